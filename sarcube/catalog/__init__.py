@@ -1,0 +1,1 @@
+"""STAC items, collections, validation, the index. Knows products."""

@@ -1,0 +1,1 @@
+"""A profile's name -> a Dask client."""

@@ -1,0 +1,1 @@
+"""Stack, mosaic, temporal statistics, export."""

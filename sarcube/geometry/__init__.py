@@ -1,0 +1,1 @@
+"""Pure numerics: ellipsoid, orbit interpolation, geo2rdr, grid, DEM sampling, facet areas."""

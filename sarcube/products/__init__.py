@@ -1,0 +1,1 @@
+"""The layers table, names, COG, the store. Knows no STAC."""

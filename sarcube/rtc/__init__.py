@@ -1,0 +1,1 @@
+"""Engines: burst + grid + DEM -> layers."""

@@ -1,0 +1,1 @@
+"""SAFE, annotation, calibration, noise, orbit, burst: read as ESA wrote it, nothing computed."""

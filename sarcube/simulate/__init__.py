@@ -1,0 +1,1 @@
+"""A simulated Sentinel-1 archive with known truth."""
