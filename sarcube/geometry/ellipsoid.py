@@ -19,7 +19,7 @@ E2 = FLATTENING * (2.0 - FLATTENING)  # first eccentricity squared
 EP2 = E2 / (1.0 - E2)  # second eccentricity squared
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def geodetic_to_ecef_point(lon: float, lat: float, h: float) -> tuple[float, float, float]:
     """One point, angles in radians, metres (TR8350.2, equation 4-14)."""
     s, c = math.sin(lat), math.cos(lat)
@@ -51,7 +51,9 @@ def ecef_to_geodetic_point(x: float, y: float, z: float) -> tuple[float, float, 
 
 
 @njit(cache=True, nogil=True)
-def _to_ecef(lon: NDArray[np.float64], lat: NDArray[np.float64], h: NDArray[np.float64]) -> NDArray[np.float64]:
+def _to_ecef(
+    lon: NDArray[np.float64], lat: NDArray[np.float64], h: NDArray[np.float64]
+) -> NDArray[np.float64]:
     out = np.empty((lon.size, 3))
     for i in range(lon.size):
         x, y, z = geodetic_to_ecef_point(math.radians(lon[i]), math.radians(lat[i]), h[i])

@@ -21,9 +21,7 @@ _MAX_STEPS = 20
 
 
 @njit(cache=True, nogil=True)
-def geo2rdr_point(
-    model: OrbitModel, x: float, y: float, z: float, guess: float
-) -> tuple[float, float]:
+def geo2rdr_point(model: OrbitModel, x: float, y: float, z: float, guess: float) -> tuple[float, float]:
     """Azimuth time (s) and slant range (m) of one ECEF point; NaN, NaN where there is none on the orbit."""
     knots = model.knots
     first, last = knots[0], knots[knots.size - 1]

@@ -85,7 +85,9 @@ class Orbit:
         return bool(self.time[0] <= start and end <= self.time[-1])
 
 
-def _fit(time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDArray[np.float64]) -> OrbitModel:
+def _fit(
+    time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDArray[np.float64]
+) -> OrbitModel:
     """Hermite polynomials through the position and velocity of the nearest four state vectors.
 
     Stoer and Bulirsch, Introduction to Numerical Analysis, section 2.1.5. Four vectors give degree seven: at
@@ -94,7 +96,7 @@ def _fit(time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDA
     """
     n = len(time)
     m = min(_WINDOW, n)
-    first = np.clip(np.arange(n - 1) - (m - 2) // 2 - (m > 2) * 0, 0, n - m)
+    first = np.clip(np.arange(n - 1) - (m - 2) // 2, 0, n - m)
     nodes = first[:, None] + np.arange(m)
     t = time[nodes]
     centre = 0.5 * (time[:-1] + time[1:])
@@ -109,7 +111,9 @@ def _fit(time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDA
     values = np.concatenate([position[nodes] - origin, velocity[nodes] / scale[:, None, None]], axis=1)
     coefficients = np.linalg.solve(np.concatenate([powers, slopes], axis=1), values)
     coefficients[:, 0] += origin[:, 0]
-    return OrbitModel(np.ascontiguousarray(time, np.float64), centre, scale, np.ascontiguousarray(coefficients))
+    return OrbitModel(
+        np.ascontiguousarray(time, np.float64), centre, scale, np.ascontiguousarray(coefficients)
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +130,7 @@ def find_interval(knots: NDArray[np.float64], t: float, guess: int) -> int:
     return i
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def state_at(
     model: OrbitModel, i: int, t: float
 ) -> tuple[float, float, float, float, float, float, float, float, float]:
