@@ -1,0 +1,241 @@
+"""Cloud-optimized GeoTIFF: written by GDAL's COG driver, read fast.
+
+ZSTD at level 1 with the floating-point predictor is the default because of what was measured on float32 speckle (5000 x 2300,
+29 % NaN around a slanted burst, one thread, GDAL 3.10): 0.34 CPU seconds and 35.3 MB, against 0.65 and 35.6
+for DEFLATE at its cheapest level and 0.61 and 77.6 without compression. Higher levels win less than 2 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import rasterio
+import rasterio.errors
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+
+from sarcube.errors import GridError, ProductError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.products.layers import Layer
+from sarcube.products.local_store import LocalStore
+
+BLOCK = 512
+MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+# What a map viewer paints the mask's classes with: (red, green, blue, alpha).
+MASK_COLORS = {
+    0: (0, 0, 0, 0),
+    1: (64, 64, 160, 255),
+    2: (220, 120, 20, 255),
+    3: (160, 20, 60, 255),
+    255: (0, 0, 0, 0),
+}
+
+
+@dataclass(frozen=True)
+class CogOptions:
+    """How layers are compressed.
+
+    Attributes
+    ----------
+    codec : str
+        "ZSTD", "DEFLATE" (for readers built without ZSTD), "LERC" (needs `max_error`) or "NONE".
+    level : int
+        Of ZSTD or DEFLATE.
+    mantissa_bits : int, optional
+        Backscatter only: keep that many of float32's 23 mantissa bits, rounded to nearest. Relative error at
+        most 2 ** -(bits + 1): 10 bits 0.05 % (0.002 dB) and about 60 % of the bytes.
+    max_error : float, optional
+        LERC's largest absolute error, in units of the layer, for floating-point layers.
+    threads : int
+        Of the compressor.
+    """
+
+    codec: Literal["ZSTD", "DEFLATE", "LERC", "NONE"] = "ZSTD"
+    level: int = 1
+    mantissa_bits: int | None = None
+    max_error: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.mantissa_bits is not None and not 1 <= self.mantissa_bits <= 23:
+            raise ProductError(f"mantissa_bits must be from 1 to 23, not {self.mantissa_bits}")
+        if (self.codec == "LERC") != (self.max_error is not None):
+            raise ProductError("codec LERC and max_error go together: give both or neither")
+
+    def lossy(self, layer: Layer) -> str | None:
+        """What is lost in that layer, in words for the product's record; None where nothing is."""
+        if layer.dtype != "float32":
+            return None
+        if self.max_error:
+            return f"absolute error at most {self.max_error:g}"
+        if self.mantissa_bits is not None and self.mantissa_bits < 23 and "backscatter" in layer.roles:
+            return f"relative error at most {2.0 ** -(self.mantissa_bits + 1):.3g}"
+        return None
+
+
+def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """Values with all but `bits` mantissa bits rounded to nearest (half away from zero); NaN and inf stay.
+
+    The relative error is at most 2 ** -(bits + 1).
+    """
+    if bits >= 23:
+        return values
+    drop = 23 - bits
+    raw = values.view(np.uint32)
+    rounded = (raw + np.uint32(1 << (drop - 1))) & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)
+    return np.where(np.isfinite(values), rounded.view(np.float32), values)
+
+
+def encode_cog(
+    values: NDArray[Any],
+    grid: GeoGrid,
+    layer: Layer,
+    tags: Mapping[str, str] | None = None,
+    options: CogOptions | None = None,
+) -> bytes:
+    """A layer as the bytes of a COG.
+
+    Parameters
+    ----------
+    values : (rows, columns) array
+        On the grid, missing pixels as `layer.nodata`.
+    grid : GeoGrid
+    layer : Layer
+        Decides type, nodata and how overviews are made.
+    tags : mapping of str to str
+        GDAL metadata of the file.
+    options : CogOptions
+
+    Raises
+    ------
+    GridError
+        The values are not on the grid.
+    ProductError
+        GDAL cannot write.
+    """
+    options = options or CogOptions()
+    if values.shape != grid.shape:
+        raise GridError(f"layer {layer.name} has shape {values.shape}, its grid {grid.shape}")
+    values = np.ascontiguousarray(values, dtype=layer.dtype)
+    if options.mantissa_bits is not None and "backscatter" in layer.roles:
+        values = round_mantissa(values, options.mantissa_bits)
+    profile: dict[str, Any] = {
+        "driver": "COG",
+        "width": grid.width,
+        "height": grid.height,
+        "count": 1,
+        "dtype": layer.dtype,
+        "crs": grid.crs,
+        "transform": Affine(*grid.transform),
+        "nodata": layer.nodata,
+        **_creation_options(layer, options),
+    }
+    try:
+        with MemoryFile() as memory:
+            with memory.open(**profile) as target:
+                target.write(values, 1)
+                target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
+                target.set_band_description(1, layer.name)
+                target.set_band_unit(1, "" if layer.unit == "1" else layer.unit)
+                if layer.dtype == "uint8" and "mask" in layer.roles:
+                    target.write_colormap(1, MASK_COLORS)
+            return bytes(memory.getbuffer())
+    except rasterio.errors.RasterioError as error:
+        raise ProductError(f"GDAL cannot write layer {layer.name} as COG: {error}") from error
+
+
+def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:
+    codec = options.codec
+    if codec == "LERC" and layer.dtype != "float32":
+        codec = "ZSTD"
+    chosen: dict[str, Any] = {
+        "BLOCKSIZE": BLOCK,
+        "COMPRESS": codec,
+        "OVERVIEWS": "AUTO",
+        "OVERVIEW_RESAMPLING": layer.overview.upper(),
+        "NUM_THREADS": str(options.threads),
+        "BIGTIFF": "IF_SAFER",
+    }
+    if codec in ("ZSTD", "DEFLATE"):
+        chosen["LEVEL"] = options.level
+        chosen["PREDICTOR"] = "FLOATING_POINT" if layer.dtype == "float32" else "NO"
+    if codec == "LERC":
+        chosen["MAX_Z_ERROR"] = options.max_error
+    return chosen
+
+
+def write_cog(
+    path: str | Path,
+    values: NDArray[Any],
+    grid: GeoGrid,
+    layer: Layer,
+    tags: Mapping[str, str] | None = None,
+    options: CogOptions | None = None,
+) -> None:
+    """Write a layer as a local COG that is complete or absent. Parameters as of `encode_cog`."""
+    path = Path(path)
+    LocalStore(path.parent).write_bytes(path.name, encode_cog(values, grid, layer, tags, options))
+
+
+def read_layer(source: str | Path | bytes, *, threads: int = 1) -> xr.DataArray:
+    """Read a whole layer.
+
+    Parameters
+    ----------
+    source : str, Path or bytes
+        What GDAL opens (a store's `gdal_path`, read under its `gdal_options`), or the file itself.
+    threads : int
+        Of the decompressor.
+
+    Returns
+    -------
+    DataArray
+        dims (y, x), float64 pixel-centre coordinates, dtype as stored, `attrs` with the file's tags,
+        `grid` (GeoGrid) in `attrs["grid"]`; named after the band.
+
+    Raises
+    ------
+    ProductError
+        The file is absent, damaged or not north-up with square pixels and an EPSG code.
+    """
+    options = {"NUM_THREADS": str(threads), "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+    try:
+        if isinstance(source, bytes):
+            with rasterio.Env(**options), MemoryFile(source) as memory, memory.open() as data:
+                return _array(data, "the layer")
+        with rasterio.Env(**options), rasterio.open(str(source)) as data:
+            return _array(data, str(source))
+    except rasterio.errors.RasterioError as error:
+        name = "the layer" if isinstance(source, bytes) else source
+        raise ProductError(
+            f"{name} cannot be read: {error}; delete its item so that it is made again"
+        ) from error
+
+
+def _array(data: Any, name: str) -> xr.DataArray:
+    grid = grid_of(data, name)
+    return xr.DataArray(
+        data.read(1),
+        dims=("y", "x"),
+        coords={"y": grid.y(), "x": grid.x()},
+        name=data.descriptions[0],
+        attrs={**data.tags(), "grid": grid, "nodata": data.nodata},
+    )
+
+
+def grid_of(data: Any, name: str) -> GeoGrid:
+    """The GeoGrid of an open rasterio dataset."""
+    affine, epsg = data.transform, data.crs.to_epsg() if data.crs else None
+    square = math.isclose(affine.a, -affine.e, rel_tol=1e-9) and affine.b == affine.d == 0
+    if epsg is None or not square:
+        raise ProductError(
+            f"{name} is not a north-up raster with square pixels in a CRS that has an EPSG code"
+        )
+    return GeoGrid(int(epsg), affine.c, affine.f, affine.a, data.width, data.height)

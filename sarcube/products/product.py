@@ -1,0 +1,304 @@
+"""A product: the layers of a dataset as COGs in a store, each file complete, none visible before its item."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sarcube.errors import ProductError, StoreConflictError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.products.browse import LONGEST_SIDE, browse_layers, browse_png
+from sarcube.products.browse import MEDIA_TYPE as PNG
+from sarcube.products.cog import MEDIA_TYPE, CogOptions, encode_cog, read_layer
+from sarcube.products.layers import LAYERS, Layer
+from sarcube.products.local_store import LocalStore
+from sarcube.products.names import ProductName
+from sarcube.products.outline import Outline, outline
+from sarcube.products.store import Store
+from sarcube.products.summary import Statistics, scan
+
+log = logging.getLogger(__name__)
+THUMBNAIL = "thumbnail"
+_SHA256 = "1220"  # multihash: function 0x12 (sha2-256), length 0x20
+
+
+@dataclass(frozen=True)
+class ProductFile:
+    """One file of a product.
+
+    Attributes
+    ----------
+    layer : str
+        Name of the layer, or "thumbnail".
+    key : str
+        In the store.
+    size : int
+        Bytes.
+    checksum : str
+        Multihash (sha2-256), lower-case hexadecimal.
+    media_type : str
+    statistics : Statistics, optional
+    lossy : str, optional
+        What compression lost, in words; None where it is exact.
+    """
+
+    layer: str
+    key: str
+    size: int
+    checksum: str
+    media_type: str = MEDIA_TYPE
+    statistics: Statistics | None = None
+    lossy: str | None = None
+
+
+@dataclass(frozen=True)
+class Product:
+    """A written product, small enough to cross processes. It exists for readers once its item is published.
+
+    Attributes
+    ----------
+    name : ProductName
+    collection : str
+    grid : GeoGrid
+    files : tuple of ProductFile
+    outline : Outline
+        Where there are data, polygons in the grid's CRS.
+    """
+
+    name: ProductName
+    collection: str
+    grid: GeoGrid
+    files: tuple[ProductFile, ...]
+    outline: Outline
+
+    @property
+    def folder(self) -> str:
+        return self.name.folder(self.collection)
+
+    @property
+    def item_key(self) -> str:
+        """Key of the item whose creation commits the product."""
+        return self.name.item_key(self.collection)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True)
+class ProductOptions:
+    """How a product is written."""
+
+    cog: CogOptions = field(default_factory=CogOptions)
+    browse: bool = True
+    browse_side: int = LONGEST_SIDE
+
+
+class HasAssets(Protocol):
+    """Anything that names files by layer, such as a STAC item."""
+
+    @property
+    def assets(self) -> Mapping[str, Any]:
+        """Objects with an absolute `href`, by layer."""
+        ...
+
+
+def checksum(data: bytes | memoryview) -> str:
+    """Multihash (sha2-256) as the STAC file extension has it."""
+    return _SHA256 + hashlib.sha256(data).hexdigest()
+
+
+def write_product(
+    store: Store,
+    name: ProductName,
+    dataset: xr.Dataset,
+    grid: GeoGrid,
+    tags: Mapping[str, str],
+    collection: str,
+    options: ProductOptions | None = None,
+) -> Product:
+    """Write every layer of a dataset as a COG, and a browse image where there is backscatter.
+
+    Parameters
+    ----------
+    store : Store
+    name : ProductName
+        Where files of that name exist already (two runs in one second), the time of processing moves on
+        until the name is free; the product returned carries the name that was used.
+    dataset : Dataset
+        dims (y, x) on the grid; its variables are names of `sarcube.products.layers.LAYERS`.
+    grid : GeoGrid
+    tags : mapping of str to str
+        Metadata for every file.
+    collection : str
+        Folder of the collection in the store.
+    options : ProductOptions
+
+    Raises
+    ------
+    ProductError
+        A variable is not a known layer, or there is none.
+    StoreError
+        The store cannot be written. What was written of this product is removed.
+    """
+    options = options or ProductOptions()
+    layers = _layers_of(dataset)
+    written: list[str] = []
+    try:
+        first = True
+        files: list[ProductFile] = []
+        valid: NDArray[np.uint8] | None = None
+        for layer in layers:
+            values = np.asarray(dataset[layer.name].values)
+            statistics, coarse = scan(values, layer.nodata)
+            valid = _combine(valid, coarse, layer)
+            data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
+            while True:
+                key = f"{name.folder(collection)}/{name.file(layer.name)}"
+                try:
+                    store.create_bytes(key, data)
+                    break
+                except StoreConflictError:
+                    if not first:
+                        raise
+                    name = name.later()
+                    data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
+            first = False
+            written.append(key)
+            lossy = options.cog.lossy(layer)
+            files.append(
+                ProductFile(layer.name, key, len(data), checksum(data), MEDIA_TYPE, statistics, lossy)
+            )
+        if options.browse and (pictures := browse_layers({v: dataset[v].values for v in _names(dataset)})):
+            data = browse_png(pictures, options.browse_side)
+            key = f"{name.folder(collection)}/{name.stem}.png"
+            store.create_bytes(key, data)
+            written.append(key)
+            files.append(ProductFile(THUMBNAIL, key, len(data), checksum(data), PNG))
+        assert valid is not None  # there is at least one layer
+        return Product(name, collection, grid, tuple(files), outline(valid, grid, 8))
+    except BaseException:
+        remove_files(store, written)
+        raise
+
+
+def remove_files(store: Store, keys: Iterable[str]) -> None:
+    """Delete files that no item names; what cannot be deleted is only logged, since nobody reads it."""
+    for key in keys:
+        try:
+            store.delete(key)
+        except OSError as error:
+            log.warning("unneeded file %s stays: %s", key, error)
+
+
+def read_static(
+    store: Store, source: Product | HasAssets | Mapping[str, str], layers: Iterable[str] | None = None
+) -> xr.Dataset:
+    """Read layers of a product into memory.
+
+    Parameters
+    ----------
+    store : Store
+        The store that the product lies in.
+    source : Product, item or mapping
+        A product, an item with absolute hrefs, or keys by layer.
+    layers : iterable of str, optional
+        Which layers; default all rasters.
+
+    Returns
+    -------
+    Dataset
+        dims (y, x), pixel-centre coordinates, one variable per layer; `attrs["grid"]` is the GeoGrid.
+
+    Raises
+    ------
+    ProductError
+        A layer is missing or damaged, or lies on another grid than the others.
+    """
+    keys = _keys(store, source)
+    wanted = [name for name in keys if name in LAYERS] if layers is None else list(layers)
+    missing = [name for name in wanted if name not in keys]
+    if missing:
+        raise ProductError(f"the product has no layer {', '.join(missing)}; it has {', '.join(keys)}")
+    arrays: dict[str, xr.DataArray] = {}
+    grid: GeoGrid | None = None
+    for name in wanted:
+        # One request for the whole file: on S3 that beats hundreds of ranges, and the store retries it.
+        data = store.gdal_path(keys[name]) if isinstance(store, LocalStore) else store.read_bytes(keys[name])
+        array = read_layer(data)
+        own = array.attrs.pop("grid")
+        if grid is not None and own != grid:
+            raise ProductError(f"{store.href(keys[name])} lies on {own}, the other layers on {grid}")
+        grid = own
+        arrays[name] = array.rename(name)
+    return xr.Dataset(arrays, attrs={"grid": grid})
+
+
+def verify_product(store: Store, files: Iterable[ProductFile]) -> list[str]:
+    """What is wrong with a product's files, one sentence each; empty where sizes and checksums are right."""
+    problems = []
+    for file in files:
+        info = store.stat(file.key)
+        if info is None:
+            problems.append(f"{store.href(file.key)} is missing")
+        elif info.size != file.size:
+            problems.append(f"{store.href(file.key)} has {info.size} bytes, not {file.size}")
+        elif checksum(store.read_bytes(file.key)) != file.checksum:
+            problems.append(f"{store.href(file.key)} does not have the checksum {file.checksum}")
+    return problems
+
+
+def _keys(store: Store, source: Product | HasAssets | Mapping[str, str]) -> dict[str, str]:
+    if isinstance(source, Product):
+        return {file.layer: file.key for file in source.files}
+    if isinstance(source, Mapping):
+        return dict(source)
+    root = store.url + "/"
+    hrefs = {name: str(asset.href) for name, asset in source.assets.items()}
+    return {name: href.removeprefix(root) for name, href in hrefs.items() if href.startswith(root)}
+
+
+def _layers_of(dataset: xr.Dataset) -> list[Layer]:
+    unknown = [str(name) for name in dataset.data_vars if name not in LAYERS]
+    if unknown or not dataset.data_vars:
+        raise ProductError(
+            f"not layers of a product: {', '.join(unknown) or 'nothing'}; known: {', '.join(LAYERS)}"
+        )
+    return [layer for name, layer in LAYERS.items() if name in dataset.data_vars]
+
+
+def _names(dataset: xr.Dataset) -> list[str]:
+    return [str(name) for name in dataset.data_vars]
+
+
+def _combine(valid: NDArray[np.uint8] | None, coarse: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
+    # The mask says 0 over valid ground only, but a DEM may cover more than the radar saw: data are where
+    # the first layer (backscatter, or the first static one) has some.
+    if valid is None:
+        return coarse
+    return np.maximum(valid, coarse) if "backscatter" in layer.roles else valid
+
+
+def _tags(name: ProductName, layer: Layer, tags: Mapping[str, str], options: CogOptions) -> dict[str, str]:
+    own = {
+        "PRODUCT_ID": name.stem,
+        "PRODUCT_TYPE": name.kind,
+        "PRODUCT_VERSION": name.version,
+        "BURST_ID": name.burst_id,
+        "PLATFORM": name.platform,
+        "LAYER": layer.name,
+        "LAYER_TITLE": layer.title,
+        "UNITS": layer.unit,
+        "PROCESSING_DATETIME": name.processed.isoformat().replace("+00:00", "Z"),
+    }
+    if lossy := options.lossy(layer):
+        own["COMPRESSION_ERROR"] = lossy
+    return own | {key.upper(): str(value) for key, value in tags.items()}
