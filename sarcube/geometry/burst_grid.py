@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,7 +48,7 @@ def auto_epsg(lon: float, lat: float) -> int:
         return _NORTH_POLAR
     if lat <= -POLAR_LATITUDE:
         return _SOUTH_POLAR
-    zone = int(math.floor((float(wrap_longitude(lon)) + 180.0) / 6.0)) + 1
+    zone = math.floor((float(wrap_longitude(lon)) + 180.0) / 6.0) + 1
     return (32600 if lat >= 0.0 else 32700) + zone
 
 
@@ -69,7 +70,7 @@ def unwrap_ring(ring: Ring) -> NDArray[np.float64]:
 def _dense(points: NDArray[np.float64]) -> NDArray[np.float64]:
     closed = points if np.array_equal(points[0], points[-1]) else np.vstack([points, points[:1]])
     f = np.linspace(0.0, 1.0, _POINTS_PER_EDGE, endpoint=False)[:, None]
-    edges = [a + f * (b - a) for a, b in zip(closed[:-1], closed[1:], strict=True)]
+    edges = [a + f * (b - a) for a, b in pairwise(closed)]
     return np.vstack([*edges, closed[-1:]])
 
 
