@@ -53,6 +53,10 @@ class TransferError(SourceError):
     transient = True
 
 
+class DownloadTimeoutError(TransferError, TimeoutError):
+    """A download took longer than allowed."""
+
+
 class CredentialError(SarcubeError, PermissionError):
     """Credentials are missing or refused."""
 

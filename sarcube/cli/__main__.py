@@ -1,0 +1,5 @@
+"""`python -m sarcube.cli`."""
+
+from sarcube.cli import main
+
+main()

@@ -1,0 +1,44 @@
+"""The command tree. Each command imports what it needs when it runs, so that help answers at once."""
+
+from __future__ import annotations
+
+import typer
+
+from sarcube import __version__
+from sarcube.cli import cubes, runs, scene, start
+
+app = typer.Typer(
+    name="sarcube",
+    help="An area and a date range in, an analysis-ready Sentinel-1 datacube out.",
+    epilog="First steps: `sarcube demo`. Every command has --help with an example.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"sarcube {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="print the version and leave"
+    ),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="log what happens, to standard error"),
+) -> None:
+    # A library never configures logging; the command line does, once.
+    import logging
+
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+for module in (start, runs, scene, cubes):
+    module.register(app)

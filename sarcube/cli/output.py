@@ -1,0 +1,53 @@
+"""What commands print with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+JSON = typer.Option(False, "--json", help="print the facts as JSON")
+
+
+def echo_json(value: object) -> None:
+    """Print a value as indented JSON; dates and paths as text."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def echo_lines(lines: Iterable[str], *, err: bool = False) -> None:
+    """Print lines, to standard error with `err`."""
+    for line in lines:
+        typer.echo(line, err=err)
+
+
+def bounding_box(text: str | None) -> tuple[float, float, float, float] | None:
+    """Read `west,south,east,north` in degrees (commas or spaces).
+
+    Raises
+    ------
+    ConfigError
+        Not four numbers.
+    """
+    from sarcube.errors import ConfigError
+
+    if text is None:
+        return None
+    parts = text.replace(",", " ").split()
+    try:
+        west, south, east, north = (float(p) for p in parts)
+    except ValueError as error:
+        raise ConfigError(f"--bbox wants four numbers: west,south,east,north in degrees, not {text!r}") from error
+    return west, south, east, north
+
+
+def writable_folder(path: Path, option: str) -> Path:
+    """Make the folder and return it; ConfigError names the option where that is not possible."""
+    from sarcube.errors import ConfigError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{option} {path} cannot be made: {error.strerror}; choose another folder") from error
+    return path

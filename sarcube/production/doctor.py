@@ -1,0 +1,142 @@
+"""What works here and what is missing: the facts behind `sarcube doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sarcube import __version__
+from sarcube.errors import SarcubeError
+
+_PACKAGES = (
+    "numpy",
+    "numba",
+    "rasterio",
+    "xarray",
+    "dask",
+    "distributed",
+    "stackstac",
+    "pystac",
+    "rioxarray",
+    "obstore",
+)
+_OPTIONAL = {
+    "asf-search": "scene search at ASF: pip install 'sarcube[search]'",
+    "pystac-client": "scene search at CDSE and STAC APIs: pip install 'sarcube[search]'",
+    "dask-cloudprovider": "Fargate and EC2 clusters: pip install 'sarcube[aws]'",
+    "netCDF4": "NetCDF export: pip install 'sarcube[netcdf]'",
+    "icechunk": "versioned cubes: pip install icechunk",
+    "jupytext": "notebooks: pip install 'sarcube[notebooks]'",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact.
+
+    Attributes
+    ----------
+    name : str
+    ok : bool or None
+        None: optional and not there.
+    detail : str
+    advice : str
+        What to do where it is not ok.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+    advice: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine() -> tuple[Check, ...]:
+    """Look at interpreter, packages, engines, drivers, machine and credentials (present or not, never their values)."""
+    return (
+        Check("sarcube", True, __version__),
+        Check("python", sys.version_info >= (3, 11), platform.python_version(), "use Python 3.11 or later"),
+        *(_package(name) for name in _PACKAGES),
+        *(_package(name, advice) for name, advice in _OPTIONAL.items()),
+        _gdal(),
+        *(_engine(name) for name in ("native", "isce3")),
+        _machine(),
+        *_credentials(),
+    )
+
+
+def _package(name: str, advice: str | None = None) -> Check:
+    try:
+        return Check(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        if advice is None:
+            return Check(name, False, "not installed", "pip install --force-reinstall sarcube")
+        return Check(name, None, "not installed (optional)", advice)
+
+
+def _gdal() -> Check:
+    import rasterio
+    from rasterio.drivers import raster_driver_extensions
+
+    drivers = set(raster_driver_extensions().values())
+    missing = {"GTiff"} - drivers
+    return Check(
+        "GDAL",
+        not missing,
+        rasterio.__gdal_version__,
+        f"drivers missing: {', '.join(missing)}" if missing else "",
+    )
+
+
+def _engine(name: str) -> Check:
+    from sarcube.rtc.engine import get_engine
+
+    try:
+        get_engine(name)
+    except SarcubeError as error:
+        return Check(f"engine {name}", None if name == "isce3" else False, "not usable here", str(error))
+    return Check(f"engine {name}", True, "usable")
+
+
+def _machine() -> Check:
+    import psutil
+
+    memory = psutil.virtual_memory().total / 2**30
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    detail = f"{os.cpu_count()} cores, {memory:.0f} GiB memory, {free:.0f} GiB free here"
+    return Check(
+        "machine",
+        memory >= 4,
+        detail,
+        "a full burst needs 2 GiB per worker; use a machine with 4 GiB or more",
+    )
+
+
+def _credentials() -> tuple[Check, ...]:
+    netrc = (Path.home() / ".netrc").exists()
+    pairs = (
+        ("Earthdata login", ("EARTHDATA_LOGIN", "EARTHDATA_PASSWORD"), netrc, "for scenes from ASF"),
+        ("CDSE login", ("CDSE_LOGIN", "CDSE_PASSWORD"), netrc, "for scenes from Copernicus Data Space"),
+        (
+            "AWS keys",
+            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+            (Path.home() / ".aws").exists(),
+            "for S3 stores",
+        ),
+    )
+    checks = []
+    for name, variables, in_file, purpose in pairs:
+        in_environment = all(os.environ.get(v) for v in variables)
+        if in_environment or in_file:
+            checks.append(Check(name, True, "in the environment" if in_environment else "possibly in a file at home"))
+        else:
+            checks.append(Check(name, None, f"not set ({purpose})", f"set {' and '.join(variables)}"))
+    return tuple(checks)
