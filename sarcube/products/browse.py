@@ -54,4 +54,5 @@ def _stretch(values: NDArray[np.float32]) -> NDArray[np.uint8]:
         return np.zeros(values.shape, np.uint8)
     low, high = np.percentile(valid, _PERCENTILES)
     scaled = np.clip((values - low) / max(high - low, 1e-12), 0.0, 1.0)
-    return np.nan_to_num(255.0 * scaled**_GAMMA, nan=0.0).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.nan_to_num(255.0 * scaled**_GAMMA, nan=0.0).astype(np.uint8)
+    return grey

@@ -1,8 +1,9 @@
 """Cloud-optimized GeoTIFF: written by GDAL's COG driver, read fast.
 
-ZSTD at level 1 with the floating-point predictor is the default because of what was measured on float32 speckle (5000 x 2300,
-29 % NaN around a slanted burst, one thread, GDAL 3.10): 0.34 CPU seconds and 35.3 MB, against 0.65 and 35.6
-for DEFLATE at its cheapest level and 0.61 and 77.6 without compression. Higher levels win less than 2 %.
+ZSTD at level 1 with the floating-point predictor is the default because of what was measured on float32
+speckle (5000 x 2300, 29 % NaN around a slanted burst, one thread, GDAL 3.10): 0.34 CPU seconds and 35.3 MB,
+against 0.65 and 35.6 for DEFLATE at its cheapest level and 0.61 and 77.6 without compression. Higher levels
+win less than 2 %.
 """
 
 from __future__ import annotations
@@ -214,9 +215,7 @@ def read_layer(source: str | Path | bytes, *, threads: int = 1) -> xr.DataArray:
             return _array(data, str(source))
     except rasterio.errors.RasterioError as error:
         name = "the layer" if isinstance(source, bytes) else source
-        raise ProductError(
-            f"{name} cannot be read: {error}; delete its item so that it is made again"
-        ) from error
+        raise ProductError(f"{name} cannot be read: {error}; delete its item so that it is made again") from error
 
 
 def _array(data: Any, name: str) -> xr.DataArray:
@@ -235,7 +234,5 @@ def grid_of(data: Any, name: str) -> GeoGrid:
     affine, epsg = data.transform, data.crs.to_epsg() if data.crs else None
     square = math.isclose(affine.a, -affine.e, rel_tol=1e-9) and affine.b == affine.d == 0
     if epsg is None or not square:
-        raise ProductError(
-            f"{name} is not a north-up raster with square pixels in a CRS that has an EPSG code"
-        )
+        raise ProductError(f"{name} is not a north-up raster with square pixels in a CRS that has an EPSG code")
     return GeoGrid(int(epsg), affine.c, affine.f, affine.a, data.width, data.height)

@@ -90,19 +90,19 @@ class LocalStore:
             base = Path(folder).relative_to(self.root)
             yield from (str(base / name) for name in sorted(files) if not _hidden(name))
 
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "") -> tuple[str, ...]:
         return self._entries(prefix, lambda entry: entry.is_dir())
 
-    def files(self, prefix: str = "") -> list[str]:
+    def files(self, prefix: str = "") -> tuple[str, ...]:
         return self._entries(prefix, lambda entry: entry.is_file())
 
-    def _entries(self, prefix: str, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    def _entries(self, prefix: str, wanted: Callable[[os.DirEntry[str]], bool]) -> tuple[str, ...]:
         folder = self.root / checked_prefix(prefix)
         try:
             with os.scandir(folder) as entries:
-                return sorted(e.name for e in entries if wanted(e) and not _hidden(e.name))
+                return tuple(sorted(e.name for e in entries if wanted(e) and not _hidden(e.name)))
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return ()
         except OSError as error:
             _fail("list", folder, error)
 
@@ -122,9 +122,7 @@ class LocalStore:
     def gdal_options(self) -> Mapping[str, str]:
         return {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
-    def _place(
-        self, key: str, write: Callable[[BinaryIO], object], rename: Callable[[Path, Path], None]
-    ) -> None:
+    def _place(self, key: str, write: Callable[[BinaryIO], object], rename: Callable[[Path, Path], None]) -> None:
         target = self.path(key)
         part = target.parent / f".{target.name[:120]}.{secrets.token_hex(6)}{_TEMPORARY}"
         try:

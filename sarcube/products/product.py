@@ -173,21 +173,22 @@ def write_product(
                     data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
             first = False
             written.append(key)
-            lossy = options.cog.lossy(layer)
-            files.append(
-                ProductFile(layer.name, key, len(data), checksum(data), MEDIA_TYPE, statistics, lossy)
-            )
+            files.append(_file(layer.name, key, data, MEDIA_TYPE, statistics, options.cog.lossy(layer)))
         if options.browse and (pictures := browse_layers({v: dataset[v].values for v in _names(dataset)})):
             data = browse_png(pictures, options.browse_side)
             key = f"{name.folder(collection)}/{name.stem}.png"
             store.create_bytes(key, data)
             written.append(key)
-            files.append(ProductFile(THUMBNAIL, key, len(data), checksum(data), PNG))
+            files.append(_file(THUMBNAIL, key, data, PNG))
         assert valid is not None  # there is at least one layer
         return Product(name, collection, grid, tuple(files), outline(valid, grid, 8))
     except BaseException:
         remove_files(store, written)
         raise
+
+
+def _file(layer: str, key: str, data: bytes, media_type: str, *more: Any) -> ProductFile:
+    return ProductFile(layer, key, len(data), checksum(data), media_type, *more)
 
 
 def remove_files(store: Store, keys: Iterable[str]) -> None:
@@ -269,9 +270,7 @@ def _keys(store: Store, source: Product | HasAssets | Mapping[str, str]) -> dict
 def _layers_of(dataset: xr.Dataset) -> list[Layer]:
     unknown = [str(name) for name in dataset.data_vars if name not in LAYERS]
     if unknown or not dataset.data_vars:
-        raise ProductError(
-            f"not layers of a product: {', '.join(unknown) or 'nothing'}; known: {', '.join(LAYERS)}"
-        )
+        raise ProductError(f"not layers of a product: {', '.join(unknown) or 'nothing'}; known: {', '.join(LAYERS)}")
     return [layer for name, layer in LAYERS.items() if name in dataset.data_vars]
 
 

@@ -26,7 +26,7 @@ _DEFAULT_REGION = "us-east-1"
 class S3Store:
     """A store at s3://bucket/prefix.
 
-    Reads AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3), AWS_REGION, AWS_NO_SIGN_REQUEST and the usual credentials.
+    Reads AWS_ENDPOINT_URL (or AWS_ENDPOINT_URL_S3), AWS_REGION, AWS_NO_SIGN_REQUEST and the usual keys.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class S3Store:
     def exists(self, key: str) -> bool:
         return self.stat(key) is not None
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def list(self, prefix: str = "") -> Iterator[str]:
         import obstore
 
         start = f"{self.prefix}/" if self.prefix else ""
@@ -179,12 +179,13 @@ class S3Store:
         except (OSError, obstore.exceptions.BaseError) as error:
             self._fail("list", prefix, error)
 
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "") -> tuple[str, ...]:
         found = self._children(prefix)["common_prefixes"]
-        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+        return tuple(sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found))
 
-    def files(self, prefix: str = "") -> list[str]:
-        return sorted(entry["path"].rsplit("/", 1)[-1] for entry in self._children(prefix)["objects"])
+    def files(self, prefix: str = "") -> tuple[str, ...]:
+        found = self._children(prefix)["objects"]
+        return tuple(sorted(entry["path"].rsplit("/", 1)[-1] for entry in found))
 
     def _children(self, prefix: str) -> Any:
         import obstore
@@ -233,7 +234,7 @@ class S3Store:
         return options
 
     def _fail(self, verb: str, key: str, error: Exception) -> NoReturn:
-        """Raise what the failure means. The server's own words may hold signed headers: they are not quoted."""
+        """Raise what the failure means. The server's own words may hold signed headers: not quoted."""
         import obstore
 
         if isinstance(error, StoreError | TransferError):
@@ -260,7 +261,7 @@ def _open(url: str, anonymous: bool | None) -> S3Store:
 def _boto3_provider() -> Any:
     """Credentials from profiles, SSO or the task's role, where boto3 is installed and finds some."""
     try:
-        import boto3
+        import boto3  # type: ignore[import-untyped]
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
         return None

@@ -26,7 +26,7 @@ class ObjectInfo:
 class Store(Protocol):
     """A place for products.
 
-    Pickles by its `url` (and whether it is anonymous), never by credentials. Safe to use from several threads.
+    Pickles by its `url` (and whether it is anonymous), never by credentials. Safe to use from many threads.
     Errors are StoreError (not to be retried), TransferError and CredentialError.
     """
 
@@ -63,11 +63,11 @@ class Store(Protocol):
         """Keys of all objects below the folder `prefix`, in order."""
         ...
 
-    def folders(self, prefix: str = "") -> list[str]:
+    def folders(self, prefix: str = "") -> tuple[str, ...]:
         """Names of the folders directly in the folder `prefix`, in order."""
         ...
 
-    def files(self, prefix: str = "") -> list[str]:
+    def files(self, prefix: str = "") -> tuple[str, ...]:
         """Names of the objects directly in the folder `prefix`, in order."""
         ...
 

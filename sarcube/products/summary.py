@@ -35,8 +35,7 @@ def _scan(values: Any, nodata: float, block: int) -> Any:
     for i in range(rows):
         for j in range(columns):
             value = float(values[i, j])
-            # NaN never equals itself; a NaN nodata equals nothing.
-            if value != value or value == nodata:
+            if np.isnan(value) or value == nodata:
                 continue
             if count == 0:
                 shift = value
@@ -91,7 +90,7 @@ def block_mean(values: Any, factor: int) -> Any:
             for i in range(bi * factor, min((bi + 1) * factor, rows)):
                 for j in range(bj * factor, min((bj + 1) * factor, columns)):
                     value = values[i, j]
-                    if value == value:
+                    if not np.isnan(value):
                         total += value
                         count += 1
             out[bi, bj] = total / count if count else np.nan
