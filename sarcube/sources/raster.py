@@ -1,0 +1,58 @@
+"""Rasters as GDAL sees them: addresses, opening with typed errors, settings for reading over a network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sarcube.errors import DemError
+
+if TYPE_CHECKING:
+    import rasterio
+
+# Never list a remote folder, merge neighbouring ranges, and retry what may pass.
+_REMOTE_OPTIONS: dict[str, Any] = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MULTIRANGE": "YES",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_HTTP_MAX_RETRY": 5,
+    "GDAL_HTTP_RETRY_DELAY": 0.5,
+    "GDAL_HTTP_CONNECTTIMEOUT": 20,
+    "GDAL_HTTP_TIMEOUT": 120,
+    "VSI_CACHE": True,
+}
+
+
+def gdal_path(path: str) -> str:
+    """The address in GDAL's form: `s3://` becomes /vsis3/, `https://` becomes /vsicurl/, the rest stays."""
+    if path.startswith("s3://"):
+        return "/vsis3/" + path[5:]
+    if path.startswith(("https://", "http://")):
+        return "/vsicurl/" + path
+    return path
+
+
+def is_remote(path: str) -> bool:
+    """Whether reading the path needs the network."""
+    return "://" in path or path.startswith(("/vsis3/", "/vsicurl/"))
+
+
+@contextlib.contextmanager
+def open_raster(
+    path: str, *, what: str = "DEM", options: dict[str, Any] | None = None
+) -> Iterator[rasterio.DatasetReader]:
+    """Open a raster for reading; any failure, now or while reading within the block, is a DemError."""
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    settings = {**(_REMOTE_OPTIONS if is_remote(path) else {}), **(options or {})}
+    shown = path.removeprefix("/vsicurl/").split("?", 1)[0]  # a signed address carries secrets after "?"
+    try:
+        with rasterio.Env(**settings), rasterio.open(path) as source:
+            if source.count < 1:
+                raise DemError(f"{what} {shown} has no raster band")
+            yield source
+    except (RasterioError, rasterio.errors.CRSError) as error:
+        reason = str(error).replace(path, shown)
+        raise DemError(f"{what} {shown} cannot be read: {reason}; check the path and the file") from error
