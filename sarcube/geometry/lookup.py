@@ -237,7 +237,7 @@ def locate_row(
         end = n
         if j < c.shape[1] - 1:
             reach = ((j + 1) * lookup.cell + lookup.origin - first_column) / step
-            end = min(n, max(k + 1, int(math.ceil(reach))))
+            end = min(n, max(k + 1, int(math.ceil(reach))))  # noqa: RUF046
         for q in range(3):
             for p in range(4):
                 for w in range(2):
