@@ -71,11 +71,11 @@ class Dem:
 
     @property
     def right(self) -> float:
-        return self.left + self.heights.shape[1] * self.dx
+        return float(self.left + self.heights.shape[1] * self.dx)
 
     @property
     def bottom(self) -> float:
-        return self.top - self.heights.shape[0] * self.dy
+        return float(self.top - self.heights.shape[0] * self.dy)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

@@ -55,7 +55,7 @@ def geo2rdr_point(model: OrbitModel, x: float, y: float, z: float, guess: float)
 
 @njit(cache=True, nogil=True)
 def _start(model: OrbitModel) -> float:
-    return 0.5 * (model.knots[0] + model.knots[model.knots.size - 1])
+    return float(0.5 * (model.knots[0] + model.knots[model.knots.size - 1]))
 
 
 @njit(cache=True, nogil=True)

@@ -71,7 +71,7 @@ def bilinear_at(z: NDArray[np.float32], i: int, fi: float, j: int, fj: float) ->
         j = j1
     top = z[i, j] * (1.0 - fj) + z[i, j1] * fj
     bottom = z[i1, j] * (1.0 - fj) + z[i1, j1] * fj
-    return top * (1.0 - fi) + bottom * fi
+    return float(top * (1.0 - fi) + bottom * fi)
 
 
 @njit(cache=True, nogil=True)

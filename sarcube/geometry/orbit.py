@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -85,9 +85,7 @@ class Orbit:
         return bool(self.time[0] <= start and end <= self.time[-1])
 
 
-def _fit(
-    time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDArray[np.float64]
-) -> OrbitModel:
+def _fit(time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDArray[np.float64]) -> OrbitModel:
     """Hermite polynomials through the position and velocity of the nearest four state vectors.
 
     Stoer and Bulirsch, Introduction to Numerical Analysis, section 2.1.5. Four vectors give degree seven: at
@@ -111,9 +109,7 @@ def _fit(
     values = np.concatenate([position[nodes] - origin, velocity[nodes] / scale[:, None, None]], axis=1)
     coefficients = np.linalg.solve(np.concatenate([powers, slopes], axis=1), values)
     coefficients[:, 0] += origin[:, 0]
-    return OrbitModel(
-        np.ascontiguousarray(time, np.float64), centre, scale, np.ascontiguousarray(coefficients)
-    )
+    return OrbitModel(np.ascontiguousarray(time, np.float64), centre, scale, np.ascontiguousarray(coefficients))
 
 
 @njit(cache=True, nogil=True)
@@ -203,7 +199,11 @@ def trim(orbit: Orbit, t0: float, t1: float, margin: float = 60.0) -> Orbit:
     require_coverage(orbit, t0, t1, "the lines of the burst")
     n = len(orbit.time)
     before, after = t0 - max(margin, 0.0), t1 + max(margin, 0.0)
-    first = min(np.searchsorted(orbit.time, before), max(np.searchsorted(orbit.time, t0, "right") - 3, 0))
-    last = max(np.searchsorted(orbit.time, after, "right"), min(np.searchsorted(orbit.time, t1) + 3, n))
-    keep = slice(int(first), int(last))
+    first = min(_index(orbit, before, "left"), max(_index(orbit, t0, "right") - 3, 0))
+    last = max(_index(orbit, after, "right"), min(_index(orbit, t1, "left") + 3, n))
+    keep = slice(first, last)
     return Orbit(orbit.epoch, orbit.time[keep], orbit.position[keep], orbit.velocity[keep])
+
+
+def _index(orbit: Orbit, t: float, side: Literal["left", "right"]) -> int:
+    return int(np.searchsorted(orbit.time, t, side))
