@@ -1,0 +1,1 @@
+"""`cube.sar`: what one does with backscatter, found by pressing tab."""

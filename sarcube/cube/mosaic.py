@@ -1,0 +1,269 @@
+"""Mosaics: time steps of a cube merged into one picture, lazily, chunk by chunk.
+
+Every merge is a fold over the time steps of a group: the running result and one step's chunk are all that is
+in memory, however many steps are merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, get_args
+
+import dask.array
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from sarcube.errors import CubeError
+from sarcube.products.layers import POLARIZATIONS
+
+Method = Literal["first", "mean", "looks", "centre", "resolution"]
+_WEIGHT_LAYER = {"looks": "number_of_looks", "resolution": "rtc_anf_gamma0_to_beta0"}
+_PASS_GAP = np.timedelta64(10, "m")
+# Best first: seen, layover, shadow, both, outside.
+_MASK_RANK = np.full(256, 4, np.uint8)
+_MASK_RANK[[0, 2, 1, 3]] = [0, 1, 2, 3]
+_MASK_OF_RANK = np.array([0, 2, 1, 3, 255], np.uint8)
+
+
+def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.Dataset:
+    """Merge time steps of a cube.
+
+    Parameters
+    ----------
+    cube : Dataset
+        From `open_cube`.
+    method : {"first", "mean", "looks", "centre", "resolution"}
+        The first valid in time; the mean in power; the mean weighted by the number of looks; the step whose
+        burst centre is nearest (for a cube opened with group="acquisition"); or the mean weighted by local
+        resolution, the inverse of the local illuminated area (Small 2012, Proc. IGARSS, "SAR backscatter
+        multitemporal compositing via local resolution weighting"), so that a slope which one track sees
+        foreshortened is taken from the track that sees it well. The weights are static layers: open the cube
+        with static=("number_of_looks",) or static=("rtc_anf_gamma0_to_beta0",).
+    by : str
+        What becomes one step: "pass", "day", "all", or a period as pandas writes it ("12D", "MS", "QS").
+
+    Returns
+    -------
+    Dataset
+        Lazy, fewer time steps. The mask follows the backscatter: for "first" and "centre" it is the chosen
+        step's, for means the best that any step has.
+
+    Raises
+    ------
+    CubeError
+        Unknown method or period, or the layer to weight by is not in the cube.
+    """
+    if method not in get_args(Method):
+        raise CubeError(f"method is one of {', '.join(get_args(Method))}, not {method!r}")
+    if "time" not in cube.dims:
+        raise CubeError("there is no time axis to merge; the cube is a mosaic already")
+    groups = _groups(cube, by)
+    names = [str(n) for n, v in cube.data_vars.items() if "time" in v.dims]
+    if not names:
+        raise CubeError("the cube has no layer with a time axis to merge")
+    weights = _weights(cube, method)
+    reference = next((n for n in POLARIZATIONS if n in names), None)
+    merged = {}
+    for name in names:
+        variable = cube[name].transpose("time", "y", "x")
+        steps = [_merge(cube, variable, group, method, weights, reference) for group in groups]
+        merged[name] = xr.DataArray(dask.array.stack(steps), dims=("time", "y", "x"), attrs=variable.attrs)
+    kept = cube.drop_vars(names).drop_dims("time")
+    coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
+    result = xr.Dataset({**merged, **kept.data_vars}, coords={**coords, **_time_coords(cube, groups)})
+    return result.assign_attrs({**cube.attrs, "sarcube_mosaic": method, "sarcube_mosaic_by": by})
+
+
+def _groups(cube: xr.Dataset, by: str) -> list[list[int]]:
+    times = cube["time"].values
+    order = [int(i) for i in np.argsort(times, kind="stable")]
+    if by == "all":
+        return [order]
+    keys: list[Any]
+    if by == "pass":
+        keys = _pass_keys(cube)
+    elif by == "day":
+        keys = list(times.astype("datetime64[D]"))
+    else:
+        try:
+            index = pd.Series(0, index=pd.DatetimeIndex(times)).groupby(pd.Grouper(freq=by))
+        except ValueError as error:
+            raise CubeError(f'by is "pass", "day", "all" or a period like "12D" or "MS", not {by!r}') from error
+        keys = [int(k) for k in index.ngroup()]
+    groups: dict[Any, list[int]] = {}
+    for i in order:
+        groups.setdefault(keys[i], []).append(i)
+    return list(groups.values())
+
+
+def _pass_keys(cube: xr.Dataset) -> list[int]:
+    times = cube["time"].values
+    flights = [
+        tuple(str(cube[n].values[i]) for n in ("platform", "orbit_direction") if n in cube.coords)
+        for i in range(len(times))
+    ]
+    keys = [0] * len(times)
+    count, last = 0, {}
+    for i in np.argsort(times, kind="stable"):
+        flight = flights[i]
+        if flight not in last or times[i] - last[flight][0] > _PASS_GAP:
+            count += 1
+            last[flight] = (times[i], count)
+        last[flight] = (times[i], last[flight][1])
+        keys[i] = last[flight][1]
+    return keys
+
+
+def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Any] | None:
+    """The weight of a time step, an array (y, x), or None where steps count alike."""
+    layer = _WEIGHT_LAYER.get(method)
+    if layer is None:
+        return None
+    name = layer if layer in cube else f"static_{layer}"
+    if name not in cube:
+        raise CubeError(f'method {method!r} weights by {layer}, which the cube lacks; open it with static=("{layer}",)')
+    variable = cube[name]
+    convert = _inverse if method == "resolution" else _as_is
+
+    def weight(step: int) -> Any:
+        chosen = variable
+        if "time" in variable.dims:
+            chosen = variable.isel(time=step)
+        elif "track" in variable.dims:
+            orbit = int(cube["relative_orbit"].values[step])
+            if orbit not in variable["track"].values:
+                raise CubeError(
+                    f"time step {step} is of track {orbit}, which has no {layer}; open the cube with tracks apart"
+                )
+            chosen = variable.sel(track=orbit)
+        return dask.array.map_blocks(convert, dask.array.asarray(chosen.data), dtype=np.float32)
+
+    return weight
+
+
+def _as_is(weight: NDArray[Any]) -> NDArray[np.float32]:
+    return np.where(weight > 0, weight, 0).astype(np.float32)
+
+
+def _inverse(area: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(area > 0, 1 / area, 0).astype(np.float32)
+
+
+def _merge(
+    cube: xr.Dataset,
+    variable: xr.DataArray,
+    group: Sequence[int],
+    method: Method,
+    weights: Callable[[int], Any] | None,
+    reference: str | None,
+) -> Any:
+    blocks = [dask.array.asarray(variable.isel(time=i).data) for i in group]
+    if len(group) == 1:
+        return blocks[0]
+    dtype = blocks[0].dtype
+    if method in ("first", "centre"):
+        guides = blocks
+        if dtype == np.uint8 and reference is not None:
+            guides = [dask.array.asarray(cube[reference].transpose("time", "y", "x").isel(time=i).data) for i in group]
+        distances = [_distance(cube, i, method, blocks[0].chunks) for i in group]
+        return _fold(_choose, 2, [list(z) for z in zip(blocks, guides, distances, strict=True)], dtype, _chosen)
+    if dtype == np.uint8:
+        return _fold(_best_mask, 1, [[b] for b in blocks], dtype, _mask_of)
+    parts = [[b] if weights is None else [b, weights(i)] for b, i in zip(blocks, group, strict=True)]
+    return _fold(_add, 2, parts, dtype, _divide)
+
+
+def _fold(
+    step: Callable[..., Any], states: int, parts: list[list[Any]], dtype: np.dtype[Any], finish: Callable[..., Any]
+) -> Any:
+    """Fold `step(state, *blocks)` over time; state has shape (states, y, x)."""
+    state: Any = None
+    for blocks in parts:
+        arrays = [a for b in blocks for a in (b, "yx")]
+        if state is None:
+            state = dask.array.blockwise(
+                partial(step, None), "kyx", *arrays, new_axes={"k": states}, dtype=np.float64, concatenate=True
+            )
+        else:
+            state = dask.array.blockwise(step, "kyx", state, "kyx", *arrays, dtype=np.float64, concatenate=True)
+    return dask.array.map_blocks(finish, state, dtype=dtype, drop_axis=0, out_dtype=dtype)
+
+
+def _choose(
+    state: NDArray[Any] | None, values: NDArray[Any], guide: NDArray[Any], distance: NDArray[Any]
+) -> NDArray[Any]:
+    # state[0]: value, state[1]: squared distance to the burst centre (time order, for "first").
+    valid = guide != 255 if guide.dtype == np.uint8 else ~np.isnan(guide)
+    unseen = np.where(values == 255, np.nan, values) if values.dtype == np.uint8 else values.astype(np.float64)
+    # A value without a guide (shadow has no backscatter) still beats nothing.
+    rank = np.where(valid, distance, np.where(np.isnan(unseen), np.inf, 1e300))
+    if state is None:
+        return np.stack([unseen, rank])
+    better = rank < state[1]
+    return np.stack([np.where(better, unseen, state[0]), np.where(better, rank, state[1])])
+
+
+def _chosen(state: NDArray[Any], out_dtype: np.dtype[Any]) -> NDArray[Any]:
+    if out_dtype == np.uint8:
+        return np.where(np.isnan(state[0]), 255, state[0]).astype(np.uint8)
+    return state[0].astype(out_dtype)
+
+
+def _add(state: NDArray[Any] | None, values: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
+    valid = ~np.isnan(values)
+    w = valid.astype(np.float64) if weight is None else np.where(valid, weight, 0.0)
+    new = np.stack([np.where(w > 0, values, 0) * w, w])
+    return new if state is None else state + new
+
+
+def _divide(state: NDArray[Any], out_dtype: np.dtype[Any]) -> NDArray[Any]:
+    return (state[0] / np.where(state[1] > 0, state[1], np.nan)).astype(out_dtype)
+
+
+def _best_mask(state: NDArray[Any] | None, values: NDArray[Any]) -> NDArray[Any]:
+    rank = _MASK_RANK[values][None].astype(np.float64)
+    return rank if state is None else np.minimum(state, rank)
+
+
+def _mask_of(state: NDArray[Any], out_dtype: np.dtype[Any]) -> NDArray[Any]:
+    return _MASK_OF_RANK[state[0].astype(np.intp)].astype(out_dtype)
+
+
+def _distance(cube: xr.Dataset, step: int, method: Method, chunks: Any) -> Any:
+    shape = tuple(sum(c) for c in chunks)
+    if method == "first":
+        return dask.array.zeros(shape, chunks=chunks, dtype=np.float32)
+    if "centre_x" not in cube.coords:
+        raise CubeError('method "centre" needs centre_x and centre_y; open the cube with group="acquisition"')
+    x = dask.array.from_array(cube["x"].values - float(cube["centre_x"].values[step]), chunks=(chunks[1],))
+    y = dask.array.from_array(cube["y"].values - float(cube["centre_y"].values[step]), chunks=(chunks[0],))
+    return y[:, None] ** 2 + x[None, :] ** 2
+
+
+def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str, Any]:
+    coords: dict[str, Any] = {}
+    for name, coord in cube.coords.items():
+        if coord.dims != ("time",):
+            continue
+        members = [coord.values[list(g)] for g in groups]
+        joined: list[Any]
+        if name == "end_time":
+            joined = [m.max() for m in members]
+        elif name == "bursts":
+            joined = [m.sum() for m in members]
+        elif name in ("centre_x", "centre_y"):
+            joined = [m.mean() for m in members]
+        elif name == "relative_orbit":
+            joined = [m[0] if len(set(m)) == 1 else 0 for m in members]
+        elif coord.dtype.kind == "U":
+            joined = [",".join(sorted({p for text in m for p in str(text).split(",")})) for m in members]
+            joined = [text if name != "burst_id" or "," not in text else "" for text in joined]
+        else:
+            joined = [m[0] for m in members]
+        values = np.array(joined, dtype=np.str_ if coord.dtype.kind == "U" else coord.dtype)
+        coords[str(name)] = ("time", values, coord.attrs)
+    return coords

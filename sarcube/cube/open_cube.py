@@ -1,0 +1,351 @@
+"""Open a region and a time range in one line."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+import pystac
+import xarray as xr
+
+from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
+from sarcube.cube.acquisition import Acquisition, from_item, is_static, layers_of
+from sarcube.cube.grouping import Apart, Group, Step, steps_of
+from sarcube.cube.opera_files import find_opera_files, opera_items, parse_name
+from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
+from sarcube.cube.selection import Bbox, Selection, When, parse_dates, select
+from sarcube.cube.stack import Chunks, stack_layer
+from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
+from sarcube.errors import CubeError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.products.layers import LAYERS, POLARIZATIONS, STATIC_LAYERS
+
+Store = str | os.PathLike[str] | Sequence[pystac.Item] | Sequence[str | os.PathLike[str]] | pystac.ItemCollection
+
+
+class CubeKeywords(TypedDict, total=False):
+    """Further keywords of `open_cube`; see there."""
+
+    merge: MergeRule
+    apart: Sequence[Apart]
+    static: bool | Sequence[str]
+    static_store: Store | None
+    chunks: int | Mapping[str, int]
+    collection: str | None
+    burst_ids: Sequence[str] | None
+    platforms: Sequence[str] | None
+    orbit_direction: str | None
+    relative_orbits: Sequence[int] | None
+
+
+@dataclass(frozen=True)
+class _Options:
+    merge: MergeRule = "first"
+    apart: Sequence[Apart] = ()
+    static: bool | Sequence[str] = False
+    static_store: Store | None = None
+    chunks: int | Mapping[str, int] = 1024
+    collection: str | None = None
+    burst_ids: Sequence[str] | None = None
+    platforms: Sequence[str] | None = None
+    orbit_direction: str | None = None
+    relative_orbits: Sequence[int] | None = None
+
+    @classmethod
+    def read(cls, keywords: Mapping[str, Any]) -> _Options:
+        known = [f.name for f in fields(cls)]
+        for name in keywords:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(known)}"
+                raise CubeError(f"open_cube does not know {name!r}{hint}")
+        options = cls(**keywords)
+        if options.merge not in MERGE_RULES:
+            raise CubeError(f"merge is one of {', '.join(MERGE_RULES)}, not {options.merge!r}")
+        return options
+
+    def chunk_sizes(self) -> Chunks:
+        if isinstance(self.chunks, int):
+            return Chunks(1, self.chunks, self.chunks)
+        if unknown := set(self.chunks) - {"time", "y", "x"}:
+            raise CubeError(f"chunks is a size or sizes of time, y, x, not of {', '.join(sorted(unknown))}")
+        return Chunks(self.chunks.get("time", 1), self.chunks.get("y", 1024), self.chunks.get("x", 1024))
+
+
+def open_cube(
+    store: Store,
+    *,
+    bbox: Bbox | None = None,
+    dates: When | Sequence[When] | None = None,
+    layers: str | Sequence[str] | None = None,
+    resolution: float | None = None,
+    crs: int | str | None = None,
+    group: Group = "pass",
+    **options: Unpack[CubeKeywords],
+) -> xr.Dataset:
+    """Open products as a lazy dataset with dimensions time, y, x; nothing is read before it is computed.
+
+    Parameters
+    ----------
+    store : str, path, or items
+        A sarcube store (folder or s3:// address), a folder or list of OPERA RTC-S1 files as published, or
+        STAC items.
+    bbox : tuple of float, optional
+        West, south, east, north in degrees. The cube is cut to it; items outside are never touched.
+    dates : str, date or pair, optional
+        "2022", "2022-03", ("2022-01-01", "2022-03-31"); ends included.
+    layers : str or sequence of str, optional
+        By default the polarizations and the mask, as far as the products have them.
+    resolution : float, optional
+        In units of the CRS; by default that of the products.
+    crs : int or str, optional
+        EPSG code; by default that of most products.
+    group : {"pass", "acquisition", "day", "track"}
+        What makes one time step: all bursts of one overflight, each burst alone, all passes of one UTC day,
+        or all dates of one track.
+    merge : {"first", "mean", "looks", "centre"}, optional
+        How bursts of one step meet where they overlap: the first in time that is valid, the mean in power,
+        the mean weighted by the number of looks, or the burst whose centre is nearest.
+    apart : sequence of {"platform", "orbit_direction", "relative_orbit"}, optional
+        With group="day": what stays apart.
+    static : bool or sequence of str, optional
+        Add static layers as variables (y, x); (track, y, x) where several tracks are open. A static layer of a
+        name that dates have too is called static_<name>.
+    static_store : same as store, optional
+        Where static layers are, if elsewhere.
+    chunks : int or mapping, optional
+        Size of chunks, 1024 by default; multiples of the COG's 512 read best. {"time": -1, "y": 512, "x": 512}
+        suits percentiles over time.
+    collection, burst_ids, platforms, orbit_direction, relative_orbits : optional
+        Keep only these.
+
+    Returns
+    -------
+    Dataset
+        Linear power, NaN where nothing was seen; mask 255 there. Coordinates along time: end_time, platform,
+        orbit_direction, relative_orbit, burst_id (empty where merged), bursts (how many were merged).
+
+    Raises
+    ------
+    CubeError
+        Nothing is selected, resolutions are mixed, or a product lacks what the cube needs.
+
+    Examples
+    --------
+    >>> cube = open_cube("store", bbox=(-7.1, 31.0, -6.9, 31.2), dates="2023")  # doctest: +SKIP
+    """
+    chosen = _Options.read(options)
+    selection = Selection(
+        bbox=bbox,
+        dates=parse_dates(dates),
+        burst_ids=None if chosen.burst_ids is None else tuple(chosen.burst_ids),
+        platforms=None if chosen.platforms is None else tuple(chosen.platforms),
+        orbit_direction=chosen.orbit_direction,
+        relative_orbits=None if chosen.relative_orbits is None else tuple(chosen.relative_orbits),
+    )
+    everything = read_items(store, selection, chosen.collection)
+    items = select([i for i in everything if not is_static(i)], selection)
+    wanted = _layers(items, layers)
+    needed = frozenset(wanted) | ({"number_of_looks"} if chosen.merge == "looks" else set())
+    acquisitions = [from_item(item, needed) for item in items]
+    _check_assets(acquisitions, wanted, layers)
+    acquisitions = [a for a in acquisitions if a.files]
+    grid = target_grid([a.grid for a in acquisitions], bbox, resolution, epsg_of(crs))
+
+    statics: list[Acquisition] = []
+    if chosen.static or (chosen.merge == "looks" and "number_of_looks" not in layers_of(items)):
+        statics = _static_products(chosen, everything, acquisitions)
+    steps = steps_of(acquisitions, group, chosen.apart)
+    cube = _dataset(steps, wanted, grid, chosen, _by_burst(statics))
+    if chosen.static:
+        cube = cube.assign(_static_variables(statics, cube, grid, chosen))
+    return _described(cube, grid, chosen, group)
+
+
+def read_items(store: Store, selection: Selection, collection: str | None = None) -> list[pystac.Item]:
+    """Items of a store, of OPERA files, or as given."""
+    if isinstance(store, pystac.ItemCollection):
+        return list(store.items)
+    if not isinstance(store, str | os.PathLike):
+        given = list(store)
+        if all(isinstance(item, pystac.Item) for item in given):
+            return given  # type: ignore[return-value]
+        return opera_items(str(path) for path in given)  # type: ignore[union-attr]
+    address = os.fspath(store)
+    local = Path(address.removeprefix("file://"))
+    if "://" not in address or address.startswith("file://"):
+        if not local.exists():
+            raise CubeError(f"there is no store at {local}; check the path")
+        if local.is_file():
+            return opera_items([local]) if parse_name(local.name) else list(pystac.ItemCollection.from_file(str(local)))
+        if not any(local.glob("*/collection.json")) and (files := find_opera_files(local)):
+            return opera_items(files)
+    from sarcube.catalog.query import find_items
+
+    days = None if selection.dates is None else tuple(t.astype("datetime64[D]").item() for t in selection.dates)
+    bursts = None if selection.burst_ids is None else list(selection.burst_ids)
+    return find_items(address, collection=collection, bbox=selection.bbox, dates=days, burst_ids=bursts)
+
+
+def _layers(items: Sequence[pystac.Item], layers: str | Sequence[str] | None) -> list[str]:
+    present = layers_of(items)
+    if layers is None:
+        return [name for name in (*POLARIZATIONS, "mask") if name in present] or sorted(present)
+    names = [layers] if isinstance(layers, str) else list(layers)
+    for name in names:
+        if name not in present:
+            near = difflib.get_close_matches(name, sorted(present), 1, 0.4)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise CubeError(f"no selected product has a layer {name!r}{hint} They have {', '.join(sorted(present))}")
+    return names
+
+
+def _check_assets(acquisitions: Sequence[Acquisition], wanted: Sequence[str], asked: object) -> None:
+    # Dual-pol dates beside single-pol ones are ordinary; a layer that was asked for by name, or no layer at all,
+    # is not.
+    for acquisition in acquisitions:
+        missing = [name for name in wanted if name not in acquisition.files]
+        if len(missing) == len(wanted) or (asked is not None and missing):
+            raise CubeError(
+                f"item {acquisition.id} has no asset {', '.join(missing)}; ask for layers that every product has, "
+                "or leave the item out"
+            )
+
+
+def _static_products(
+    options: _Options, everything: Sequence[pystac.Item], acquisitions: Sequence[Acquisition]
+) -> list[Acquisition]:
+    bursts = {a.burst_id for a in acquisitions}
+    items = [item for item in everything if is_static(item)]
+    if options.static_store is not None:
+        found = read_items(options.static_store, Selection(burst_ids=tuple(sorted(bursts))))
+        items = [item for item in found if is_static(item)]
+    products = [a for a in (from_item(i, frozenset(STATIC_LAYERS)) for i in items) if a.burst_id in bursts]
+    if missing := sorted(bursts - {a.burst_id for a in products}):
+        raise CubeError(
+            f"there are no static layers of {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; "
+            "produce them first, or say where they are with static_store="
+        )
+    return products
+
+
+def _by_burst(products: Sequence[Acquisition]) -> dict[str, Acquisition]:
+    return {p.burst_id: p for p in sorted(products, key=lambda p: p.id)}
+
+
+def _merges(
+    steps: Sequence[Step], layer: str, grid: GeoGrid, rule: MergeRule, statics: Mapping[str, Acquisition]
+) -> list[Merge | None]:
+    merges: list[Merge | None] = []
+    for step in steps:
+        sources = []
+        for a in step.acquisitions:
+            file = a.files.get(layer)
+            if file is None:
+                continue
+            weight = None
+            if rule == "looks":
+                looks = a.files.get("number_of_looks") or statics[a.burst_id].files.get("number_of_looks")
+                if looks is None:
+                    raise CubeError(f"item {a.id} has no number_of_looks to weight by; choose another merge=")
+                weight = looks.href
+            sources.append(Source(file.href, a.id, file.grid, bounds_in(file.grid, grid.epsg), weight))
+        merges.append(Merge(tuple(sources), rule) if sources else None)
+    return merges
+
+
+def _dataset(
+    steps: Sequence[Step],
+    names: Sequence[str],
+    grid: GeoGrid,
+    options: _Options,
+    statics: Mapping[str, Acquisition],
+) -> xr.Dataset:
+    times = [s.start for s in steps]
+    variables = {}
+    for name in names:
+        layer = LAYERS[name]
+        merges = _merges(steps, name, grid, options.merge, statics)
+        data = stack_layer(merges, times, grid, layer, options.chunk_sizes())
+        variables[name] = data.assign_attrs(_attributes(name))
+    centres = [_centre(s, grid.epsg) for s in steps]
+    coords = {
+        "time": ("time", np.array(times, "datetime64[ns]"), {"long_name": "start of the acquisition", "axis": "T"}),
+        "end_time": ("time", np.array([s.end for s in steps], "datetime64[ns]")),
+        "platform": ("time", np.array([s.platform for s in steps], dtype=np.str_)),
+        "orbit_direction": ("time", np.array([s.orbit_direction for s in steps], dtype=np.str_)),
+        "relative_orbit": ("time", np.array([s.relative_orbit for s in steps], np.int16)),
+        "burst_id": ("time", np.array([s.burst_id for s in steps], dtype=np.str_)),
+        "centre_x": ("time", np.array([c[0] for c in centres])),
+        "centre_y": ("time", np.array([c[1] for c in centres])),
+        "bursts": ("time", np.array([len(s.acquisitions) for s in steps], np.int32)),
+    }
+    return xr.Dataset(variables, coords=coords)
+
+
+def _centre(step: Step, epsg: int) -> tuple[float, float]:
+    edges = np.array([bounds_in(a.grid, epsg) for a in step.acquisitions])
+    return float(edges[:, [0, 2]].mean()), float(edges[:, [1, 3]].mean())
+
+
+def _static_variables(
+    statics: Sequence[Acquisition], cube: xr.Dataset, grid: GeoGrid, options: _Options
+) -> dict[str, xr.DataArray]:
+    tracks: dict[int, list[Acquisition]] = {}
+    for product in sorted(_by_burst(statics).values(), key=lambda p: p.burst_id):
+        tracks.setdefault(product.relative_orbit, []).append(product)
+    steps = [Step(tuple(products)) for _, products in sorted(tracks.items())]
+    present = {name for s in steps for a in s.acquisitions for name in a.files}
+    if options.static is True:
+        names = [name for name in STATIC_LAYERS if name in present]
+    else:
+        names = [options.static] if isinstance(options.static, str) else list(options.static or ())
+        if unknown := [name for name in names if name not in present]:
+            raise CubeError(f"there is no static layer {', '.join(unknown)}; there are {', '.join(sorted(present))}")
+    variables = {}
+    for name in names:
+        merges = _merges(steps, name, grid, "first", {})
+        data = stack_layer(merges, [s.start for s in steps], grid, LAYERS[name], options.chunk_sizes())
+        data = data.rename(time="track").assign_attrs(_attributes(name))
+        if len(steps) == 1:
+            data = data.isel(track=0)
+        else:
+            data = data.assign_coords(track=("track", np.array(sorted(tracks), np.int16)))
+        variables[f"static_{name}" if name in cube else name] = data
+    return variables
+
+
+def _attributes(name: str) -> dict[str, Any]:
+    layer = LAYERS[name]
+    attributes: dict[str, Any] = {"long_name": layer.title, "units": layer.unit}
+    if name == "mask":
+        attributes |= {
+            "flag_values": np.array([0, 1, 2, 3, 255], np.uint8),
+            "flag_meanings": "valid shadow layover shadow_and_layover outside",
+        }
+    return attributes
+
+
+def _described(cube: xr.Dataset, grid: GeoGrid, options: _Options, group: str) -> xr.Dataset:
+    import rioxarray  # noqa: F401 - registers .rio
+
+    cube = cube.assign_coords(y=("y", grid.y()), x=("x", grid.x()))
+    cube = cube.rio.write_crs(grid.epsg).rio.write_transform(rasterio_affine(grid)).rio.write_coordinate_system()
+    return cube.assign_attrs(
+        Conventions="CF-1.11",
+        title="Sentinel-1 radiometrically terrain corrected backscatter",
+        sarcube_group=group,
+        sarcube_merge=options.merge,
+    )
+
+
+def rasterio_affine(grid: GeoGrid) -> Any:
+    """A grid's transform as rasterio takes it."""
+    from rasterio import Affine
+
+    return Affine(*grid.transform)

@@ -1,0 +1,305 @@
+"""Reading pixels: what stands behind every chunk. stackstac calls it, through its reader protocol.
+
+A chunk of a cube shows all bursts of one time step, so one call reads every file that touches the chunk and
+merges them at once: the graph holds one task per chunk however many bursts meet there, and memory holds the
+chunk and one burst's part of it. Files open for the time of one read: no handle and no cached block outlives
+the chunk, so memory does not grow with the length of a stack and nothing has to cross threads or processes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from sarcube.errors import CubeError
+from sarcube.geometry.grid import GeoGrid
+
+MergeRule = Literal["first", "mean", "looks", "centre"]
+MERGE_RULES: tuple[str, ...] = get_args(MergeRule)
+# A thousandth of a pixel: grids closer than this are one lattice.
+_LATTICE = 1e-3
+# Pixels by which GDAL's approximated reprojection may err; its default of 0.125 shows on edges.
+_WARP_TOLERANCE = 0.01
+_MASK_FILL = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file that contributes to a time step.
+
+    Attributes
+    ----------
+    href : str
+        Path or address.
+    origin : str
+        Item id, for messages.
+    grid : GeoGrid
+        Grid of the file.
+    bounds : tuple of float
+        Left, bottom, right, top in the CRS of the cube.
+    weight : str or None
+        File of the weights, on the same grid.
+    """
+
+    href: str
+    origin: str
+    grid: GeoGrid
+    bounds: tuple[float, float, float, float]
+    weight: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What stackstac carries as the address of one time step of one layer: files and how they meet."""
+
+    sources: tuple[Source, ...]
+    rule: MergeRule = "first"
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        return self.rule, tuple((s.href, s.weight, s.grid.left, s.grid.top, s.grid.resolution) for s in self.sources)
+
+
+def gdal_path(href: str) -> str:
+    """What GDAL opens for a path or address."""
+    if href.startswith("s3://"):
+        return "/vsis3/" + href[5:]
+    if href.startswith(("http://", "https://")):
+        return "/vsicurl/" + href
+    return href.removeprefix("file://")
+
+
+def gdal_options() -> dict[str, Any]:
+    """GDAL settings of every read: no listing of folders, ranges fetched together, time-outs and retries."""
+    options: dict[str, Any] = {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+        "GDAL_HTTP_MULTIRANGE": "YES",
+        "GDAL_HTTP_TIMEOUT": "60",
+        "GDAL_HTTP_MAX_RETRY": "4",
+        "GDAL_HTTP_RETRY_DELAY": "1",
+        "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    }
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and "AWS_S3_ENDPOINT" not in os.environ:
+        scheme, _, host = endpoint.rpartition("://")
+        options |= {
+            "AWS_S3_ENDPOINT": host.rstrip("/"),
+            "AWS_HTTPS": "NO" if scheme == "http" else "YES",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+        }
+    return options
+
+
+class MergeReader:
+    """Reader of one layer of one time step (stackstac's Reader protocol); pickles, and safe in threads."""
+
+    def __init__(
+        self,
+        *,
+        url: Merge,
+        spec: Any,
+        resampling: Resampling,
+        dtype: np.dtype[Any],
+        fill_value: float,
+        scale_offset: tuple[float, float],
+        gdal_env: Any = None,
+        errors_as_nodata: tuple[Exception, ...] = (),
+    ) -> None:
+        self.merge = url
+        self.resampling = resampling
+        self.dtype = np.dtype(dtype)
+        self.fill_value = fill_value
+        height, width = spec.shape
+        left, _, _, top = spec.bounds
+        self.grid = GeoGrid(spec.epsg, left, top, spec.resolutions_xy[0], width, height)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Pixels of a window of the cube's grid, shape (height, width); called within a worker thread."""
+        box = _Box(int(window.row_off), int(window.col_off), int(window.height), int(window.width))
+        parts = [(source, part) for source in self.merge.sources if (part := self._overlap(source, box))]
+        with rasterio.Env(**gdal_options()):
+            if len(parts) == 1 and parts[0][1] == box:
+                return self._read(parts[0][0], box)
+            if self.dtype == np.uint8:
+                return self._merge_masks(parts, box)
+            if self.merge.rule in ("mean", "looks"):
+                return self._average(parts, box)
+            return self._pick(parts, box)
+
+    def close(self) -> None:
+        """Nothing stays open between reads."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def _empty(self, box: _Box) -> NDArray[Any]:
+        return np.full((box.height, box.width), self.fill_value, self.dtype)
+
+    def _pick(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+        out = self._empty(box)
+        nearest = np.full(out.shape, np.inf, np.float32) if self.merge.rule == "centre" else None
+        for source, part in parts:
+            rows, cols = part.within(box)
+            target = out[rows, cols]
+            if nearest is None:
+                missing = np.isnan(target)
+                if missing.any():
+                    np.copyto(target, self._read(source, part), where=missing)
+            else:
+                values, distance = self._read(source, part), self._distance(source, part)
+                closer = ~np.isnan(values) & (distance < nearest[rows, cols])
+                np.copyto(target, values, where=closer)
+                np.copyto(nearest[rows, cols], distance, where=closer)
+        return out
+
+    def _average(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+        total = np.zeros((box.height, box.width), np.float64)
+        weights = np.zeros_like(total)
+        for source, part in parts:
+            values = self._read(source, part)
+            weight = np.ones_like(values) if source.weight is None else self._read(source, part, weight=True)
+            weight = np.where(np.isnan(values) | ~(weight > 0), 0, weight)
+            rows, cols = part.within(box)
+            total[rows, cols] += np.where(weight > 0, values, 0) * weight
+            weights[rows, cols] += weight
+        with np.errstate(invalid="ignore"):
+            return (total / np.where(weights > 0, weights, np.nan)).astype(self.dtype)
+
+    def _merge_masks(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+        # Shadow (1, 3) carries no backscatter, so a neighbour that does see the pixel decides, as it does for
+        # the backscatter itself.
+        out = self._empty(box)
+        seen = np.full(out.shape, np.inf, np.float32)
+        for source, part in parts:
+            rows, cols = part.within(box)
+            values = self._read(source, part)
+            rank = self._distance(source, part) if self.merge.rule == "centre" else np.zeros(values.shape, np.float32)
+            rank = np.where((values & 1) > 0, rank + np.float32(1e12), rank)
+            better = (values != _MASK_FILL) & (rank < seen[rows, cols])
+            np.copyto(out[rows, cols], values, where=better)
+            np.copyto(seen[rows, cols], rank, where=better)
+        return out
+
+    def _distance(self, source: Source, part: _Box) -> NDArray[np.float32]:
+        # Squared distance of pixel centres to the centre of the burst, in pixels of the cube.
+        x, y = _fractional(self.grid, source.bounds)
+        cols = np.arange(part.col, part.col + part.width, dtype=np.float32) + 0.5 - (x[0] + x[1]) / 2
+        rows = np.arange(part.row, part.row + part.height, dtype=np.float32) + 0.5 - (y[0] + y[1]) / 2
+        distance: NDArray[np.float32] = (rows[:, None] ** 2 + cols[None, :] ** 2).astype(np.float32)
+        return distance
+
+    def _overlap(self, source: Source, box: _Box) -> _Box | None:
+        x, y = _fractional(self.grid, source.bounds)
+        if _aligned(self.grid, source.grid):
+            first_col, last_col, first_row, last_row = round(x[0]), round(x[1]), round(y[0]), round(y[1])
+        else:
+            # One pixel more, since the outline of a reprojected rectangle is curved.
+            first_col, last_col = int(np.floor(x[0])) - 1, int(np.ceil(x[1])) + 1
+            first_row, last_row = int(np.floor(y[0])) - 1, int(np.ceil(y[1])) + 1
+        return box.intersection(first_row, first_col, last_row, last_col)
+
+    def _read(self, source: Source, part: _Box, weight: bool = False) -> NDArray[Any]:
+        href = source.weight if weight and source.weight is not None else source.href
+        try:
+            with rasterio.open(gdal_path(href), sharing=False) as dataset:
+                _check(dataset, source, href)
+                if _aligned(self.grid, source.grid):
+                    return self._read_aligned(dataset, source, part)
+                return self._read_warped(dataset, part)
+        except RasterioError as error:
+            x, y = self.grid.left + part.col * self.grid.resolution, self.grid.top - part.row * self.grid.resolution
+            raise CubeError(
+                f"{href} (item {source.origin}) cannot be read at rows {part.row} to {part.row + part.height}, "
+                f"columns {part.col} to {part.col + part.width} of the cube (from x {x:g}, y {y:g} in "
+                f"{self.grid.crs}): {error}. It vanished or is damaged: restore it or open the cube again"
+            ) from error
+
+    def _read_aligned(self, dataset: Any, source: Source, part: _Box) -> NDArray[Any]:
+        col = part.col - round((source.grid.left - self.grid.left) / self.grid.resolution)
+        row = part.row - round((self.grid.top - source.grid.top) / self.grid.resolution)
+        values: NDArray[Any] = dataset.read(1, window=Window(col, row, part.width, part.height), out_dtype=self.dtype)
+        nodata = dataset.nodata
+        if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value:
+            values[values == self.dtype.type(nodata)] = self.fill_value
+        return values
+
+    def _read_warped(self, dataset: Any, part: _Box) -> NDArray[Any]:
+        resolution = self.grid.resolution
+        left, top = self.grid.left + part.col * resolution, self.grid.top - part.row * resolution
+        nodata = self.fill_value if dataset.nodata is None else dataset.nodata
+        with WarpedVRT(
+            dataset,
+            crs=self.grid.crs,
+            transform=rasterio.Affine(resolution, 0, left, 0, -resolution, top),
+            width=part.width,
+            height=part.height,
+            resampling=self.resampling,
+            src_nodata=nodata,
+            nodata=self.fill_value,
+            tolerance=_WARP_TOLERANCE,
+            dtype=self.dtype.name,
+        ) as warped:
+            values: NDArray[Any] = warped.read(1)
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A window of the cube's grid, whole pixels."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+    def intersection(self, row0: int, col0: int, row1: int, col1: int) -> _Box | None:
+        row0, row1 = max(row0, self.row), min(row1, self.row + self.height)
+        col0, col1 = max(col0, self.col), min(col1, self.col + self.width)
+        return _Box(row0, col0, row1 - row0, col1 - col0) if row0 < row1 and col0 < col1 else None
+
+    def within(self, outer: _Box) -> tuple[slice, slice]:
+        row, col = self.row - outer.row, self.col - outer.col
+        return slice(row, row + self.height), slice(col, col + self.width)
+
+
+def _fractional(
+    grid: GeoGrid, bounds: tuple[float, float, float, float]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    left, bottom, right, top = bounds
+    r = grid.resolution
+    return ((left - grid.left) / r, (right - grid.left) / r), ((grid.top - top) / r, (grid.top - bottom) / r)
+
+
+def _aligned(grid: GeoGrid, other: GeoGrid) -> bool:
+    if grid.epsg != other.epsg or abs(grid.resolution - other.resolution) > 1e-9 * grid.resolution:
+        return False
+    x, y = (other.left - grid.left) / grid.resolution, (grid.top - other.top) / grid.resolution
+    return abs(x - round(x)) < _LATTICE and abs(y - round(y)) < _LATTICE
+
+
+def _check(dataset: Any, source: Source, href: str) -> None:
+    grid, transform = source.grid, dataset.transform
+    tolerance = _LATTICE * grid.resolution
+    if (
+        dataset.shape != grid.shape
+        or abs(transform.a - grid.resolution) > 1e-9 * grid.resolution
+        or abs(transform.c - grid.left) > tolerance
+        or abs(transform.f - grid.top) > tolerance
+    ):
+        raise CubeError(
+            f"{href} is not on the grid that item {source.origin} tells: {dataset.shape} pixels from "
+            f"({transform.c}, {transform.f}) instead of {grid.shape} from ({grid.left}, {grid.top}); "
+            "make the product and its item again"
+        )
