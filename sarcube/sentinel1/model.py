@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import RadarGrid
+from sarcube.sentinel1.bytes_source import ByteOpener
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +115,8 @@ class Samples:
         Line of the TIFF at which the burst starts.
     lines, samples : int
         Size of the burst.
+    opener : callable, optional
+        Opens the address of a remote SAFE as a byte source; travels with the burst and pickles.
     """
 
     path: str
@@ -121,6 +124,7 @@ class Samples:
     first_line: int
     lines: int
     samples: int
+    opener: ByteOpener | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +195,10 @@ class Burst:
         Hz.
     warnings : tuple of str
         What is missing or odd but not fatal ("no manifest", "no noise annotation for VV").
+    rank : int
+        Pulses in the air between transmission and reception of the same echo (`downlinkValues/rank`).
+    pulse_interval : float
+        `pri` of the downlink, seconds; rank * pulse_interval is the time from the pulse to its sensing window.
     """
 
     burst_id: str
@@ -221,6 +229,8 @@ class Burst:
     range_sampling_rate: float
     radar_frequency: float
     warnings: tuple[str, ...] = field(default=())
+    rank: int = 0
+    pulse_interval: float = 0.0
 
     @property
     def polarizations(self) -> tuple[str, ...]:

@@ -1,0 +1,209 @@
+"""One burst put together from the annotation, calibration and noise files of its swath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sarcube.errors import SceneError
+from sarcube.geometry.radar import SPEED_OF_LIGHT, RadarGrid
+from sarcube.sentinel1.annotation import Annotation, BurstEntry, parse_annotation
+from sarcube.sentinel1.burst_id import BurstId, esa_burst_number, relative_orbit, track_of
+from sarcube.sentinel1.calibration import parse_calibration
+from sarcube.sentinel1.footprint import burst_footprint
+from sarcube.sentinel1.model import Burst, Calibration, Channel, Noise, Samples, TopsParameters
+from sarcube.sentinel1.noise import parse_noise
+from sarcube.sentinel1.orbit_file import trim_orbit
+from sarcube.sentinel1.safe import POLARIZATIONS, Part, Safe
+
+SAME_TIME = 1e-4  # s within which the polarizations of a burst start (a line lasts 2e-3 s)
+
+
+@dataclass(frozen=True, eq=False)
+class Valid:
+    """The part of a burst that holds samples: lines and samples inclusive, -1 where there are none."""
+
+    first_line: int
+    last_line: int
+    first_sample: np.ndarray  # type: ignore[type-arg]
+    last_sample: np.ndarray  # type: ignore[type-arg]
+
+
+class SceneReader:
+    """Reads a SAFE's files once each and builds bursts of them."""
+
+    def __init__(self, safe: Safe) -> None:
+        self.safe = safe
+        self._annotations: dict[str, Annotation] = {}
+
+    def annotation(self, part: Part, epoch: np.datetime64 | None = None) -> Annotation:
+        """The annotation of a part, parsed once."""
+        if part.annotation not in self._annotations:
+            where = f"{self.safe.path}: {part.annotation}"
+            annotation = parse_annotation(self.safe.read(part.annotation), where, epoch)
+            if (annotation.swath, annotation.polarization) != (part.swath, part.polarization):
+                raise SceneError(
+                    f"{where}: is about {annotation.swath} {annotation.polarization}; its name is another's"
+                )
+            self._annotations[part.annotation] = annotation
+        return self._annotations[part.annotation]
+
+    def tables(self, part: Part, epoch: np.datetime64) -> tuple[Calibration, Noise | None]:
+        """Calibration and noise of a part; both serve all of its bursts."""
+        if part.calibration is None:
+            raise SceneError(
+                f"{self.safe.path}: has no calibration annotation for {part.swath} {part.polarization}; fetch it again"
+            )
+        calibration = parse_calibration(
+            self.safe.read(part.calibration), f"{self.safe.path}: {part.calibration}", epoch
+        )
+        if part.noise is None:
+            return calibration, None
+        return calibration, parse_noise(self.safe.read(part.noise), f"{self.safe.path}: {part.noise}", epoch)
+
+    def relative_orbit(self, annotation: Annotation) -> int:
+        """Relative orbit of the ascending node that the annotation counts from."""
+        computed = relative_orbit(annotation.platform, annotation.absolute_orbit)
+        manifest = self.safe.manifest
+        if computed is not None:
+            return computed
+        if manifest is not None and manifest.relative_orbit is not None:
+            return manifest.relative_orbit
+        raise SceneError(
+            f"{self.safe.path}: the relative orbit of {annotation.platform} is not known without a manifest"
+        )
+
+    def burst_id(self, annotation: Annotation, entry: BurstEntry) -> BurstId:
+        """As annotated (IPF 3.40 and later), else by ESA's definition."""
+        number = entry.burst_number
+        if number is None:
+            elapsed = entry.sensing_time - annotation.anx_time
+            number = esa_burst_number(annotation.swath, self.relative_orbit(annotation), elapsed)
+        return BurstId(track_of(number), number, annotation.swath)
+
+    def channel(self, part: Part, index: int, tables: tuple[Calibration, Noise | None]) -> Channel:
+        annotation = self.annotation(part)
+        member = part.measurement or f"measurement/{part.annotation.rpartition('/')[2][:-4]}.tiff"
+        lines = annotation.lines_per_burst
+        samples = Samples(self.safe.path, member, index * lines, lines, annotation.samples_per_burst, self.safe.opener)
+        return Channel(part.polarization, samples, *tables)
+
+    def burst(self, part: Part, index: int, channel: Channel, mid_swath: float | None) -> Burst:
+        """The burst at `index` of a part's annotation, with one channel."""
+        annotation = self.annotation(part)
+        entry = annotation.bursts[index]
+        valid = valid_area(entry, annotation.samples_per_burst, f"{self.safe.path}: {part.annotation}")
+        radar = _radar(annotation, entry)
+        burst_id = self.burst_id(annotation, entry)
+        start, end = radar.first_line_time, radar.last_line_time
+        warnings = list(self.safe.warnings)
+        if mid_swath is None:
+            mid_swath = annotation.mid_range_time + TO_MID_SWATH.get(annotation.swath, 0.0)
+            warnings.append("no IW2 annotation: mid-swath range time estimated")
+        footprint = burst_footprint(
+            annotation.geolocation,
+            (start + valid.first_line * radar.line_interval, start + valid.last_line * radar.line_interval),
+            _valid_ranges(annotation, valid),
+        )
+        return Burst(
+            burst_id=str(burst_id),
+            index=index,
+            scene=self.safe.name,
+            platform=annotation.platform,
+            mode=annotation.mode,
+            swath=annotation.swath,
+            orbit_direction=annotation.orbit_direction,
+            absolute_orbit=annotation.absolute_orbit,
+            relative_orbit=burst_id.track,
+            anx_time=annotation.anx_time,
+            radar=radar,
+            first_line_of_swath=index * annotation.lines_per_burst,
+            orbit=trim_orbit(annotation.orbit, start, end),
+            orbit_source="annotation",
+            orbit_type="annotation",
+            first_valid_line=valid.first_line,
+            last_valid_line=valid.last_line,
+            first_valid_sample=valid.first_sample,
+            last_valid_sample=valid.last_sample,
+            footprint=footprint,
+            channels={channel.polarization: channel},
+            ipf_version=self.safe.manifest.ipf_version if self.safe.manifest else "",
+            mid_swath_range_time=mid_swath,
+            tops=_tops(annotation),
+            geolocation=annotation.geolocation,
+            range_sampling_rate=annotation.range_sampling_rate,
+            radar_frequency=annotation.radar_frequency,
+            warnings=tuple(warnings + _channel_warnings(channel)),
+            rank=annotation.rank,
+            pulse_interval=annotation.pulse_interval,
+        )
+
+
+# Mid range time of IW2 (EW3) less that of each swath, two-way seconds, where the SAFE has no such swath to read it from.
+TO_MID_SWATH: dict[str, float] = {}
+
+
+def add_channel(burst: Burst, other: Burst, where: str) -> Burst:
+    """The burst with the channel of another polarization of the same burst; valid areas are intersected."""
+    if abs(burst.radar.first_line_time - other.radar.first_line_time) > SAME_TIME or (
+        burst.radar.lines, burst.radar.samples) != (other.radar.lines, other.radar.samples):  # fmt: skip
+        raise SceneError(f"{where}: {burst.burst_id} has another time or size than in {', '.join(burst.channels)}")
+    channels = {**burst.channels, **other.channels}
+    first = np.maximum(burst.first_valid_sample, other.first_valid_sample)
+    last = np.minimum(burst.last_valid_sample, other.last_valid_sample)
+    hollow = (burst.first_valid_sample < 0) | (other.first_valid_sample < 0) | (first > last)
+    return replace(
+        burst,
+        channels={name: channels[name] for name in POLARIZATIONS if name in channels},
+        first_valid_line=max(burst.first_valid_line, other.first_valid_line),
+        last_valid_line=min(burst.last_valid_line, other.last_valid_line),
+        first_valid_sample=np.where(hollow, -1, first).astype(np.int32),
+        last_valid_sample=np.where(hollow, -1, last).astype(np.int32),
+        warnings=tuple(dict.fromkeys((*burst.warnings, *other.warnings))),
+    )
+
+
+def valid_area(entry: BurstEntry, samples: int, where: str) -> Valid:
+    """Valid lines and samples of a burst, checked against its size."""
+    first, last = entry.first_valid_sample.copy(), entry.last_valid_sample.copy()
+    hollow = (first < 0) | (last < 0)
+    first[hollow] = last[hollow] = -1
+    lines = np.flatnonzero(~hollow)
+    if not lines.size:
+        raise SceneError(f"{where}: a burst without a valid line; the annotation is damaged")
+    if int(last.max()) >= samples or np.any(first > last):
+        raise SceneError(f"{where}: valid samples {first.max()} to {last.max()} do not fit in {samples}; damaged")
+    return Valid(int(lines[0]), int(lines[-1]), first, last)
+
+
+def _valid_ranges(annotation: Annotation, valid: Valid) -> tuple[float, float]:
+    rate = annotation.range_sampling_rate
+    near = int(valid.first_sample[valid.first_sample >= 0].min())
+    return annotation.slant_range_time + near / rate, annotation.slant_range_time + int(valid.last_sample.max()) / rate
+
+
+def _radar(annotation: Annotation, entry: BurstEntry) -> RadarGrid:
+    return RadarGrid(
+        first_line_time=entry.azimuth_time,
+        line_interval=annotation.azimuth_time_interval,
+        first_sample_range=annotation.slant_range_time * SPEED_OF_LIGHT / 2,
+        sample_spacing=SPEED_OF_LIGHT / 2 / annotation.range_sampling_rate,
+        lines=annotation.lines_per_burst,
+        samples=annotation.samples_per_burst,
+        wavelength=SPEED_OF_LIGHT / annotation.radar_frequency,
+    )
+
+
+def _tops(annotation: Annotation) -> TopsParameters:
+    return TopsParameters(
+        azimuth_steering_rate=annotation.azimuth_steering_rate,
+        fm_rates=annotation.fm_rates,
+        doppler_centroids=annotation.doppler_centroids,
+        azimuth_bandwidth=annotation.azimuth_bandwidth,
+        prf=annotation.azimuth_frequency,
+    )
+
+
+def _channel_warnings(channel: Channel) -> list[str]:
+    return [] if channel.noise is not None else [f"no noise annotation for {channel.polarization}"]

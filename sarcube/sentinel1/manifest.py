@@ -1,0 +1,64 @@
+"""The manifest of a SAFE: what only it tells (IPF version, relative orbit) and the files it lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sarcube.sentinel1.xml_tree import Node, parse_xml
+
+_SAFE = "{http://www.esa.int/safe/sentinel-1.0}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a manifest says.
+
+    Attributes
+    ----------
+    ipf_version : str
+        "003.61"; empty where it says nothing.
+    relative_orbit : int or None
+        At the start of the scene.
+    orbit_direction : str
+        "ascending", "descending" or "".
+    files : tuple of str
+        Members it lists, relative to the SAFE's root.
+    """
+
+    ipf_version: str
+    relative_orbit: int | None
+    orbit_direction: str
+    files: tuple[str, ...]
+
+
+def parse_manifest(data: bytes, where: str) -> Manifest:
+    """Read `manifest.safe` (S1-RS-MDA-52-7441, section 5)."""
+    root = parse_xml(data, where, "XFDU")
+    files = []
+    for node in root.find_all(".//fileLocation"):
+        href = (node.attribute("href") or "").removeprefix("./")
+        if href and not href.startswith("/") and ".." not in href.split("/"):
+            files.append(href)
+    return Manifest(_version(root), _relative_orbit(root), _direction(root), tuple(files))
+
+
+def _version(root: Node) -> str:
+    for node in root.find_all(f".//{_SAFE}software"):
+        if "IPF" in (node.attribute("name") or ""):
+            return node.attribute("version") or ""
+    return ""
+
+
+def _relative_orbit(root: Node) -> int | None:
+    for reference in root.find_all(f".//{_SAFE}orbitReference"):
+        for node in reference.find_all(f"{_SAFE}relativeOrbitNumber"):
+            text = node.text_or(".", "")
+            if node.attribute("type") == "start" and text.isdecimal() and 1 <= int(text[:9]) <= 175:
+                return int(text)
+    return None
+
+
+def _direction(root: Node) -> str:
+    for node in root.find_all(".//{http://www.esa.int/safe/sentinel-1.0/sentinel-1}pass"):
+        return node.text_or(".", "").lower()
+    return ""
