@@ -1,0 +1,224 @@
+"""From a written product to its STAC item. Knows layers, files and grids, not what they were computed from."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import pystac
+
+from sarcube.catalog.footprint import footprint
+from sarcube.products.layers import LAYERS, MASK_VALUES, Layer
+from sarcube.products.product import THUMBNAIL, Product, ProductFile
+from sarcube.products.store import Store
+from sarcube.products.summary import Statistics
+
+_BASE = "https://stac-extensions.github.io"
+# Projection 2.0 refuses `proj:epsg`, without which stackstac makes no grid or a wrong one. 1.2 is the version
+# that allows both that field and `proj:code`; pystac reads it as 2.0.
+PROJECTION = f"{_BASE}/projection/v1.2.0/schema.json"
+RASTER = f"{_BASE}/raster/v2.0.0/schema.json"
+FILE = f"{_BASE}/file/v2.1.0/schema.json"
+CLASSIFICATION = f"{_BASE}/classification/v1.1.0/schema.json"
+STORAGE = f"{_BASE}/storage/v1.0.0/schema.json"
+GENERIC_EXTENSIONS = (PROJECTION, RASTER, FILE)
+COLLECTION_FILE = "collection.json"
+CATALOG_FILE = "catalog.json"
+STATIC_LINK = "static-layers"
+_MASK_TEXT = {
+    "valid": "neither shadow nor layover",
+    "shadow": "radar shadow",
+    "layover": "layover",
+    "shadow_layover": "shadow and layover",
+    "outside": "outside the acquisition",
+}
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """What an item says beyond its product's files.
+
+    Attributes
+    ----------
+    start : datetime
+        UTC; also the item's `datetime`.
+    end : datetime, optional
+    properties : mapping
+        Further properties, plain JSON values.
+    extensions : tuple of str
+        Schema addresses of the extensions that `properties` uses.
+    links : tuple of Link
+    static : Item, optional
+        The static product's item (absolute hrefs, as `query` returns it), whose layers the item is to carry too.
+    """
+
+    start: dt.datetime
+    end: dt.datetime | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    extensions: tuple[str, ...] = ()
+    links: tuple[pystac.Link, ...] = ()
+    static: pystac.Item | None = None
+
+
+def utc_text(time: dt.datetime) -> str:
+    """RFC 3339 in UTC with microseconds always: readers trip over items that mix precisions."""
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=dt.UTC)
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Item:
+    """The item of a product; hrefs are relative to the item file within the store.
+
+    Parameters
+    ----------
+    store : Store
+        The store that the product was written to.
+    product : Product
+    facts : ItemFacts
+    """
+    print_ = footprint(product.outline, product.grid)
+    name = product.name
+    grid = product.grid
+    properties: dict[str, Any] = {
+        "created": utc_text(name.processed),
+        "proj:code": grid.crs,
+        "proj:epsg": grid.epsg,
+        "proj:shape": list(grid.shape),
+        "proj:transform": [float(v) for v in grid.transform],
+        **facts.properties,
+    }
+    if facts.end is not None:
+        properties["start_datetime"] = utc_text(facts.start)
+        properties["end_datetime"] = utc_text(facts.end)
+    extensions = [*GENERIC_EXTENSIONS, *facts.extensions]
+    if any("mask" in LAYERS[f.layer].roles for f in product.files if f.layer in LAYERS):
+        extensions.append(CLASSIFICATION)
+    if storage := _storage(store):
+        properties.update(storage)
+        extensions.append(STORAGE)
+    item = pystac.Item(
+        id=name.stem,
+        geometry=print_.geometry,
+        bbox=list(print_.bbox),
+        datetime=facts.start,
+        properties=properties,
+        stac_extensions=list(dict.fromkeys(extensions)),
+        collection=product.collection,
+    )
+    item.properties["datetime"] = utc_text(facts.start)
+    for file in product.files:
+        item.add_asset(file.layer, _asset(product, file))
+    _add_links(item, product)
+    for link in facts.links:
+        item.add_link(link)
+    if facts.static is not None:
+        link_static(store, item, product.item_key, facts.static)
+    return item
+
+
+def item_dict(item: pystac.Item) -> dict[str, Any]:
+    """The item as it is stored: hrefs untouched, no self link, times with microseconds."""
+    stored = item.to_dict(include_self_link=False, transform_hrefs=False)
+    if item.datetime is not None:
+        stored["properties"]["datetime"] = utc_text(item.datetime)
+    return stored
+
+
+def link_static(store: Store, item: pystac.Item, item_key: str, static: pystac.Item) -> None:
+    """Give an item the layers of a static product: its assets, and a link to its item.
+
+    Where both lie in one store hrefs are relative, so that the store can be moved; otherwise absolute.
+    Layers that the item has itself (the mask of the acquisition) are not replaced.
+    """
+    folder = PurePosixPath(item_key).parent
+    href = static.get_self_href()
+    if href:
+        link = pystac.Link(
+            STATIC_LINK, relative_href(store, folder, href), "application/geo+json", "Static layers of the burst"
+        )
+        item.add_link(link)
+    for name, asset in static.assets.items():
+        if name in item.assets or name == THUMBNAIL:
+            continue
+        copy = asset.clone()
+        copy.href = relative_href(store, folder, asset.href)
+        roles = list(copy.roles or [])
+        copy.roles = roles if "static" in roles else [*roles, "static"]
+        item.add_asset(name, copy)
+
+
+def relative_href(store: Store, folder: PurePosixPath | str, href: str) -> str:
+    """`href` relative to a folder of the store where it lies in the store, else unchanged."""
+    root = store.url + "/"
+    if not href.startswith(root):
+        return href
+    path = os.path.relpath(href.removeprefix(root), str(folder)).replace(os.sep, "/")
+    return path if path.startswith("../") else f"./{path}"
+
+
+def _asset(product: Product, file: ProductFile) -> pystac.Asset:
+    href = "./" + PurePosixPath(file.key).name
+    info: dict[str, Any] = {"file:size": file.size, "file:checksum": file.checksum}
+    if file.layer not in LAYERS:
+        return pystac.Asset(href, "Browse image", None, file.media_type, ["thumbnail", "overview"], info)
+    layer = LAYERS[file.layer]
+    info |= raster_fields(layer)
+    grid = product.grid
+    info |= {"proj:shape": list(grid.shape), "proj:transform": [float(v) for v in grid.transform]}
+    if grid.epsg != 4326:
+        info["raster:spatial_resolution"] = float(grid.resolution)
+    if file.statistics is not None and (statistics := _statistics(file.statistics)):
+        info["statistics"] = statistics
+    if file.lossy:
+        info["sarcube:compression_error"] = file.lossy
+    return pystac.Asset(href, layer.title, None, file.media_type, list(layer.roles), info)
+
+
+def raster_fields(layer: Layer) -> dict[str, Any]:
+    """What is true of a layer in every product: for assets and for a collection's item assets."""
+    fields: dict[str, Any] = {
+        "data_type": layer.dtype,
+        "nodata": "nan" if layer.dtype == "float32" else int(layer.nodata),
+        "unit": layer.unit,
+        "raster:sampling": "area",
+        "bands": [{"name": layer.name}],
+    }
+    if "mask" in layer.roles:
+        fields["classification:classes"] = [
+            {"value": value, "name": name, "description": _MASK_TEXT[name]} for name, value in MASK_VALUES.items()
+        ]
+    return fields
+
+
+def _statistics(values: Statistics) -> dict[str, float]:
+    found = {
+        "minimum": values.minimum,
+        "maximum": values.maximum,
+        "mean": values.mean,
+        "stddev": values.stddev,
+        "valid_percent": values.valid_percent,
+    }
+    return {name: float(f"{value:.7g}") for name, value in found.items() if value is not None}
+
+
+def _add_links(item: pystac.Item, product: Product) -> None:
+    up = "../" * product.folder.removeprefix(product.collection).count("/")
+    item.add_link(pystac.Link("root", f"{up}../{CATALOG_FILE}", "application/json"))
+    item.add_link(pystac.Link("parent", f"{up}{COLLECTION_FILE}", "application/json"))
+    item.add_link(pystac.Link("collection", f"{up}{COLLECTION_FILE}", "application/json"))
+
+
+def _storage(store: Store) -> dict[str, Any]:
+    if not store.url.startswith("s3://"):
+        return {}
+    from sarcube.products.s3_store import S3Store
+
+    assert isinstance(store, S3Store)  # the only kind of store with such an address
+    if store.endpoint:
+        return {"storage:platform": "OTHER", "storage:requester_pays": False}
+    return {"storage:platform": "AWS", "storage:region": store.region, "storage:requester_pays": False}

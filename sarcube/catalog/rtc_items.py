@@ -1,0 +1,245 @@
+"""Items of RTC products: the one module of the catalog that knows what RTC is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pystac
+
+import sarcube
+from sarcube.catalog.items import ItemFacts, product_item, utc_text
+from sarcube.products.product import Product
+from sarcube.products.store import Store
+from sarcube.sentinel1.model import Burst, Channel
+
+_BASE = "https://stac-extensions.github.io"
+SAR = f"{_BASE}/sar/v1.3.0/schema.json"
+SAT = f"{_BASE}/sat/v1.2.0/schema.json"
+SENTINEL1 = f"{_BASE}/sentinel-1/v1.0.0/schema.json"
+PROCESSING = f"{_BASE}/processing/v1.2.0/schema.json"
+PRODUCT = f"{_BASE}/product/v1.0.0/schema.json"
+CEOS_ARD = f"{_BASE}/ceos-ard/v0.2.0/schema.json"
+RTC_EXTENSIONS = (SAR, SAT, SENTINEL1, PROCESSING, PRODUCT)
+CEOS_NRB = "https://ceos.org/ard/files/PFS/NRB/v5.5/CARD4L-PFS_NRB_v5.5.pdf"
+CEOS_NRB_VERSION = "5.5"
+_ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection
+# UN registry of space objects.
+_DESIGNATORS = {"S1A": "2014-016A", "S1B": "2016-025A"}
+
+
+@dataclass(frozen=True)
+class ItemContext:
+    """What the maker of a product knows and neither the burst nor the engine tells.
+
+    Attributes
+    ----------
+    dem : str
+        What the DEM is and where it came from (`Dem.description`).
+    source_href : str, optional
+        Address of the source scene, for a `derived_from` link.
+    dem_href : str, optional
+        Address of the DEM.
+    facility : str, optional
+        Who processed.
+    software : mapping of str to str
+        Further software and versions.
+    static : Item, optional
+        The static product's item (absolute hrefs), as `query.find_items` gives it.
+    """
+
+    dem: str = ""
+    source_href: str | None = None
+    dem_href: str | None = None
+    facility: str | None = None
+    software: Mapping[str, str] = field(default_factory=dict)
+    static: pystac.Item | None = None
+
+
+def rtc_item(
+    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> pystac.Item:
+    """The item of one acquisition's backscatter.
+
+    Parameters
+    ----------
+    store : Store
+        Where the product was written.
+    product : Product
+    burst : Burst
+    attrs : mapping
+        `attrs` of the engine's dataset.
+    context : ItemContext
+    """
+    context = context or ItemContext()
+    properties = _common(product, burst, attrs, context)
+    extensions: tuple[str, ...] = RTC_EXTENSIONS
+    links = _links(attrs, context)
+    measurement = str(attrs.get("backscatter", "gamma0"))
+    properties |= {
+        "sar:polarizations": [p for p in burst.polarizations if any(f.layer == p for f in product.files)],
+        "s1:orbit_source": burst.orbit_type,
+        "s1:product_identifier": burst.scene,
+        "sarcube:source_scene": burst.scene,
+        "sarcube:measurement_type": measurement,
+        "sarcube:measurement_convention": "linear power",
+        "sarcube:measurement_conversion": "dB = 10 * log10(value)",
+        "sarcube:speckle_filter": "none",
+    }
+    noise = {name: nesz for name, channel in burst.channels.items() if (nesz := _nesz(burst, channel))}
+    if noise:
+        properties["sarcube:noise_equivalent_sigma0_db"] = noise
+    if measurement == "gamma0":
+        # Only terrain-flattened gamma0 is Normalised Radar Backscatter.
+        extensions = (*extensions, CEOS_ARD)
+        properties |= {
+            "ceosard:type": "radar",
+            "ceosard:specification": "NRB",
+            "ceosard:specification_version": CEOS_NRB_VERSION,
+        }
+        links.append(pystac.Link("ceos-ard-specification", CEOS_NRB, "application/pdf", "CEOS-ARD NRB 5.5"))
+    facts = ItemFacts(
+        _utc(burst.start_time), _utc(burst.end_time), properties, extensions, tuple(links), context.static
+    )
+    return product_item(store, product, facts)
+
+
+def static_item(
+    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> pystac.Item:
+    """The item of a burst ID's static layers; its `datetime` is that of the acquisition whose geometry was used."""
+    context = context or ItemContext()
+    properties = _common(product, burst, attrs, context)
+    properties |= {
+        "s1:orbit_source": burst.orbit_type,
+        "sarcube:geometry_scene": burst.scene,
+        "sarcube:valid_from": utc_text(product.name.start),
+    }
+    facts = ItemFacts(_utc(burst.start_time), None, properties, RTC_EXTENSIONS, tuple(_links(attrs, context)))
+    return product_item(store, product, facts)
+
+
+def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> dict[str, Any]:
+    name = product.name
+    engine = str(attrs.get("engine", "native"))
+    software = {"sarcube": sarcube.__version__, "Sentinel-1 IPF": burst.ipf_version, **context.software}
+    if version := attrs.get("engine_version"):
+        software[f"sarcube {engine} engine" if engine == "native" else engine] = str(version)
+    near, far = _incidence(burst)
+    properties: dict[str, Any] = {
+        "title": f"{name.kind} {name.burst_id} {name.start:%Y-%m-%d}",
+        "platform": f"sentinel-1{burst.platform[-1].lower()}",
+        "constellation": "sentinel-1",
+        "instruments": ["c-sar"],
+        "product:type": name.kind,
+        "sar:instrument_mode": burst.mode,
+        "sar:frequency_band": "C",
+        "sar:center_frequency": round(burst.radar_frequency / 1e9, 9),
+        "sar:observation_direction": "right",  # Sentinel-1 has looked right throughout the mission
+        "sar:beam_ids": [burst.swath],
+        "sar:product_type": "NRB" if name.kind == "RTC_S1" else name.kind,
+        "sat:orbit_state": burst.orbit_direction,
+        "sat:absolute_orbit": burst.absolute_orbit,
+        "sat:relative_orbit": burst.relative_orbit,
+        "sat:anx_datetime": utc_text(_utc(burst.orbit.epoch + np.timedelta64(round(burst.anx_time * 1e9), "ns"))),
+        "processing:level": "L2",
+        "processing:datetime": utc_text(name.processed),
+        "processing:version": name.version,
+        "processing:software": software,
+        "sarcube:burst_id": burst.burst_id,
+        "sarcube:engine": engine,
+        "sarcube:orbit_file": burst.orbit_source,
+        "sarcube:orbit_type": burst.orbit_type,
+        "sarcube:incidence_angle_near": near,
+        "sarcube:incidence_angle_far": far,
+        "sarcube:processing": {key: plain(value) for key, value in attrs.items()},
+    }
+    if product.grid.epsg != 4326:
+        properties["gsd"] = float(product.grid.resolution)
+    if burst.platform in _DESIGNATORS:
+        properties["sat:platform_international_designator"] = _DESIGNATORS[burst.platform]
+    if context.dem:
+        properties["sarcube:dem"] = context.dem
+    if context.facility:
+        properties["processing:facility"] = context.facility
+    if burst.warnings:
+        properties["sarcube:warnings"] = list(burst.warnings)
+    return properties
+
+
+def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
+    links = []
+    if context.source_href:
+        links.append(pystac.Link("derived_from", context.source_href, title="Source scene"))
+    if context.dem_href:
+        links.append(pystac.Link("dem-source", context.dem_href, title="Digital elevation model"))
+    if attrs.get("geocoding", "area_projection") == "area_projection":
+        links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))
+    return links
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: numpy numbers as Python's, not-finite numbers as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(inner) for inner in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value if value is None else str(value)
+
+
+def _incidence(burst: Burst) -> tuple[float, float]:
+    """Ellipsoidal incidence angle at near and far range of the burst, degrees, from ESA's geolocation grid."""
+    grid = burst.geolocation
+    middle = burst.radar.first_line_time + 0.5 * burst.radar.lines * burst.radar.line_interval
+    times = np.unique(grid.azimuth_time)
+    nearest = times[np.argmin(np.abs(times - middle))]
+    # Points of one line differ by less than a pulse interval.
+    angles = grid.incidence_angle[np.abs(grid.azimuth_time - nearest) < 0.1]
+    return round(float(angles.min()), 4), round(float(angles.max()), 4)
+
+
+def _nesz(burst: Burst, channel: Channel) -> dict[str, float] | None:
+    """Noise-equivalent sigma0 over the burst's range, dB: annotated noise power over sigmaNought squared.
+
+    Thermal denoising of products generated by the S-1 IPF (MPC-0392), equations 1 to 3. The azimuth factor is
+    averaged over the burst's lines.
+    """
+    noise = channel.noise
+    if noise is None or not noise.range:
+        return None
+    middle = burst.first_line_of_swath + burst.radar.lines // 2
+    vector = min(noise.range, key=lambda v: abs(v.line - middle))
+    calibration = channel.calibration
+    row = int(np.argmin(np.abs(calibration.line - middle)))
+    sigma = np.interp(vector.sample, calibration.sample, calibration.sigma_nought[row])
+    power = np.asarray(vector.power, np.float64)
+    factors: list[float] = []
+    last = burst.first_line_of_swath + burst.radar.lines - 1
+    for block in noise.azimuth:
+        inside = (block.line >= burst.first_line_of_swath) & (block.line <= last)
+        factors.extend(np.asarray(block.factor)[inside])
+    if noise.azimuth and factors:
+        power = power * float(np.mean(factors))
+    usable = power > 0
+    if not usable.any():
+        return None
+    decibel = 10.0 * np.log10(power[usable] / sigma[usable] ** 2)
+    return {
+        "minimum": round(float(decibel.min()), 2),
+        "mean": round(float(10.0 * np.log10(np.mean(10.0 ** (decibel / 10.0)))), 2),
+        "maximum": round(float(decibel.max()), 2),
+    }
+
+
+def _utc(time: np.datetime64) -> dt.datetime:
+    seconds: dt.datetime = time.astype("datetime64[us]").item()
+    return seconds.replace(tzinfo=dt.UTC)

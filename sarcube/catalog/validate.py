@@ -1,0 +1,188 @@
+"""Is an item or a collection what it says? The official schemas, and what no schema can say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sarcube.catalog.schemas import Schemas, shared_schemas
+from sarcube.errors import CatalogError
+
+log = logging.getLogger(__name__)
+_MULTIHASH = re.compile(r"1220[0-9a-f]{64}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_TRACKS = 175  # relative orbits of Sentinel-1
+_MOST_PROBLEMS = 8
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Outcome of a check.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        What is wrong; empty where nothing is.
+    unchecked : tuple of str
+        Schemas that could not be had.
+    """
+
+    problems: tuple[str, ...]
+    unchecked: tuple[str, ...] = ()
+
+
+def validate(stored: dict[str, Any], schemas: Schemas | None = None) -> Validation:
+    """Check an item, collection or catalog as it is stored.
+
+    Parameters
+    ----------
+    stored : dict
+        The JSON.
+    schemas : Schemas, optional
+        Default: the cache, filled over the network.
+    """
+    schemas = schemas or shared_schemas(None)
+    kind = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}.get(str(stored.get("type")))
+    if kind is None:
+        return Validation((f"type {stored.get('type')!r} is neither Feature, Collection nor Catalog",))
+    version = stored.get("stac_version")
+    core = f"https://schemas.stacspec.org/v{version}/{kind}-spec/json-schema/{kind}.json"
+    problems: list[str] = []
+    unchecked: list[str] = []
+    for uri in (core, *stored.get("stac_extensions", ())):
+        found = _check(stored, uri, schemas)
+        if found is None:
+            unchecked.append(uri)
+        else:
+            problems.extend(found)
+    if core in unchecked:
+        problems.append(f"STAC version {version!r} is not one that the installed pystac knows")
+    if kind == "item":
+        problems.extend(_own(stored))
+    return Validation(tuple(problems), tuple(unchecked))
+
+
+def require_valid(stored: dict[str, Any], schemas: Schemas | None = None) -> None:
+    """Raise CatalogError where `validate` finds a problem; log once what could not be checked."""
+    outcome = validate(stored, schemas)
+    if outcome.problems:
+        shown = "; ".join(outcome.problems[:_MOST_PROBLEMS])
+        more = len(outcome.problems) - _MOST_PROBLEMS
+        raise CatalogError(
+            f"{stored.get('id')} is not valid STAC and is not published: {shown}"
+            + (f"; and {more} more" if more > 0 else "")
+        )
+    if outcome.unchecked:
+        _say_unchecked(outcome.unchecked)
+
+
+@lru_cache(maxsize=64)
+def _say_unchecked(uris: tuple[str, ...]) -> None:
+    log.warning(
+        "no schema to be had for %s: checked are STAC's core and sarcube's own rules; name a folder of "
+        "schemas as `schemas` in the run file to check all",
+        ", ".join(uris),
+    )
+
+
+_validators: WeakKeyDictionary[Schemas, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _check(stored: dict[str, Any], uri: str, schemas: Schemas) -> list[str] | None:
+    import jsonschema
+    import referencing.exceptions
+
+    known = _validators.setdefault(schemas, {})
+    if uri not in known:
+        known[uri] = _validator(uri, schemas)
+    validator = known[uri]
+    if validator is None:
+        return None
+    try:
+        best = jsonschema.exceptions.best_match(validator.iter_errors(stored))
+    except referencing.exceptions.Unresolvable as error:
+        log.info("schema %s refers to %s, which cannot be had", uri, error.ref)
+        return None
+    if best is None:
+        return []
+    where = "/".join(str(part) for part in best.absolute_path) or "top level"
+    return [f"{where}: {best.message[:300]} ({uri})"]
+
+
+def _validator(uri: str, schemas: Schemas) -> Any:
+    import referencing
+    from jsonschema import Draft7Validator
+    from referencing.jsonschema import DRAFT7
+
+    schema = schemas.get(uri)
+    if schema is None:
+        return None
+
+    def retrieve(address: str) -> Any:
+        found = schemas.get(address)
+        if found is None:
+            raise referencing.exceptions.NoSuchResource(address)
+        return referencing.Resource.from_contents(found, default_specification=DRAFT7)
+
+    registry: Any = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
+    return Draft7Validator(schema, registry=registry)
+
+
+def _own(item: dict[str, Any]) -> Iterable[str]:
+    """Rules of sarcube's items that schemas do not have."""
+    properties = item.get("properties", {})
+    yield from _own_grid(properties)
+    for name in ("datetime", "start_datetime", "end_datetime", "created"):
+        value = properties.get(name)
+        if value is not None and not _TIME.fullmatch(str(value)):
+            yield f"properties/{name}: {value!r} is not UTC with microseconds"
+    start, end = properties.get("start_datetime"), properties.get("end_datetime")
+    if start and end and dt.datetime.fromisoformat(start) > dt.datetime.fromisoformat(end):
+        yield f"start_datetime {start} is after end_datetime {end}"
+    track = properties.get("sat:relative_orbit")
+    if track is not None and not 1 <= track <= _TRACKS:
+        yield f"properties/sat:relative_orbit: {track} is not between 1 and {_TRACKS}"
+    assets = item.get("assets", {})
+    if not any("data" in asset.get("roles", ()) for asset in assets.values()):
+        yield "there is no asset with the role data"
+    for name in properties.get("sar:polarizations", ()):
+        if name not in assets:
+            yield f"polarization {name} has no asset"
+    for name, asset in assets.items():
+        if not _MULTIHASH.fullmatch(str(asset.get("file:checksum"))) or not asset.get("file:size"):
+            yield f"asset {name} lacks its size or its sha2-256 multihash"
+    yield from _own_geometry(item)
+
+
+def _own_grid(properties: dict[str, Any]) -> Iterable[str]:
+    if properties.get("proj:code") != f"EPSG:{properties.get('proj:epsg')}":
+        yield f"proj:code {properties.get('proj:code')} and proj:epsg {properties.get('proj:epsg')} differ"
+    if len(properties.get("proj:transform", ())) != 6 or len(properties.get("proj:shape", ())) != 2:
+        yield "proj:transform must have six numbers and proj:shape two"
+
+
+def _own_geometry(item: dict[str, Any]) -> Iterable[str]:
+    from shapely.errors import ShapelyError
+    from shapely.geometry import shape
+
+    try:
+        geometry = shape(item["geometry"])
+    except (KeyError, TypeError, ValueError, AttributeError, ShapelyError) as error:
+        yield f"geometry cannot be read: {error}"
+        return
+    if geometry.is_empty or not geometry.is_valid:
+        yield "geometry is empty or crosses itself"
+        return
+    west, south, east, north = geometry.bounds
+    bbox = item.get("bbox") or [0.0, 0.0, 0.0, 0.0]
+    if west < -180 or east > 180 or south < -90 or north > 90:
+        yield f"geometry leaves longitude and latitude: {geometry.bounds}"
+    inside = bbox[0] <= west and bbox[2] >= east if bbox[0] <= bbox[2] else west <= -180 and east >= 180
+    if not inside or bbox[1] > south or bbox[3] < north:
+        yield f"bbox {bbox} does not hold the geometry, which spans {geometry.bounds}"
