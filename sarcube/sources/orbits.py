@@ -110,6 +110,8 @@ def find_orbit(
     end: np.datetime64,
     orbits: Orbits,
     index: OrbitIndex | None = None,
+    *,
+    scene: str = "",
 ) -> OrbitFile | None:
     """The best orbit for one burst.
 
@@ -123,6 +125,8 @@ def find_orbit(
         The run file's `orbits`.
     index : OrbitIndex, optional
         Of `orbits.path`, when the caller has built it already.
+    scene : str, optional
+        SAFE name; providers that look orbits up by scene want it.
 
     Returns
     -------
@@ -153,9 +157,9 @@ def find_orbit(
     else:
         found = None
     if orbits.kind is not None:
-        from sarcube.sources.orbit_providers import fetch_orbit
+        from sarcube.sources.orbit_providers import OrbitNeed, fetch_orbit
 
-        fetched = fetch_orbit(platform, start, end, orbits, said, have_restituted=found is not None)
+        fetched = fetch_orbit(OrbitNeed(platform, start, end, scene), orbits, said, precise_only=found is not None)
         found = fetched or found
     if found is not None:
         return found

@@ -1,0 +1,159 @@
+"""The area of interest as a shape that knows the antimeridian."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sarcube.config import Aoi
+from sarcube.errors import ConfigError
+
+if TYPE_CHECKING:
+    from shapely import Geometry
+
+_MAX_FILE = 64 << 20  # bytes; an area of interest is a few polygons
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area in longitude and latitude.
+
+    Attributes
+    ----------
+    shape : shapely geometry
+        Planar in degrees. Longitudes are continuous within each part and may run beyond 180.
+    origin : str
+        Where it came from, for messages.
+    """
+
+    shape: Geometry
+    origin: str
+
+    def intersects(self, footprint: Sequence[tuple[float, float]]) -> bool:
+        """Whether a footprint ring (longitude, latitude; unwrapped) shares area or border with this area."""
+        import shapely
+
+        ring = shapely.polygons(np.asarray(unwrap(footprint), np.float64))
+        west, _, east, _ = self.shape.bounds
+        low, _, high, _ = ring.bounds
+        for turn in (0.0, 360.0, -360.0, 720.0, -720.0):
+            if low + turn <= east and high + turn >= west:
+                moved = shapely.transform(ring, lambda points, turn=turn: points + np.array([turn, 0.0]))
+                if shapely.intersects(self.shape, moved):
+                    return True
+        return False
+
+    def parts(self) -> list[Geometry]:
+        """The area cut at the antimeridian, longitudes within -180 to 180: the form that search APIs take."""
+        import shapely
+
+        pieces = []
+        for turn in (0.0, 360.0, -360.0):
+            world = shapely.box(-180.0, -90.0, 180.0, 90.0)
+            moved = shapely.transform(self.shape, lambda points, turn=turn: points + np.array([turn, 0.0]))
+            piece = shapely.intersection(world, moved)
+            if not piece.is_empty and (piece.area > 0 or self.shape.area == 0):
+                pieces.append(piece)
+        return pieces
+
+
+def load_aoi(aoi: Aoi | None) -> Area | None:
+    """The run file's area; None where none is given (everything that the source has).
+
+    A bounding box whose west is greater than its east crosses the antimeridian. GeoJSON and WKT are taken
+    as written (RFC 7946 cuts shapes at the antimeridian; longitudes beyond 180 are understood, too).
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or what it holds is no area in degrees.
+    """
+    if aoi is None:
+        return None
+    import shapely
+    from shapely.errors import ShapelyError
+
+    if aoi.bbox is not None:
+        west, south, east, north = aoi.bbox
+        if west > east:
+            east += 360.0
+        return _checked(shapely.box(west, south, east, north), "aoi.bbox")
+    if aoi.wkt is not None:
+        try:
+            shape = shapely.from_wkt(aoi.wkt)
+        except (ShapelyError, ValueError, TypeError) as error:
+            raise ConfigError(f"aoi.wkt is not well-known text: {error}") from error
+        return _checked(shape, "aoi.wkt")
+    return _from_geojson(Path(str(aoi.geojson)))
+
+
+def _from_geojson(path: Path) -> Area:
+    origin = f"aoi.geojson {path}"
+    try:
+        if path.stat().st_size > _MAX_FILE:
+            raise ConfigError(f"{origin} is larger than {_MAX_FILE >> 20} MB; simplify it")
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{origin} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{origin} is not JSON: {error}") from error
+    import shapely
+    from shapely.geometry import shape as to_shape
+
+    shapes = []
+    for geometry in _geometries(raw, origin):
+        try:
+            shapes.append(to_shape(geometry))
+        except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            kind = geometry.get("type") if isinstance(geometry, dict) else type(geometry).__name__
+            raise ConfigError(f"{origin} holds a geometry ({kind}) that cannot be read: {error}") from error
+    if not shapes:
+        raise ConfigError(f"{origin} holds no geometry; draw at least one polygon")
+    return _checked(shapely.unary_union([shapely.make_valid(s) for s in shapes]), origin)
+
+
+def _geometries(raw: Any, origin: str, depth: int = 0) -> list[Any]:
+    if not isinstance(raw, dict) or "type" not in raw or depth > 8:
+        raise ConfigError(f"{origin} is not GeoJSON: a Feature, a FeatureCollection or a geometry is wanted")
+    inner = {"FeatureCollection": "features", "GeometryCollection": "geometries"}.get(str(raw["type"]))
+    if inner:
+        members = raw.get(inner)
+        if not isinstance(members, list):
+            raise ConfigError(f"{origin}: `{inner}` must be a list")
+        return [g for member in members for g in _geometries(member, origin, depth + 1)]
+    if raw["type"] == "Feature":
+        return [raw["geometry"]] if raw.get("geometry") else []
+    return [raw]
+
+
+def _checked(shape: Geometry, origin: str) -> Area:
+    import shapely
+
+    if shape.is_empty:
+        raise ConfigError(f"{origin} is empty; give an area")
+    coordinates = shapely.get_coordinates(shape)
+    if not np.isfinite(coordinates).all():
+        raise ConfigError(f"{origin} has coordinates that are not numbers")
+    west, south, east, north = shape.bounds
+    if south < -90.0 or north > 90.0 or west < -360.0 or east > 540.0:
+        raise ConfigError(
+            f"{origin} reaches from {west}, {south} to {east}, {north}, which are no degrees of longitude and "
+            "latitude; convert it to EPSG:4326"
+        )
+    if not shape.is_valid:
+        shape = shapely.make_valid(shape)
+    return Area(shape, origin)
+
+
+def unwrap(ring: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A ring with continuous longitudes: each step goes the short way, so it may leave -180 to 180."""
+    points = [(float(ring[0][0]), float(ring[0][1]))]
+    for lon, lat in ring[1:]:
+        before = points[-1][0]
+        points.append((before + (float(lon) - before + 180.0) % 360.0 - 180.0, float(lat)))
+    return points

@@ -1,0 +1,236 @@
+"""Scenes in folders: searched once, remembered by path, time and size, so that planning again is quick."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sarcube.config import RunConfig
+from sarcube.errors import SarcubeError, SourceError
+from sarcube.sentinel1.model import Burst
+from sarcube.sources.cache import cache_folder, write_atomically
+from sarcube.sources.scenes import FoundBurst, Problem, scene_name
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1  # of the index file; another version is read anew
+_BYTES_PER_SAMPLE = 4  # complex int16
+
+
+@dataclass(frozen=True)
+class _Scene:
+    path: str
+    stamp: tuple[int, int]  # newest modification time in nanoseconds, bytes
+
+
+def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
+    """Every burst of the SAFEs (folders and zips) under `source.path`, which may be one SAFE itself.
+
+    Raises
+    ------
+    SourceError
+        The path does not exist or cannot be listed.
+    """
+    path = str(config.source.path)
+    if "://" in path:
+        from sarcube.sources.remote_scenes import search_remote
+
+        return search_remote(config)
+    root = Path(path).expanduser().resolve()
+    if not root.exists():
+        raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
+    only = {scene_name(name) for name in config.source.scenes or ()}
+    scenes = [s for s in _scenes(root) if not only or scene_name(s.path) in only]
+    index = _Index.load(root)
+    found: list[FoundBurst] = []
+    problems: list[Problem] = []
+    for scene in scenes:
+        known = index.get(scene)
+        if known is None:
+            try:
+                known = bursts_of(scene.path)
+            except SarcubeError as error:
+                log.warning("%s is left out: %s", scene.path, error)
+                problems.append(Problem(scene.path, str(error)))
+                continue
+            index.put(scene, known)
+        found.extend(known)
+    index.save({scene.path for scene in scenes} if not only else None)
+    return found, problems
+
+
+def bursts_of(path: str) -> list[FoundBurst]:
+    """The bursts of one SAFE as search results.
+
+    Raises
+    ------
+    SceneError
+        It cannot be read.
+    """
+    from sarcube.sentinel1.burst import read_bursts
+    from sarcube.sentinel1.safe import open_safe
+    from sarcube.sources.remote import open_remote
+
+    remote = "://" in path
+    safe = open_safe(path, opener=open_remote) if remote else open_safe(path)
+    return [as_found(burst, path) for burst in read_bursts(safe)]
+
+
+def as_found(burst: Burst, path: str) -> FoundBurst:
+    """A burst that was read, as a search result."""
+    samples = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE
+    return FoundBurst(
+        burst_id=burst.burst_id,
+        scene=burst.scene,
+        path=path,
+        swath=burst.swath,
+        index=burst.index,
+        start_time=to_datetime(burst.start_time),
+        end_time=to_datetime(burst.end_time),
+        platform=burst.platform,
+        orbit_direction=burst.orbit_direction,
+        relative_orbit=burst.relative_orbit,
+        polarizations=tuple(burst.polarizations),
+        footprint=tuple((round(float(lon), 6), round(float(lat), 6)) for lon, lat in burst.footprint),
+        size_bytes=samples * len(burst.polarizations),
+    )
+
+
+def to_datetime(time: np.datetime64) -> dt.datetime:
+    """UTC with its time zone, to the microsecond."""
+    micro = int(time.astype("datetime64[us]").astype(np.int64))
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micro)
+
+
+def _scenes(root: Path) -> Iterator[_Scene]:
+    """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others."""
+    if root.is_file():
+        yield _Scene(str(root), _stamp([root]))
+        return
+    if _is_safe(root):
+        yield _safe_scene(root)
+        return
+    try:
+        entries = sorted(os.scandir(root), key=lambda e: e.name)
+    except OSError as error:
+        raise SourceError(f"source.path {root} cannot be listed: {error.strerror or error}") from error
+    for entry in entries:
+        if entry.is_dir() and not entry.name.startswith("."):
+            yield from _scenes(Path(entry.path))
+        elif entry.name.upper().startswith("S1") and entry.name.lower().endswith(".zip") and entry.is_file():
+            yield _Scene(entry.path, _stamp([Path(entry.path)]))
+
+
+def _is_safe(folder: Path) -> bool:
+    return (
+        folder.suffix.upper() == ".SAFE"
+        or (folder / "manifest.safe").is_file()
+        or (folder.name.startswith("S1") and (folder / "annotation").is_dir())
+    )
+
+
+def _safe_scene(folder: Path) -> _Scene:
+    paths = [Path(base) / name for base, _, names in os.walk(folder) for name in names]
+    return _Scene(str(folder), _stamp([folder, *paths]))
+
+
+def _stamp(paths: list[Path]) -> tuple[int, int]:
+    newest, size = 0, 0
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # vanished since it was listed, or a dead link: the next look will tell
+        newest, size = max(newest, status.st_mtime_ns), size + status.st_size
+    return newest, size
+
+
+class _Index:
+    """What was found in each SAFE, kept in the cache folder as JSON; scenes that could not be read are not."""
+
+    def __init__(self, path: Path, root: str, scenes: dict[str, Any]) -> None:
+        self._path, self._root, self._scenes, self._changed = path, root, scenes, False
+
+    @classmethod
+    def load(cls, root: Path) -> _Index:
+        name = hashlib.sha256(str(root).encode()).hexdigest()[:24]
+        path = cache_folder("index") / f"{name}.json"
+        try:
+            raw = json.loads(path.read_bytes())
+            if raw["version"] == _VERSION and raw["root"] == str(root):
+                return cls(path, str(root), raw["scenes"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.info("the scene index %s is read anew: %s", path, error)
+        return cls(path, str(root), {})
+
+    def get(self, scene: _Scene) -> list[FoundBurst] | None:
+        entry = self._scenes.get(scene.path)
+        if not isinstance(entry, dict) or entry.get("stamp") != list(scene.stamp):
+            return None
+        try:
+            return [_decode(raw, scene.path) for raw in entry["bursts"]]
+        except (KeyError, TypeError, ValueError):
+            return None  # an index of another hand; the scene itself knows
+
+    def put(self, scene: _Scene, bursts: list[FoundBurst]) -> None:
+        self._scenes[scene.path] = {"stamp": list(scene.stamp), "bursts": [_encode(b) for b in bursts]}
+        self._changed = True
+
+    def save(self, present: set[str] | None) -> None:
+        """Write the index if it changed; with `present`, forget scenes that are gone."""
+        if present is not None and not set(self._scenes) <= present:
+            self._scenes = {path: entry for path, entry in self._scenes.items() if path in present}
+            self._changed = True
+        if not self._changed:
+            return
+        root = {"version": _VERSION, "root": self._root, "scenes": self._scenes}
+        try:
+            write_atomically(self._path, json.dumps(root, separators=(",", ":")).encode())
+        except OSError as error:
+            log.info("the scene index %s is not kept: %s", self._path, error)
+
+
+def _encode(burst: FoundBurst) -> list[Any]:
+    return [
+        burst.burst_id,
+        burst.scene,
+        burst.swath,
+        burst.index,
+        burst.start_time.isoformat(),
+        burst.end_time.isoformat(),
+        burst.platform,
+        burst.orbit_direction,
+        burst.relative_orbit,
+        burst.polarizations,
+        burst.footprint,
+        burst.size_bytes,
+    ]
+
+
+def _decode(raw: list[Any], path: str) -> FoundBurst:
+    return FoundBurst(
+        burst_id=raw[0],
+        scene=raw[1],
+        path=path,
+        swath=raw[2],
+        index=int(raw[3]),
+        start_time=dt.datetime.fromisoformat(raw[4]),
+        end_time=dt.datetime.fromisoformat(raw[5]),
+        platform=raw[6],
+        orbit_direction=raw[7],
+        relative_orbit=int(raw[8]),
+        polarizations=tuple(raw[9]),
+        footprint=tuple((float(lon), float(lat)) for lon, lat in raw[10]),
+        size_bytes=int(raw[11]),
+    )

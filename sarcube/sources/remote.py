@@ -1,0 +1,224 @@
+"""Bytes behind an address: https:// by range requests, s3:// by the object store's client.
+
+Small reads go through a cache of blocks (a zip's directory and annotations are hundreds of small reads),
+large ones go straight through in pieces that are fetched side by side, so that a burst costs little more
+than its own bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from sarcube.errors import SourceError, TransferError
+from sarcube.sources.credentials import redact
+
+BLOCK = 256 << 10  # bytes: a zip's directory is about 20 kB, an annotation 1 MB
+LARGE = 1 << 20  # reads from here on bypass the cache
+PIECE = 8 << 20  # bytes of one request of a large read
+PARALLEL = 4
+_CACHED_BLOCKS = 256  # 64 MB for each address
+
+
+class _Transport(Protocol):
+    """What fetching ranges needs; one for each scheme."""
+
+    def size(self) -> int: ...
+
+    def fetch(self, offset: int, length: int) -> bytes: ...
+
+
+class RemoteBytes:
+    """A remote object as a byte source (`sarcube.sentinel1.bytes_source.ByteSource`).
+
+    Thread-safe. It pickles as its address: cache and connections stay where they are.
+
+    Attributes
+    ----------
+    requests, transferred : int
+        Requests made and bytes received so far, for reports.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.requests = 0
+        self.transferred = 0
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._transport: _Transport = _transport(address)
+        self._size: int | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_remote, (self.address,)
+
+    def __repr__(self) -> str:
+        return f"RemoteBytes({redact(self.address)})"
+
+    @property
+    def size(self) -> int:
+        if self._size is None:
+            self._size = self._transport.size()
+            self.requests += 1
+        return self._size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes from `offset` on; fewer than `length` only where the object ends before."""
+        length = max(0, min(length, self.size - offset))
+        if length >= LARGE:
+            buffer = bytearray(length)
+            self.read_into(offset, memoryview(buffer))
+            return bytes(buffer)
+        parts = []
+        while length > 0:
+            block = self._block(offset // BLOCK)
+            part = block[offset % BLOCK : offset % BLOCK + length]
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+        return b"".join(parts)
+
+    def read_into(self, offset: int, view: memoryview) -> int:
+        """Fill `view` from `offset` on; returns the number of bytes read."""
+        view = view[: max(0, self.size - offset)]
+        if len(view) < LARGE:
+            view[:] = self.read(offset, len(view))
+            return len(view)
+        starts = range(0, len(view), PIECE)
+
+        def piece(start: int) -> None:
+            part = view[start : start + PIECE]
+            part[:] = self._fetch(offset + start, len(part))
+
+        with ThreadPoolExecutor(min(PARALLEL, len(starts))) as pool:
+            list(pool.map(piece, starts))
+        return len(view)
+
+    def _block(self, number: int) -> bytes:
+        with self._lock:
+            if number in self._blocks:
+                self._blocks.move_to_end(number)
+                return self._blocks[number]
+        start = number * BLOCK
+        block = self._fetch(start, min(BLOCK, self.size - start))
+        with self._lock:
+            self._blocks[number] = block
+            while len(self._blocks) > _CACHED_BLOCKS:
+                self._blocks.popitem(last=False)
+        return block
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        data = self._transport.fetch(offset, length)
+        with self._lock:
+            self.requests += 1
+            self.transferred += len(data)
+        if len(data) != length:
+            raise TransferError(
+                f"{redact(self.address)}: {len(data)} of {length} bytes came at offset {offset}; try again"
+            )
+        return data
+
+
+@functools.lru_cache(maxsize=64)
+def open_remote(address: str) -> RemoteBytes:
+    """The byte source of an address, one for each address and process: bursts of a scene share its cache.
+
+    Raises
+    ------
+    SourceError
+        The scheme is not known or there is no such object.
+    """
+    return RemoteBytes(address)
+
+
+def _transport(address: str) -> _Transport:
+    if address.startswith(("https://", "http://")):
+        return _Http(address)
+    if address.startswith("s3://"):
+        return _S3(address)
+    raise SourceError(f"{redact(address)}: only s3:// and https:// addresses can be read remotely")
+
+
+class _Http:
+    """Range requests; credentials and retries are those of the session."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def size(self) -> int:
+        from sarcube.sources.http import request
+
+        # One byte instead of HEAD: signed addresses are often signed for GET alone.
+        answer = request("GET", self.address, headers={"Range": "bytes=0-0"}, stream=True)
+        with answer:
+            total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+            if answer.status_code == 206 and total.isdigit():
+                return int(total)
+        raise SourceError(
+            f"{redact(self.address)}: the server does not answer range requests; download the file and name it locally"
+        )
+
+    def fetch(self, offset: int, length: int) -> bytes:
+        from sarcube.sources.http import request
+
+        span = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity"}
+        answer = request("GET", self.address, headers=span)
+        if answer.status_code != 206:
+            raise SourceError(f"{redact(self.address)}: the server stopped answering range requests")
+        return bytes(answer.content)
+
+
+class _S3:
+    """Object store client with its own retries; anonymous where no credentials are configured."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        bucket, _, self.key = address[5:].partition("/")
+        self.store = s3_store(bucket)
+
+    def size(self) -> int:
+        return int(self._call("head")["size"])
+
+    def fetch(self, offset: int, length: int) -> bytes:
+        return bytes(self._call("get_range", start=offset, length=length))
+
+    def _call(self, name: str, **options: Any) -> Any:
+        import obstore
+
+        return s3_call(self.address, lambda: getattr(obstore, name)(self.store, self.key, **options))
+
+
+@functools.lru_cache(maxsize=32)
+def s3_store(bucket: str) -> Any:
+    """Client of a bucket: `AWS_*` of the environment, unsigned where there is no key."""
+    import os
+
+    from obstore.store import S3Store
+
+    options: dict[str, Any] = {}
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        options["endpoint"] = endpoint
+    if not (os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")):
+        options["skip_signature"] = True
+    if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
+        options["region"] = "us-east-1"
+    client = {"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": "120s"}
+    return S3Store(bucket, **options, client_options=client)
+
+
+def s3_call(address: str, call: Any) -> Any:
+    """Make one request to an object store; its errors become those of sarcube."""
+    from obstore import exceptions
+
+    from sarcube.errors import CredentialError
+
+    try:
+        return call()
+    except (exceptions.NotFoundError, FileNotFoundError) as error:
+        raise SourceError(f"{redact(address)}: there is no such object; check the address") from error
+    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+        raise CredentialError(f"{redact(address)}: access is refused; check the AWS credentials") from error
+    except (exceptions.BaseError, OSError) as error:
+        raise TransferError(f"{redact(address)}: {redact(str(error))}") from error
