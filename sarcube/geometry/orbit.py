@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from sarcube.errors import OrbitError
 
-_WINDOW = 4  # state vectors of one Hermite polynomial
+_LAGRANGE_WINDOW = 8  # state vectors of one polynomial through positions
+_HERMITE_WINDOW = 4  # of one through positions and velocities
 
 
 class OrbitModel(NamedTuple):
@@ -86,28 +87,34 @@ class Orbit:
 
 
 def _fit(time: NDArray[np.float64], position: NDArray[np.float64], velocity: NDArray[np.float64]) -> OrbitModel:
-    """Hermite polynomials through the position and velocity of the nearest four state vectors.
+    """Polynomials of degree seven, one for each interval between state vectors.
 
-    Stoer and Bulirsch, Introduction to Numerical Analysis, section 2.1.5. Four vectors give degree seven: at
-    Sentinel-1's 10 s spacing the truncation error is below a nanometre, and neighbours meet with equal position
-    and velocity because both pass through the vector between them.
+    With eight vectors or more they pass through the positions of the nearest eight (Lagrange; Stoer and Bulirsch,
+    Introduction to Numerical Analysis, section 2.1.1) and the velocity is their derivative: published velocities
+    are less consistent than positions (up to 14 mm/s in some precise orbit files, two metres of azimuth at
+    far range). With fewer vectors they pass through positions and velocities of the nearest four (Hermite,
+    section 2.1.5). At 10 s spacing the truncation error of either is below a nanometre.
     """
     n = len(time)
-    m = min(_WINDOW, n)
+    hermite = n < _LAGRANGE_WINDOW
+    m = min(_HERMITE_WINDOW, n) if hermite else _LAGRANGE_WINDOW
     first = np.clip(np.arange(n - 1) - (m - 2) // 2, 0, n - m)
     nodes = first[:, None] + np.arange(m)
     t = time[nodes]
     centre = 0.5 * (time[:-1] + time[1:])
     scale = 1.0 / np.abs(t - centre[:, None]).max(axis=1)  # the whole window lies in [-1, 1]
     s = (t - centre[:, None]) * scale[:, None]
-    k = np.arange(2 * m)
-    powers = s[:, :, None] ** k
-    slopes = np.zeros_like(powers)
-    slopes[:, :, 1:] = k[1:] * powers[:, :, :-1]
+    k = np.arange(2 * m if hermite else m)
+    matrix = s[:, :, None] ** k
     # The origin is taken off first: the unknowns are then the few hundred kilometres of motion in the window.
     origin = position[nodes[:, :1]]
-    values = np.concatenate([position[nodes] - origin, velocity[nodes] / scale[:, None, None]], axis=1)
-    coefficients = np.linalg.solve(np.concatenate([powers, slopes], axis=1), values)
+    values = position[nodes] - origin
+    if hermite:
+        slopes = np.zeros_like(matrix)
+        slopes[:, :, 1:] = k[1:] * matrix[:, :, :-1]
+        matrix = np.concatenate([matrix, slopes], axis=1)
+        values = np.concatenate([values, velocity[nodes] / scale[:, None, None]], axis=1)
+    coefficients = np.linalg.solve(matrix, values)
     coefficients[:, 0] += origin[:, 0]
     return OrbitModel(np.ascontiguousarray(time, np.float64), centre, scale, np.ascontiguousarray(coefficients))
 
@@ -193,14 +200,14 @@ def require_coverage(orbit: Orbit, start: float, end: float, what: str = "the ti
 def trim(orbit: Orbit, t0: float, t1: float, margin: float = 60.0) -> Orbit:
     """The state vectors around [t0, t1] (seconds since the epoch), `margin` seconds more on each side.
 
-    At least two vectors beyond either end are kept where there are any, so that interpolation inside [t0, t1]
+    At least four vectors on either side are kept where there are any, so that interpolation inside [t0, t1]
     does not change. OrbitError where the orbit does not cover [t0, t1].
     """
     require_coverage(orbit, t0, t1, "the lines of the burst")
     n = len(orbit.time)
     before, after = t0 - max(margin, 0.0), t1 + max(margin, 0.0)
-    first = min(_index(orbit, before, "left"), max(_index(orbit, t0, "right") - 3, 0))
-    last = max(_index(orbit, after, "right"), min(_index(orbit, t1, "left") + 3, n))
+    first = min(_index(orbit, before, "left"), max(_index(orbit, t0, "right") - _LAGRANGE_WINDOW // 2, 0))
+    last = max(_index(orbit, after, "right"), min(_index(orbit, t1, "left") + _LAGRANGE_WINDOW // 2, n))
     keep = slice(first, last)
     return Orbit(orbit.epoch, orbit.time[keep], orbit.position[keep], orbit.velocity[keep])
 
