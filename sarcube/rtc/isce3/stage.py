@@ -12,6 +12,7 @@ from sarcube.errors import EngineError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.orbit import Orbit
 from sarcube.sentinel1.model import Burst
+from sarcube.sentinel1.orbit_writer import OrbitFileName, eof_text
 
 _SWATHS = ("iw1", "iw2", "iw3")
 
@@ -126,31 +127,13 @@ def write_orbit(burst: Burst, folder: Path) -> Path:
         The orbit is too short for s1reader, which pads the burst.
     """
     orbit = even_orbit(burst.orbit)
-    times = [orbit.epoch + np.timedelta64(round(t * 1e6), "us") for t in orbit.time]
-    first, last = times[0], times[-1]
+    first, last = (orbit.epoch + np.timedelta64(round(t * 1e6), "us") for t in (orbit.time[0], orbit.time[-1]))
     kind = "RESORB" if burst.orbit_type == "RESORB" else "POEORB"
-    # s1reader asks that the name covers a whole revolution before the scene; the validity in the name is its
-    # only source for that, and the ascending node then falls back to the annotation's.
+    # s1reader chooses by the times in the name, which must enclose the scene and a revolution before it.
     day = np.timedelta64(1, "D")
-    name = (
-        f"{burst.platform}_OPER_AUX_{kind}_OPOD_{_compact(last + 20 * day)}"
-        f"_V{_compact(first - day)}_{_compact(last + day)}.EOF"
-    )
-    vectors = "".join(
-        f"<OSV><TAI>TAI={t}</TAI><UTC>UTC={np.datetime_as_string(t, unit='us')}</UTC><UT1>UT1={t}</UT1>"
-        f"<Absolute_Orbit>{burst.absolute_orbit:+d}</Absolute_Orbit>"
-        + "".join(f'<{a} unit="m">{v:.6f}</{a}>' for a, v in zip("XYZ", position, strict=True))
-        + "".join(f'<V{a} unit="m/s">{v:.6f}</V{a}>' for a, v in zip("XYZ", velocity, strict=True))
-        + "<Quality>NOMINAL</Quality></OSV>"
-        for t, position, velocity in zip(times, orbit.position, orbit.velocity, strict=True)
-    )
-    path = folder / name
-    path.write_text(
-        '<?xml version="1.0"?><Earth_Explorer_File><Earth_Explorer_Header><Fixed_Header>'
-        f"<File_Name>{path.stem}</File_Name><File_Type>AUX_{kind}</File_Type></Fixed_Header></Earth_Explorer_Header>"
-        f'<Data_Block type="xml"><List_of_OSVs count="{len(times)}">{vectors}</List_of_OSVs></Data_Block>'
-        "</Earth_Explorer_File>"
-    )
+    name = OrbitFileName(burst.platform, kind, created=last + 20 * day, start=first - day, stop=last + day)
+    path = folder / f"{name.stem}.EOF"
+    path.write_text(eof_text(name, orbit, burst.absolute_orbit))
     return path
 
 
@@ -167,7 +150,3 @@ def even_orbit(orbit: Orbit) -> Orbit:
         raise EngineError("the orbit is too short for isce3: it needs at least 4 state vectors")
     position, velocity = state(orbit, time)
     return Orbit(orbit.epoch, time, position, velocity)
-
-
-def _compact(time: np.datetime64) -> str:
-    return np.datetime_as_string(time, unit="s").replace("-", "").replace(":", "")
