@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -102,7 +103,7 @@ def _vector(time: np.datetime64, position: np.ndarray, velocity: np.ndarray, abs
     )
 
 
-def _iso(time: np.datetime64, unit: str = "us") -> str:
+def _iso(time: np.datetime64, unit: Literal["s", "us"] = "us") -> str:
     return str(np.datetime_as_string(time, unit=unit))
 
 
