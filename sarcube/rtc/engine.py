@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import xarray as xr
 
+from sarcube.errors import EngineError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sentinel1.model import Burst
@@ -65,4 +68,13 @@ class Engine(Protocol):
 
 def get_engine(name: str) -> Engine:
     """The engine of that name; EngineError names the known ones, and for isce3 what is missing."""
-    raise NotImplementedError
+    if name == "native":
+        from sarcube.rtc.native.engine import NativeEngine
+
+        return NativeEngine()
+    if name == "isce3":
+        if importlib.util.find_spec("sarcube.rtc.isce3") is None:
+            raise EngineError("the isce3 engine is not part of this installation; use engine: native")
+        engine: Engine = importlib.import_module("sarcube.rtc.isce3").Isce3Engine()
+        return engine
+    raise EngineError(f"there is no engine `{name}`; known are native and isce3")
