@@ -251,3 +251,31 @@ def draw_comparison(a: Path, b: Path, picture: Path) -> None:
             panel.set_axis_off()
             figure.colorbar(image, ax=panel, shrink=0.8)
     figure.savefig(picture, dpi=100)
+
+
+def comparison_table(layers: tuple[LayerComparison, ...]) -> str:
+    """The comparison as lines for a terminal."""
+    lines = [f"{'layer':26}{'pixels':>10}{'median':>10}{'mean':>10}{'std':>9}{'95 %':>9}{'corr':>9}  unit, remarks"]
+    for c in layers:
+        remarks = [c.unit]
+        if c.layer == "mask":
+            remarks = [
+                f"{c.mean:.4%} differ",
+                f"overlap: shadow {c.shadow_overlap:.3f}, layover {c.layover_overlap:.3f}",
+            ]
+        elif c.layer in POLARIZATIONS:
+            remarks.append(f"shift {c.shift_x:+.3f}, {c.shift_y:+.3f} pixels")
+        if c.only_a or c.only_b:
+            remarks.append(f"only A {c.only_a}, only B {c.only_b}")
+        figures = "".join(
+            f"{v:>{w}.{d}f}" if np.isfinite(v) else f"{'-':>{w}}"
+            for v, w, d in (
+                (c.median, 10, 4),
+                (c.mean, 10, 4),
+                (c.deviation, 9, 4),
+                (c.p95, 9, 4),
+                (c.correlation, 9, 5),
+            )
+        )
+        lines.append(f"{c.layer:26}{c.pixels:>10}{figures}  {'; '.join(remarks)}")
+    return "\n".join(lines)
