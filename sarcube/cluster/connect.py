@@ -1,0 +1,206 @@
+"""`connect(profile)`: a context manager that yields a Dask client and leaves nothing running behind."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sarcube.cluster.profiles import Profile, find_profile
+from sarcube.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MEMORY = "sarcube_memory"  # Dask resource that tasks declare, bytes
+_SHARE = 0.9  # of the machine's free memory that workers may take together
+# What must be alike on client and workers, because small pickled values of these travel between them.
+_COMPARED = ("python", "sarcube", "distributed", "numpy")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the work wants.
+
+    Attributes
+    ----------
+    tasks : int, optional
+        No more workers than that.
+    memory : int
+        Bytes that the largest task declares.
+    """
+
+    tasks: int | None = None
+    memory: int = 0
+
+
+@contextlib.contextmanager
+def connect(profile: str | Profile = "local", demand: Demand | None = None) -> Iterator[Client]:
+    """A client for the cluster that a profile describes; a cluster made here ends with the block.
+
+    Parameters
+    ----------
+    profile : str or Profile
+        Name, file, scheduler address, or the profile itself.
+    demand : Demand, optional
+
+    Raises
+    ------
+    ClusterError
+        No such profile, the cluster cannot be started or reached, or its workers run other versions.
+    """
+    if isinstance(profile, str):
+        profile = find_profile(profile)
+    demand = demand or Demand()
+    if profile.kind == "local":
+        opener = local_client(profile, demand)
+    elif profile.kind == "address":
+        opener = _address_client(profile)
+    else:
+        from sarcube.cluster.remote import remote_client
+
+        opener = remote_client(profile, demand)
+    with opener as client:
+        if profile.kind != "local":
+            compare_versions(client)
+        yield client
+
+
+def worker_environment(profile: Profile) -> dict[str, str]:
+    """Variables for a worker: one pool of kernel threads, of the size the profile says, and no second one.
+
+    They must be set before numba, GDAL and BLAS are loaded; that is why they are not set inside of tasks.
+    """
+    threads = str(profile.threads)
+    names = ("SARCUBE_KERNEL_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "GDAL_NUM_THREADS")
+    # BLAS inside of kernels only ever sees small matrices: threads of its own would only contend.
+    single = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    own = dict.fromkeys(names, threads) | dict.fromkeys(single, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
+    passed = {name: os.environ[name] for name in profile.pass_environment if name in os.environ}
+    return own | passed | profile.environment
+
+
+def local_size(profile: Profile, demand: Demand) -> tuple[int, int]:
+    """Workers of a local cluster and bytes of memory for each."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    free = int(_memory_limit(psutil.virtual_memory().available) * _SHARE)
+    if profile.memory:
+        each = int(profile.memory * 1e9)
+    else:
+        each = max(demand.memory, 1)
+    workers = profile.workers or max(1, cores // profile.threads)
+    workers = max(1, min(workers, free // each if each else workers, demand.tasks or workers))
+    return workers, int(profile.memory * 1e9) if profile.memory else free // workers
+
+
+def _memory_limit(available: int) -> int:
+    """Bytes that this process may use: what is free, or what is left of the container's limit."""
+    try:
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
+            with open("/sys/fs/cgroup/memory.current", encoding="ascii") as current:  # noqa: PTH123
+                return min(available, int(limit.read()) - int(current.read()))
+    except (OSError, ValueError):
+        return available
+
+
+@contextlib.contextmanager
+def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
+    """A cluster of processes on this machine."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    workers, memory = local_size(profile, demand)
+    settings = {
+        # A burst that kills three workers is set aside; Dask's own count (which includes tasks that merely
+        # waited on the worker) must not come first, production keeps its own.
+        "distributed.scheduler.allowed-failures": 2,
+        "distributed.worker.daemon": True,
+        "distributed.nanny.pre-spawn-environ": worker_environment(profile),
+        # Rasters and arrays of a task are not Dask's: only the hard limit of memory counts.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": 0.98,
+        "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.comm.timeouts.connect": "60s",
+    }
+    options: dict[str, Any] = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "processes": True,
+        "memory_limit": memory,
+        "resources": {MEMORY: memory},
+        "dashboard_address": None,
+        "silence_logs": logging.ERROR,
+        "host": "127.0.0.1",
+        **profile.options,
+    }
+    with dask.config.set(settings):
+        try:
+            cluster = LocalCluster(**options)
+        except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
+            raise ClusterError(f"the local cluster does not start: {error}; see `sarcube doctor`") from error
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+@contextlib.contextmanager
+def _address_client(profile: Profile) -> Iterator[Client]:
+    from distributed import Client
+
+    if not profile.address:
+        raise ClusterError(f"cluster profile {profile.name!r} needs an address like tcp://host:8786")
+    try:
+        client = Client(profile.address, timeout="20s", set_as_default=False, **profile.options)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise ClusterError(f"no Dask scheduler answers at {profile.address}: {error}") from error
+    with client:
+        yield client
+
+
+def versions() -> dict[str, str]:
+    """Versions of what must be alike on both sides. Runs on workers too."""
+    from importlib.metadata import version
+
+    import numpy as np
+
+    import sarcube
+
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "sarcube": sarcube.__version__,
+        "distributed": version("distributed"),
+        "numpy": np.__version__,
+    }
+
+
+def compare_versions(client: Client) -> None:
+    """Refuse workers whose versions differ from the client's, before any work is lost on it.
+
+    Raises
+    ------
+    ClusterError
+        Names what differs, and where.
+    """
+    own = versions()
+    try:
+        theirs: Mapping[str, Any] = client.run(versions, on_error="return")
+    except (OSError, TimeoutError) as error:
+        raise ClusterError(f"the cluster's workers do not answer: {error}") from error
+    different: dict[str, list[str]] = {}
+    for worker, found in theirs.items():
+        if not isinstance(found, dict):
+            different.setdefault(f"sarcube cannot be imported ({found})", []).append(worker)
+            continue
+        for name in _COMPARED:
+            if found.get(name) != own[name]:
+                different.setdefault(f"{name} {found.get(name)}, here {own[name]}", []).append(worker)
+    if different:
+        listed = "; ".join(f"{what} on {len(where)} worker(s), e.g. {where[0]}" for what, where in different.items())
+        raise ClusterError(f"workers and client differ: {listed}; install the same versions on both sides")

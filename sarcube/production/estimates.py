@@ -1,0 +1,81 @@
+"""What tasks are expected to take: from the store's own history where it has one, else from a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sarcube.errors import SarcubeError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.production.task import Estimate
+from sarcube.products.store import Store
+
+RUNS = "runs"
+_LAST_RUNS = 5  # how many records are looked at
+_SLC_BYTES = 1500 * 22_000 * 4  # int16 complex, one polarization of an IW burst of usual size
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Per kind of task: linear in the pixels of the grid.
+
+    Attributes
+    ----------
+    cpu_s_per_mpixel, bytes_out_per_pixel, memory_per_pixel : float
+    memory_base : int
+        Bytes that do not depend on the grid: interpreter, libraries, samples of one burst.
+    inputs : int
+        Bytes read that do not depend on the grid.
+    """
+
+    cpu_s_per_mpixel: float
+    bytes_out_per_pixel: float
+    memory_per_pixel: float
+    memory_base: int
+    inputs: int
+
+
+# Measured with benchmarks/production.py --engine native on full bursts at 20 m (two polarizations).
+DEFAULT_RATES: Mapping[str, Rate] = {
+    "static": Rate(8.0, 10.0, 150.0, 700_000_000, 30_000_000),
+    "rtc": Rate(6.0, 8.0, 120.0, 900_000_000, 2 * _SLC_BYTES),
+}
+
+
+def rates_of(store: Store, engine: str) -> dict[str, Rate]:
+    """Rates for each kind of task; CPU time and output size from the latest run records of the same engine."""
+    rates = dict(DEFAULT_RATES)
+    try:
+        runs = store.folders(RUNS)
+    except SarcubeError:
+        return rates  # a store that cannot be listed still can be written: history is a comfort
+    for run in reversed(runs[-_LAST_RUNS:]):
+        try:
+            summary = json.loads(store.read_bytes(f"{RUNS}/{run}/summary.json"))
+        except (SarcubeError, ValueError):
+            continue  # killed before it was written, or not ours
+        if summary.get("engine") != engine:
+            continue
+        for kind, measured in summary.get("rates", {}).items():
+            if kind in rates and rates[kind] is DEFAULT_RATES[kind] and measured.get("mpixels", 0) > 0:
+                old = rates[kind]
+                rates[kind] = Rate(
+                    measured["cpu_s"] / measured["mpixels"],
+                    measured["bytes_out"] / measured["mpixels"] / 1e6,
+                    old.memory_per_pixel,
+                    old.memory_base,
+                    old.inputs,
+                )
+    return rates
+
+
+def estimate(rate: Rate, grid: GeoGrid) -> Estimate:
+    """The estimate of a task on a grid."""
+    pixels = grid.width * grid.height
+    return Estimate(
+        bytes_in=rate.inputs,
+        bytes_out=round(pixels * rate.bytes_out_per_pixel),
+        cpu_s=round(pixels / 1e6 * rate.cpu_s_per_mpixel, 3),
+        memory=round(rate.memory_base + pixels * rate.memory_per_pixel),
+    )

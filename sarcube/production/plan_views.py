@@ -1,0 +1,165 @@
+"""A plan for people and programs: a table, JSON, GeoJSON, a page with a map."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sarcube.production.page import Shape, burst_map, html_table, page, size_text, time_text, wrap
+
+if TYPE_CHECKING:
+    from sarcube.production.plan import BurstSummary, Plan
+    from sarcube.production.task import Task
+
+_ROWS = 200  # of tasks shown where people read
+
+
+def headline(plan: Plan) -> str:
+    """The plan in one sentence."""
+    totals = plan.totals
+    if not plan.tasks:
+        text = f"nothing to do: all {len(plan.done)} products exist" if plan.done else "nothing to do"
+    else:
+        text = (
+            f"{len(plan.tasks)} tasks to do, {len(plan.done)} products exist; about {size_text(totals.bytes_in)} to "
+            f"read, {size_text(totals.bytes_out)} to write, {time_text(totals.cpu_s)} of one core, "
+            f"{size_text(totals.memory)} of memory per task"
+        )
+        if totals.money_usd is not None:
+            text += f", {totals.money_usd:.2f} USD"
+    if plan.problems:
+        text += f"; {len(plan.problems)} problem{'s' if len(plan.problems) > 1 else ''}"
+    return text
+
+
+def table(plan: Plan) -> str:
+    """Tasks, bursts and problems as text for a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=False)
+    if plan.tasks:
+        grid = Table(box=None, pad_edge=False)
+        for name in ("burst", "date", "what", "why", "scene", "memory", "CPU"):
+            grid.add_column(name, justify="right" if name in ("memory", "CPU") else "left", overflow="fold")
+        for task in islice(plan.tasks, _ROWS):
+            grid.add_row(*_row(task))
+        console.print(grid)
+        if len(plan.tasks) > _ROWS:
+            console.print(f"... and {len(plan.tasks) - _ROWS} more (sarcube plan --json lists all)")
+    for problem in plan.problems:
+        console.print(f"problem: {problem.subject}: {problem.message}", markup=False, highlight=False)
+    console.print(headline(plan), markup=False, highlight=False)
+    return out.getvalue().rstrip()
+
+
+def to_json(plan: Plan) -> str:
+    """Everything that the plan knows."""
+    totals = plan.totals
+    return json.dumps(
+        {
+            "store": plan.config.store,
+            "totals": {
+                "tasks": totals.tasks,
+                "done": len(plan.done),
+                "bytes_in": totals.bytes_in,
+                "bytes_out": totals.bytes_out,
+                "cpu_s": round(totals.cpu_s, 1),
+                "memory": totals.memory,
+                "money_usd": totals.money_usd,
+            },
+            "tasks": [_task(task) for task in plan.tasks],
+            "done": list(plan.done),
+            "problems": [{"subject": p.subject, "message": p.message} for p in plan.problems],
+            "bursts": [_properties(b) for b in plan.bursts],
+        },
+        indent=1,
+    )
+
+
+def to_geojson(plan: Plan) -> str:
+    """A FeatureCollection of the bursts."""
+    features = [
+        {
+            "type": "Feature",
+            "id": burst.burst_id,
+            "geometry": {"type": "Polygon", "coordinates": [[list(point) for point in burst.footprint]]},
+            "properties": _properties(burst),
+        }
+        for burst in plan.bursts
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def to_html(plan: Plan, *, whole_page: bool = True) -> str:
+    """A page of its own, or a fragment for a notebook."""
+    shapes = [Shape(b.footprint, _state(b), _title(b)) for b in plan.bursts]
+    parts = [f"<p>{headline(plan)}</p>", burst_map(shapes)]
+    if plan.problems:
+        parts += ["<h2>Problems</h2>", html_table(("what", "why"), [(p.subject, p.message) for p in plan.problems])]
+    if plan.tasks:
+        shown = min(len(plan.tasks), _ROWS)
+        parts += [
+            f"<h2>Tasks ({shown} of {len(plan.tasks)})</h2>",
+            html_table(
+                ("burst", "date", "what", "why", "scene", "memory", "CPU"), map(_row, plan.tasks[:_ROWS]), (5, 6)
+            ),
+        ]
+    body = "".join(parts)
+    return page("Plan", body) if whole_page else wrap("Plan", body, style=True)
+
+
+def _row(task: Task) -> tuple[str, ...]:
+    return (
+        task.burst_id,
+        task.date.isoformat() if task.date else "-",
+        "static layers" if task.kind == "static" else "backscatter",
+        task.reason,
+        task.scene,
+        size_text(task.estimate.memory),
+        time_text(task.estimate.cpu_s),
+    )
+
+
+def _task(task: Task) -> dict[str, Any]:
+    return {
+        "key": task.key,
+        "kind": task.kind,
+        "burst_id": task.burst_id,
+        "start": task.start.isoformat() if task.start else None,
+        "scenes": [str(getattr(unit, "scene", "")) for unit in task.inputs],
+        "reason": task.reason,
+        "after": task.after,
+        "bytes_in": task.estimate.bytes_in,
+        "bytes_out": task.estimate.bytes_out,
+        "cpu_s": task.estimate.cpu_s,
+        "memory": task.estimate.memory,
+    }
+
+
+def _properties(burst: BurstSummary) -> dict[str, Any]:
+    grid = burst.grid
+    return {
+        "burst_id": burst.burst_id,
+        "static_layers": burst.has_static,
+        "dates_done": burst.dates_done,
+        "dates_to_do": burst.dates_to_do,
+        "crs": grid.crs if grid else None,
+        "shape": list(grid.shape) if grid else None,
+        "transform": list(grid.transform) if grid else None,
+    }
+
+
+def _state(burst: BurstSummary) -> str:
+    if burst.grid is None:
+        return "failed"
+    if not burst.dates_to_do and (burst.dates_done or burst.has_static):
+        return "done"
+    return "partly" if burst.dates_done else "to do"
+
+
+def _title(burst: BurstSummary) -> str:
+    return f"{burst.burst_id}: {burst.dates_done} dates exist, {burst.dates_to_do} to do"

@@ -1,0 +1,151 @@
+"""The report of a run: one HTML file with a burst map, quick-looks, timings and failures."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections import defaultdict
+from typing import Any
+
+from sarcube.errors import SarcubeError
+from sarcube.production.page import Shape, burst_map, html_table, page, size_text, time_text
+from sarcube.production.plan import Plan
+from sarcube.products.store import Store
+
+_PICTURES = 12
+_PICTURE_BYTES = 400_000
+_FAILURES = 500
+_SLOWEST = 20
+
+
+def report_html(store: Store, plan: Plan, folder: str, summary: dict[str, Any]) -> str:
+    """The page, from what the run wrote into the store."""
+    from sarcube.production.record import read_lines
+
+    try:
+        lines = read_lines(store, folder)
+    except SarcubeError:
+        lines = []  # the summary is worth a page without them
+    ends = {line["task"]: line for line in lines if line["outcome"] != "retry"}
+    parts = [
+        f"<p>{html.escape(summary['outcome'])}</p>",
+        html_table(("", ""), _facts(summary)),
+        "<h2>Bursts</h2>",
+        burst_map(_shapes(plan, ends)),
+        _failures(plan, ends),
+        "<h2>Timings</h2>",
+        _timings(ends),
+        _pictures(store, ends),
+        "<h2>Configuration</h2>",
+        f"<pre>{html.escape(plan.config.to_yaml())}</pre>",
+    ]
+    return page(f"Run {summary['id']}", "".join(parts))
+
+
+def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("ended", summary["ended"]),
+        ("engine", summary["engine"]),
+        ("wall time", time_text(summary["seconds"])),
+        ("written", size_text(summary["bytes_out"])),
+    ]
+
+
+def _shapes(plan: Plan, ends: dict[str, dict[str, Any]]) -> list[Shape]:
+    counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for line in ends.values():
+        counts[line["burst_id"]][line["outcome"]] += 1
+    planned: defaultdict[str, int] = defaultdict(int)
+    for task in plan.tasks:
+        planned[task.burst_id] += 1
+    shapes = []
+    for burst in plan.bursts:
+        own = counts[burst.burst_id]
+        done, bad = own["done"], own["failed"] + own["blocked"]
+        if bad or burst.grid is None:
+            state = "failed"
+        elif done >= planned[burst.burst_id]:
+            state = "done"
+        else:
+            state = "partly" if done or burst.dates_done else "to do"
+        title = f"{burst.burst_id}: {done} of {planned[burst.burst_id]} tasks done, {bad} failed"
+        shapes.append(Shape(burst.footprint, state, title))
+    return shapes
+
+
+def _failures(plan: Plan, ends: dict[str, dict[str, Any]]) -> str:
+    bad = [line for line in ends.values() if line["outcome"] in ("failed", "blocked")]
+    rows: list[tuple[object, ...]] = [(p.subject, "problem of the plan", "", p.message) for p in plan.problems]
+    rows += [
+        (line["task"], line["outcome"], line.get("attempt", ""), line.get("message") or line.get("cause", ""))
+        for line in bad[:_FAILURES]
+    ]
+    if not rows:
+        return "<h2>Failures</h2><p>none</p>"
+    traces = "".join(
+        f"<h2>{html.escape(line['task'])}</h2><pre>{html.escape(line['trace'])}</pre>"
+        for line in bad[:20]
+        if line.get("trace")
+    )
+    return f"<h2>Failures ({len(rows)})</h2>" + html_table(("task", "what", "attempts", "cause"), rows) + traces
+
+
+def _timings(ends: dict[str, dict[str, Any]]) -> str:
+    kinds: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for line in ends.values():
+        if line["outcome"] == "done" and "seconds" in line:
+            kinds[line["kind"]].append(line)
+    if not kinds:
+        return "<p>no task was done</p>"
+    rows = []
+    for kind, lines in sorted(kinds.items()):
+        seconds = sorted(line["seconds"] for line in lines)
+        rows.append(
+            (
+                kind,
+                len(lines),
+                f"{seconds[len(seconds) // 2]:.2f}",
+                f"{seconds[-1]:.2f}",
+                f"{sum(line.get('cpu_s', 0.0) for line in lines):.1f}",
+                f"{max(line.get('peak_mb', 0.0) for line in lines):.0f}",
+                _stages(lines),
+            )
+        )
+    slow = sorted((x for lines in kinds.values() for x in lines), key=lambda x: -x["seconds"])[:_SLOWEST]
+    header = ("kind", "tasks", "median s", "longest s", "CPU s", "peak MB", "mean seconds per stage")
+    return (
+        html_table(header, rows, (1, 2, 3, 4, 5))
+        + "<h2>Slowest</h2>"
+        + html_table(
+            ("task", "s", "peak MB", "worker"),
+            [(x["task"], f"{x['seconds']:.2f}", f"{x.get('peak_mb', 0):.0f}", x.get("worker", "")) for x in slow],
+            (1, 2),
+        )
+    )
+
+
+def _stages(lines: list[dict[str, Any]]) -> str:
+    sums: defaultdict[str, float] = defaultdict(float)
+    for line in lines:
+        for stage, seconds in line.get("stages", {}).items():
+            sums[stage] += seconds
+    return ", ".join(f"{stage} {total / len(lines):.2f}" for stage, total in sums.items())
+
+
+def _pictures(store: Store, ends: dict[str, dict[str, Any]]) -> str:
+    named = [line for line in ends.values() if line.get("thumbnail")]
+    step = max(1, len(named) // _PICTURES)
+    figures = []
+    for line in named[::step][:_PICTURES]:
+        try:
+            data = store.read_bytes(line["thumbnail"])
+        except SarcubeError:
+            continue  # a quick-look is not worth the report
+        if len(data) <= _PICTURE_BYTES:
+            image = base64.b64encode(data).decode()
+            caption = html.escape(f"{line['burst_id']} {line['date'] or ''}")
+            figures.append(
+                f'<figure><img alt="{caption}" src="data:image/png;base64,{image}"><figcaption>{caption}</figcaption>'
+                "</figure>"
+            )
+    return "<h2>Quick-looks</h2>" + "".join(figures) if figures else ""
