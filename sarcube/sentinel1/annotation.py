@@ -8,14 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import SceneError
+from sarcube.geometry.orbit import Orbit
 from sarcube.sentinel1.model import GeolocationGrid, Polynomial
 from sarcube.sentinel1.orbit_file import make_orbit
-from sarcube.geometry.orbit import Orbit
 from sarcube.sentinel1.xml_tree import Node, parse_xml, seconds
 
 MAX_LINES = 100_000  # of one burst; IW has about 1,500
 MAX_SAMPLES = 200_000
 MAX_BURSTS = 1_000
+
+_POINT_LIMITS = {
+    "slantRangeTime": (1e-3, 1e-1),
+    "line": (-1e7, 1e7),
+    "pixel": (-1e6, 1e6),
+    "latitude": (-90, 90),
+    "longitude": (-360, 360),
+    "height": (-2e4, 2e4),
+    "incidenceAngle": (0, 90),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,14 +148,14 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
 
 
 def _orbit(root: Node, where: str, epoch: np.datetime64 | None) -> Orbit:
-    vectors = root.find("generalAnnotation/orbitList").find_all("orbit")
-    if not 2 <= len(vectors) <= 10_000:
-        raise SceneError(f"{where}: holds {len(vectors)} orbit state vectors; at least 2 are needed")
-    if any(vector.text_or("frame", "Earth Fixed") != "Earth Fixed" for vector in vectors):
+    path = "generalAnnotation/orbitList/orbit"
+    keys = [f"{kind}/{axis}" for kind in ("position", "velocity") for axis in "xyz"]
+    states = root.columns(path, keys, 10_000)
+    if len(states) < 2:
+        raise SceneError(f"{where}: holds {len(states)} orbit state vectors; at least 2 are needed")
+    if any(vector.text_or("frame", "Earth Fixed") != "Earth Fixed" for vector in root.find_all(path)):
         raise SceneError(f"{where}: its orbit is not Earth-fixed")
-    times = np.array([vector.time("time") for vector in vectors], dtype="datetime64[ns]")
-    position = np.array([[vector.number(f"position/{axis}", -1e8, 1e8) for axis in "xyz"] for vector in vectors])
-    velocity = np.array([[vector.number(f"velocity/{axis}", -1e5, 1e5) for axis in "xyz"] for vector in vectors])
+    times, position, velocity = root.times(path, "time"), states[:, :3], states[:, 3:]
     orbit = make_orbit(times, position, velocity, where, SceneError)
     if epoch is None or epoch == orbit.epoch:
         return orbit
@@ -184,21 +194,20 @@ def _bursts(timing: Node, lines: int, epoch: np.datetime64) -> tuple[BurstEntry,
 
 
 def _geolocation(root: Node, where: str, epoch: np.datetime64) -> GeolocationGrid:
-    points = root.find_all("geolocationGrid/geolocationGridPointList/geolocationGridPoint")
-    if not 4 <= len(points) <= 1_000_000:
-        raise SceneError(f"{where}: holds {len(points)} geolocation points; at least 4 are needed")
-    times = np.array([point.time("azimuthTime") for point in points], dtype="datetime64[ns]")
-
-    def column(key: str, low: float, high: float) -> NDArray[np.float64]:
-        return np.array([point.number(key, low, high) for point in points])
-
+    path = "geolocationGrid/geolocationGridPointList/geolocationGridPoint"
+    columns = dict(zip(_POINT_LIMITS, root.columns(path, tuple(_POINT_LIMITS), 1_000_000).T.copy(), strict=True))
+    if columns["line"].size < 4:
+        raise SceneError(f"{where}: holds {columns['line'].size} geolocation points; at least 4 are needed")
+    for key, (low, high) in _POINT_LIMITS.items():
+        if columns[key].min() < low or columns[key].max() > high:
+            raise SceneError(f"{where}: a <{key}> of its geolocation grid is not within {low:g} to {high:g}; damaged")
     return GeolocationGrid(
-        azimuth_time=np.asarray(seconds(times, epoch)),
-        range_time=column("slantRangeTime", 1e-3, 1e-1),
-        line=column("line", -1e7, 1e7),
-        sample=column("pixel", -1e6, 1e6),
-        latitude=column("latitude", -90, 90),
-        longitude=column("longitude", -360, 360),
-        height=column("height", -2e4, 2e4),
-        incidence_angle=column("incidenceAngle", 0, 90),
+        azimuth_time=np.asarray(seconds(root.times(path, "azimuthTime"), epoch)),
+        range_time=columns["slantRangeTime"],
+        line=columns["line"],
+        sample=columns["pixel"],
+        latitude=columns["latitude"],
+        longitude=columns["longitude"],
+        height=columns["height"],
+        incidence_angle=columns["incidenceAngle"],
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from sarcube.errors import BurstNotFoundError, OrbitError
 from sarcube.geometry.orbit import Orbit
-from sarcube.sentinel1.assemble import SceneReader, add_channel
+from sarcube.sentinel1.assemble import MID_SWATH, SceneReader, add_channel
 from sarcube.sentinel1.model import Burst
 from sarcube.sentinel1.orbit_file import COVER_MARGIN, OrbitFile, trim_orbit
 from sarcube.sentinel1.rebase import rebase
@@ -55,7 +55,7 @@ def read_bursts(
     wanted_polarizations = _wanted(safe, "polarization", polarizations, there)
     ids = None if burst_ids is None else {text.lower().replace("-", "_") for text in burst_ids}
     reader = SceneReader(safe)
-    mid_swath = next((reader.annotation(p).mid_range_time for p in safe.parts if p.swath in ("IW2", "EW3")), None)
+    mid_swath = next((reader.annotation(p).mid_range_time for p in safe.parts if p.swath in MID_SWATH.values()), None)
     bursts: list[Burst] = []
     for swath in safe.swaths:
         if swath in wanted_swaths:
@@ -93,7 +93,7 @@ def with_orbit(
     burst: Burst,
     orbit: OrbitFile | Orbit,
     source: str | None = None,
-    type: str | None = None,  # noqa: A002
+    type: str | None = None,
 ) -> Burst:
     """The burst with another orbit, trimmed around it, every time counted from that orbit's epoch.
 
@@ -112,7 +112,7 @@ def with_orbit(
     if isinstance(orbit, OrbitFile):
         if orbit.platform != burst.platform:
             raise OrbitError(f"{orbit.name}: is an orbit of {orbit.platform}, the burst is of {burst.platform}")
-        source, type = source or orbit.name, type or orbit.type  # noqa: A001
+        source, type = source or orbit.name, type or orbit.type
         orbit = orbit.orbit
     moved = rebase(burst, orbit.epoch)
     start, end = moved.radar.first_line_time, moved.radar.last_line_time

@@ -1,4 +1,4 @@
-"""Burst IDs: ESA's definition (S1-TN-MDA-52-7445 section 9.25) and the way they are written."""
+"""Burst IDs: ESA's definition (DI-MPC-IPFDPM / S1-TN-MDA-52-7445, section 9.25) and the way they are written."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sarcube.errors import SceneError
 
-BEAM_INTERVAL = 2.758273  # s, one cycle of IW bursts (T_beam)
-PREAMBLE = 2.299849  # s, T_pre
-ORBIT_PERIOD = 12 * 86400 / 175  # s, nominal (T_orb)
-BURSTS_PER_CYCLE = 375_887  # of 175 orbits: burst IDs run from 1 to this
-# First absolute orbit of relative orbit 1, less one: (absolute - offset) mod 175 + 1. Known from the manifests.
-ORBIT_OFFSET = {"S1A": 73, "S1B": 27, "S1C": 172}
-# ESA counts the cycle by its middle, that of IW2. From a burst's first sensing time to there, in seconds.
-TO_MID_CYCLE = {"IW1": 1.371, "IW2": 0.539, "IW3": -0.539}
-_PATTERN = re.compile(r"t(\d{3})[_-](\d{6})[_-]((?:iw|ew)[1-5])", re.IGNORECASE)
+ORBITS_PER_CYCLE = 175
+CYCLE = 12 * 86400.0  # s in which the ground track repeats
+ORBIT_PERIOD = CYCLE / ORBITS_PER_CYCLE  # T_orb, nominal
+BEAM_INTERVAL = {"IW": 2.758273, "EW": 3.038376}  # T_beam, s: one round of all swaths
+PREAMBLE = {"IW": 2.299849, "EW": 2.299970}  # T_pre, s
+# ESA's burst time is the middle of the round, in IW2 (EW3). Seconds from a burst's first sensing time to there, from
+# the constant order and length of the beams; the 261 annotated IW bursts at hand lie within 0.02 of a round's middle.
+TO_MID_ROUND = {
+    "IW1": 1.371, "IW2": 0.539, "IW3": -0.539,
+    "EW1": 1.548, "EW2": 0.865, "EW3": 0.306, "EW4": -0.306, "EW5": -0.871,
+}  # fmt: skip
+# Relative orbit = (absolute orbit - offset) mod 175 + 1, as manifests have it. Sentinel-1C moved in June 2026; its
+# last acquisition before that has orbit 8018.
+ORBIT_OFFSET = {"S1A": 73, "S1B": 27, "S1C": 172, "S1D": 42}
+S1C_LAST_BEFORE_MOVE, S1C_OFFSET_AFTER_MOVE = 8018, 99
+# Longitude, fixed to the Earth, of the ascending node that begins relative orbit 1: 0.146 +- 0.007 degrees over ten
+# scenes of eight tracks; neighbouring tracks are 2.06 degrees apart.
+FIRST_NODE_LONGITUDE = 0.146
+EARTH_RATE = 7.2921151467e-5  # rad/s (WGS 84)
+OFF_TRACK = 60.0  # s: further from the reference ground track than this, the geometry says nothing about the orbit
+_PATTERN = re.compile(r"t(\d{3})[_-](\d{6})[_-]((?:iw[1-3])|(?:ew[1-5]))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, order=True)
@@ -40,41 +55,97 @@ def parse_burst_id(text: str) -> BurstId:
     """Read `t070_149815_iw3` or `T070-149815-IW3`."""
     match = _PATTERN.fullmatch(text.strip())
     if match is None:
-        raise SceneError(f"{text!r} is not a burst ID; write it like t070_149815_iw3")
+        raise SceneError(f"{text[:60]!r} is not a burst ID; write it like t070_149815_iw3")
     return BurstId(int(match.group(1)), int(match.group(2)), match.group(3).upper())
 
 
 def relative_orbit(platform: str, absolute_orbit: int) -> int | None:
-    """Relative orbit (1 to 175); None for a platform whose offset is not known."""
+    """Relative orbit (1 to 175) of an absolute one; None for a platform that is not known here."""
     offset = ORBIT_OFFSET.get(platform)
-    return None if offset is None else (absolute_orbit - offset) % 175 + 1
+    if platform == "S1C" and absolute_orbit > S1C_LAST_BEFORE_MOVE:
+        offset = S1C_OFFSET_AFTER_MOVE
+    return None if offset is None else (absolute_orbit - offset) % ORBITS_PER_CYCLE + 1
 
 
-def esa_burst_number(swath: str, relative_orbit: int, time_since_anx: float) -> int:
-    """ESA's burst number, 1 to 375887.
+def rounds_per_cycle(mode: str) -> int:
+    """Burst numbers run from 1 to this: 375887 for IW."""
+    return 1 + math.floor((CYCLE - PREAMBLE[mode]) / BEAM_INTERVAL[mode])
+
+
+def track_of(number: int, mode: str = "IW") -> int:
+    """Relative orbit in which a burst's round begins, so that one burst number has one track for ever.
+
+    It agrees with the first and last burst number of every track in ESA's burst ID map.
+    """
+    start = PREAMBLE[mode] + (number - 1) * BEAM_INTERVAL[mode]
+    return min(ORBITS_PER_CYCLE, 1 + math.floor(start / ORBIT_PERIOD))
+
+
+def esa_burst_id(swath: str, relative_orbit: int, time_since_anx: float) -> BurstId:
+    """Burst ID by ESA's definition.
 
     Parameters
     ----------
     swath : str
-        "IW1", "IW2" or "IW3".
+        "IW1" ... "EW5".
     relative_orbit : int
         Of the ascending node that time is counted from.
     time_since_anx : float
-        Sensing time of the burst's first line (`sensingTime`), seconds since the ascending node; it may be
-        longer than an orbit where the node was crossed on the way.
+        Sensing time of the burst's first line (`sensingTime`), seconds since that node; longer than an orbit
+        where the node was passed on the way.
     """
-    elapsed = time_since_anx + TO_MID_CYCLE[swath] + (relative_orbit - 1) * ORBIT_PERIOD
-    number = 1 + math.floor((elapsed - PREAMBLE) / BEAM_INTERVAL)
-    return (number - 1) % BURSTS_PER_CYCLE + 1
+    mode = swath[:2]
+    elapsed = time_since_anx + TO_MID_ROUND[swath] + (relative_orbit - 1) * ORBIT_PERIOD
+    number = 1 + math.floor((elapsed - PREAMBLE[mode]) / BEAM_INTERVAL[mode])
+    number = (number - 1) % rounds_per_cycle(mode) + 1
+    return BurstId(track_of(number, mode), number, swath)
 
 
-def track_of(number: int) -> int:
-    """Relative orbit on which the cycle of a burst number begins: one burst number has one track for ever."""
-    start = PREAMBLE + (number - 1) * BEAM_INTERVAL
-    return min(175, 1 + math.floor(start / ORBIT_PERIOD))
+def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> tuple[int, float]:
+    """Relative orbit and time since its ascending node, told by a state vector alone.
+
+    The platform is kept within 120 m of a ground track that repeats every 175 orbits, so that where it is tells
+    when in the cycle it is. Sun-synchronous: the node moves west by exactly 360 degrees a day.
+
+    Parameters
+    ----------
+    position, velocity : (3,) float64
+        Earth-fixed, metres and metres per second.
+
+    Returns
+    -------
+    relative_orbit : int
+    time : float
+        Seconds since the ascending node, within 5 s (circular orbit assumed).
+
+    Raises
+    ------
+    SceneError
+        The state vector lies between the tracks: the platform was not on its reference orbit.
+    """
+    inertial = velocity + np.cross([0.0, 0.0, EARTH_RATE], position)
+    normal = np.cross(position, inertial)
+    node = np.array([-normal[1], normal[0], 0.0]) / np.hypot(normal[0], normal[1])
+    across = np.cross(normal / np.linalg.norm(normal), node)
+    phase = math.atan2(float(position @ across), float(position @ node)) % (2 * math.pi)
+    time = phase / (2 * math.pi) * ORBIT_PERIOD
+    longitude = math.degrees(math.atan2(node[1], node[0]))
+    of_day = (FIRST_NODE_LONGITUDE - longitude) % 360.0 * 240.0  # cycle time modulo one day
+    orbits = np.arange(ORBITS_PER_CYCLE)
+    off = (time + orbits * ORBIT_PERIOD - of_day + 43200.0) % 86400.0 - 43200.0
+    best = int(np.argmin(np.abs(off)))
+    if abs(off[best]) > OFF_TRACK:
+        raise SceneError(f"the platform is {off[best]:.0f} s off its reference ground track")
+    return best + 1, time
 
 
-def esa_burst_id(swath: str, relative_orbit: int, time_since_anx: float) -> BurstId:
-    """Burst ID by ESA's definition; see `esa_burst_number`."""
-    number = esa_burst_number(swath, relative_orbit, time_since_anx)
-    return BurstId(track_of(number), number, swath)
+def settle_orbit(relative_orbit: int, time_since_anx: float, seen: tuple[int, float]) -> int:
+    """Relative orbit of the node that time is counted from, where annotation and geometry may be orbits apart.
+
+    Some annotations count from a node more than an orbit ago, some carry the next orbit's number: the two together
+    are ambiguous by whole orbits, which `seen`, the answer of `cycle_time` for the same instant, settles.
+    """
+    told = (relative_orbit - 1) * ORBIT_PERIOD + time_since_anx
+    true = (seen[0] - 1) * ORBIT_PERIOD + seen[1]
+    apart = (true - told + CYCLE / 2) % CYCLE - CYCLE / 2
+    return (relative_orbit - 1 + round(apart / ORBIT_PERIOD)) % ORBITS_PER_CYCLE + 1

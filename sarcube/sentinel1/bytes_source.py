@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from sarcube.errors import SceneError
 
-INFLATE_CHUNK = 1 << 20  # compressed bytes taken at once
+INFLATE_CHUNK = 4 << 20  # compressed bytes taken at once
 
 
 @runtime_checkable
@@ -48,7 +49,7 @@ class LocalBytes:
     def read(self, offset: int, length: int) -> bytes:
         with self._open() as file:
             file.seek(offset)
-            return file.read(max(0, min(length, self._size - offset)))
+            return bytes(file.read(max(0, min(length, self._size - offset))))
 
     def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset` without a copy in between; returns the number of bytes read."""
@@ -62,9 +63,9 @@ class LocalBytes:
                 done += count
         return done
 
-    def _open(self):  # type: ignore[no-untyped-def]
+    def _open(self) -> FileIO:
         try:
-            return Path(self.path).open("rb", buffering=0)
+            return FileIO(self.path)
         except OSError as error:
             raise SceneError(f"{self.path}: cannot be opened ({error.strerror})") from error
 
@@ -117,7 +118,7 @@ class InflatingSource:
                 return b""
         parts = []
         while length > 0:
-            part = self._inflate(min(16 * INFLATE_CHUNK, length))
+            part = self._inflate(min(4 * INFLATE_CHUNK, length))
             if not part:
                 break
             parts.append(part)

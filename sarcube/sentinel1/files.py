@@ -12,7 +12,7 @@ from sarcube.errors import SceneError
 from sarcube.sentinel1.bytes_source import ByteOpener, ByteSource, LocalBytes, is_remote, open_bytes
 from sarcube.sentinel1.zip_directory import ZipMember, open_member, read_directory
 
-MAX_WHOLE = 64 << 20  # a metadata file is at most some megabytes; measurement is never read whole
+MAX_WHOLE = 16 << 20  # a metadata file is at most some megabytes; measurement is never read whole
 MAX_FILES = 20_000
 
 
@@ -133,7 +133,7 @@ class ZipFiles(_Files):
 
 
 class RemoteFolderFiles(_Files):
-    """A SAFE folder behind an address: an object store has no cheap listing for all, so the manifest names the files."""
+    """A SAFE folder behind an address. Not every server lists folders, so the manifest names the files."""
 
     def __init__(self, path: str, names: Sequence[str], opener: ByteOpener) -> None:
         self.path = path.rstrip("/")

@@ -51,7 +51,7 @@ def burst_footprint(
 def locate(
     grid: GeolocationGrid, times: NDArray[np.float64], range_times: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Longitude (unwrapped) and latitude (n,) by bilinear interpolation of the grid; a little beyond it, extrapolated."""
+    """Longitude (unwrapped) and latitude (n,), bilinear within the grid, extrapolated a little beyond it."""
     columns = int(np.count_nonzero(grid.line == grid.line[0]))
     rows = grid.line.size // columns
     if rows < 2 or columns < 2 or rows * columns != grid.line.size:

@@ -1,4 +1,4 @@
-"""The noise annotation, before IPF 2.90 (`noiseVectorList`) and since (`noiseRangeVectorList`, `noiseAzimuthVectorList`)."""
+"""The noise annotation: `noiseVectorList` before IPF 2.90, range and azimuth vectors since."""
 
 from __future__ import annotations
 

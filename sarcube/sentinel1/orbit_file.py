@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from sarcube.errors import OrbitError, SarcubeError
@@ -92,13 +91,11 @@ def parse_orbit(data: bytes, name: str, where: str | None = None) -> OrbitFile:
 
 
 def _state_vectors(root: Node, where: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64]]:
-    vectors = root.find_all("Data_Block/List_of_OSVs/OSV")
-    if not 2 <= len(vectors) <= MAX_VECTORS:
-        raise OrbitError(f"{where}: holds {len(vectors)} state vectors; 2 to {MAX_VECTORS} can be used")
-    times = np.array([vector.time("UTC") for vector in vectors], dtype="datetime64[ns]")
-    position = np.array([[vector.number(key, -1e8, 1e8) for key in ("X", "Y", "Z")] for vector in vectors])
-    velocity = np.array([[vector.number(key, -1e5, 1e5) for key in ("VX", "VY", "VZ")] for vector in vectors])
-    return times, position, velocity
+    path = "Data_Block/List_of_OSVs/OSV"
+    states = root.columns(path, ("X", "Y", "Z", "VX", "VY", "VZ"), MAX_VECTORS)
+    if len(states) < 2:
+        raise OrbitError(f"{where}: holds {len(states)} state vectors; at least 2 are needed, fetch it again")
+    return root.times(path, "UTC"), states[:, :3], states[:, 3:]
 
 
 def make_orbit(
@@ -136,7 +133,7 @@ def _unzip(data: bytes, where: str) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [info for info in archive.infolist() if info.filename.upper().endswith(".EOF")]
-            if len(members) != 1 or members[0].file_size > 64 << 20:
+            if len(members) != 1 or members[0].file_size > 16 << 20:
                 raise OrbitError(f"{where}: a zip with {len(members)} EOF files of usable size; give one orbit file")
             with archive.open(members[0]) as member:
                 return member.read(members[0].file_size), Path(members[0].filename).name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -80,12 +81,11 @@ def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, 
             f"{where}: lines {first} to {stop} end at byte {int(offset.max()) + width} of {source.size}; "
             "the file is truncated, fetch it again"
         )
-    values = np.empty((stop - first, layout.samples, 2), dtype=np.dtype("i2").newbyteorder(layout.byte_order))
-    view = memoryview(values).cast("B")
+    values = np.empty((stop - first, layout.samples, 2), dtype=np.dtype(layout.byte_order + "i2"))
+    view = values.reshape(-1).view(np.uint8).data
     # Lines that follow each other in the file are one read: in ESA's files all of a burst.
     breaks = np.flatnonzero(np.diff(offset) != width) + 1
-    bounds = [0, *breaks.tolist(), len(line)]
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise([0, *breaks.tolist(), len(line)]):
         stretch = view[begin * width : end * width]
         count = read_into(source, int(offset[begin]), stretch)
         if count != len(stretch):

@@ -108,7 +108,7 @@ def _tags(head: _Head, order: str, at: int, big: bool) -> dict[int, NDArray[np.i
             body = entry[entry_size - inline :][:length]
         else:
             body = head.read(struct.unpack(order + ("Q" if big else "L"), entry[entry_size - inline :])[0], length)
-        values = np.frombuffer(body, dtype=np.dtype(kind_code).newbyteorder(order))
+        values = np.frombuffer(body, dtype=np.dtype(order + kind_code))
         if values.size and kind_code == "u8" and int(values.max()) > 1 << 62:
             raise SceneError(f"{head.where}: TIFF tag {tag} points beyond any file; the file is damaged")
         tags[tag] = values.astype(np.int64)

@@ -1,8 +1,9 @@
-"""XML as ESA writes it, read without trust: no entities, no network, bounded sizes, and errors that name the element."""
+"""XML as ESA writes it, read without trust: no entities, no network, bounded; errors name the element."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from sarcube.errors import SarcubeError, SceneError
 
-MAX_XML = 64 << 20
+MAX_XML = 16 << 20  # the largest are orbit files of a day, 4.4 MB
+MAX_MARKUP = 1_000_000  # tags and attributes; a tree takes some hundred bytes for each
+MAX_LIST = 1 << 20  # characters of one list of numbers
 _TIME = re.compile(r"(?:UTC=)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)Z?")
 _EARLIEST, _LATEST = np.datetime64("1990-01-01", "ns"), np.datetime64("2200-01-01", "ns")
 
@@ -98,9 +101,39 @@ class Node:
             raise self.fail(f"<{path}> is {text[:40]!r}, not a time of a Sentinel-1 mission")
         return value
 
+    def columns(self, path: str, keys: Sequence[str], most: int) -> NDArray[np.float64]:
+        """Numbers of a repeated element, shape (n, len(keys)): one row for each element at `path`, all finite."""
+        elements = self._element.findall(path)
+        if len(elements) > most:
+            raise self.fail(f"{len(elements)} <{path}>, more than {most}")
+        rows = [[element.findtext(key) for key in keys] for element in elements]
+        try:
+            values = np.array(rows, dtype=np.float64).reshape(len(rows), len(keys))
+        except (TypeError, ValueError):
+            raise self.fail(f"<{path}> lacks a number among {', '.join(keys)}") from None
+        if not np.isfinite(values).all():
+            raise self.fail(f"<{path}> holds numbers that are not finite")
+        return values
+
+    def times(self, path: str, key: str) -> NDArray[np.datetime64]:
+        """UTC instants (n,) of a repeated element: `key` of each element at `path`."""
+        texts = [element.findtext(key) or "" for element in self._element.findall(path)]
+        if not all(_TIME.fullmatch(text.strip()) for text in texts):
+            raise self.fail(f"a <{path}/{key}> that is not a time")
+        plain = [text.strip().removeprefix("UTC=").removesuffix("Z") for text in texts]
+        try:
+            values = np.array(plain, dtype="datetime64[ns]")
+        except ValueError:
+            raise self.fail(f"a <{path}/{key}> that is not a time") from None
+        if not ((values > _EARLIEST) & (values < _LATEST)).all():
+            raise self.fail(f"a <{path}/{key}> outside of the mission")
+        return values
+
     def vector(self, path: str, length: int | None = None) -> NDArray[np.float64]:
         """The numbers of a list element, shape (n,); all finite, as many as announced and expected."""
         text = self.text(path)
+        if len(text) > MAX_LIST:
+            raise self.fail(f"<{path}> has {len(text)} characters")
         try:
             values = np.array(text.split(), dtype=np.float64)
         except ValueError:
@@ -134,6 +167,8 @@ def parse_xml(data: bytes, where: str, root: str | None = None, error: type[Sarc
     # A document type is the door to entity bombs and outside files; ESA's files have none.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise error(f"{where}: declares a document type or entities, which no Sentinel-1 file does; refused")
+    if data.count(b"<") > MAX_MARKUP or data.count(b"=") > MAX_MARKUP:
+        raise error(f"{where}: holds more than {MAX_MARKUP} tags; no Sentinel-1 metadata file does")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
     )
@@ -158,4 +193,5 @@ def seconds(times: Any, epoch: np.datetime64) -> Any:
 
 def whole_second(time: np.datetime64) -> np.datetime64:
     """The whole second at or before `time`, nanosecond resolution."""
-    return time.astype("datetime64[s]").astype("datetime64[ns]")
+    floor: np.datetime64 = time.astype("datetime64[s]").astype("datetime64[ns]")
+    return floor
