@@ -1,0 +1,151 @@
+"""The ground under all bursts of an archive: terrain, covers, and their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from sarcube.errors import ConfigError
+from sarcube.geometry.burst_grid import auto_epsg
+from sarcube.geometry.grid import GeoGrid
+from sarcube.simulate.echo import Scatterers
+from sarcube.simulate.looks import Look, aoi_window, look_ring
+from sarcube.simulate.options import SimulationOptions
+from sarcube.simulate.scenes import Scene, build_scene
+from sarcube.simulate.terrain import Terrain, fractal_terrain, terrain_from_dem
+
+_MOST_CELLS = 120_000_000
+_MARGIN, _DEM_MARGIN = 4000.0, 150.0  # m around the bursts: fractal terrain is free, a given DEM is not
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Terrain and scene, and the heights that occur."""
+
+    terrain: Terrain
+    scene: Scene
+    height_range: tuple[float, float]
+
+    def scatterers(self, date: int, polarizations: tuple[str, ...]) -> Scatterers:
+        values = self.scene.gamma0[date]
+        return Scatterers(self.scene.classes[date], np.array([values[p] for p in polarizations], np.float32))
+
+
+def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Ground:
+    """Terrain and covers under the looks (all dates), in the UTM zone or polar grid of their middle.
+
+    Raises
+    ------
+    ConfigError
+        The AOI meets no burst.
+    DemError
+        A given DEM does not cover what the bursts see.
+    """
+    rings = []
+    guess = (options.base_height - 4 * options.relief, options.base_height + 4 * options.relief)
+    heights = (-100.0, 5000.0) if options.dem is not None else guess
+    for look in looks:
+        # The DEM must cover whole bursts for whoever processes them, the echo only the AOI.
+        window = aoi_window(look, options.aoi, heights) if options.dem is not None else look.valid
+        if window is not None:
+            height = options.base_height if options.dem is None else 300.0
+            rings.append(look_ring(look, window, height))
+    if not rings or all(aoi_window(look, options.aoi, heights) is None for look in looks):
+        raise ConfigError(f"the aoi {options.aoi} meets none of the simulated bursts; move it or the center")
+    points = np.concatenate(rings)
+    middle = points[0, 0] + np.mean((points[:, 0] - points[0, 0] + 180) % 360 - 180)
+    epsg = auto_epsg(float((middle + 180) % 360 - 180), float(points[:, 1].mean()))
+    transformer = Transformer.from_crs(4326, epsg, always_xy=True)
+    x, y = transformer.transform(points[:, 0], points[:, 1])
+    margin = _MARGIN if options.dem is None else _DEM_MARGIN
+    posting = options.posting
+    while (np.ptp(x) + 2 * margin) * (np.ptp(y) + 2 * margin) / posting**2 > _MOST_CELLS:
+        posting *= 2
+    # Multiples of six postings: both the DEM (three) and the truth (two) then start on the same corner.
+    outer = GeoGrid.snapped(
+        epsg, (min(x) - margin, min(y) - margin, max(x) + margin, max(y) + margin), 6 * posting
+    )
+    grid = GeoGrid(epsg, outer.left, outer.top, posting, outer.width * 6, outer.height * 6)
+    center = options.center
+    if options.aoi is not None:
+        west, south, east, north = options.aoi
+        center = ((west + east) / 2, (south + north) / 2)
+    elif options.template is not None:
+        center = (float(middle), float(points[:, 1].mean()))
+    if options.dem is None:
+        fractal = fractal_terrain(grid, options.relief, options.base_height, options.seed)
+        source = f"fractal terrain, seed {options.seed}, relief {options.relief:g} m"
+    else:
+        need = [np.stack(transformer.transform(ring[:, 0], ring[:, 1]), axis=-1) for ring in rings]
+        fractal = terrain_from_dem(options.dem, grid, need, options.extend_dem)
+        source = f"{options.dem.name}, cubic interpolation to {posting:g} m"
+    scene = build_scene(options, grid, fractal, transformer.transform(*center), dates)
+    terrain = Terrain(grid, scene.heights, source)
+    return Ground(terrain, scene, (float(scene.heights.min()), float(scene.heights.max())))
+
+
+def write_raster(
+    path: Path, values: NDArray[np.generic], grid: GeoGrid, nodata: float | None, tags: dict[str, str]
+) -> None:
+    """A compressed tiled GeoTIFF."""
+    import rasterio
+
+    predictor = {"predictor": 3} if values.dtype.kind == "f" else {}
+    with rasterio.open(
+        path, "w", driver="GTiff", width=grid.width, height=grid.height, count=1, dtype=values.dtype.name,
+        crs=grid.crs, transform=rasterio.Affine(*grid.transform), nodata=nodata, tiled=True, blockxsize=512,
+        blockysize=512, compress="deflate", zlevel=1, num_threads=2, **predictor,
+    ) as file:  # fmt: skip
+        file.write(values, 1)
+        file.update_tags(**tags)
+
+
+def write_dem(path: Path, terrain: Terrain) -> Path:
+    """The DEM that a processor gets: the mean of 3 x 3 cells of the terrain that scatters."""
+    grid, heights = terrain.coarse(3)
+    write_raster(path, heights, grid, None, {"DESCRIPTION": terrain.description, "HEIGHTS": "ellipsoid"})
+    return path
+
+
+def write_truth(
+    folder: Path,
+    ground: Ground,
+    dates: tuple[str, ...],
+    polarizations: tuple[str, ...],
+    aoi: tuple[float, float, float, float] | None,
+) -> None:
+    """`<date>_gamma0_<pol>.tif` (mean over 2 x 2 cells, linear) and `<date>_landcover.tif` (class per cell)."""
+    grid = ground.terrain.grid
+    rows, cols = slice(0, grid.height), slice(0, grid.width)
+    if aoi is not None:
+        rows, cols = _part(grid, aoi)
+    left = grid.left + cols.start * grid.resolution
+    top = grid.top - rows.start * grid.resolution
+    height, width = rows.stop - rows.start, cols.stop - cols.start
+    fine = GeoGrid(grid.epsg, left, top, grid.resolution, width, height)
+    coarse = GeoGrid(grid.epsg, left, top, 2 * grid.resolution, width // 2, height // 2)
+    for i, date in enumerate(dates):
+        classes = ground.scene.classes[i][rows, cols]
+        names = {f"CLASS_{k}": name for k, name in enumerate(ground.scene.names)}
+        write_raster(folder / f"{date}_landcover.tif", classes, fine, None, names)
+        for polarization in polarizations:
+            table = np.array(ground.scene.gamma0[i][polarization], dtype=np.float32)
+            mean = sum(table[classes[a::2, b::2]] for a in (0, 1) for b in (0, 1)) / np.float32(4)
+            tags = {"POLARIZATION": polarization, "QUANTITY": "gamma0, linear power"}
+            write_raster(folder / f"{date}_gamma0_{polarization}.tif", mean, coarse, float("nan"), tags)
+
+
+def _part(grid: GeoGrid, aoi: tuple[float, float, float, float]) -> tuple[slice, slice]:
+    west, south, east, north = aoi
+    lon, lat = np.meshgrid(np.linspace(west, east, 9), np.linspace(south, north, 9))
+    x, y = Transformer.from_crs(4326, grid.epsg, always_xy=True).transform(lon.ravel(), lat.ravel())
+    block = 6 * grid.resolution
+    c0 = max(int((min(x) - grid.left) // block) * 6, 0)
+    c1 = min(int(-((grid.left - max(x)) // block)) * 6, grid.width)
+    r0 = max(int((grid.top - max(y)) // block) * 6, 0)
+    r1 = min(int(-((min(y) - grid.top) // block)) * 6, grid.height)
+    return slice(r0, r1), slice(c0, c1)

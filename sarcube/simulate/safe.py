@@ -1,0 +1,193 @@
+"""One simulated scene as a SAFE: annotation, calibration, noise, measurement, manifest."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from sarcube.simulate.annotation_xml import GridPoints, ImageId, annotation_xml, compact, grid_points
+from sarcube.simulate.calibration_xml import (
+    CALIBRATION_CONSTANT,
+    NoiseTables,
+    calibration_xml,
+    noise_tables,
+    noise_xml,
+)
+from sarcube.simulate.echo import Delays, Window, mean_beta0
+from sarcube.simulate.ground import Ground
+from sarcube.simulate.looks import Look, aoi_window, look_ring, plan_look
+from sarcube.simulate.manifest import Member, crc16, manifest_xml, member
+from sarcube.simulate.measurement import MeasurementFile
+from sarcube.simulate.options import SimulationOptions
+from sarcube.simulate.speckle import speckle_samples
+from sarcube.simulate.swaths import LINE_INTERVAL
+from sarcube.simulate.timeline import ScenePlan
+
+
+class Statistics:
+    """Running sums of the samples that were written."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+        self._squares = 0.0
+        self._count = 0
+
+    def add(self, samples: np.ndarray) -> None:
+        part = samples[:: max(1, samples.shape[0] // 64)].astype(np.float64)
+        self._sum += float(part.sum())
+        self._squares += float((part**2).sum())
+        self._count += part.size
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """Mean and standard deviation."""
+        if self._count == 0:
+            return 0.0, 0.0
+        mean = self._sum / self._count
+        return mean, float(np.sqrt(max(self._squares / self._count - mean**2, 0.0)))
+
+
+def write_safe(
+    folder: Path, scene: ScenePlan, date_index: int, ground: Ground, options: SimulationOptions, delays: Delays
+) -> Path:
+    """Write one scene into `folder`; the path of the SAFE folder or zip is returned."""
+    start = min(b.first_line_time for p in scene.swaths for b in p.bursts)
+    stop = max(
+        p.bursts[-1].first_line_time + (p.window.lines - 1) * LINE_INTERVAL for p in scene.swaths
+    )
+    name = (
+        f"{scene.platform}_IW_SLC__1S{_polarization_code(options.polarizations)}_{compact(scene.utc(start))}_"
+        f"{compact(scene.utc(stop))}_{scene.absolute_orbit:06d}_{scene.data_take:06X}"
+    )
+    root = folder / f"{name}.part"
+    for part in ("annotation/calibration", "measurement"):
+        (root / part).mkdir(parents=True)
+    images = _images(scene, options.polarizations)
+    grids: dict[str, GridPoints] = {}
+    height = float(np.mean(ground.terrain.heights[::16, ::16]))
+    members: list[Member] = []
+    for plan in scene.swaths:
+        own = [image for image in images if image.swath is plan]
+        grids[plan.swath.name] = grid = grid_points(own[0], height)
+        members += _write_swath(root, own, grid, date_index, ground, options, delays)
+    members.sort(key=lambda m: (m.kind == "measurement", m.path.rsplit("-", 1)[-1], m.path))
+    span = (str(scene.utc(start)), str(scene.utc(stop)), start, stop)
+    document = manifest_xml(scene, members, options.polarizations, span, _corners(list(grids.values())))
+    (root / "manifest.safe").write_text(document)
+    final = folder / f"{name}_{crc16(document.encode()):04X}.SAFE"
+    root.rename(final)
+    return zip_safe(final) if options.format == "zip" else final
+
+
+def zip_safe(safe: Path) -> Path:
+    """Pack a SAFE folder as providers do (`<name>.zip` holding `<name>.SAFE/`) and remove the folder."""
+    target = safe.with_suffix(".zip")
+    part = safe.with_suffix(".zip.part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path in sorted(p for p in safe.rglob("*") if p.is_file()):
+            archive.write(path, f"{safe.name}/{path.relative_to(safe).as_posix()}")
+    part.rename(target)
+    shutil.rmtree(safe)
+    return target
+
+
+def _polarization_code(polarizations: tuple[str, ...]) -> str:
+    return ("D" if len(polarizations) == 2 else "S") + polarizations[0][0]
+
+
+def _images(scene: ScenePlan, polarizations: tuple[str, ...]) -> list[ImageId]:
+    """The images in ESA's numbering: by polarization (VH before VV), then by swath."""
+    ordered = [(p, plan) for p in sorted(polarizations) for plan in scene.swaths]
+    return [ImageId(p, i + 1, scene, plan) for i, (p, plan) in enumerate(ordered)]
+
+
+def _write_swath(
+    root: Path,
+    images: list[ImageId],
+    grid: GridPoints,
+    date_index: int,
+    ground: Ground,
+    options: SimulationOptions,
+    delays: Delays,
+) -> list[Member]:
+    scene, plan = images[0].scene, images[0].swath
+    polarizations = tuple(image.polarization for image in images)
+    points = [
+        (float(s), float(a), float((o + 180) % 360 - 180), float(f), grid.height)
+        for s, a, o, f in zip(
+            grid.sample.ravel(), grid.line.ravel(), grid.longitude.ravel(), grid.latitude.ravel(), strict=True
+        )
+    ]
+    old = options.noise_format == "old"
+    tables = [noise_tables(image, old) for image in images]
+    files = [
+        MeasurementFile(root / f"measurement/{i.stem}.tiff", i.lines, plan.window.samples, points, "Simulated SLC")
+        for i in images
+    ]
+    statistics = [Statistics() for _ in images]
+    for index, burst in enumerate(plan.bursts):
+        look = plan_look(scene, plan, index, polarizations)
+        window = aoi_window(look, options.aoi, ground.height_range)
+        if window is None:
+            continue
+        noise = [_noise(t, window, index * plan.window.lines) for t in tables]
+        seed = (options.seed, 31, date_index, int(plan.swath.name[-1]), burst.number)
+        write_echo(files, statistics, look, window, ground, date_index, noise, options, delays, seed,
+                   index * plan.window.lines)  # fmt: skip
+    for file in files:
+        file.__exit__(None, None, None)
+    members = []
+    for image, table, sums in zip(images, tables, statistics, strict=True):
+        texts = {
+            f"annotation/{image.stem}.xml": ("product", annotation_xml(image, grid, sums.values)),
+            f"annotation/calibration/calibration-{image.stem}.xml": ("calibration", calibration_xml(image, grid)),
+            f"annotation/calibration/noise-{image.stem}.xml": ("noise", noise_xml(image, table, old)),
+        }
+        for path, (kind, text) in texts.items():
+            (root / path).write_text(text)
+            members.append(member(root, path, kind))
+        members.append(member(root, f"measurement/{image.stem}.tiff", "measurement"))
+    return members
+
+
+def _noise(tables: NoiseTables, window: Window, first_line: int) -> np.ndarray:
+    lines = first_line + np.arange(window.first_line, window.last_line + 1)
+    return tables.at(lines, np.arange(window.first_sample, window.last_sample + 1))
+
+
+def write_echo(  # noqa: PLR0913
+    files: list[MeasurementFile],
+    statistics: list[Statistics],
+    look: Look,
+    window: Window,
+    ground: Ground,
+    date_index: int,
+    noise: list[np.ndarray],
+    options: SimulationOptions,
+    delays: Delays,
+    seed: tuple[int, ...],
+    first_line: int,
+) -> None:
+    """Simulate one burst's window and put it into the measurement files, one per polarization."""
+    scatterers = ground.scatterers(date_index, look.polarizations)
+    beta = mean_beta0(look.radar, look.track, window, ground.terrain, scatterers, delays, options.threads)
+    for k, file in enumerate(files):
+        power = beta[k]
+        power *= np.float32(CALIBRATION_CONSTANT**2)
+        if options.noise:
+            power += noise[k]
+        samples = speckle_samples(power, (*seed, k), options.threads)
+        statistics[k].add(samples)
+        file.write(first_line + window.first_line, window.first_sample, samples)
+
+
+def _corners(grids: list[GridPoints]) -> list[tuple[float, float]]:
+    """Footprint corners in ESA's order: near range of the first line first."""
+    first, last = grids[0], grids[-1]
+    return [
+        (float(g.longitude[i, j]), float(g.latitude[i, j]))
+        for g, i, j in ((first, 0, 0), (last, 0, -1), (last, -1, -1), (first, -1, 0))
+    ]
