@@ -178,7 +178,8 @@ def _fm_rate(node: Node, epoch: np.datetime64) -> Polynomial:
 
 def _bursts(timing: Node, lines: int, epoch: np.datetime64) -> tuple[BurstEntry, ...]:
     nodes = timing.find("burstList").find_all("burst")
-    if not 1 <= len(nodes) <= MAX_BURSTS:
+    # None at all is right for the swaths that an extractor left out.
+    if len(nodes) > MAX_BURSTS:
         raise timing.fail(f"{len(nodes)} bursts")
     return tuple(
         BurstEntry(
@@ -196,9 +197,7 @@ def _bursts(timing: Node, lines: int, epoch: np.datetime64) -> tuple[BurstEntry,
 def _geolocation(root: Node, where: str, epoch: np.datetime64) -> GeolocationGrid:
     path = "geolocationGrid/geolocationGridPointList/geolocationGridPoint"
     columns = dict(zip(_POINT_LIMITS, root.columns(path, tuple(_POINT_LIMITS), 1_000_000).T.copy(), strict=True))
-    if columns["line"].size < 4:
-        raise SceneError(f"{where}: holds {columns['line'].size} geolocation points; at least 4 are needed")
-    for key, (low, high) in _POINT_LIMITS.items():
+    for key, (low, high) in _POINT_LIMITS.items() if columns["line"].size else ():
         if columns[key].min() < low or columns[key].max() > high:
             raise SceneError(f"{where}: a <{key}> of its geolocation grid is not within {low:g} to {high:g}; damaged")
     return GeolocationGrid(

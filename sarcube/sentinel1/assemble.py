@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import SceneError
+from sarcube.geometry.orbit import trim
 from sarcube.geometry.radar import SPEED_OF_LIGHT, RadarGrid
 from sarcube.sentinel1.annotation import Annotation, BurstEntry, parse_annotation
 from sarcube.sentinel1.burst_id import (
@@ -22,7 +23,7 @@ from sarcube.sentinel1.calibration import parse_calibration
 from sarcube.sentinel1.footprint import burst_footprint
 from sarcube.sentinel1.model import Burst, Calibration, Channel, Noise, Samples, TopsParameters
 from sarcube.sentinel1.noise import parse_noise
-from sarcube.sentinel1.orbit_file import trim_orbit
+from sarcube.sentinel1.orbit_file import COVER_MARGIN, KEEP_MARGIN
 from sarcube.sentinel1.safe import POLARIZATIONS, Part, Safe
 
 MID_SWATH = {"IW": "IW2", "EW": "EW3"}
@@ -102,6 +103,16 @@ class SceneReader:
         elapsed = entry.sensing_time - annotation.anx_time
         return esa_burst_id(annotation.swath, self.relative_orbit(annotation), elapsed)
 
+    def footprint(self, part: Part, radar: RadarGrid, valid: Valid) -> tuple[tuple[float, float], ...]:
+        """Ring around the valid area of a burst, by the part's geolocation grid."""
+        annotation = self.annotation(part)
+        first = radar.first_line_time + valid.first_line * radar.line_interval
+        last = radar.first_line_time + valid.last_line * radar.line_interval
+        try:
+            return burst_footprint(annotation.geolocation, (first, last), _valid_ranges(annotation, valid))
+        except SceneError as error:
+            raise SceneError(f"{self.safe.path}: {part.annotation}: {error}") from error
+
     def channel(self, part: Part, index: int, tables: tuple[Calibration, Noise | None]) -> Channel:
         annotation = self.annotation(part)
         member = part.measurement or f"measurement/{part.annotation.rpartition('/')[2][:-4]}.tiff"
@@ -118,15 +129,17 @@ class SceneReader:
         burst_id = self.burst_id(annotation, entry)
         start, end = radar.first_line_time, radar.last_line_time
         warnings = list(self.safe.warnings)
+        orbit = annotation.orbit
+        if orbit.covers(start, end):
+            orbit = trim(orbit, start, end, KEEP_MARGIN)
+        if not orbit.covers(start - COVER_MARGIN, end + COVER_MARGIN):
+            # Extractors cut the list of state vectors; an orbit file then takes its place.
+            warnings.append("the annotation's orbit ends too near to the burst: give an orbit file")
         if mid_swath is None:
             mid_swath = annotation.mid_range_time + TO_MID_SWATH.get(annotation.swath, 0.0)
             middle = MID_SWATH[annotation.mode]
             warnings.append(f"no {middle} annotation: its mid range time is estimated from {annotation.swath}")
-        footprint = burst_footprint(
-            annotation.geolocation,
-            (start + valid.first_line * radar.line_interval, start + valid.last_line * radar.line_interval),
-            _valid_ranges(annotation, valid),
-        )
+        footprint = self.footprint(part, radar, valid)
         return Burst(
             burst_id=str(burst_id),
             index=index,
@@ -140,7 +153,7 @@ class SceneReader:
             anx_time=annotation.anx_time,
             radar=radar,
             first_line_of_swath=index * annotation.lines_per_burst,
-            orbit=trim_orbit(annotation.orbit, start, end),
+            orbit=orbit,
             orbit_source="annotation",
             orbit_type="annotation",
             first_valid_line=valid.first_line,

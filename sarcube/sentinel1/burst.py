@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from sarcube.errors import BurstNotFoundError, OrbitError
-from sarcube.geometry.orbit import Orbit
+from sarcube.geometry.orbit import Orbit, trim
 from sarcube.sentinel1.assemble import MID_SWATH, SceneReader, add_channel
 from sarcube.sentinel1.model import Burst
-from sarcube.sentinel1.orbit_file import COVER_MARGIN, OrbitFile, trim_orbit
+from sarcube.sentinel1.orbit_file import COVER_MARGIN, KEEP_MARGIN, OrbitFile
 from sarcube.sentinel1.rebase import rebase
 from sarcube.sentinel1.safe import Safe
 
@@ -122,7 +122,7 @@ def with_orbit(
             f"{burst.end_time}; give an orbit file of that time"
         )
     return replace(
-        moved, orbit=trim_orbit(orbit, start, end), orbit_source=source or "given", orbit_type=type or "given"
+        moved, orbit=trim(orbit, start, end, KEEP_MARGIN), orbit_source=source or "given", orbit_type=type or "given"
     )
 
 

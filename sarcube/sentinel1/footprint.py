@@ -52,6 +52,8 @@ def locate(
     grid: GeolocationGrid, times: NDArray[np.float64], range_times: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude (unwrapped) and latitude (n,), bilinear within the grid, extrapolated a little beyond it."""
+    if grid.line.size < 4:
+        raise SceneError(f"the geolocation grid has {grid.line.size} points, too few; the annotation is damaged")
     columns = int(np.count_nonzero(grid.line == grid.line[0]))
     rows = grid.line.size // columns
     if rows < 2 or columns < 2 or rows * columns != grid.line.size:

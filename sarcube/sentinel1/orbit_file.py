@@ -121,14 +121,6 @@ def make_orbit(
     return Orbit(epoch, seconds(times, epoch), np.ascontiguousarray(position), np.ascontiguousarray(velocity))
 
 
-def trim_orbit(orbit: Orbit, start: float, end: float, margin: float = KEEP_MARGIN) -> Orbit:
-    """State vectors from `margin` seconds before `start` to `margin` after `end` (seconds since the epoch)."""
-    first = max(0, int(np.searchsorted(orbit.time, start - margin, side="right")) - 1)
-    last = min(len(orbit.time), int(np.searchsorted(orbit.time, end + margin, side="left")) + 1)
-    part = slice(first, last)
-    return Orbit(orbit.epoch, orbit.time[part].copy(), orbit.position[part].copy(), orbit.velocity[part].copy())
-
-
 def _unzip(data: bytes, where: str) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -141,4 +133,4 @@ def _unzip(data: bytes, where: str) -> tuple[bytes, str]:
         raise OrbitError(f"{where}: damaged zip ({error}); fetch the orbit file again") from error
 
 
-__all__ = ["COVER_MARGIN", "KEEP_MARGIN", "OrbitFile", "make_orbit", "parse_orbit", "read_orbit", "trim_orbit"]
+__all__ = ["COVER_MARGIN", "KEEP_MARGIN", "OrbitFile", "make_orbit", "parse_orbit", "read_orbit"]
