@@ -31,9 +31,8 @@ def deramp_phase(
     first_line, stop_line = lines or (0, burst.radar.lines)
     first_sample, stop_sample = samples or (0, burst.radar.samples)
     radar = burst.radar
-    tau = (
-        2 * radar.first_sample_range / SPEED_OF_LIGHT + np.arange(first_sample, stop_sample) / burst.range_sampling_rate
-    )
+    near = 2 * radar.first_sample_range / SPEED_OF_LIGHT
+    tau = near + np.arange(first_sample, stop_sample) / burst.range_sampling_rate
     centre = (radar.lines - 1) / 2
     eta = (np.arange(first_line, stop_line) - centre) * radar.line_interval  # zero-Doppler time from mid burst
     middle = radar.first_line_time + centre * radar.line_interval
