@@ -7,50 +7,35 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pystac
 
-from sarcube.catalog.items import (
-    CATALOG_FILE,
-    CLASSIFICATION,
-    COLLECTION_FILE,
-    PROJECTION,
-    RASTER,
-    raster_fields,
-    utc_text,
-)
+from sarcube.catalog.index import FILE as INDEX_FILE
+from sarcube.catalog.index import MEDIA_TYPE as INDEX_TYPE
+from sarcube.catalog.index import IndexWriter, read_index
+from sarcube.catalog.items import CATALOG_FILE, CLASSIFICATION, COLLECTION_FILE, PROJECTION, RASTER, raster_fields
+from sarcube.catalog.pending import Lock, index_lock, pending, settle
 from sarcube.catalog.publish import encode
-from sarcube.catalog.query import Selection, collections, walk_items
 from sarcube.catalog.schemas import Schemas, shared_schemas
+from sarcube.catalog.selection import Selection
+from sarcube.catalog.summary import Summary
 from sarcube.catalog.validate import require_valid
+from sarcube.catalog.walk import collections, read_items, walk_items
 from sarcube.errors import CatalogError, StoreConflictError
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE
 from sarcube.products.layers import LAYERS
-from sarcube.products.names import STATIC_VALIDITY
 from sarcube.products.product import THUMBNAIL
 from sarcube.products.store import Store
 
+log = logging.getLogger(__name__)
 _LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"
 _MOST_LINKS = 20_000  # beyond it the links of a collection would outgrow what they are for: the index has them
-_SUMMARIZED = (
-    "platform",
-    "constellation",
-    "instruments",
-    "gsd",
-    "product:type",
-    "sar:polarizations",
-    "sar:instrument_mode",
-    "sar:frequency_band",
-    "sat:orbit_state",
-    "sat:relative_orbit",
-    "proj:code",
-    "processing:level",
-    "processing:version",
-)
 _PROVIDERS = [
     {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://sentinels.copernicus.eu"},
 ]
@@ -83,7 +68,7 @@ def ensure_collection(
         raise CatalogError(f"{collection!r} cannot name a collection; use letters, digits, - and _")
     key = f"{collection}/{COLLECTION_FILE}"
     if not store.exists(key):
-        stored = _collection(collection, text or _default_text(collection), {})
+        stored = _collection(collection, text or _default_text(collection), Summary(collection))
         require_valid(stored, _schemas(schemas))
         with contextlib.suppress(StoreConflictError):  # another process was quicker and wrote the same
             store.create_bytes(key, encode(stored))
@@ -91,8 +76,20 @@ def ensure_collection(
         _write_catalog(store, {collection})
 
 
-def update_collections(store: Store, *, schemas: Schemas | str | None = None) -> tuple[str, ...]:
-    """Compute extents, summaries and links of every collection and the root catalog from the items.
+def update_collections(
+    store: Store, *, schemas: Schemas | str | None = None, rebuild: bool = False, patience: float = 60.0
+) -> tuple[str, ...]:
+    """Bring the index, extents, summaries and links of every collection, and the root catalog, up to date.
+
+    Parameters
+    ----------
+    store : Store
+    schemas : Schemas or folder, optional
+    rebuild : bool
+        Read every item's file, instead of the index and what was published since. Needed after items were
+        deleted or changed by hand.
+    patience : float
+        Seconds to wait for another process that is doing the same; then it is left to that process.
 
     Returns
     -------
@@ -101,40 +98,53 @@ def update_collections(store: Store, *, schemas: Schemas | str | None = None) ->
     """
     names = collections(store)
     for name in names:
-        update_collection(store, name, walk_items(store, name, Selection()), schemas=schemas)
+        with index_lock(store, name, patience) as lock:
+            if lock is None:
+                log.info("%s is being brought up to date by another process", name)
+                continue
+            _update(store, name, _schemas(schemas), rebuild, lock)
     _write_catalog(store, set())
     return names
 
 
-def update_collection(
-    store: Store,
-    collection: str,
-    items: Sequence[tuple[str, dict[str, Any]]],
-    *,
-    schemas: Schemas | str | None = None,
-) -> None:
-    """Bring one collection up to date with its items, given as (key, JSON)."""
-    key = f"{collection}/{COLLECTION_FILE}"
+def _update(store: Store, name: str, schemas: Schemas, rebuild: bool, lock: Lock) -> None:
+    markers = pending(store, name)
+    index = None if rebuild else read_index(store, name)
+    marked = {marker.key for marker in markers}
+    if index is None:
+        items = walk_items(store, name, Selection())
+    else:
+        kept = ((key, stored) for key, stored in index.select(Selection()) if key not in marked)
+        items = chain(kept, read_items(store, sorted(marked)))
+    writer = IndexWriter(name)
+    summary = Summary(name)
+    ids: dict[str, str] = {}
+    for number, (key, stored) in enumerate(items):
+        writer.add(key, stored)
+        summary.add(key, stored)
+        if key in marked:
+            ids[key] = stored["id"]
+        if number % 5_000 == 4_999:
+            lock.show_life()
+    if summary.count:
+        store.write_bytes(f"{name}/{INDEX_FILE}", writer.finish())
+    key = f"{name}/{COLLECTION_FILE}"
     old = json.loads(store.read_bytes(key))
     text = CollectionText(old["title"], old["description"], tuple(old.get("keywords", ())))
-    stored = _collection(collection, text, dict(items))
-    require_valid(stored, _schemas(schemas))
+    stored = _collection(name, text, summary)
+    require_valid(stored, schemas)
     store.write_bytes(key, encode(stored))
+    settle(store, markers, ids)
 
 
-def _collection(name: str, text: CollectionText, items: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    layers = [layer for layer in LAYERS if not items or any(layer in i["assets"] for i in items.values())]
+def _collection(name: str, text: CollectionText, summary: Summary) -> dict[str, Any]:
     links = [
         {"rel": "root", "href": f"../{CATALOG_FILE}", "type": "application/json"},
         {"rel": "parent", "href": f"../{CATALOG_FILE}", "type": "application/json"},
         {"rel": "license", "href": _LEGAL_NOTICE, "title": "Legal notice on Sentinel data"},
     ]
-    if len(items) <= _MOST_LINKS:
-        prefix = f"{name}/"
-        links += [
-            {"rel": "item", "href": "./" + key.removeprefix(prefix), "type": "application/geo+json"}
-            for key in sorted(items)
-        ]
+    if summary.count <= _MOST_LINKS:
+        links += [{"rel": "item", "href": h, "type": "application/geo+json"} for h in sorted(summary.hrefs)]
     stored: dict[str, Any] = {
         "type": "Collection",
         "stac_version": pystac.get_stac_version(),
@@ -145,12 +155,20 @@ def _collection(name: str, text: CollectionText, items: Mapping[str, dict[str, A
         "keywords": list(text.keywords),
         "license": "other",
         "providers": _PROVIDERS,
-        "extent": _extent(items.values()),
-        "item_assets": _item_assets(layers),
+        "extent": summary.extent(),
+        "item_assets": _item_assets(layer for layer in LAYERS if not summary.count or layer in summary.assets),
         "links": links,
     }
-    if summaries := _summaries(items.values()):
-        stored["summaries"] = summaries
+    if summary.count:
+        stored["summaries"] = summary.values()
+        stored["assets"] = {
+            "items": {
+                "href": f"./{INDEX_FILE}",
+                "type": INDEX_TYPE,
+                "title": "All items as stac-geoparquet",
+                "roles": ["metadata", "stac-items"],
+            }
+        }
     return stored
 
 
@@ -166,65 +184,6 @@ def _item_assets(layers: Iterable[str]) -> dict[str, Any]:
     }
     found[THUMBNAIL] = {"title": "Browse image", "type": PNG, "roles": ["thumbnail", "overview"]}
     return found
-
-
-def _extent(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    boxes: list[list[float]] = []
-    starts: list[str] = []
-    ends: list[str] = []
-    for item in items:
-        boxes.append(item["bbox"])
-        properties = item["properties"]
-        starts.append(properties.get("start_datetime") or properties["datetime"])
-        ends.append(properties.get("end_datetime") or properties["datetime"])
-    if not boxes:
-        return {
-            "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
-            "temporal": {"interval": [[utc_text(STATIC_VALIDITY), None]]},
-        }
-    west, east = _longitudes([(b[0], b[2]) for b in boxes])
-    bbox = [west, min(b[1] for b in boxes), east, max(b[3] for b in boxes)]
-    return {"spatial": {"bbox": [bbox]}, "temporal": {"interval": [[min(starts), max(ends)]]}}
-
-
-def _longitudes(spans: list[tuple[float, float]]) -> tuple[float, float]:
-    """The shortest range of longitudes that holds all spans; west is beyond east across the antimeridian."""
-    unrolled = sorted((w % 360.0, w % 360.0 + ((e - w) % 360.0 if e - w < 360.0 else 360.0)) for w, e in spans)
-    merged: list[list[float]] = []
-    for west, east in unrolled:
-        if merged and west <= merged[-1][1]:
-            merged[-1][1] = max(merged[-1][1], east)
-        else:
-            merged.append([west, east])
-    while len(merged) > 1 and merged[-1][1] >= merged[0][0] + 360.0:  # the last reaches around to the first
-        merged[-1][1] = max(merged[-1][1], merged[0][1] + 360.0)
-        merged.pop(0)
-    if merged[-1][1] - merged[-1][0] >= 360.0:
-        return -180.0, 180.0
-    # The widest gap between neighbours is what the range leaves out.
-    gaps = [
-        (merged[(i + 1) % len(merged)][0] + (360.0 if i + 1 == len(merged) else 0.0) - merged[i][1], i)
-        for i in range(len(merged))
-    ]
-    _, before = max(gaps)
-    west = merged[(before + 1) % len(merged)][0]
-    east = merged[before][1]
-    return round(_wrap(west), 6), round(_wrap(east, upper=True), 6)
-
-
-def _wrap(longitude: float, *, upper: bool = False) -> float:
-    wrapped = (longitude + 180.0) % 360.0 - 180.0
-    return 180.0 if upper and wrapped == -180.0 else wrapped
-
-
-def _summaries(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    found: dict[str, set[Any]] = {}
-    for item in items:
-        for name in _SUMMARIZED:
-            value = item["properties"].get(name)
-            if value is not None:
-                found.setdefault(name, set()).update(value if isinstance(value, list) else [value])
-    return {name: sorted(values) for name, values in found.items()}
 
 
 def _default_text(collection: str) -> CollectionText:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -12,6 +11,7 @@ from typing import Any
 import pystac
 
 from sarcube.catalog.footprint import footprint
+from sarcube.catalog.hrefs import relative_href
 from sarcube.products.layers import LAYERS, MASK_VALUES, Layer
 from sarcube.products.product import THUMBNAIL, Product, ProductFile
 from sarcube.products.store import Store
@@ -150,15 +150,6 @@ def link_static(store: Store, item: pystac.Item, item_key: str, static: pystac.I
         roles = list(copy.roles or [])
         copy.roles = roles if "static" in roles else [*roles, "static"]
         item.add_asset(name, copy)
-
-
-def relative_href(store: Store, folder: PurePosixPath | str, href: str) -> str:
-    """`href` relative to a folder of the store where it lies in the store, else unchanged."""
-    root = store.url + "/"
-    if not href.startswith(root):
-        return href
-    path = os.path.relpath(href.removeprefix(root), str(folder)).replace(os.sep, "/")
-    return path if path.startswith("../") else f"./{path}"
 
 
 def _asset(product: Product, file: ProductFile) -> pystac.Asset:

@@ -11,6 +11,7 @@ from typing import Any
 import pystac
 
 from sarcube.catalog.items import item_dict
+from sarcube.catalog.pending import announce
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.validate import require_valid
 from sarcube.errors import CatalogError, StoreConflictError, StoreError
@@ -77,6 +78,7 @@ def publish_item(
         raise
     key = product.item_key
     data = encode(stored)
+    marker = announce(store, product.collection, product.name)
     if overwrite:
         old = _stored(store, key)
         store.write_bytes(key, data)
@@ -90,7 +92,7 @@ def publish_item(
         if winner is None:
             raise CatalogError(f"{store.href(key)} is there but no item; delete it and run again") from None
         kept = asset_keys(key, winner)
-        remove_files(store, (file.key for file in product.files if file.key not in kept))
+        remove_files(store, [*(file.key for file in product.files if file.key not in kept), marker])
         log.info("%s was published by another run; its product is kept", key)
         return Publication(key, str(winner.get("id")), False)
     return Publication(key, item.id, True)

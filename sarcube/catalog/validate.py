@@ -91,47 +91,76 @@ def _say_unchecked(uris: tuple[str, ...]) -> None:
     )
 
 
-_validators: WeakKeyDictionary[Schemas, dict[str, Any]] = WeakKeyDictionary()
+class _Validator:
+    """One schema, compiled. The compiled-code library decides what is valid (0.2 ms an item instead of 30);
+    the plain one words the fault, and decides where the other is not installed."""
+
+    def __init__(self, schema: dict[str, Any], schemas: Schemas) -> None:
+        import referencing
+        from jsonschema import Draft7Validator
+        from referencing.jsonschema import DRAFT7
+
+        def retrieve(address: str) -> Any:
+            found = schemas.get(address)
+            if found is None:
+                raise referencing.exceptions.NoSuchResource(address)
+            return referencing.Resource.from_contents(found, default_specification=DRAFT7)
+
+        registry: Any = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
+        self._plain = Draft7Validator(schema, registry=registry)
+        self._quick = _quick_validator(schema, schemas)
+
+    def problem(self, stored: dict[str, Any]) -> str | None:
+        """The most telling fault, None where there is none."""
+        import jsonschema
+
+        if self._quick is not None and self._quick.is_valid(stored):
+            return None
+        best = jsonschema.exceptions.best_match(self._plain.iter_errors(stored))
+        if best is None:
+            return None
+        where = "/".join(str(part) for part in best.absolute_path) or "top level"
+        return f"{where}: {best.message[:300]}"
+
+
+def _quick_validator(schema: dict[str, Any], schemas: Schemas) -> Any:
+    try:
+        import jsonschema_rs
+    except ImportError:
+        return None
+
+    def retrieve(address: str) -> dict[str, Any]:
+        found = schemas.get(address)
+        if found is None:
+            raise ValueError(f"no schema {address}")
+        return found
+
+    try:
+        return jsonschema_rs.Draft7Validator(schema, retriever=retrieve)
+    except ValueError as error:  # a schema that refers to one that cannot be had
+        log.debug("schema %s cannot be compiled: %s", schema.get("$id"), error)
+        return None
+
+
+_validators: WeakKeyDictionary[Schemas, dict[str, _Validator | None]] = WeakKeyDictionary()
 
 
 def _check(stored: dict[str, Any], uri: str, schemas: Schemas) -> list[str] | None:
-    import jsonschema
     import referencing.exceptions
 
     known = _validators.setdefault(schemas, {})
     if uri not in known:
-        known[uri] = _validator(uri, schemas)
+        schema = schemas.get(uri)
+        known[uri] = _Validator(schema, schemas) if schema is not None else None
     validator = known[uri]
     if validator is None:
         return None
     try:
-        best = jsonschema.exceptions.best_match(validator.iter_errors(stored))
+        problem = validator.problem(stored)
     except referencing.exceptions.Unresolvable as error:
         log.info("schema %s refers to %s, which cannot be had", uri, error.ref)
         return None
-    if best is None:
-        return []
-    where = "/".join(str(part) for part in best.absolute_path) or "top level"
-    return [f"{where}: {best.message[:300]} ({uri})"]
-
-
-def _validator(uri: str, schemas: Schemas) -> Any:
-    import referencing
-    from jsonschema import Draft7Validator
-    from referencing.jsonschema import DRAFT7
-
-    schema = schemas.get(uri)
-    if schema is None:
-        return None
-
-    def retrieve(address: str) -> Any:
-        found = schemas.get(address)
-        if found is None:
-            raise referencing.exceptions.NoSuchResource(address)
-        return referencing.Resource.from_contents(found, default_specification=DRAFT7)
-
-    registry: Any = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
-    return Draft7Validator(schema, registry=registry)
+    return [] if problem is None else [f"{problem} ({uri})"]
 
 
 def _own(item: dict[str, Any]) -> Iterable[str]:

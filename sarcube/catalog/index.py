@@ -1,0 +1,245 @@
+"""`items.parquet`: all items of a collection in one file that other programs read as stac-geoparquet.
+
+Its columns are those of the stac-geoparquet specification (hrefs relative to the file), with the properties that
+one selects by. Two columns of our own hold the items exactly as stored: `sarcube:item` without its assets, and
+`sarcube:assets` with one text per asset, so that a query parses only the rows and assets that it wants.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from sarcube.catalog.hrefs import moved_href
+from sarcube.catalog.pending import Pending
+from sarcube.catalog.selection import Selection, spans
+from sarcube.products.layers import LAYERS
+from sarcube.products.product import THUMBNAIL
+from sarcube.products.store import Store
+
+FILE = "items.parquet"
+MEDIA_TYPE = "application/vnd.apache.parquet"
+_BATCH = 2_000
+_ASSETS = (*LAYERS, THUMBNAIL)
+_UTC = pa.timestamp("us", tz="UTC")
+_TEXTS = pa.list_(pa.string())
+_PROPERTIES: dict[str, pa.DataType] = {
+    "datetime": _UTC,
+    "start_datetime": _UTC,
+    "end_datetime": _UTC,
+    "created": _UTC,
+    "title": pa.string(),
+    "platform": pa.string(),
+    "constellation": pa.string(),
+    "instruments": _TEXTS,
+    "gsd": pa.float64(),
+    "proj:code": pa.string(),
+    "proj:epsg": pa.int64(),
+    "proj:shape": pa.list_(pa.int64()),
+    "proj:transform": pa.list_(pa.float64()),
+    "product:type": pa.string(),
+    "sar:instrument_mode": pa.string(),
+    "sar:frequency_band": pa.string(),
+    "sar:polarizations": _TEXTS,
+    "sar:beam_ids": _TEXTS,
+    "sat:orbit_state": pa.string(),
+    "sat:absolute_orbit": pa.int64(),
+    "sat:relative_orbit": pa.int64(),
+    "s1:orbit_source": pa.string(),
+    "processing:level": pa.string(),
+    "processing:version": pa.string(),
+    "sarcube:burst_id": pa.string(),
+}
+_ASSET = pa.struct([("href", pa.string()), ("title", pa.string()), ("type", pa.string()), ("roles", _TEXTS)])
+_LINK = pa.struct([("rel", pa.string()), ("href", pa.string()), ("type", pa.string()), ("title", pa.string())])
+_BBOX = pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")])
+_GEO = {
+    "version": "1.1.0",
+    "primary_column": "geometry",
+    "columns": {
+        "geometry": {
+            "encoding": "WKB",
+            "geometry_types": ["MultiPolygon", "Polygon"],
+            "covering": {"bbox": {side: ["bbox", side] for side in ("xmin", "ymin", "xmax", "ymax")}},
+        }
+    },
+}
+_SCHEMA = pa.schema(
+    [
+        ("type", pa.string()),
+        ("stac_version", pa.string()),
+        ("stac_extensions", _TEXTS),
+        ("id", pa.string()),
+        ("geometry", pa.binary()),
+        ("bbox", _BBOX),
+        ("links", pa.list_(_LINK)),
+        ("assets", pa.struct([(name, _ASSET) for name in _ASSETS])),
+        ("collection", pa.string()),
+        *_PROPERTIES.items(),
+        ("sarcube:key", pa.string()),
+        ("sarcube:item", pa.string()),
+        ("sarcube:assets", pa.struct([(name, pa.string()) for name in _ASSETS])),
+    ],
+    metadata={b"geo": json.dumps(_GEO).encode(), b"stac-geoparquet": b'{"version": "1.0.0"}'},
+)
+_SELECTORS = ["sarcube:key", "sarcube:burst_id", "product:type", "datetime", "start_datetime", "end_datetime", "bbox"]
+
+
+class IndexWriter:
+    """Collects items and becomes the bytes of an index. Memory does not grow with their number but the file's."""
+
+    def __init__(self, collection: str) -> None:
+        self._prefix = f"{collection}/"
+        self._buffer = io.BytesIO()
+        self._writer = pq.ParquetWriter(self._buffer, _SCHEMA, compression="zstd", compression_level=3)
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, key: str, stored: dict[str, Any]) -> None:
+        """One item, by its key in the store."""
+        self._rows.append(_row(self._prefix, key, stored))
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, _SCHEMA))
+            self._rows = []
+
+    def finish(self) -> bytes:
+        """The file."""
+        self._flush()
+        self._writer.close()
+        return self._buffer.getvalue()
+
+
+class Index:
+    """An index that was read; it is cheap to ask again."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = pq.ParquetFile(pa.BufferReader(data), memory_map=False)
+
+    @property
+    def count(self) -> int:
+        """Number of items."""
+        return int(self._file.metadata.num_rows)
+
+    def ids(self, markers: Iterable[Pending]) -> dict[str, str]:
+        """Item ids of those keys that markers name."""
+        keys = {marker.key for marker in markers}
+        if not keys:
+            return {}
+        table = self._file.read(columns=["sarcube:key", "id"])
+        rows = pc.indices_nonzero(pc.is_in(table["sarcube:key"], pa.array(sorted(keys))))
+        found = table.take(rows)
+        return dict(zip(found["sarcube:key"].to_pylist(), found["id"].to_pylist(), strict=True))
+
+    def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Wanted items as (key, JSON); with `assets`, only those assets are in them."""
+        names = [name for name in _ASSETS if assets is None or name in assets]
+        columns = ["sarcube:key", "sarcube:item", *(f"sarcube:assets.{name}" for name in names)]
+        for group in range(self._file.num_row_groups):
+            rows = _matching(self._file.read_row_group(group, columns=_SELECTORS), wanted)
+            if not len(rows):
+                continue
+            table = self._file.read_row_group(group, columns=columns).take(rows)
+            texts = table["sarcube:assets"].combine_chunks().flatten() if names else []
+            by_asset = dict(zip(names, (t.to_pylist() for t in texts), strict=True))
+            keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
+            for i, (key, item) in enumerate(zip(keys, items, strict=True)):
+                stored = json.loads(item)
+                stored["assets"] |= {n: json.loads(text[i]) for n, text in by_asset.items() if text[i]}
+                if wanted.takes(stored):
+                    yield key, stored
+
+
+def read_index(store: Store, collection: str) -> Index | None:
+    """The index of a collection, None where there is none."""
+    key = f"{collection}/{FILE}"
+    return Index(store.read_bytes(key)) if store.exists(key) else None
+
+
+def _matching(table: pa.Table, wanted: Selection) -> pa.Array:
+    """Rows of a table that may be wanted (bounding boxes instead of geometries)."""
+    keep: Any = pa.array([True] * table.num_rows)
+    if wanted.burst_ids is not None:
+        keep = pc.and_(keep, pc.is_in(table["sarcube:burst_id"], pa.array(sorted(wanted.burst_ids))))
+    if wanted.start is not None or wanted.end is not None:
+        static = pc.fill_null(pc.ends_with(table["product:type"], "_STATIC"), False)
+        first = pc.coalesce(table["start_datetime"], table["datetime"])
+        last = pc.coalesce(table["end_datetime"], table["datetime"])
+        if wanted.start is not None:
+            keep = pc.and_(keep, pc.or_(static, pc.greater_equal(last, _scalar(wanted.start))))
+        if wanted.end is not None:
+            keep = pc.and_(keep, pc.or_(static, pc.less_equal(first, _scalar(wanted.end))))
+    if wanted.bbox is not None:
+        keep = pc.and_(keep, _overlapping(table["bbox"], wanted.bbox))
+    return pc.indices_nonzero(pc.fill_null(keep, False))
+
+
+def _overlapping(boxes: pa.ChunkedArray, bbox: tuple[float, float, float, float]) -> Any:
+    west, south, east, north = (pc.struct_field(boxes, side) for side in ("xmin", "ymin", "xmax", "ymax"))
+    rows = pc.and_(pc.less_equal(south, bbox[3]), pc.greater_equal(north, bbox[1]))
+    crossing = pc.greater(west, east)
+    sides: Any = None
+    for start, end in spans(bbox[0], bbox[2]):
+        plain = pc.and_(pc.less_equal(west, end), pc.greater_equal(east, start))
+        around = pc.or_(pc.less_equal(west, end), pc.greater_equal(east, start))
+        hit = pc.if_else(crossing, around, plain)
+        sides = hit if sides is None else pc.or_(sides, hit)
+    return pc.and_(rows, sides)
+
+
+def _scalar(time: dt.datetime) -> pa.Scalar:
+    return pa.scalar(time, _UTC)
+
+
+def _row(prefix: str, key: str, stored: dict[str, Any]) -> dict[str, Any]:
+    from shapely import to_wkb
+    from shapely.geometry import shape
+
+    folder = key.rsplit("/", 1)[0]
+
+    def moved(href: str) -> str:
+        return moved_href(href, folder, prefix)
+
+    properties, assets = stored["properties"], stored["assets"]
+    row: dict[str, Any] = {
+        "type": "Feature",
+        "stac_version": stored["stac_version"],
+        "stac_extensions": stored["stac_extensions"],
+        "id": stored["id"],
+        "geometry": to_wkb(shape(stored["geometry"])),
+        "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), stored["bbox"], strict=True)),
+        "links": [
+            {"rel": "self", "href": "./" + key.removeprefix(prefix), "type": "application/geo+json"},
+            *(
+                {"rel": link["rel"], "href": moved(link["href"]), "type": link.get("type"), "title": link.get("title")}
+                for link in stored.get("links", ())
+                if link["rel"] != "self"
+            ),
+        ],
+        "assets": {
+            name: {**{k: asset.get(k) for k in ("title", "type", "roles")}, "href": moved(asset["href"])}
+            for name, asset in assets.items()
+            if name in _ASSETS
+        },
+        "collection": stored.get("collection"),
+        "sarcube:key": key,
+        "sarcube:item": _text({**stored, "assets": {n: a for n, a in assets.items() if n not in _ASSETS}}),
+        "sarcube:assets": {name: _text(asset) for name, asset in assets.items() if name in _ASSETS},
+    }
+    for name, kind in _PROPERTIES.items():
+        value = properties.get(name)
+        row[name] = dt.datetime.fromisoformat(value) if kind == _UTC and value else value
+    return row
+
+
+def _text(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,101 @@
+"""Which items are wanted: area, dates, bursts."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sarcube.errors import CatalogError
+
+Dates = tuple[dt.date | dt.datetime | str | None, dt.date | dt.datetime | str | None]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which items are wanted; None means any.
+
+    Attributes
+    ----------
+    bbox : (west, south, east, north), optional
+        Degrees; west beyond east crosses the antimeridian, and so does an east beyond 180.
+    start, end : datetime, optional
+        UTC, both included. Static items are taken whatever their time.
+    burst_ids : frozenset of str, optional
+    """
+
+    bbox: tuple[float, float, float, float] | None = None
+    start: dt.datetime | None = None
+    end: dt.datetime | None = None
+    burst_ids: frozenset[str] | None = None
+
+    def takes(self, stored: dict[str, Any]) -> bool:
+        """Whether an item, as stored, is wanted."""
+        properties = stored["properties"]
+        if self.burst_ids is not None and properties.get("sarcube:burst_id") not in self.burst_ids:
+            return False
+        if not str(properties.get("product:type", "")).endswith("_STATIC") and not self._in_time(properties):
+            return False
+        return self.bbox is None or _overlaps(stored, self.bbox)
+
+    def _in_time(self, properties: dict[str, Any]) -> bool:
+        first = _time(properties.get("start_datetime") or properties["datetime"])
+        last = _time(properties.get("end_datetime") or properties["datetime"])
+        return (self.start is None or last >= self.start) and (self.end is None or first <= self.end)
+
+
+def selection(
+    bbox: Sequence[float] | None = None, dates: Dates | None = None, burst_ids: Iterable[str] | None = None
+) -> Selection:
+    """A Selection from what users write: dates as days (the last one included whole), texts or datetimes."""
+    if bbox is not None and len(bbox) != 4:
+        raise CatalogError(f"bbox must be west, south, east, north, not {list(bbox)}")
+    start, end = dates or (None, None)
+    box = (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])) if bbox is not None else None
+    wanted = frozenset(b.lower() for b in burst_ids) if burst_ids is not None else None
+    return Selection(box, _moment(start, last=False), _moment(end, last=True), wanted)
+
+
+def _time(text: str) -> dt.datetime:
+    time = dt.datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+
+
+def _moment(value: dt.date | dt.datetime | str | None, *, last: bool) -> dt.datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value) if len(value) == 10 else dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise CatalogError(f"{value!r} is not a date like 2025-04-01") from None
+    if isinstance(value, dt.datetime):
+        return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    midnight = dt.datetime.combine(value, dt.time(), dt.UTC)
+    return midnight + dt.timedelta(days=1, microseconds=-1) if last else midnight
+
+
+def _overlaps(stored: dict[str, Any], bbox: tuple[float, float, float, float]) -> bool:
+    from shapely.geometry import box, shape
+
+    west, south, east, north = stored["bbox"]
+    if north < bbox[1] or south > bbox[3]:
+        return False
+    if not any(a0 <= b1 and b0 <= a1 for a0, a1 in spans(west, east) for b0, b1 in spans(bbox[0], bbox[2])):
+        return False
+    geometry = shape(stored["geometry"])
+    return any(geometry.intersects(box(b0, bbox[1], b1, bbox[3])) for b0, b1 in spans(bbox[0], bbox[2]))
+
+
+def spans(west: float, east: float) -> list[tuple[float, float]]:
+    """A range of longitudes, which may cross the antimeridian, as ranges within -180 to 180."""
+    if east - west >= 360:
+        return [(-180.0, 180.0)]
+    if west > east:
+        return [(west, 180.0), (-180.0, east)]
+    if east > 180:
+        return [(west, 180.0), (-180.0, east - 360.0)] if west <= 180 else [(west - 360.0, east - 360.0)]
+    if west < -180:
+        return [(west + 360.0, 180.0), (-180.0, east)] if east >= -180 else [(west + 360.0, east + 360.0)]
+    return [(west, east)]

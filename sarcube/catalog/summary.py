@@ -1,0 +1,99 @@
+"""What a collection says of its items as a whole, gathered item by item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sarcube.catalog.items import utc_text
+from sarcube.products.names import STATIC_VALIDITY
+
+_SUMMARIZED = (
+    "platform",
+    "constellation",
+    "instruments",
+    "gsd",
+    "product:type",
+    "sar:polarizations",
+    "sar:instrument_mode",
+    "sar:frequency_band",
+    "sat:orbit_state",
+    "sat:relative_orbit",
+    "proj:code",
+    "processing:level",
+    "processing:version",
+)
+
+
+class Summary:
+    """Extent, summaries, assets and addresses of a collection's items."""
+
+    def __init__(self, collection: str) -> None:
+        self.count = 0
+        self.assets: set[str] = set()
+        self.hrefs: list[str] = []
+        self._prefix = f"{collection}/"
+        self._values: dict[str, set[Any]] = {}
+        self._spans: set[tuple[float, float]] = set()
+        self._south, self._north = 90.0, -90.0
+        self._start, self._end = "9999", "0000"
+
+    def add(self, key: str, stored: dict[str, Any]) -> None:
+        """One item, by its key in the store."""
+        self.count += 1
+        self.assets.update(stored["assets"])
+        self.hrefs.append("./" + key.removeprefix(self._prefix))
+        west, south, east, north = stored["bbox"]
+        self._spans.add((west, east))
+        self._south, self._north = min(self._south, south), max(self._north, north)
+        properties = stored["properties"]
+        self._start = min(self._start, properties.get("start_datetime") or properties["datetime"])
+        self._end = max(self._end, properties.get("end_datetime") or properties["datetime"])
+        for name in _SUMMARIZED:
+            value = properties.get(name)
+            if value is not None:
+                self._values.setdefault(name, set()).update(value if isinstance(value, list) else [value])
+
+    def values(self) -> dict[str, list[Any]]:
+        """STAC summaries: every value that occurs."""
+        return {name: sorted(values) for name, values in self._values.items()}
+
+    def extent(self) -> dict[str, Any]:
+        """STAC extent; of no items the whole Earth since the first acquisition."""
+        if not self.count:
+            return {
+                "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
+                "temporal": {"interval": [[utc_text(STATIC_VALIDITY), None]]},
+            }
+        west, east = longitudes(self._spans)
+        return {
+            "spatial": {"bbox": [[west, self._south, east, self._north]]},
+            "temporal": {"interval": [[self._start, self._end]]},
+        }
+
+
+def longitudes(spans: set[tuple[float, float]]) -> tuple[float, float]:
+    """The shortest range that holds all ranges (west, east); west is beyond east across the antimeridian."""
+    if any(east - west >= 360.0 for west, east in spans):
+        return -180.0, 180.0
+    unrolled = sorted((west % 360.0, west % 360.0 + (east - west) % 360.0) for west, east in spans)
+    merged: list[list[float]] = []
+    for west, east in unrolled:
+        if merged and west <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], east)
+        else:
+            merged.append([west, east])
+    while len(merged) > 1 and merged[-1][1] >= merged[0][0] + 360.0:  # the last reaches around to the first
+        merged[-1][1] = max(merged[-1][1], merged[0][1] + 360.0)
+        merged.pop(0)
+    if merged[-1][1] - merged[-1][0] >= 360.0:
+        return -180.0, 180.0
+    # The widest gap between neighbours around the Earth is what the range leaves out.
+    following = [*merged[1:], [merged[0][0] + 360.0, 0.0]]
+    gaps = [after[0] - before[1] for before, after in zip(merged, following, strict=True)]
+    widest = gaps.index(max(gaps))
+    west, east = following[widest][0], merged[widest][1]
+    return round(_wrapped(west), 6), round(_wrapped(east) if _wrapped(east) > -180.0 else 180.0, 6)
+
+
+def _wrapped(longitude: float) -> float:
+    return (longitude + 180.0) % 360.0 - 180.0

@@ -1,0 +1,90 @@
+"""Items by their files: what is true, whatever an index says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+
+from sarcube.catalog.items import COLLECTION_FILE
+from sarcube.catalog.selection import Selection
+from sarcube.errors import CatalogError, StoreError
+from sarcube.products.names import item_file, product_folder
+from sarcube.products.store import Store
+
+_READERS = 8
+_BATCH = 1_000
+
+
+def collections(store: Store) -> tuple[str, ...]:
+    """Names of the collections in a store."""
+    return tuple(name for name in store.folders() if store.exists(f"{name}/{COLLECTION_FILE}"))
+
+
+def item_keys(store: Store, collection: str, wanted: Selection | None = None) -> Iterator[str]:
+    """Keys of a collection's items, walking only folders that the selection allows."""
+    wanted = wanted or Selection()
+    bursts = sorted(wanted.burst_ids) if wanted.burst_ids is not None else store.folders(collection)
+    for burst in bursts:
+        if burst.startswith("_"):  # the catalog's own folders
+            continue
+        static = item_file(burst, None)
+        for name in store.files(f"{collection}/{burst}"):
+            if name == static:
+                yield f"{product_folder(collection, burst, None)}/{name}"
+        for day in _days(store, f"{collection}/{burst}", wanted):
+            yield from (f"{day}/{name}" for name in store.files(day) if name.endswith(".json"))
+
+
+def _days(store: Store, folder: str, wanted: Selection) -> Iterator[str]:
+    first = wanted.start.date() - dt.timedelta(days=1) if wanted.start else dt.date.min
+    last = wanted.end.date() if wanted.end else dt.date.max
+    for year in store.folders(folder):
+        if not year.isdigit() or not first.year <= int(year) <= last.year:
+            continue
+        for month in store.folders(f"{folder}/{year}"):
+            if not (first.year, first.month) <= (int(year), int(month)) <= (last.year, last.month):
+                continue
+            for day in store.folders(f"{folder}/{year}/{month}"):
+                if first <= dt.date(int(year), int(month), int(day)) <= last:
+                    yield f"{folder}/{year}/{month}/{day}"
+
+
+def walk_items(store: Store, collection: str, wanted: Selection) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Wanted items of a collection, as (key, JSON)."""
+    for key, stored in read_items(store, item_keys(store, collection, wanted)):
+        if wanted.takes(stored):
+            yield key, stored
+
+
+def read_items(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Items by key, as (key, JSON), several at once; a key without an object is passed over."""
+    remaining = iter(keys)
+    with ThreadPoolExecutor(_READERS) as pool:
+        while batch := list(islice(remaining, _BATCH)):
+            for key, stored in zip(batch, pool.map(lambda key: _read_if_there(store, key), batch), strict=True):
+                if stored is not None:
+                    yield key, stored
+
+
+def _read_if_there(store: Store, key: str) -> dict[str, Any] | None:
+    try:
+        return read_stored(store, key)
+    except StoreError:
+        if store.exists(key):
+            raise
+        return None
+
+
+def read_stored(store: Store, key: str) -> dict[str, Any]:
+    """An item as it is stored; CatalogError where the file is something else."""
+    try:
+        stored = json.loads(store.read_bytes(key))
+    except ValueError as error:
+        raise CatalogError(f"{store.href(key)} is not JSON: {error}; delete it and run again") from error
+    if not isinstance(stored, dict) or stored.get("type") != "Feature":
+        raise CatalogError(f"{store.href(key)} is not a STAC item; delete it and run again")
+    return stored
