@@ -6,7 +6,9 @@ The naming rule and the column spacings by latitude are those of the Copernicus 
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.errors import DemError
-from sarcube.sources.mosaic import MARGIN, Bounds, Lattice, read_window
+from sarcube.errors import CredentialError, DemError
+from sarcube.sources.mosaic import LARGEST, MARGIN, Bounds, Lattice, read_window
 from sarcube.sources.raster import gdal_path, is_remote, open_raster
+from sarcube.sources.remote import AbsentError, open_remote, read_all
 
 DEFAULT_MIRROR = "https://copernicus-dem-30m.s3.amazonaws.com"
+_TILE_LIST = "tileList.txt"
 _STEP = 1.0 / 3600.0  # degrees: row spacing everywhere, column spacing up to 50 degrees
 # Column spacing in arc seconds from the named latitude on; a tile's edge nearer to the equator decides.
 _SPACING = ((85, 10.0), (80, 5.0), (70, 3.0), (60, 2.0), (50, 1.5), (0, 1.0))
@@ -76,6 +80,11 @@ def read_glo30(mirror: str | None, bounds: Bounds) -> tuple[NDArray[np.float32],
     address = (mirror or DEFAULT_MIRROR).rstrip("/")
     _check_mirror(address)
     lattice = _lattice(bounds)
+    if lattice.width * lattice.height > LARGEST:
+        raise DemError(
+            f"GLO-30 has {lattice.width} x {lattice.height} pixels over the area, more than can be held in "
+            "memory; ask for a smaller area"
+        )
     heights = np.zeros((lattice.height, lattice.width), np.float32)
     used = 0
     reach = (
@@ -182,8 +191,6 @@ def _resampled(strip: NDArray[np.float32], column0: int, spacing: float, lattice
 
 def _anonymous(path: str) -> dict[str, str]:
     # The public buckets take unsigned requests; a signed one needs credentials that are not there.
-    import os
-
     return {"AWS_NO_SIGN_REQUEST": "YES"} if path.startswith("s3://") and "AWS_ACCESS_KEY_ID" not in os.environ else {}
 
 
@@ -194,16 +201,43 @@ def _check_mirror(address: str) -> None:
 
 def _path_of(address: str, tile: Tile) -> str | None:
     """Where a tile is; None where there is none, which is sea."""
+    listed = tile.name in _listed(address, _list_stamp(address))
     if is_remote(address):
-        return f"{address}/{tile.name}/{tile.name}.tif" if _remote_has(address, tile) else None
+        path = f"{address}/{tile.name}/{tile.name}.tif"
+        return path if listed or (not _listed(address, 0) and _remote_has(path)) else None
     base = Path(address)
-    for path in (
-        base / tile.name / f"{tile.name}.tif",
-        base / f"{tile.name}.tif",
-        base / tile.name / "DEM" / f"{tile.name}.tif",
-    ):
-        if path.is_file():
-            return str(path)
-    if tile.name in _listed(address):
-        raise DemError(f"{base / 'tileList.txt'} lists {tile.name}, but it is not there; fetch the tile")
+    for folder in (base / tile.name, base, base / tile.name / "DEM"):
+        path = str(folder / f"{tile.name}.tif")
+        if Path(path).is_file():
+            return path
+    if listed:
+        raise DemError(f"{base / _TILE_LIST} lists {tile.name}, but the tile is not there; fetch it")
     return None
+
+
+def _list_stamp(address: str) -> int:
+    path = Path(address) / _TILE_LIST
+    return path.stat().st_mtime_ns if not is_remote(address) and path.is_file() else 0
+
+
+@functools.lru_cache(maxsize=8)
+def _listed(address: str, stamp: int) -> frozenset[str]:
+    """Names in the mirror's `tileList.txt`, which the public buckets have; empty where there is none."""
+    try:
+        if is_remote(address):
+            text = read_all(f"{address}/{_TILE_LIST}", limit=16 << 20).decode("ascii", "replace")
+        elif stamp:
+            text = (Path(address) / _TILE_LIST).read_text("ascii", "replace")
+        else:
+            return frozenset()
+    except (AbsentError, CredentialError):
+        return frozenset()  # a mirror of one's own need not have the list
+    return frozenset(line.strip().strip("/") for line in text.splitlines() if line.strip())
+
+
+@functools.lru_cache(maxsize=4096)
+def _remote_has(path: str) -> bool:
+    try:
+        return open_remote(path).size > 0
+    except AbsentError:
+        return False

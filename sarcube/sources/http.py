@@ -12,6 +12,11 @@ from sarcube.sources.credentials import redact
 if TYPE_CHECKING:
     import requests
 
+
+class AbsentError(SourceError, FileNotFoundError):
+    """The server was reached and has no such thing."""
+
+
 _TIMEOUT = (15.0, 120.0)  # s to connect, s between bytes
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _local = threading.local()
@@ -36,14 +41,15 @@ def request(method: str, address: str, *, session: Any = None, **options: Any) -
     """
     import stamina
 
-    @stamina.retry(on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=_pause(), wait_max=30.0)
+    @stamina.retry(on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=pause(), wait_max=30.0)
     def once() -> requests.Response:
         return _once(method, address, session or _session(), options)
 
     return once()
 
 
-def _pause() -> float:
+def pause() -> float:
+    """Seconds before the first repetition; `SARCUBE_HTTP_PAUSE` changes it."""
     return float(os.environ.get("SARCUBE_HTTP_PAUSE", "0.5"))
 
 
@@ -66,7 +72,9 @@ def _once(method: str, address: str, session: Any, options: dict[str, Any]) -> r
         raise TransferError(f"{shown}: the server answered {code}; try again later")
     if code in (401, 403):
         raise CredentialError(f"{shown}: the server refuses access ({code}); check the credentials")
-    raise SourceError(f"{shown}: the server answered {code}")
+    if code in (404, 410):
+        raise AbsentError(f"{shown}: there is no such thing ({code}); check the address")
+    raise SourceError(f"{shown}: the server answered ({code})")
 
 
 def _session() -> requests.Session:

@@ -50,11 +50,11 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
         raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
     only = {scene_name(name) for name in config.source.scenes or ()}
     scenes = [s for s in _scenes(root) if not only or scene_name(s.path) in only]
-    index = _Index.load(root)
+    index = SceneIndex.load(str(root))
     found: list[FoundBurst] = []
     problems: list[Problem] = []
     for scene in scenes:
-        known = index.get(scene)
+        known = index.get(scene.path, scene.stamp, scene.path)
         if known is None:
             try:
                 known = bursts_of(scene.path)
@@ -62,7 +62,7 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
                 log.warning("%s is left out: %s", scene.path, error)
                 problems.append(Problem(scene.path, str(error)))
                 continue
-            index.put(scene, known)
+            index.put(scene.path, scene.stamp, known)
         found.extend(known)
     index.save({scene.path for scene in scenes} if not only else None)
     return found, problems
@@ -154,37 +154,42 @@ def _stamp(paths: list[Path]) -> tuple[int, int]:
     return newest, size
 
 
-class _Index:
-    """What was found in each SAFE, kept in the cache folder as JSON; scenes that could not be read are not."""
+class SceneIndex:
+    """What was found in each SAFE, kept in the cache folder as JSON.
+
+    Scenes that could not be read are not kept: the next search tries them again.
+    """
 
     def __init__(self, path: Path, root: str, scenes: dict[str, Any]) -> None:
         self._path, self._root, self._scenes, self._changed = path, root, scenes, False
 
     @classmethod
-    def load(cls, root: Path) -> _Index:
-        name = hashlib.sha256(str(root).encode()).hexdigest()[:24]
+    def load(cls, root: str) -> SceneIndex:
+        name = hashlib.sha256(root.encode()).hexdigest()[:24]
         path = cache_folder("index") / f"{name}.json"
         try:
             raw = json.loads(path.read_bytes())
-            if raw["version"] == _VERSION and raw["root"] == str(root):
-                return cls(path, str(root), raw["scenes"])
+            if raw["version"] == _VERSION and raw["root"] == root:
+                return cls(path, root, raw["scenes"])
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.info("the scene index %s is read anew: %s", path, error)
-        return cls(path, str(root), {})
+        return cls(path, root, {})
 
-    def get(self, scene: _Scene) -> list[FoundBurst] | None:
-        entry = self._scenes.get(scene.path)
-        if not isinstance(entry, dict) or entry.get("stamp") != list(scene.stamp):
+    def get(self, key: str, stamp: tuple[int, int], path: str) -> list[FoundBurst] | None:
+        """What is known of a scene; None where it has changed since or was never read."""
+        entry = self._scenes.get(key)
+        if not isinstance(entry, dict) or entry.get("stamp") != list(stamp):
             return None
         try:
-            return [_decode(raw, scene.path) for raw in entry["bursts"]]
+            return [_decode(raw, path) for raw in entry["bursts"]]
         except (KeyError, TypeError, ValueError):
             return None  # an index of another hand; the scene itself knows
 
-    def put(self, scene: _Scene, bursts: list[FoundBurst]) -> None:
-        self._scenes[scene.path] = {"stamp": list(scene.stamp), "bursts": [_encode(b) for b in bursts]}
+    def put(self, key: str, stamp: tuple[int, int], bursts: list[FoundBurst]) -> None:
+        """Remember a scene."""
+        self._scenes[key] = {"stamp": list(stamp), "bursts": [_encode(b) for b in bursts]}
         self._changed = True
 
     def save(self, present: set[str] | None) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import rasterio
 
 MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
-_LARGEST = 600_000_000  # pixels: 2.4 GB of float32; beyond it a mistake is likelier than a wish
+LARGEST = 600_000_000  # pixels: 2.4 GB of float32; beyond it a mistake is likelier than a wish
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
 
 Bounds = tuple[float, float, float, float]
@@ -102,7 +102,7 @@ def read_mosaic(
         raise DemError(f"{_names(infos)} does not overlap {_say(bounds)} at all; give a DEM of that area")
     reference = min(near, key=_metres)
     lattice, exact = _lattice(reference, near, bounds, resolution_m)
-    if lattice.width * lattice.height > _LARGEST:
+    if lattice.width * lattice.height > LARGEST:
         raise DemError(
             f"{_names(infos)} has {lattice.width} x {lattice.height} pixels over the area, more than can be held "
             "in memory; give a coarser DEM or a VRT with larger pixels"

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 
 from sarcube.errors import SourceError, TransferError
 from sarcube.sources.credentials import redact
+from sarcube.sources.http import AbsentError, request
 
 BLOCK = 256 << 10  # bytes: a zip's directory is about 20 kB, an annotation 1 MB
 LARGE = 1 << 20  # reads from here on bypass the cache
 PIECE = 8 << 20  # bytes of one request of a large read
 PARALLEL = 4
+__all__ = ["AbsentError", "RemoteBytes", "open_remote", "read_all", "s3_call", "s3_store"]
 _CACHED_BLOCKS = 256  # 64 MB for each address
 
 
@@ -132,6 +134,28 @@ def open_remote(address: str) -> RemoteBytes:
     return RemoteBytes(address)
 
 
+def read_all(address: str, limit: int) -> bytes:
+    """The whole of a small remote object.
+
+    Raises
+    ------
+    SourceError
+        It is larger than `limit` bytes or cannot be read.
+    """
+    if address.startswith("s3://"):
+        source = open_remote(address)
+        if source.size > limit:
+            raise SourceError(f"{redact(address)} is {source.size} bytes long, more than {limit}")
+        return source.read(0, source.size)
+    with request("GET", address, stream=True) as answer:
+        data = bytearray()
+        for part in answer.iter_content(1 << 16):
+            data += part
+            if len(data) > limit:
+                raise SourceError(f"{redact(address)} is more than {limit} bytes long")
+        return bytes(data)
+
+
 def _transport(address: str) -> _Transport:
     if address.startswith(("https://", "http://")):
         return _Http(address)
@@ -146,11 +170,14 @@ class _Http:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def size(self) -> int:
-        from sarcube.sources.http import request
+    def _session(self) -> Any:
+        from sarcube.sources.sessions import session_for
 
+        return session_for(self.address)
+
+    def size(self) -> int:
         # One byte instead of HEAD: signed addresses are often signed for GET alone.
-        answer = request("GET", self.address, headers={"Range": "bytes=0-0"}, stream=True)
+        answer = request("GET", self.address, session=self._session(), headers={"Range": "bytes=0-0"}, stream=True)
         with answer:
             total = answer.headers.get("Content-Range", "").rpartition("/")[2]
             if answer.status_code == 206 and total.isdigit():
@@ -160,10 +187,8 @@ class _Http:
         )
 
     def fetch(self, offset: int, length: int) -> bytes:
-        from sarcube.sources.http import request
-
         span = {"Range": f"bytes={offset}-{offset + length - 1}", "Accept-Encoding": "identity"}
-        answer = request("GET", self.address, headers=span)
+        answer = request("GET", self.address, session=self._session(), headers=span)
         if answer.status_code != 206:
             raise SourceError(f"{redact(self.address)}: the server stopped answering range requests")
         return bytes(answer.content)
@@ -204,7 +229,7 @@ def s3_store(bucket: str) -> Any:
         options["skip_signature"] = True
     if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
         options["region"] = "us-east-1"
-    client = {"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": "120s"}
+    client: Any = {"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": "120s"}
     return S3Store(bucket, **options, client_options=client)
 
 
@@ -217,7 +242,7 @@ def s3_call(address: str, call: Any) -> Any:
     try:
         return call()
     except (exceptions.NotFoundError, FileNotFoundError) as error:
-        raise SourceError(f"{redact(address)}: there is no such object; check the address") from error
+        raise AbsentError(f"{redact(address)}: there is no such object; check the address") from error
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
         raise CredentialError(f"{redact(address)}: access is refused; check the AWS credentials") from error
     except (exceptions.BaseError, OSError) as error:
