@@ -125,7 +125,7 @@ class SceneReader:
         annotation = self.annotation(part)
         entry = annotation.bursts[index]
         valid = valid_area(entry, annotation.samples_per_burst, f"{self.safe.path}: {part.annotation}")
-        radar = _radar(annotation, entry)
+        radar = radar_grid(annotation, entry)
         burst_id = self.burst_id(annotation, entry)
         start, end = radar.first_line_time, radar.last_line_time
         warnings = list(self.safe.warnings)
@@ -218,7 +218,8 @@ def _valid_ranges(annotation: Annotation, valid: Valid) -> tuple[float, float]:
     return annotation.slant_range_time + near / rate, annotation.slant_range_time + int(valid.last_sample.max()) / rate
 
 
-def _radar(annotation: Annotation, entry: BurstEntry) -> RadarGrid:
+def radar_grid(annotation: Annotation, entry: BurstEntry) -> RadarGrid:
+    """Radar coordinates of a burst."""
     return RadarGrid(
         first_line_time=entry.azimuth_time,
         line_interval=annotation.azimuth_time_interval,
