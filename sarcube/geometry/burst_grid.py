@@ -1,4 +1,4 @@
-"""The grid of a burst: its CRS and extent follow from the burst's place alone, the same for every date."""
+"""The grid that holds a footprint: CRS from its place, edges on multiples of the resolution."""
 
 from __future__ import annotations
 

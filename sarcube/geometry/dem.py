@@ -114,10 +114,10 @@ class Dem:
 
 def height_range(dem: Dem) -> tuple[float, float]:
     """Lowest and highest height; DemError where every pixel is void."""
-    finite = dem.heights[np.isfinite(dem.heights)] if not np.isfinite(dem.heights).all() else dem.heights
-    if finite.size == 0:
+    low, high = np.fmin.reduce(dem.heights, axis=None), np.fmax.reduce(dem.heights, axis=None)
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise DemError(f"the DEM has no valid height ({dem.description or 'no description'}); use another DEM")
-    return float(finite.min()), float(finite.max())
+    return float(low), float(high)
 
 
 def sample_lonlat(dem: Dem, lon: ArrayLike, lat: ArrayLike, method: Method = "biquintic") -> NDArray[np.float32]:

@@ -83,6 +83,9 @@ class Swath:
     range_time: NDArray
     pixel: NDArray
     incidence: NDArray
+    line: NDArray
+    burst_time: NDArray
+    lines_per_burst: int
     samples: int
     first_sample_range: float
 
@@ -114,6 +117,7 @@ def parse_annotation(name: str, text: bytes) -> Swath:
         return np.array([float(p.findtext(key)) for p in points])
 
     when = np.array([np.datetime64(p.findtext("azimuthTime"), "ns") for p in points])
+    bursts = np.array([np.datetime64(b.findtext("azimuthTime"), "ns") for b in root.findall(".//burst")])
     return Swath(
         name=name,
         orbit=orbit,
@@ -126,6 +130,9 @@ def parse_annotation(name: str, text: bytes) -> Swath:
         range_time=column("slantRangeTime"),
         pixel=column("pixel"),
         incidence=column("incidenceAngle"),
+        line=column("line"),
+        burst_time=(bursts - orbit.epoch) / np.timedelta64(1, "ns") * 1e-9,
+        lines_per_burst=int(root.findtext(".//linesPerBurst")),
         samples=int(root.findtext(".//numberOfSamples")),
         first_sample_range=float(root.findtext(".//imageInformation/slantRangeTime")) * SPEED_OF_LIGHT / 2.0,
     )
