@@ -10,15 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from sarcube.errors import ConfigError
-from sarcube.simulate.echo import Delays
 from sarcube.simulate.ground import Ground, lay_ground, write_dem, write_truth
 from sarcube.simulate.looks import Look, aoi_window, look_ring
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.orbit_eof import write_poeorb
 from sarcube.simulate.safe import write_safe
 from sarcube.simulate.timeline import ScenePlan, plan_scenes, with_windows
-
-ZENITH_DELAY = 2.3  # m, static troposphere at sea level
 
 
 @dataclass(frozen=True)
@@ -112,24 +109,15 @@ def _simulate_own(directory: Path, options: SimulationOptions) -> Archive:
         scenes = _cropped(scenes, options)
     looks = [look for scene in scenes for look in _looks(scene, options)]
     ground = lay_ground(options, looks, len(scenes))
-    # IPF refers its bistatic correction to the middle of IW2, or of the swath where IW2 is missing.
     files = []
     for i, scene in enumerate(scenes):
-        files.append(write_safe(directory / "scenes", scene, i, ground, options, scene_delays(scene, options)))
+        files.append(write_safe(directory / "scenes", scene, i, ground, options))
         write_poeorb(directory / "orbits", scene)
     dates = tuple(scene.date.isoformat() for scene in scenes)
     ids = tuple(
         sorted({look.burst_id for look in looks if aoi_window(look, options.aoi, ground.height_range) is not None})
     )
     return finish(directory, options, ground, looks, tuple(files), dates, ids)
-
-
-def scene_delays(scene: ScenePlan, options: SimulationOptions) -> Delays:
-    """What makes this scene's echo late."""
-    if not options.delays:
-        return Delays()
-    middle = next((p for p in scene.swaths if p.swath.name == "IW2"), scene.swaths[0])
-    return Delays(zenith=ZENITH_DELAY, mid_range_time=middle.mid_range_time)
 
 
 def finish(

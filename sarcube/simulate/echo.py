@@ -41,13 +41,16 @@ class Delays:
     scale_height : float
         Metres.
     mid_range_time : float
-        Two-way range time that IPF's bulk bistatic correction refers to, s; 0: no bistatic effect. What
-        remains in the annotated azimuth time is (tau - tau_mid) / 2 (Gisinger et al. 2021).
+        Two-way range time tau_mid that IPF's bulk bistatic correction refers to, s; 0: no bistatic effect.
+    pulse_delay : float
+        Rank times pulse repetition interval, s: how long before its line's time stamp a pulse was sent. An echo
+        of range time tau is annotated (tau_mid + tau) / 2 - pulse_delay too early (Gisinger et al. 2021).
     """
 
     zenith: float = 0.0
     scale_height: float = 6000.0
     mid_range_time: float = 0.0
+    pulse_delay: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +126,12 @@ def mean_beta0(
             columns,
             (radar.first_line_time, radar.line_interval, radar.first_sample_range, radar.sample_spacing),
             (first, window.first_sample),
-            (delays.zenith, delays.scale_height, delays.mid_range_time * SPEED_OF_LIGHT / 2),
+            (
+                delays.zenith,
+                delays.scale_height,
+                delays.mid_range_time * SPEED_OF_LIGHT / 2,
+                delays.pulse_delay,
+            ),
             terrain.heights,
             (terrain.grid.left, terrain.grid.top, terrain.grid.resolution),
             scatterers.classes,
@@ -187,7 +195,7 @@ def _height(heights, left, top, posting, x, y):  # type: ignore[no-untyped-def]
 def _row(out, i, lattice, state, row_time, columns, radar, delays, heights, raster):  # type: ignore[no-untyped-def]
     """One row of vertices: X, Y, Z, line, sample, x, y, and 1 where the radar sees it (columns, 8)."""
     first_time, interval, first_range, spacing = radar
-    zenith, scale, mid_range = delays
+    zenith, scale, mid_range, pulse_delay = delays
     left, top, posting = raster
     m, fm = i // _NODE, (i % _NODE) / _NODE
     px, py, pz = state[0, 0], state[0, 1], state[0, 2]
@@ -223,7 +231,7 @@ def _row(out, i, lattice, state, row_time, columns, radar, delays, heights, rast
             up = -(dx * value[3] + dy * value[4] + dz * value[5]) / rho
             late_range = zenith * math.exp(-h / scale) / up
         if mid_range != 0.0:
-            late_time = (rho - mid_range) / 299792458.0
+            late_time = pulse_delay - (mid_range + rho) / 299792458.0
         out[j, 0], out[j, 1], out[j, 2] = x, y, z
         out[j, 3] = (row_time + t + late_time - first_time) / interval
         out[j, 4] = (rho + late_range - first_range) / spacing

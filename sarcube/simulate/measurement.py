@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,10 +92,5 @@ class MeasurementFile:
             self._file.seek(self._offset + ((first_line + i) * self.samples + first_sample) * 4)
             self._file.write(line)
 
-    def __enter__(self) -> MeasurementFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._file.close()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
+from sarcube.sentinel1.assemble import TO_MID_SWATH
 
 from sarcube.simulate.annotation_xml import GridPoints, ImageId, annotation_xml, compact, grid_points
 from sarcube.simulate.calibration_xml import (
@@ -24,7 +29,10 @@ from sarcube.simulate.measurement import MeasurementFile
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.speckle import speckle_samples
 from sarcube.simulate.swaths import LINE_INTERVAL
-from sarcube.simulate.timeline import ScenePlan
+from sarcube.simulate.timeline import ScenePlan, SwathPlan
+
+
+ZENITH_DELAY = 2.3  # m, static troposphere at sea level
 
 
 class Statistics:
@@ -35,7 +43,7 @@ class Statistics:
         self._squares = 0.0
         self._count = 0
 
-    def add(self, samples: np.ndarray) -> None:
+    def add(self, samples: NDArray[np.int16]) -> None:
         part = samples[:: max(1, samples.shape[0] // 64)].astype(np.float64)
         self._sum += float(part.sum())
         self._squares += float((part**2).sum())
@@ -51,7 +59,7 @@ class Statistics:
 
 
 def write_safe(
-    folder: Path, scene: ScenePlan, date_index: int, ground: Ground, options: SimulationOptions, delays: Delays
+    folder: Path, scene: ScenePlan, date_index: int, ground: Ground, options: SimulationOptions
 ) -> Path:
     """Write one scene into `folder`; the path of the SAFE folder or zip is returned."""
     start = min(b.first_line_time for p in scene.swaths for b in p.bursts)
@@ -72,7 +80,7 @@ def write_safe(
     for plan in scene.swaths:
         own = [image for image in images if image.swath is plan]
         grids[plan.swath.name] = grid = grid_points(own[0], height)
-        members += _write_swath(root, own, grid, date_index, ground, options, delays)
+        members += _write_swath(root, own, grid, date_index, ground, options)
     members.sort(key=lambda m: (m.kind == "measurement", m.path.rsplit("-", 1)[-1], m.path))
     span = (str(scene.utc(start)), str(scene.utc(stop)), start, stop)
     document = manifest_xml(scene, members, options.polarizations, span, _corners(list(grids.values())))
@@ -111,7 +119,6 @@ def _write_swath(
     date_index: int,
     ground: Ground,
     options: SimulationOptions,
-    delays: Delays,
 ) -> list[Member]:
     scene, plan = images[0].scene, images[0].swath
     polarizations = tuple(image.polarization for image in images)
@@ -133,12 +140,24 @@ def _write_swath(
         window = aoi_window(look, options.aoi, ground.height_range)
         if window is None:
             continue
-        noise = [_noise(t, window, index * plan.window.lines) for t in tables]
-        seed = (options.seed, 31, date_index, int(plan.swath.name[-1]), burst.number)
-        write_echo(files, statistics, look, window, ground, date_index, noise, options, delays, seed,
-                   index * plan.window.lines)  # fmt: skip
+        write_echo(
+            files,
+            statistics,
+            look,
+            window,
+            ground,
+            EchoSettings(
+                date_index,
+                index * plan.window.lines,
+                plan_delays(scene, plan, options),
+                [np.full(window.shape[1], CALIBRATION_CONSTANT)] * len(images),
+                [_noise(t, window, index * plan.window.lines) for t in tables] if options.noise else None,
+                (options.seed, 31, date_index, int(plan.swath.name[-1]), burst.number),
+                options.threads,
+            ),
+        )
     for file in files:
-        file.__exit__(None, None, None)
+        file.close()
     members = []
     for image, table, sums in zip(images, tables, statistics, strict=True):
         texts = {
@@ -153,35 +172,76 @@ def _write_swath(
     return members
 
 
-def _noise(tables: NoiseTables, window: Window, first_line: int) -> np.ndarray:
+def _noise(tables: NoiseTables, window: Window, first_line: int) -> NDArray[np.float32]:
     lines = first_line + np.arange(window.first_line, window.last_line + 1)
     return tables.at(lines, np.arange(window.first_sample, window.last_sample + 1))
 
 
-def write_echo(  # noqa: PLR0913
-    files: list[MeasurementFile],
-    statistics: list[Statistics],
+def plan_delays(scene: ScenePlan, plan: SwathPlan, options: SimulationOptions) -> Delays:
+    """What makes the echo of a planned swath late, or nothing."""
+    if not options.delays:
+        return Delays()
+    # IPF refers its bulk bistatic correction to the middle of IW2.
+    middle = next((p.mid_range_time for p in scene.swaths if p.swath.name == "IW2"), None)
+    if middle is None:
+        middle = plan.mid_range_time + TO_MID_SWATH[plan.swath.name]
+    return Delays(ZENITH_DELAY, mid_range_time=middle, pulse_delay=plan.swath.rank / plan.swath.prf)
+
+
+@dataclass(frozen=True, eq=False)
+class EchoSettings:
+    """How one burst's mean beta0 becomes samples.
+
+    Attributes
+    ----------
+    date_index : int
+    first_line : int
+        Line of the measurement file at which the burst starts.
+    delays : Delays
+    gain : list of (samples,) arrays
+        betaNought of the window's samples, per polarization.
+    noise : list of (lines, samples) arrays or None
+        Noise power in units of |DN|^2, per polarization.
+    seed : tuple of int
+    threads : int
+    valid : (lines, samples) bool or None
+        Cells of the window that are valid; None: all.
+    """
+
+    date_index: int
+    first_line: int
+    delays: Delays
+    gain: Sequence[NDArray[np.float64]]
+    noise: Sequence[NDArray[np.float32] | None] | None
+    seed: tuple[int, ...]
+    threads: int
+    valid: NDArray[np.bool_] | None = None
+
+
+def write_echo(
+    files: Sequence[MeasurementFile],
+    statistics: Sequence[Statistics],
     look: Look,
     window: Window,
     ground: Ground,
-    date_index: int,
-    noise: list[np.ndarray],
-    options: SimulationOptions,
-    delays: Delays,
-    seed: tuple[int, ...],
-    first_line: int,
+    settings: EchoSettings,
 ) -> None:
-    """Simulate one burst's window and put it into the measurement files, one per polarization."""
-    scatterers = ground.scatterers(date_index, look.polarizations)
-    beta = mean_beta0(look.radar, look.track, window, ground.terrain, scatterers, delays, options.threads)
+    """Simulate one burst's window and put it into the measurement files, one per polarization of the look."""
+    scatterers = ground.scatterers(settings.date_index, look.polarizations)
+    beta = mean_beta0(
+        look.radar, look.track, window, ground.terrain, scatterers, settings.delays, settings.threads
+    )
     for k, file in enumerate(files):
         power = beta[k]
-        power *= np.float32(CALIBRATION_CONSTANT**2)
-        if options.noise:
-            power += noise[k]
-        samples = speckle_samples(power, (*seed, k), options.threads)
+        power *= (settings.gain[k] ** 2).astype(np.float32)
+        noise = settings.noise[k] if settings.noise else None
+        if noise is not None:
+            power += noise
+        samples = speckle_samples(power, (*settings.seed, k), settings.threads)
+        if settings.valid is not None:
+            samples[~settings.valid] = 0
         statistics[k].add(samples)
-        file.write(first_line + window.first_line, window.first_sample, samples)
+        file.write(settings.first_line + window.first_line, window.first_sample, samples)
 
 
 def _corners(grids: list[GridPoints]) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ from sarcube.errors import DemError
 from sarcube.geometry.grid import GeoGrid
 
 Heights = NDArray[np.float32]
+_TOLERATED = 0.01  # share of the bursts' ground that a DEM may lack at its edge and is continued unasked
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def terrain_from_dem(path: Path, grid: GeoGrid, rings: Sequence[NDArray[np.float
     Raises
     ------
     DemError
-        It cannot be read, or lacks a part of the outlines and `extend` is off.
+        It cannot be read, or lacks more than a hundredth of the outlines and `extend` is off.
     """
     import rasterio
     from rasterio.errors import RasterioError
@@ -114,7 +115,7 @@ def terrain_from_dem(path: Path, grid: GeoGrid, rings: Sequence[NDArray[np.float
         shapes = [{"type": "Polygon", "coordinates": [[*map(tuple, ring), tuple(ring[0])]]} for ring in rings]
         needed = ~geometry_mask(shapes, grid.shape, transform)
         lacking = void & needed
-        if lacking.any() and not extend:
+        if lacking.sum() > _TOLERATED * needed.sum() and not extend:
             x, y = grid.x()[lacking.any(axis=0)], grid.y()[lacking.any(axis=1)]
             raise DemError(
                 f"DEM {path} lacks {100 * lacking.sum() / needed.sum():.1f} % of the bursts' ground (x {x[0]:.0f} to "

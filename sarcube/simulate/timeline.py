@@ -10,6 +10,7 @@ import numpy as np
 
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import SPEED_OF_LIGHT
+from sarcube.sentinel1.burst_id import ORBIT_OFFSET, rounds_per_cycle
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.reference_orbit import ReferenceOrbit, place
 from sarcube.simulate.swaths import (
@@ -23,12 +24,10 @@ from sarcube.simulate.swaths import (
     Swath,
 )
 
-BURSTS_PER_CYCLE = 375_887  # burst numbers run from 1 to this in 175 revolutions
+BURSTS_PER_CYCLE = rounds_per_cycle("IW")  # burst numbers run from 1 to this in 175 revolutions
 
 # S1A's orbit 50174 crossed its node at this instant (annotation of 2023-09-04).
 _ANX_50174 = np.datetime64("2023-09-04T05:56:46.992390000", "ns")
-# relative orbit = (absolute - offset) mod 175 + 1; S1D's is assumed until its products tell otherwise
-_TRACK_OFFSET = {"S1A": 73, "S1B": 27, "S1C": 172, "S1D": 42}
 # first orbits: (absolute orbit, day), to number the orbits of the other units plausibly
 _EPOCH = {
     "S1A": (50174, "2023-09-04"),
@@ -128,14 +127,15 @@ def plan_scenes(options: SimulationOptions) -> tuple[ScenePlan, ...]:
     """
     swaths = [SWATHS[name] for name in sorted(options.swaths)]
     count = len(options.burst_indices)
-    near = swaths[0].slant_range_time + swaths[0].valid_samples[0] / RANGE_SAMPLING_RATE
-    far = swaths[-1].slant_range_time + swaths[-1].valid_samples[1] / RANGE_SAMPLING_RATE
+    # The center lies in the middle swath, or where the two middle ones overlap.
+    near = _edge_time(swaths[len(swaths) // 2], 0)
+    far = _edge_time(swaths[(len(swaths) - 1) // 2], 1)
     orbit, time = place(*options.center, (near + far) / 4 * SPEED_OF_LIGHT, options.direction)
     offset = (swaths[0].focus_offset + swaths[-1].focus_offset) / 2
     platforms = options.platforms * (len(options.dates) if len(options.platforms) == 1 else 1)
     first = np.datetime64(options.dates[0], "ns")
     absolute, anx, number = _choose_revolution(platforms[0], first, time - offset, count)
-    track = (absolute - _TRACK_OFFSET[platforms[0]]) % 175 + 1
+    track = (absolute - ORBIT_OFFSET[platforms[0]]) % 175 + 1
     rng = np.random.default_rng(np.random.SeedSequence([options.seed, 11]))
     scenes = []
     for date, platform in zip(options.dates, platforms, strict=True):
@@ -150,6 +150,11 @@ def plan_scenes(options: SimulationOptions) -> tuple[ScenePlan, ...]:
             )
         )  # fmt: skip
     return tuple(scenes)
+
+
+def _edge_time(swath: Swath, end: int) -> float:
+    """Two-way range time of the swath's first (0) or last (1) valid sample."""
+    return swath.slant_range_time + swath.valid_samples[end] / RANGE_SAMPLING_RATE
 
 
 def _middle_of_cycle(number: float, track: int) -> float:
@@ -168,7 +173,7 @@ def _choose_revolution(
         anx = _ANX_50174 + shift + np.timedelta64(round(k * ORBIT_PERIOD * 1e9), "ns")
         if anx.astype("datetime64[D]") != day.astype("datetime64[D]"):
             continue
-        track = (50174 + k - _TRACK_OFFSET["S1A"]) % 175 + 1
+        track = (50174 + k - ORBIT_OFFSET["S1A"]) % 175 + 1
         number = (middle - _middle_of_cycle(0, track)) / BURST_CYCLE - (count - 1) / 2
         fits.append((abs(number - round(number)), k, track, anx, round(number)))
     _, _, track, anx, cycle = min(fits)
@@ -180,8 +185,9 @@ def _absolute_orbit(platform: str, date: dt.date, track: int) -> int:
     """The orbit number of that track nearest to the date's nominal one."""
     known, day = _EPOCH[platform]
     nominal = known + (date - dt.date.fromisoformat(day)).days * 175 / 12
-    base = (track - 1 + _TRACK_OFFSET[platform]) % 175
-    return max(base + 175 * round((nominal - base) / 175), base if base > 0 else 175)
+    base = (track - 1 + ORBIT_OFFSET[platform]) % 175
+    nearest = base + 175 * round((nominal - base) / 175)
+    return nearest if nearest > 0 else base or 175
 
 
 def _scene(  # noqa: PLR0913
