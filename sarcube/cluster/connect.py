@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarcube.cluster.profiles import Profile, find_profile
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MEMORY = "sarcube_memory"  # Dask resource that tasks declare, bytes
 _SHARE = 0.9  # of the machine's free memory that workers may take together
+_CGROUP = Path("/sys/fs/cgroup")
 # What must be alike on client and workers, because small pickled values of these travel between them.
 _COMPARED = ("python", "sarcube", "distributed", "numpy")
 
@@ -90,10 +92,7 @@ def local_size(profile: Profile, demand: Demand) -> tuple[int, int]:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     free = int(_memory_limit(psutil.virtual_memory().available) * _SHARE)
-    if profile.memory:
-        each = int(profile.memory * 1e9)
-    else:
-        each = max(demand.memory, 1)
+    each = int(profile.memory * 1e9) if profile.memory else demand.memory
     workers = profile.workers or max(1, cores // profile.threads)
     workers = max(1, min(workers, free // each if each else workers, demand.tasks or workers))
     return workers, int(profile.memory * 1e9) if profile.memory else free // workers
@@ -102,9 +101,8 @@ def local_size(profile: Profile, demand: Demand) -> tuple[int, int]:
 def _memory_limit(available: int) -> int:
     """Bytes that this process may use: what is free, or what is left of the container's limit."""
     try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as limit:  # noqa: PTH123
-            with open("/sys/fs/cgroup/memory.current", encoding="ascii") as current:  # noqa: PTH123
-                return min(available, int(limit.read()) - int(current.read()))
+        limit, current = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        return min(available, limit - current)
     except (OSError, ValueError):
         return available
 
@@ -113,7 +111,7 @@ def _memory_limit(available: int) -> int:
 def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
     """A cluster of processes on this machine."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import LocalCluster
 
     workers, memory = local_size(profile, demand)
     settings = {
@@ -137,27 +135,34 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "memory_limit": memory,
         "resources": {MEMORY: memory},
         "dashboard_address": None,
-        "silence_logs": logging.ERROR,
+        "silence_logs": logging.CRITICAL,
         "host": "127.0.0.1",
         **profile.options,
     }
     with dask.config.set(settings):
+        make: Any = LocalCluster  # untyped in distributed
         try:
-            cluster = LocalCluster(**options)
+            cluster = make(**options)
         except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
             raise ClusterError(f"the local cluster does not start: {error}; see `sarcube doctor`") from error
-        with cluster, Client(cluster, set_as_default=False) as client:
+        with cluster, _client(cluster) as client:
             yield client
+
+
+def _client(target: Any, **options: Any) -> Client:
+    from distributed import Client
+
+    make: Any = Client  # untyped in distributed
+    client: Client = make(target, set_as_default=False, **options)
+    return client
 
 
 @contextlib.contextmanager
 def _address_client(profile: Profile) -> Iterator[Client]:
-    from distributed import Client
-
     if not profile.address:
         raise ClusterError(f"cluster profile {profile.name!r} needs an address like tcp://host:8786")
     try:
-        client = Client(profile.address, timeout="20s", set_as_default=False, **profile.options)
+        client = _client(profile.address, timeout="20s", **profile.options)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         raise ClusterError(f"no Dask scheduler answers at {profile.address}: {error}") from error
     with client:

@@ -10,8 +10,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from distributed import Client, Future
-from distributed.comm import CommClosedError
+from distributed import Client
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from sarcube.cluster.connect import MEMORY
@@ -37,7 +37,7 @@ class _Flight:
 
     task: Task
     attempt: int
-    future: Future
+    future: Any
 
 
 @dataclass
@@ -68,7 +68,8 @@ class Dispatcher:
     """
 
     def __init__(self, client: Client, plan: Plan, context: Context, options: ProduceOptions, tell: OnEvent) -> None:
-        self.client, self.plan, self.context, self.options, self._tell = client, plan, context, options, tell
+        self.client: Any = client  # Dask's client is mostly untyped
+        self.plan, self.context, self.options, self._tell = plan, context, options, tell
         self.tally = Tally()
         self._feed = Feed(plan.tasks)
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
@@ -190,22 +191,22 @@ class Dispatcher:
 
     def _gather(self, ended: list[tuple[str, int]]) -> None:
         flights = [f for key, attempt in ended if (f := self._flights.get(key)) and f.attempt == attempt]
-        finished = [f for f in flights if f.future.status == "finished"]
+        states = [(f, f.future.status) for f in flights]
+        finished = [f for f, status in states if status == "finished"]
         results = self.client.gather([f.future for f in finished]) if finished else []
         for flight, result in zip(finished, results, strict=True):
             self._land(flight)
             self._result(flight, result)
-        for flight in flights:
-            if flight.future.status == "error" and flight.task.key in self._flights:
+        for flight, status in states:
+            if status == "error":
                 error = flight.future.exception()
                 self._land(flight)
                 if isinstance(error, KilledWorker):
                     self._settling.append((time.monotonic() + _SETTLE_S, flight))
                 else:
                     # Not the task's doing, whose failures are values: it could not be shipped, or its result.
-                    name = type(error).__name__
-                    self._fail(flight.task, TaskResult("failed", name, str(error)), flight.attempt)
-            elif flight.future.status in ("cancelled", "lost"):
+                    self._fail(flight.task, TaskResult("failed", type(error).__name__, str(error)), flight.attempt)
+            elif status in ("cancelled", "lost"):
                 self._land(flight)
                 if self.client.status != "running":
                     raise ClusterError("the connection to the scheduler is lost; run again to go on")

@@ -28,7 +28,7 @@ _HARD_LIMIT = 1.25  # times the limit, plus a minute: then not even Python runs 
 _contexts: dict[str, Context] = {}
 
 
-class RunPlugin(WorkerPlugin):  # type: ignore[misc]
+class RunPlugin(WorkerPlugin):
     """Brings a run's context to every worker, also to those that join later."""
 
     def __init__(self, context: Context) -> None:
@@ -103,7 +103,7 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     with _gate.hold(task.estimate.memory):
         started, wall, cpu = time.time(), time.monotonic(), time.process_time()
         attempt, peak = _in_time(task, context, limit_s)
-        used = {
+        used: dict[str, Any] = {
             "started": started,
             "seconds": round(time.monotonic() - wall, 4),
             "cpu_s": round(time.process_time() - cpu, 4),
@@ -128,7 +128,7 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     return TaskResult(
         "failed",
         type(error).__name__,
-        redact(str(error) or type(error).__name__, secrets),
+        redact(_said(error), secrets),
         transient=isinstance(error, SarcubeError) and error.transient,
         trace=redact(_trace(error), secrets),
         tainted=attempt.error is None,
@@ -164,7 +164,7 @@ def _hard_limit(limit_s: float) -> Iterator[None]:
     """End the process where a task holds the interpreter itself, so that no Python thread can give it up."""
     alone = threading.current_thread() is not threading.main_thread() and _in_nanny()
     if alone:
-        faulthandler.dump_traceback_later(limit_s * _HARD_LIMIT + 60.0, exit=True, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(limit_s * _HARD_LIMIT + 60.0, exit=True, file=sys.__stderr__ or 2)
     try:
         yield
     finally:
@@ -199,6 +199,12 @@ def _resident() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().rss)
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, SarcubeError):
+        return str(error) or type(error).__name__
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 def _trace(error: BaseException) -> str:

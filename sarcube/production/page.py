@@ -85,7 +85,8 @@ def burst_map(shapes: Sequence[Shape]) -> str:
         x = (i * step - west) * kx
         label = (i * step + 180.0) % 360.0 - 180.0
         lines.append(
-            f'<path d="M{x:.1f} 0V{height:.1f}"/><text stroke="none" x="{x + 2:.1f}" y="{height - 3:.1f}">{label:g}°</text>'
+            f'<path d="M{x:.1f} 0V{height:.1f}"/>'
+            f'<text stroke="none" x="{x + 2:.1f}" y="{height - 3:.1f}">{label:g}°</text>'
         )
     for i in range(math.ceil(south / step), math.floor(north / step) + 1):
         y = (north - i * step) * ky

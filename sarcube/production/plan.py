@@ -167,7 +167,7 @@ def plan(config: RunConfig | str | Path, *, workflow: str = DEFAULT, remake: boo
     groups = _by_burst(found.units)
     problems = list(found.problems)
     if not groups:
-        raise SourceError(_nothing(config, problems))
+        raise SourceError(_nothing(config, problems, found.explanation))
     store = open_store(config.store)
     static_store = open_store(config.static_store) if config.static_store else store
     builder = _Builder(config, store, static_store, rates_of(store, config.engine), remake, problems)
@@ -218,23 +218,30 @@ class _Builder:
     def add(self, rank: int, burst_id: str, units: list[Any], defects: Any) -> None:
         """Plan one burst ID."""
         known = self._grids.get(burst_id)
-        summary = [burst_id, tuple(units[0].footprint), None, isinstance(known, GeoGrid), 0, 0]
+        grid: GeoGrid | None = None
+        done = to_do = 0
         try:
-            if isinstance(known, SarcubeError):
-                raise known
-            if known is not None:
-                check_grid(known, self.config, burst_id)
-            elif self.config.link_static_layers:
-                raise SourceError(
-                    f"no static layers of {burst_id} in {self.static_store.url}/{self.config.collections.static}, "
-                    "and link_static_layers asks for existing ones: make them first (product: RTC_S1_STATIC)"
-                )
-            grid = known or burst_grid(self.config, burst_id, units[0].footprint)
-            summary[2] = grid
-            summary[4:] = self._plan_burst(rank, burst_id, units, grid, defects)
+            grid = self._grid(burst_id, known, units[0].footprint)
+            done, to_do = self._plan_burst(rank, burst_id, units, grid, defects)
         except SarcubeError as error:
             self.problems.append(Problem(burst_id, str(error)))
-        self.bursts.append(BurstSummary(*summary))
+        has_static = isinstance(known, GeoGrid)
+        self.bursts.append(BurstSummary(burst_id, tuple(units[0].footprint), grid, has_static, done, to_do))
+
+    def _grid(
+        self, burst_id: str, known: GeoGrid | SarcubeError | None, footprint: Sequence[tuple[float, float]]
+    ) -> GeoGrid:
+        if isinstance(known, SarcubeError):
+            raise known
+        if known is not None:
+            check_grid(known, self.config, burst_id)
+            return known
+        if self.config.link_static_layers:
+            raise SourceError(
+                f"no static layers of {burst_id} in {self.static_store.url}/{self.config.collections.static}, "
+                "and link_static_layers asks for existing ones: make them first (product: RTC_S1_STATIC)"
+            )
+        return burst_grid(self.config, burst_id, footprint)
 
     def _plan_burst(self, rank: int, burst_id: str, units: list[Any], grid: GeoGrid, defects: Any) -> tuple[int, int]:
         has_static = isinstance(self._grids.get(burst_id), GeoGrid)
@@ -335,9 +342,9 @@ def _seconds(delta: Any) -> float:
     return float(delta.astype("timedelta64[ns]").astype("int64")) / 1e9
 
 
-def _nothing(config: RunConfig, problems: Sequence[Problem]) -> str:
+def _nothing(config: RunConfig, problems: Sequence[Problem], explanation: str) -> str:
     where = config.source.path or config.source.url or config.source.kind
-    text = f"the source {where} has no burst in the AOI and dates of the run; check aoi, dates and source"
+    text = explanation or f"the source {where} has no burst in the AOI and dates; check aoi, dates and source"
     if problems:
         listed = "; ".join(f"{p.subject}: {p.message}" for p in problems[:3])
         text += f" (and {len(problems)} problem{'s' if len(problems) > 1 else ''}: {listed})"

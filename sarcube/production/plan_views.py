@@ -40,11 +40,14 @@ def table(plan: Plan) -> str:
     from rich.table import Table
 
     out = io.StringIO()
-    console = Console(file=out, width=120, force_terminal=False)
+    console = Console(file=out, width=140, force_terminal=False)
     if plan.tasks:
         grid = Table(box=None, pad_edge=False)
         for name in ("burst", "date", "what", "why", "scene", "memory", "CPU"):
-            grid.add_column(name, justify="right" if name in ("memory", "CPU") else "left", overflow="fold")
+            whole = name != "scene"
+            grid.add_column(
+                name, justify="right" if name in ("memory", "CPU") else "left", no_wrap=True, ratio=None if whole else 1
+            )
         for task in islice(plan.tasks, _ROWS):
             grid.add_row(*_row(task))
         console.print(grid)

@@ -95,6 +95,5 @@ def utc_second(time: Any) -> dt.datetime:
     if not isinstance(time, dt.datetime):
         seconds = int(time.astype("datetime64[s]").astype("int64"))
         return dt.datetime.fromtimestamp(seconds, dt.UTC)
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=dt.UTC)
-    return time.astimezone(dt.UTC).replace(microsecond=0)
+    moment: dt.datetime = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+    return moment.astimezone(dt.UTC).replace(microsecond=0)

@@ -38,10 +38,20 @@ class Problem:
 
 @dataclass(frozen=True)
 class Found:
-    """What a source offers: units with `burst_id`, `start_time`, `footprint`, `scene`, ..., and problems."""
+    """What a source offers.
+
+    Attributes
+    ----------
+    units : sequence
+        Each with `burst_id`, `start_time`, `footprint`, `scene`, `polarizations`; small and picklable.
+    problems : tuple of Problem
+    explanation : str
+        Why there are no units, where there are none.
+    """
 
     units: Sequence[Any]
     problems: tuple[Problem, ...] = ()
+    explanation: str = ""
 
 
 @dataclass(frozen=True)

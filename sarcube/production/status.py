@@ -1,0 +1,295 @@
+"""What a store has against what it should have: completeness, failures with their cause, files that belong nowhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError, ProductError, SarcubeError
+from sarcube.production.estimates import RUNS
+from sarcube.production.plan import Plan, plan
+from sarcube.production.workflow import DEFAULT, Problem
+from sarcube.products.names import ProductName
+from sarcube.products.store import Store, open_store
+
+_ITEM = re.compile(r"(?P<burst>T\d{3}-\d{6}-[A-Z]{2}\d)_(?:(?P<start>\d{8}T\d{6}Z)|STATIC)\.json")
+_SETTLED = dt.timedelta(hours=6)  # files without an item that are younger may belong to a run that goes on
+_FURNITURE = ("collection.json", "catalog.json", "items.parquet")
+
+
+@dataclass(frozen=True)
+class BurstStatus:
+    """One burst ID.
+
+    Attributes
+    ----------
+    burst_id : str
+    static : bool
+        Its static layers exist.
+    present : tuple of str
+        Days whose products exist.
+    missing : tuple of str
+        Days that the run asks for and that do not exist; empty where only the store was looked at.
+    """
+
+    burst_id: str
+    static: bool
+    present: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A product that is missing, and why the last run that tried could not make it."""
+
+    task: str
+    run: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is and what is not.
+
+    Attributes
+    ----------
+    store : str
+    bursts : tuple of BurstStatus
+    expected, present : int
+        Products (acquisitions and static layers). `expected` is None where no run says what should be there.
+    failures : tuple of Failed
+    problems : tuple of Problem
+        What the plan cannot do at all.
+    stale : tuple of str
+        Keys of product files that no item names: left by killed attempts.
+    foreign : tuple of str
+        Keys that sarcube did not write.
+    runs : tuple of str
+        Records of runs, newest last.
+    """
+
+    store: str
+    bursts: tuple[BurstStatus, ...]
+    expected: int | None
+    present: int
+    failures: tuple[Failed, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    stale: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked for is there."""
+        return self.expected is not None and self.present >= self.expected and not self.problems
+
+    def to_json(self) -> str:
+        """All of it as JSON text."""
+        return json.dumps(asdict(self) | {"complete": self.complete}, indent=1)
+
+    def table(self) -> str:
+        """For a terminal."""
+        from sarcube.production.status_views import table
+
+        return table(self)
+
+
+def status(target: RunConfig | str, *, workflow: str = DEFAULT) -> Status:
+    """Look at a store, or at a run and its store.
+
+    Parameters
+    ----------
+    target : RunConfig or str
+        A run (or the path of a run file, ending in .yaml or .yml): expected against present. Or a store's
+        address: what is there.
+    workflow : str
+        What the run's tasks are carried out by.
+
+    Raises
+    ------
+    ConfigError
+        The run file is wrong, or the store does not exist.
+    """
+    if isinstance(target, str) and target.endswith((".yaml", ".yml")):
+        target = RunConfig.from_file(target)
+    if isinstance(target, str):
+        return _of_store(open_store(target))
+    return _of_run(target, workflow)
+
+
+def refill(config: RunConfig, found: Status) -> RunConfig | None:
+    """A run that makes exactly what is missing; None where nothing is.
+
+    Burst IDs and dates are narrowed; what exists within them is skipped by the plan anyway.
+    """
+    missing = [b for b in found.bursts if b.missing or not b.static]
+    if not missing or found.complete:
+        return None
+    days = sorted({dt.date.fromisoformat(day) for b in missing for day in b.missing})
+    source = config.source.model_copy(update={"burst_ids": tuple(b.burst_id for b in missing)})
+    dates = (days[0], days[-1]) if days else config.dates
+    return config.model_copy(update={"source": source, "dates": dates})
+
+
+def clean(store_url: str, *, now: dt.datetime | None = None) -> tuple[str, ...]:
+    """Delete stale product files: of acquisitions that have an item, and others that are hours old.
+
+    Returns
+    -------
+    tuple of str
+        The keys that were deleted.
+    """
+    store = open_store(store_url)
+    now = now or dt.datetime.now(dt.UTC)
+    content = _Content(store)
+    removed = []
+    for key in content.stale():
+        name = ProductName.parse(key)
+        published = name.item_key(key.split("/", 1)[0]) in content.items
+        if published or now - name.processed > _SETTLED:
+            store.delete(key)
+            removed.append(key)
+    return tuple(removed)
+
+
+class _Content:
+    """Everything that lies in a store, sorted by what it is."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.items: dict[str, re.Match[str]] = {}
+        self.files: list[str] = []
+        self.foreign: list[str] = []
+        for key in store.list():
+            path = PurePosixPath(key)
+            if path.parts[0] == RUNS or path.name in _FURNITURE:
+                continue
+            if match := _ITEM.fullmatch(path.name):
+                self.items[key] = match
+            elif _is_product_file(path):
+                self.files.append(key)
+            else:
+                self.foreign.append(key)
+
+    def stale(self) -> list[str]:
+        """Product files that no item names."""
+        named: set[str] = set()
+        for key in self.items:
+            named |= self._assets(key)
+        return [key for key in self.files if key not in named]
+
+    def _assets(self, key: str) -> set[str]:
+        try:
+            item = json.loads(self.store.read_bytes(key))
+        except (SarcubeError, ValueError):
+            return set()
+        folder = PurePosixPath(key).parent
+        hrefs = (str(asset.get("href", "")) for asset in item.get("assets", {}).values())
+        return {str(folder / href.removeprefix("./")) for href in hrefs if ".." not in href and "://" not in href}
+
+    def bursts(self) -> list[BurstStatus]:
+        """What there is of each burst ID."""
+        days: defaultdict[str, list[str]] = defaultdict(list)
+        static: set[str] = set()
+        for match in self.items.values():
+            burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
+            if match["start"]:
+                days[burst_id].append(dt.datetime.strptime(match["start"], "%Y%m%dT%H%M%SZ").date().isoformat())
+            else:
+                static.add(burst_id)
+        return [BurstStatus(b, b in static, tuple(sorted(days[b]))) for b in sorted({*days, *static})]
+
+
+def _of_store(store: Store) -> Status:
+    content = _Content(store)
+    runs = _runs(store)
+    if not (content.items or content.files or runs):
+        raise ConfigError(f"{store.url} holds no product and no run; check the address")
+    there = {_task_of(match) for match in content.items.values()}
+    return Status(
+        store.url,
+        tuple(content.bursts()),
+        None,
+        len(content.items),
+        failures=tuple(f for f in _failures(store, runs) if f.task not in there),
+        stale=tuple(content.stale()),
+        foreign=tuple(content.foreign),
+        runs=runs,
+    )
+
+
+def _of_run(config: RunConfig, workflow: str) -> Status:
+    made = plan(config, workflow=workflow)
+    store = open_store(config.store)
+    content = _Content(store)
+    runs = _runs(store)
+    wanted = {task.key for task in made.tasks}
+    return Status(
+        store.url,
+        tuple(_expected(made)),
+        len(made.tasks) + len(made.done),
+        len(made.done),
+        failures=tuple(f for f in _failures(store, runs) if f.task in wanted),
+        problems=made.problems,
+        stale=tuple(content.stale()),
+        foreign=tuple(content.foreign),
+        runs=runs,
+    )
+
+
+def _expected(made: Plan) -> Iterable[BurstStatus]:
+    present: defaultdict[str, list[str]] = defaultdict(list)
+    missing: defaultdict[str, list[str]] = defaultdict(list)
+    static: set[str] = set()
+    for key in made.done:
+        kind, burst_id, *start = key.split("/")
+        if kind == "static":
+            static.add(burst_id)
+        else:
+            present[burst_id].append(dt.datetime.strptime(start[0], "%Y%m%dT%H%M%SZ").date().isoformat())
+    for task in made.tasks:
+        if task.date:
+            missing[task.burst_id].append(task.date.isoformat())
+    for burst in made.bursts:
+        b = burst.burst_id
+        yield BurstStatus(b, b in static, tuple(sorted(present[b])), tuple(sorted(missing[b])))
+
+
+def _runs(store: Store) -> tuple[str, ...]:
+    return tuple(store.folders(RUNS))
+
+
+def _failures(store: Store, runs: Sequence[str]) -> list[Failed]:
+    """For each task the last word of the latest run that tried it, where that was no success."""
+    from sarcube.production.record import read_lines
+
+    last: dict[str, Failed | None] = {}
+    for run in runs:
+        try:
+            lines = read_lines(store, f"{RUNS}/{run}")
+        except (SarcubeError, ValueError):
+            continue  # a record cut short says nothing about the products
+        for line in lines:
+            cause = line.get("message") or line.get("cause", "")
+            bad = line["outcome"] in ("failed", "blocked")
+            last[line["task"]] = Failed(line["task"], run, cause) if bad else None
+    return [failed for failed in last.values() if failed]
+
+
+def _task_of(match: re.Match[str]) -> str:
+    burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
+    return f"rtc/{burst_id}/{match['start']}" if match["start"] else f"static/{burst_id}"
+
+
+def _is_product_file(path: PurePosixPath) -> bool:
+    try:
+        ProductName.parse(path.name)
+    except ProductError:
+        return False
+    return path.suffix in (".tif", ".png")

@@ -1,0 +1,55 @@
+"""A status for people."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sarcube.production.status import Status
+
+_DAYS = 6
+_ROWS = 200
+_KEYS = 10
+
+
+def table(found: Status) -> str:
+    """The status as text for a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    out = io.StringIO()
+    console = Console(file=out, width=140, force_terminal=False)
+    grid = Table(box=None, pad_edge=False)
+    for name in ("burst", "static layers", "dates present", "dates missing", "which"):
+        grid.add_column(name, justify="right" if name.startswith("dates") else "left")
+    for burst in found.bursts[:_ROWS]:
+        days = ", ".join(burst.missing[:_DAYS]) + (", ..." if len(burst.missing) > _DAYS else "")
+        static = "yes" if burst.static else "no"
+        grid.add_row(burst.burst_id, static, str(len(burst.present)), str(len(burst.missing)), days)
+    console.print(grid)
+    if len(found.bursts) > _ROWS:
+        console.print(f"... and {len(found.bursts) - _ROWS} more (--json lists all)")
+    lines = [f"problem: {p.subject}: {p.message}" for p in found.problems]
+    lines += [f"failed: {f.task} (run {f.run}): {f.cause}" for f in found.failures]
+    for keys, what in ((found.stale, "left by a killed attempt"), (found.foreign, "not written by sarcube")):
+        lines += [f"{what}: {key}" for key in keys[:_KEYS]]
+        if len(keys) > _KEYS:
+            lines.append(f"{what}: {len(keys) - _KEYS} more")
+    lines.append(headline(found))
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return out.getvalue().rstrip()
+
+
+def headline(found: Status) -> str:
+    """The status in one sentence."""
+    if found.expected is None:
+        text = f"{found.present} products of {len(found.bursts)} bursts"
+    else:
+        share = 100.0 * found.present / found.expected if found.expected else 100.0
+        text = f"{found.present} of {found.expected} products, {share:.1f} % complete"
+    for number, what in ((len(found.failures), "failed"), (len(found.problems), "problems")):
+        if number:
+            text += f", {number} {what}"
+    return text
