@@ -74,7 +74,7 @@ def area_factors(
     gamma, beta = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     ground = np.zeros(shape if sigma else (1, 1), np.float32)
     offsets = (window.first_line, window.first_sample)
-    _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, gamma, beta, ground)
+    _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, (0.9, 0.06), gamma, beta, ground)
     _normalise(gamma, beta, ground, np.float32(minimum))
     return AreaFactors(window, gamma, ground if sigma else None)
 
@@ -118,6 +118,7 @@ def _spread(
     y0: float,
     spacing: float,
     offsets: tuple[int, int],
+    tune: tuple[float, float],
     gamma: NDArray[np.float32],
     beta: NDArray[np.float32],
     ground: NDArray[np.float32],
@@ -126,7 +127,7 @@ def _spread(
     for chunk in prange(chunks):
         low = chunk * _CHUNK_LINES
         high = min(low + _CHUNK_LINES, gamma.shape[0])
-        _spread_chunk(rmap, heights, x0, y0, spacing, offsets, low, high, gamma, beta, ground)
+        _spread_chunk(rmap, heights, x0, y0, spacing, offsets, tune, low, high, gamma, beta, ground)
 
 
 @njit(cache=True, nogil=True)
@@ -137,6 +138,7 @@ def _spread_chunk(
     y0: float,
     spacing: float,
     offsets: tuple[int, int],
+    tune: tuple[float, float],
     low: int,
     high: int,
     gamma: NDArray[np.float32],
@@ -163,6 +165,9 @@ def _spread_chunk(
         map_row(rmap, y0, x0, spacing, a0, b0, heights[0], line0, sample0)
     top, bottom, end = float(low), float(high), float(samples)
     area = spacing * spacing
+    tolerance = tune[0]
+    limit = tune[1]
+    sample_metres = 2.329562
     for r in range(rows - 1):
         # The lower nodes of this row of facets must serve the next row too.
         a1, b1 = column_bounds(rmap, y0 - (r + 1.5) * spacing, x0, spacing, columns, window)
@@ -196,21 +201,57 @@ def _spread_chunk(
                 s3 = (xd - xc) * (ya - yd) - (yd - yc) * (xa - xd)
                 s4 = (xa - xd) * (yb - ya) - (ya - yd) * (xb - xa)
                 d1, d2 = h0[c + 1] - h1[c], h0[c] - h1[c + 1]
-                if (s1 > 0 and s2 > 0 and s3 > 0 and s4 > 0) or (s1 < 0 and s2 < 0 and s3 < 0 and s4 < 0):
+                bend = 0.0
+                if 0 < r < rows - 2 and 0 < c < columns - 2:
+                    bend = _bend(heights, r, c)
+                # Range of the facet's middle: that of the corners' mean, moved by the height above their mean.
+                shift = -bend * t0[2] / (math.sqrt(t0[14]) * sample_metres)
+                small, large = min(min(s1, s2), min(s3, s4)), max(max(s1, s2), max(s3, s4))
+                if (small > tolerance * large or large < tolerance * small) and abs(shift) < limit:
                     ny, nx = 0.5 * spacing * (d2 - d1), -0.5 * spacing * (d1 + d2)
                     g, b, s = _areas(t0, t1, f, base, ny, nx, area)
                     _share(acc, xa, xb, xc, xd, ya, yb, yc, yd, g, b, s, low, high, gamma, beta, ground)
                 else:
-                    # Triangles a, b, c (upper right) and a, c, d (lower left).
-                    ny, nx = spacing * (h0[c] - h0[c + 1]), spacing * (h1[c + 1] - h0[c + 1])
-                    g, b, s = _areas(t0, t1, f, base, 0.5 * ny, 0.5 * nx, 0.5 * area)
-                    _share(acc, xa, xb, xc, xc, ya, yb, yc, yc, g, b, s, low, high, gamma, beta, ground)
-                    ny, nx = spacing * (h1[c] - h1[c + 1]), spacing * (h1[c] - h0[c])
-                    g, b, s = _areas(t0, t1, f, base, 0.5 * ny, 0.5 * nx, 0.5 * area)
-                    _share(acc, xa, xc, xd, xd, ya, yc, yd, yd, g, b, s, low, high, gamma, beta, ground)
+                    # Four triangles around the middle, each with its own slope.
+                    xm, ym = 0.25 * (xa + xb + xc + xd) + shift, 0.25 * (ya + yb + yc + yd)
+                    hm = 0.25 * (h0[c] + h0[c + 1] + h1[c] + h1[c + 1]) + bend
+                    part = 0.25 * area
+                    half = 0.5 * spacing
+                    e, w = 0.5 * (h0[c] + h0[c + 1]) - hm, 0.5 * spacing * (h0[c] - h0[c + 1])
+                    g, b, s = _areas(t0, t1, f, base, 0.5 * w, -half * e, part)
+                    _share(acc, xm, xa, xb, xb, ym, ya, yb, yb, g, b, s, low, high, gamma, beta, ground)
+                    e, w = 0.5 * (h1[c] + h1[c + 1]) - hm, 0.5 * spacing * (h1[c] - h1[c + 1])
+                    g, b, s = _areas(t0, t1, f, base, 0.5 * w, half * e, part)
+                    _share(acc, xm, xc, xd, xd, ym, yc, yd, yd, g, b, s, low, high, gamma, beta, ground)
+                    e, w = 0.5 * (h0[c + 1] + h1[c + 1]) - hm, 0.5 * spacing * (h1[c + 1] - h0[c + 1])
+                    g, b, s = _areas(t0, t1, f, base, -half * e, 0.5 * w, part)
+                    _share(acc, xm, xb, xc, xc, ym, yb, yc, yc, g, b, s, low, high, gamma, beta, ground)
+                    e, w = 0.5 * (h0[c] + h1[c]) - hm, 0.5 * spacing * (h1[c] - h0[c])
+                    g, b, s = _areas(t0, t1, f, base, half * e, 0.5 * w, part)
+                    _share(acc, xm, xd, xa, xa, ym, yd, ya, ya, g, b, s, low, high, gamma, beta, ground)
         line0, line1 = line1, line0
         sample0, sample1 = sample1, sample0
         a0, b0 = a1, b1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _bend(heights: NDArray[np.float32], r: int, c: int) -> float:
+    """Height of the middle of facet (r, c) above the mean of its corners, by cubic interpolation."""
+    inner = heights[r, c] + heights[r, c + 1] + heights[r + 1, c] + heights[r + 1, c + 1]
+    sides = (
+        heights[r - 1, c]
+        + heights[r - 1, c + 1]
+        + heights[r + 2, c]
+        + heights[r + 2, c + 1]
+        + heights[r, c - 1]
+        + heights[r + 1, c - 1]
+        + heights[r, c + 2]
+        + heights[r + 1, c + 2]
+    )
+    corners = heights[r - 1, c - 1] + heights[r - 1, c + 2] + heights[r + 2, c - 1] + heights[r + 2, c + 2]
+    value = (81.0 * inner - 9.0 * sides + corners) / 256.0 - 0.25 * inner
+    # Beside a void the middle stays the corners' mean.
+    return value if value == value else 0.0
 
 
 @njit(cache=True, nogil=True, inline="always")
