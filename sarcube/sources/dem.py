@@ -112,7 +112,8 @@ def _add(
     total = np.empty_like(heights)
     for rows in _blocks(lattice.height):
         if polar:
-            points = _lonlat(lattice, *np.meshgrid(x, y[rows]))
+            lons, lats = _lonlat(lattice, *np.meshgrid(x, y[rows]))
+            points = ((lons + 180.0) % 360.0 - 180.0, lats)
         else:
             at = np.arange(rows.start, rows.stop)
             points = (_between(lon, rows_at, columns, at, len(x)), _between(lat, rows_at, columns, at, len(x)))

@@ -387,8 +387,8 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
         from scipy.ndimage import binary_dilation
 
         # One pixel is forgiven: bounds are often those of the DEM itself, rounded.
-        missing &= ~binary_dilation(covered)
-    if missing.any():
+        if not (missing & ~binary_dilation(covered)).any():
+            return
         share = missing.sum() / max(int(wanted.sum()), 1)
         raise DemError(
             f"{_names(infos)} does not cover {share:.1%} of the area: missing {_say(_extent(missing, lattice))}; "
