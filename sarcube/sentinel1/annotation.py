@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,14 @@ from numpy.typing import NDArray
 
 from sarcube.errors import SceneError
 from sarcube.geometry.orbit import Orbit
+from sarcube.sentinel1.burst_id import TO_MID_ROUND
 from sarcube.sentinel1.model import GeolocationGrid, Polynomial
 from sarcube.sentinel1.orbit_file import make_orbit
 from sarcube.sentinel1.xml_tree import Node, parse_xml, seconds
 
-MAX_LINES = 100_000  # of one burst; IW has about 1,500
-MAX_SAMPLES = 200_000
+POLARIZATIONS = ("VV", "VH", "HH", "HV")
+MAX_LINES = 10_000  # of one burst; IW has about 1,500
+MAX_SAMPLES = 60_000  # of a line; IW has about 25,000
 MAX_BURSTS = 1_000
 
 _POINT_LIMITS = {
@@ -109,6 +112,7 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
     product, info, timing = general.find("productInformation"), image.find("imageInformation"), root.find("swathTiming")
     downlink = general.find("downlinkInformationList/downlinkInformation")
     lines = timing.integer("linesPerBurst", 1, MAX_LINES)
+    _check_header(header)
     direction = product.text("pass").lower()
     if direction not in ("ascending", "descending"):
         raise product.fail(f"<pass> is {direction[:20]!r}")
@@ -134,7 +138,7 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
             "processingInformation/swathProcParamsList/swathProcParams/azimuthProcessing/processingBandwidth", 1, 1e5
         ),
         samples_of_image=info.integer("numberOfSamples", 1, MAX_SAMPLES),
-        lines_of_image=info.integer("numberOfLines", 1, 10_000_000),
+        lines_of_image=info.integer("numberOfLines", 0, 10_000_000),
         fm_rates=tuple(_fm_rate(node, epoch) for node in general.find_all("azimuthFmRateList/azimuthFmRate")),
         doppler_centroids=tuple(
             _polynomial(node, "dataDcPolynomial", epoch)
@@ -145,6 +149,14 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
         bursts=_bursts(timing, lines, epoch),
         geolocation=_geolocation(root, where, epoch),
     )
+
+
+def _check_header(header: Node) -> None:
+    mode, swath = header.text("mode"), header.text("swath")
+    if swath not in TO_MID_ROUND or mode != swath[:2]:
+        raise header.fail(f"mode {mode[:20]!r}, swath {swath[:20]!r}; only IW and EW can be read")
+    if not re.fullmatch("S1[A-Z]", header.text("missionId")) or header.text("polarisation") not in POLARIZATIONS:
+        raise header.fail("no Sentinel-1 mission or no polarization")
 
 
 def _orbit(root: Node, where: str, epoch: np.datetime64 | None) -> Orbit:
@@ -186,7 +198,7 @@ def _bursts(timing: Node, lines: int, epoch: np.datetime64) -> tuple[BurstEntry,
             azimuth_time=float(seconds(node.time("azimuthTime"), epoch)),
             sensing_time=float(seconds(node.time("sensingTime"), epoch)),
             anx_time=node.number("azimuthAnxTime", -1e5, 1e5),
-            burst_number=node.integer("burstId", 0, 10**9) if node.has("burstId") else None,
+            burst_number=node.integer("burstId", 1, 10**9) if node.has("burstId") else None,
             first_valid_sample=node.vector("firstValidSample", lines).astype(np.int32),
             last_valid_sample=node.vector("lastValidSample", lines).astype(np.int32),
         )

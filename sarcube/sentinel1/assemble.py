@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sarcube.errors import SceneError
 from sarcube.geometry.orbit import trim
 from sarcube.geometry.radar import SPEED_OF_LIGHT, RadarGrid
-from sarcube.sentinel1.annotation import Annotation, BurstEntry, parse_annotation
+from sarcube.sentinel1.annotation import POLARIZATIONS, Annotation, BurstEntry, parse_annotation
 from sarcube.sentinel1.burst_id import (
     BurstId,
     cycle_time,
@@ -24,7 +24,7 @@ from sarcube.sentinel1.footprint import burst_footprint
 from sarcube.sentinel1.model import Burst, Calibration, Channel, Noise, Samples, TopsParameters
 from sarcube.sentinel1.noise import parse_noise
 from sarcube.sentinel1.orbit_file import COVER_MARGIN, KEEP_MARGIN
-from sarcube.sentinel1.safe import POLARIZATIONS, Part, Safe
+from sarcube.sentinel1.safe import Part, Safe
 
 MID_SWATH = {"IW": "IW2", "EW": "EW3"}
 SAME_TIME = 1e-4  # s within which the polarizations of a burst start (a line lasts 2e-3 s)

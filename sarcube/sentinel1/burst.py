@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sarcube.errors import BurstNotFoundError, OrbitError
+from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
 from sarcube.geometry.orbit import Orbit, trim
 from sarcube.sentinel1.assemble import MID_SWATH, SceneReader, add_channel
 from sarcube.sentinel1.model import Burst
@@ -85,6 +85,8 @@ def _swath_bursts(
             burst = reader.burst(part, index, reader.channel(part, index, tables), mid_swath)
             known = found.get(burst_id)
             where = f"{reader.safe.path}: {part.annotation}"
+            if known is not None and part.polarization in known.channels:
+                raise SceneError(f"{where}: has {burst_id} twice (at {known.index} and {index}); the file is damaged")
             found[burst_id] = burst if known is None else add_channel(known, burst, where)
     return sorted(found.values(), key=lambda burst: burst.start_time)
 

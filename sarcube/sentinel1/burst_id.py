@@ -31,6 +31,7 @@ S1C_LAST_BEFORE_MOVE, S1C_OFFSET_AFTER_MOVE = 8018, 99
 FIRST_NODE_LONGITUDE = 0.146
 EARTH_RATE = 7.2921151467e-5  # rad/s (WGS 84)
 OFF_TRACK = 60.0  # s: further from the reference ground track than this, the geometry says nothing about the orbit
+SEAM = 120.0  # s for which an acquisition that began in orbit 175 keeps its own count into orbit 1
 _PATTERN = re.compile(r"t(\d{3})[_-](\d{6})[_-]((?:iw[1-3])|(?:ew[1-5]))", re.IGNORECASE)
 
 
@@ -96,6 +97,8 @@ def esa_burst_id(swath: str, relative_orbit: int, time_since_anx: float) -> Burs
     """
     mode = swath[:2]
     elapsed = time_since_anx + TO_MID_ROUND[swath] + (relative_orbit - 1) * ORBIT_PERIOD
+    if elapsed > CYCLE + SEAM:
+        elapsed -= CYCLE  # counted from a node of the cycle before
     number = 1 + math.floor((elapsed - PREAMBLE[mode]) / BEAM_INTERVAL[mode])
     number = (number - 1) % rounds_per_cycle(mode) + 1
     return BurstId(track_of(number, mode), number, swath)

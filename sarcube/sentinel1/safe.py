@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sarcube.errors import SceneError
+from sarcube.sentinel1.annotation import POLARIZATIONS
 from sarcube.sentinel1.bytes_source import ByteOpener, is_remote
 from sarcube.sentinel1.files import FolderFiles, RemoteFolderFiles, SafeFiles, ZipFiles
 from sarcube.sentinel1.manifest import Manifest, parse_manifest
@@ -18,7 +19,6 @@ _MEMBER = re.compile(
     r"(?P<platform>s1[a-d])-(?P<swath>iw[1-3]|ew[1-5])-slc-(?P<polarization>vv|vh|hh|hv)(?:-.+)?", re.IGNORECASE
 )
 _SCENE = re.compile(r"S1[A-D]_[A-Z0-9]{2}_SLC_.{10,}", re.IGNORECASE)
-POLARIZATIONS = ("VV", "VH", "HH", "HV")
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,6 @@ def open_files(path: str | Path, opener: ByteOpener | None = None) -> SafeFiles:
         return _rooted(FolderFiles(local))
     if not local.exists():
         raise SceneError(f"{text}: there is no such file or folder; check the path of the scene")
-    if local.name == "manifest.safe":
-        return _rooted(FolderFiles(local.parent))
     return _open_zip(text, local.stat().st_mtime_ns, local.stat().st_size)
 
 
@@ -132,7 +130,7 @@ def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
     Parameters
     ----------
     path : str or Path
-        Folder, zip, or with `opener` an s3:// or https:// address of either.
+        Folder (or the manifest in it), zip, or with `opener` an s3:// or https:// address of either.
     opener : callable, optional
         Gives a byte source for an address; `sarcube.sources` has one.
 
@@ -141,6 +139,9 @@ def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
     SceneError
         Not there, damaged, or no Sentinel-1 SLC in TOPS mode.
     """
+    path = str(path)
+    if not is_remote(path) and Path(path).name == "manifest.safe":
+        path = str(Path(path).parent)
     files = open_files(path, opener)
     names = tuple(name[len(files.root) :] for name in files.names() if name.startswith(files.root))
     notes: list[str] = []
@@ -151,7 +152,7 @@ def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
             f"{path}: holds no annotation of a Sentinel-1 IW or EW SLC (annotation/s1?-iw?-slc-??-*.xml); "
             "give a SAFE folder or its zip"
         )
-    return Safe(_name(str(path), files), str(path), files, parts, manifest, tuple(notes), opener)
+    return Safe(_name(path, files), path, files, parts, manifest, tuple(notes), opener)
 
 
 def _manifest(files: SafeFiles, names: tuple[str, ...], notes: list[str]) -> Manifest | None:

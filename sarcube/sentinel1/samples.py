@@ -67,7 +67,7 @@ def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArra
     if layout.direct:
         values = _read_strips(source, layout, first, stop, where)
     else:
-        values = _read_with_gdal(files, name, source, (first, stop, layout.samples), where)
+        values = _read_with_gdal(files, name, source, (first, stop, stored.samples), where)
     return values[:, : stored.samples]
 
 

@@ -12,6 +12,7 @@ from sarcube.errors import SceneError
 from sarcube.sentinel1.bytes_source import ByteSource
 
 MAX_SIDE = 1_000_000
+MAX_BLOCK = 512 << 20  # bytes of one unpacked strip or tile
 MAX_TAGS = 4096
 MAX_STRIPS = 2_000_000
 HEAD = 256 << 10  # the first read: header, directory and strip tables of an ESA file (109 kB) at once
@@ -115,10 +116,9 @@ def _tags(head: _Head, order: str, at: int, big: bool) -> dict[int, NDArray[np.i
     return tags
 
 
-_WIDTH, _LENGTH, _BITS, _COMPRESSION, _OFFSETS, _PER_PIXEL, _ROWS, _SIZES, _PLANAR, _TILE, _FORMAT = (
-    256, 257, 258, 259, 273, 277, 278, 279, 284, 322, 339,
-)  # fmt: skip
-_WANTED = {_WIDTH, _LENGTH, _BITS, _COMPRESSION, _OFFSETS, _PER_PIXEL, _ROWS, _SIZES, _PLANAR, _TILE, _FORMAT}
+_WIDTH, _LENGTH, _BITS, _COMPRESSION, _OFFSETS, _PER_PIXEL = 256, 257, 258, 259, 273, 277
+_ROWS, _SIZES, _PLANAR, _TILE, _TILE_LENGTH, _FORMAT = 278, 279, 284, 322, 323, 339
+_WANTED = {256, 257, 258, 259, 273, 277, 278, 279, 284, 322, 323, 339}
 
 
 def _layout(tags: dict[int, NDArray[np.int64]], order: str, source: ByteSource, where: str) -> TiffLayout:
@@ -141,6 +141,9 @@ def _layout(tags: dict[int, NDArray[np.int64]], order: str, source: ByteSource, 
     rows = min(max(1, first(_ROWS, lines)), lines)
     offsets, sizes = tags.get(_OFFSETS, np.empty(0, np.int64)), tags.get(_SIZES, np.empty(0, np.int64))
     plain = compression == 1 and _TILE not in tags
+    block = first(_TILE, samples) * first(_TILE_LENGTH, rows) * 4
+    if not plain and not 0 < block <= MAX_BLOCK:
+        raise SceneError(f"{where}: its strips or tiles take {block} bytes each once unpacked; the file is damaged")
     strips = -(-lines // rows)
     if plain:
         heights = np.minimum(rows, lines - np.arange(strips, dtype=np.int64) * rows)
