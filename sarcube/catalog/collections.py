@@ -10,7 +10,6 @@ import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import pystac
@@ -109,15 +108,17 @@ def update_collections(
 
 def _update(store: Store, name: str, schemas: Schemas, rebuild: bool, lock: Lock) -> None:
     markers = pending(store, name)
-    index = None if rebuild else read_index(store, name)
     marked = {marker.key for marker in markers}
-    if index is None:
-        items = walk_items(store, name, Selection())
-    else:
-        kept = ((key, stored) for key, stored in index.select(Selection()) if key not in marked)
-        items = chain(kept, read_items(store, sorted(marked)))
+    index = None if rebuild else read_index(store, name)
     writer = IndexWriter(name)
     summary = Summary(name)
+    if index is None or not index.current:
+        items = walk_items(store, name, Selection())
+    else:
+        writer.copy(index, marked)
+        for key, stored in index.outlines(marked):
+            summary.add(key, stored)
+        items = read_items(store, sorted(marked))
     ids: dict[str, str] = {}
     for number, (key, stored) in enumerate(items):
         writer.add(key, stored)

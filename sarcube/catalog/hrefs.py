@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import PurePosixPath
-from urllib.parse import urljoin
 
 from sarcube.products.store import Store
 
 
 def absolute_href(base: str, href: str) -> str:
-    """`href` as seen from the file at `base` (a path or an address)."""
-    if "://" in href or href.startswith("/"):
+    """`href` as seen from the file at `base` (an absolute path or an address)."""
+    if _absolute(href):
         return href
-    if "://" in base:
-        scheme, _, rest = base.partition("://")
-        return scheme + "://" + urljoin("http://" + rest, href).removeprefix("http://")
-    return urljoin(base, href)
+    scheme, mark, rest = base.rpartition("://")
+    parts = rest.split("/")[:-1]
+    for part in href.split("/"):
+        if part == ".." and len(parts) > 1:
+            parts.pop()
+        elif part not in (".", ".."):
+            parts.append(part)
+    return scheme + mark + "/".join(parts)
 
 
 def relative_href(store: Store, folder: PurePosixPath | str, href: str) -> str:
@@ -27,11 +29,19 @@ def relative_href(store: Store, folder: PurePosixPath | str, href: str) -> str:
 
 def moved_href(href: str, folder: str, target: str) -> str:
     """A relative href of a file in one folder of a store, as a file in another folder has to write it."""
-    if "://" in href or href.startswith("/"):
+    if _absolute(href):
         return href
-    return _relative(os.path.normpath(f"{folder}/{href}").replace(os.sep, "/"), target)
+    return _relative(absolute_href(f"/{folder}/x", href).removeprefix("/"), target.strip("/"))
+
+
+def _absolute(href: str) -> bool:
+    return href.startswith("/") or "://" in href
 
 
 def _relative(key: str, folder: str) -> str:
-    path = os.path.relpath(key, folder).replace(os.sep, "/")
-    return path if path.startswith("../") else f"./{path}"
+    parts, base = key.split("/"), folder.split("/")
+    common = 0
+    while common < min(len(parts) - 1, len(base)) and parts[common] == base[common]:
+        common += 1
+    up = "../" * (len(base) - common)
+    return (up or "./") + "/".join(parts[common:])

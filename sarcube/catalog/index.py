@@ -107,6 +107,14 @@ class IndexWriter:
         if len(self._rows) >= _BATCH:
             self._flush()
 
+    def copy(self, index: Index, without: set[str]) -> None:
+        """All rows of an older index but those of some keys."""
+        self._flush()
+        gone = pa.array(sorted(without), pa.string())
+        for table in index.tables():
+            kept = table.filter(pc.invert(pc.is_in(table["sarcube:key"], gone))) if without else table
+            self._writer.write_table(kept)
+
     def _flush(self) -> None:
         if self._rows:
             self._writer.write_table(pa.Table.from_pylist(self._rows, _SCHEMA))
@@ -129,6 +137,28 @@ class Index:
     def count(self) -> int:
         """Number of items."""
         return int(self._file.metadata.num_rows)
+
+    @property
+    def current(self) -> bool:
+        """Whether its columns are those that are written today."""
+        return bool(self._file.schema_arrow.equals(_SCHEMA))
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Everything, piece by piece."""
+        for group in range(self._file.num_row_groups):
+            yield self._file.read_row_group(group)
+
+    def outlines(self, without: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Items but those of some keys as (key, JSON), their assets empty: what a summary needs."""
+        for group in range(self._file.num_row_groups):
+            table = self._file.read_row_group(group, columns=["sarcube:key", "sarcube:item", "assets"])
+            present = _present(table["assets"])
+            keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
+            for i, (key, item) in enumerate(zip(keys, items, strict=True)):
+                if key not in without:
+                    stored = json.loads(item)
+                    stored["assets"] = {name: {} for name, there in present.items() if there[i]}
+                    yield key, stored
 
     def ids(self, markers: Iterable[Pending]) -> dict[str, str]:
         """Item ids of those keys that markers name."""
@@ -163,6 +193,11 @@ def read_index(store: Store, collection: str) -> Index | None:
     """The index of a collection, None where there is none."""
     key = f"{collection}/{FILE}"
     return Index(store.read_bytes(key)) if store.exists(key) else None
+
+
+def _present(assets: pa.ChunkedArray) -> dict[str, list[bool]]:
+    structs = assets.combine_chunks()
+    return {name: pc.is_valid(pc.struct_field(structs, [name, "href"])).to_pylist() for name in _ASSETS}
 
 
 def _matching(table: pa.Table, wanted: Selection) -> pa.Array:
