@@ -7,62 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.geometry.radar import SPEED_OF_LIGHT
+from sarcube.simulate.image import ImageId, header
+from sarcube.simulate.instrument_xml import (
+    antenna_pattern,
+    attitude_list,
+    downlink_list,
+    image_statistics,
+    quality,
+    raw_data_lists,
+)
 from sarcube.simulate.measurement import data_offset
 from sarcube.simulate.swaths import (
+    BURST_CYCLE,
     DC_RANGE_TIME,
     LINE_INTERVAL,
+    ORBIT_PERIOD,
     RADAR_FREQUENCY,
     RANGE_SAMPLING_RATE,
     SAMPLE_SPACING,
     WAVELENGTH,
 )
-from sarcube.simulate.timeline import BURSTS_PER_CYCLE, ScenePlan, SwathPlan
+from sarcube.simulate.timeline import ScenePlan, SwathPlan
 from sarcube.simulate.viewing import Track, angles, fit_track, ground_point, to_geodetic
 
 GRID_POINTS = 21  # of a line of the geolocation grid, as ESA's
-SPEED = 299_792_458.0
-
-
-@dataclass(frozen=True)
-class ImageId:
-    """What names one image of a scene.
-
-    Attributes
-    ----------
-    polarization : str
-    number : int
-        1-based, as in the file name.
-    scene : ScenePlan
-    swath : SwathPlan
-    """
-
-    polarization: str
-    number: int
-    scene: ScenePlan
-    swath: SwathPlan
-
-    @property
-    def start(self) -> np.datetime64:
-        return self.scene.utc(self.swath.bursts[0].first_line_time)
-
-    @property
-    def stop(self) -> np.datetime64:
-        window = self.swath.window
-        return self.scene.utc(self.swath.bursts[-1].first_line_time + (window.lines - 1) * LINE_INTERVAL)
-
-    @property
-    def lines(self) -> int:
-        return len(self.swath.bursts) * self.swath.window.lines
-
-    @property
-    def stem(self) -> str:
-        """File name without extension, `s1a-iw1-slc-vv-<start>-<stop>-<orbit>-<take>-<number>`."""
-        scene = self.scene
-        return (
-            f"{scene.platform.lower()}-{self.swath.swath.name.lower()}-slc-{self.polarization.lower()}-"
-            f"{compact(self.start).lower()}-{compact(self.stop).lower()}-{scene.absolute_orbit:06d}-"
-            f"{scene.data_take:06x}-{self.number:03d}"
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +47,6 @@ class GridPoints:
     height: float
     incidence: NDArray[np.float64]
     elevation: NDArray[np.float64]
-
-
-def compact(time: np.datetime64) -> str:
-    """`20240501T053012`."""
-    return str(time.astype("datetime64[s]")).replace("-", "").replace(":", "")
 
 
 def image_track(image: ImageId) -> Track:
@@ -104,30 +68,13 @@ def grid_points(image: ImageId, height: float) -> GridPoints:
     time, tau = np.meshgrid(times, range_time, indexing="ij")
     track = image_track(image)
     position, velocity, _ = track.state(time)
-    points = ground_point(position, velocity, tau * SPEED / 2, height)
+    points = ground_point(position, velocity, tau * SPEED_OF_LIGHT / 2, height)
     longitude, latitude, _ = to_geodetic(points)
     incidence, elevation = angles(track, points, time)
     return GridPoints(
         time, tau, np.repeat(lines, len(samples)).reshape(time.shape),
         np.tile(samples, len(lines)).reshape(time.shape), longitude, latitude, height, incidence, elevation,
     )  # fmt: skip
-
-
-def header(image: ImageId) -> str:
-    """`adsHeader`, common to annotation, calibration and noise."""
-    return f"""  <adsHeader>
-    <missionId>{image.scene.platform}</missionId>
-    <productType>SLC</productType>
-    <polarisation>{image.polarization}</polarisation>
-    <mode>IW</mode>
-    <swath>{image.swath.swath.name}</swath>
-    <startTime>{image.start}</startTime>
-    <stopTime>{image.stop}</stopTime>
-    <absoluteOrbitNumber>{image.scene.absolute_orbit}</absoluteOrbitNumber>
-    <missionDataTakeId>{image.scene.data_take}</missionDataTakeId>
-    <imageNumber>{image.number:03d}</imageNumber>
-  </adsHeader>
-"""
 
 
 def annotation_xml(image: ImageId, grid: GridPoints, statistics: tuple[float, float]) -> str:
@@ -139,41 +86,24 @@ def annotation_xml(image: ImageId, grid: GridPoints, statistics: tuple[float, fl
         (
             '<?xml version="1.0" encoding="UTF-8"?>\n<product>\n',
             header(image),
-            _quality(image, statistics),
+            quality(image, statistics),
             "  <generalAnnotation>\n",
             _product_information(image, track),
-            _downlink(image),
+            downlink_list(image),
             _orbit_list(image),
-            '    <attitudeList count="0"/>\n    <rawDataAnalysisList count="0"/>\n',
-            '    <replicaInformationList count="0"/>\n    <noiseList count="0"/>\n',
+            attitude_list(image),
+            raw_data_lists(image),
             _terrain_height(image, grid.height),
             _fm_rates(image, track),
             "  </generalAnnotation>\n",
             _image_annotation(image, track, float(grid.incidence[:, middle].mean()), statistics),
             _doppler(image),
-            '  <antennaPattern>\n    <antennaPatternList count="0"/>\n  </antennaPattern>\n',
+            antenna_pattern(image, grid.incidence, grid.elevation, grid.height),
             _swath_timing(scene, swath),
             _geolocation(scene, grid),
             '  <coordinateConversion>\n    <coordinateConversionList count="0"/>\n  </coordinateConversion>\n',
             '  <swathMerging>\n    <swathMergeList count="0"/>\n  </swathMerging>\n</product>\n',
         )
-    )
-
-
-def _statistics(statistics: tuple[float, float], pad: str) -> str:
-    mean, deviation = statistics
-    return (
-        f"{pad}<imageStatistics>\n{pad}  <outputDataMean>\n{pad}    <re>{mean:.6e}</re>\n{pad}    <im>{mean:.6e}</im>\n"
-        f"{pad}  </outputDataMean>\n{pad}  <outputDataStdDev>\n{pad}    <re>{deviation:.6e}</re>\n"
-        f"{pad}    <im>{deviation:.6e}</im>\n{pad}  </outputDataStdDev>\n{pad}</imageStatistics>\n"
-    )
-
-
-def _quality(image: ImageId, statistics: tuple[float, float]) -> str:
-    del image, statistics  # nothing was downlinked: no quality record, as the schema allows
-    return (
-        "  <qualityInformation>\n    <productQualityIndex>0.000000000000000e+00</productQualityIndex>\n"
-        '    <qualityDataList count="0"/>\n  </qualityInformation>\n'
     )
 
 
@@ -196,62 +126,6 @@ def _product_information(image: ImageId, track: Track) -> str:
       <radarFrequency>{RADAR_FREQUENCY:.15e}</radarFrequency>
       <azimuthSteeringRate>{image.swath.swath.steering_rate:.15e}</azimuthSteeringRate>
     </productInformation>
-"""
-
-
-_ERROR_COUNTS = (
-    "SyncMarker DataTakeId EccNumber TestMode RxChannelId InstrumentConfigId PacketCount PriCount SsbErrorFlag Mode "
-    "BaqBlockLength RangeDecimation RxGain TxRampRate TxPulseStartFrequency Rank Pri Swst Swl Polarisation TempComp "
-    "ElevationBeamAddress AzimuthBeamAddress SasTestMode CalType CalibrationBeamAddress CalMode TxPulseNumber "
-    "SignalType SwapFlag SwathNumber NumberOfQuads"
-).split()
-
-
-def _downlink(image: ImageId) -> str:
-    swath, scene = image.swath.swath, image.scene
-    first = scene.utc(image.swath.bursts[0].sensing_time)
-    last = scene.utc(image.swath.bursts[-1].sensing_time + 2 * swath.half_sensing)
-    errors = "".join(f"          <numErr{name}>0</numErr{name}>\n" for name in _ERROR_COUNTS)
-    return f"""    <downlinkInformationList count="1">
-      <downlinkInformation>
-        <swath>{swath.name}</swath>
-        <azimuthTime>{image.start}</azimuthTime>
-        <firstLineSensingTime>{first}</firstLineSensingTime>
-        <lastLineSensingTime>{last}</lastLineSensingTime>
-        <prf>{swath.prf:.15e}</prf>
-        <bitErrorCount>
-{errors}          <numIspHeaderErrors>0</numIspHeaderErrors>
-        </bitErrorCount>
-        <downlinkValues>
-          <pri>{1 / swath.prf:.15e}</pri>
-          <rank>{swath.rank}</rank>
-          <dataTakeId>{scene.data_take}</dataTakeId>
-          <eccNumber>8</eccNumber>
-          <rxChannelId>0</rxChannelId>
-          <instrumentConfigId>7</instrumentConfigId>
-          <dataFormat>
-            <baqBlockLength>256</baqBlockLength>
-            <echoFormat>FDBAQ</echoFormat>
-            <noiseFormat>BAQ 5 Bit</noiseFormat>
-            <calibrationFormat>Decimation</calibrationFormat>
-            <meanBitRate>0.000000000000000e+00</meanBitRate>
-          </dataFormat>
-          <rangeDecimation>
-            <decimationFilterBandwidth>{swath.range_bandwidth:.15e}</decimationFilterBandwidth>
-            <samplingFrequencyAfterDecimation>{RANGE_SAMPLING_RATE:.15e}</samplingFrequencyAfterDecimation>
-            <filterLength>44</filterLength>
-          </rangeDecimation>
-          <rxGain>-4.000000000000000e+00</rxGain>
-          <txPulseLength>5.240700000000000e-05</txPulseLength>
-          <txPulseStartFrequency>{-swath.range_bandwidth / 2:.15e}</txPulseStartFrequency>
-          <txPulseRampRate>{swath.range_bandwidth / 5.2407e-5:.15e}</txPulseRampRate>
-          <swathNumber>{swath.swath_number}</swathNumber>
-          <swlList count="0"/>
-          <swstList count="0"/>
-          <pointingStatusList count="0"/>
-        </downlinkValues>
-      </downlinkInformation>
-    </downlinkInformationList>
 """
 
 
@@ -284,7 +158,7 @@ def _terrain_height(image: ImageId, height: float) -> str:
 def fm_polynomial(track: Track, time: float, slant_range_time: float, samples: int) -> tuple[float, float, float]:
     """Azimuth FM rate over range time: -2 / wavelength times the range acceleration at zero Doppler, Hz/s."""
     tau = np.linspace(0, samples / RANGE_SAMPLING_RATE, 7)
-    ranges = (slant_range_time + tau) * SPEED / 2
+    ranges = (slant_range_time + tau) * SPEED_OF_LIGHT / 2
     position, velocity, acceleration = track.state(np.full(7, time))
     points = ground_point(position, velocity, ranges)
     closing = np.sum(velocity**2, axis=-1) - np.sum(acceleration * (points - position), axis=-1)
@@ -299,9 +173,7 @@ def _fm_rates(image: ImageId, track: Track) -> str:
     out = []
     for burst in swath.bursts:
         time = burst.sensing_time + swath.swath.half_sensing
-        c = fm_polynomial(
-            track, scene.orbit_time(time), swath.swath.fm_rate_range_time, swath.swath.samples
-        )
+        c = fm_polynomial(track, scene.orbit_time(time), swath.swath.fm_rate_range_time, swath.swath.samples)
         out.append(
             f"      <azimuthFmRate>\n        <azimuthTime>{scene.utc(time)}</azimuthTime>\n"
             f"        <t0>{swath.swath.fm_rate_range_time:.15e}</t0>\n"
@@ -314,7 +186,7 @@ def _fm_rates(image: ImageId, track: Track) -> str:
 def _image_annotation(image: ImageId, track: Track, incidence: float, statistics: tuple[float, float]) -> str:
     swath, scene = image.swath, image.scene
     position, velocity, _ = track.state(np.array([scene.orbit_time(swath.bursts[0].first_line_time)]))
-    middle = np.array([swath.mid_range_time * SPEED / 2])
+    middle = np.array([swath.mid_range_time * SPEED_OF_LIGHT / 2])
     ground = np.linalg.norm(ground_point(position, velocity, middle)) / np.linalg.norm(position)
     spacing = float(np.linalg.norm(velocity) * ground * LINE_INTERVAL)
     band = swath.swath
@@ -350,7 +222,7 @@ def _image_annotation(image: ImageId, track: Track, incidence: float, statistics
       <numberOfLines>{image.lines}</numberOfLines>
       <zeroDopMinusAcqTime>0.000000000000000e+00</zeroDopMinusAcqTime>
       <incidenceAngleMidSwath>{incidence:.15e}</incidenceAngleMidSwath>
-{_statistics(statistics, "      ")}    </imageInformation>
+{image_statistics(statistics, "      ")}    </imageInformation>
     <processingInformation>
       <rawDataAnalysisUsed>true</rawDataAnalysisUsed>
       <orbitDataFileUsed>true</orbitDataFileUsed>
@@ -379,7 +251,14 @@ def _image_annotation(image: ImageId, track: Track, incidence: float, statistics
     }          <processorScalingFactor>1.000000e+00</processorScalingFactor>
         </swathProcParams>
       </swathProcParamsList>
-      <inputDimensionsList count="0"/>
+      <inputDimensionsList count="1">
+        <inputDimensions>
+          <azimuthTime>{scene.utc(swath.bursts[0].sensing_time)}</azimuthTime>
+          <swath>{band.name}</swath>
+          <numberOfInputSamples>{swath.window.samples}</numberOfInputSamples>
+          <numberOfInputLines>{round(2 * band.half_sensing * band.prf) * len(swath.bursts)}</numberOfInputLines>
+        </inputDimensions>
+      </inputDimensionsList>
       <referenceRange>8.000000000000000e+05</referenceRange>
       <ellipsoidName>WGS84</ellipsoidName>
       <ellipsoidSemiMajorAxis>6.378137000000000e+06</ellipsoidSemiMajorAxis>
@@ -435,7 +314,8 @@ def _swath_timing(scene: ScenePlan, swath: SwathPlan) -> str:
     base = data_offset(window.lines * len(swath.bursts))
     out = []
     for i, burst in enumerate(swath.bursts):
-        cycles = (scene.absolute_orbit - 1) // 175
+        # Counted from the mission's first revolution.
+        earlier = round((scene.absolute_orbit - scene.relative_orbit) * ORBIT_PERIOD / BURST_CYCLE)
         out.append(f"""      <burst>
         <azimuthTime>{scene.utc(burst.first_line_time)}</azimuthTime>
         <azimuthAnxTime>{burst.first_line_time:.15e}</azimuthAnxTime>
@@ -443,7 +323,7 @@ def _swath_timing(scene: ScenePlan, swath: SwathPlan) -> str:
         <byteOffset>{base + i * window.lines * window.samples * 4}</byteOffset>
         <firstValidSample count="{window.lines}">{first}</firstValidSample>
         <lastValidSample count="{window.lines}">{last}</lastValidSample>
-        <burstId absolute="{burst.number + cycles * BURSTS_PER_CYCLE}">{burst.number}</burstId>
+        <burstId absolute="{burst.number + earlier}">{burst.number}</burstId>
       </burst>
 """)
     return (
@@ -455,8 +335,8 @@ def _swath_timing(scene: ScenePlan, swath: SwathPlan) -> str:
 
 def _geolocation(scene: ScenePlan, grid: GridPoints) -> str:
     out = []
-    for index in np.ndindex(grid.time.shape):
-        utc = (scene.orbit.epoch + np.timedelta64(round(grid.time[index] * 1e9), "ns")).astype("datetime64[us]")
+    for index in np.ndindex(*grid.time.shape):
+        utc = (scene.orbit.epoch + np.timedelta64(round(float(grid.time[index]) * 1e9), "ns")).astype("datetime64[us]")
         longitude = (grid.longitude[index] + 180) % 360 - 180
         out.append(f"""      <geolocationGridPoint>
         <azimuthTime>{utc}</azimuthTime>

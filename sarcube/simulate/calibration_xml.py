@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.simulate.annotation_xml import GridPoints, ImageId, header
+from sarcube.simulate.annotation_xml import GridPoints
+from sarcube.simulate.image import ImageId, header
 from sarcube.simulate.swaths import BURST_CYCLE
 
 CALIBRATION_CONSTANT = 237.0  # betaNought of every real IW SLC: beta0 = |DN|^2 / 237^2

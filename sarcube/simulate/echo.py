@@ -114,7 +114,7 @@ def mean_beta0(
         count = min(_CHUNK, window.last_line - first + 1)
         row_count = math.ceil((count + 2 * drift) / _ROW) + 1
         start = radar.first_line_time + (first - drift) * radar.line_interval
-        rows = start + np.arange(row_count) * _ROW * radar.line_interval
+        rows = start + np.arange(row_count, dtype=np.float64) * (_ROW * radar.line_interval)
         lattice = _lattice(track, rows, first_range, step, columns, transformer)
         power = np.zeros((scatterers.gamma0.shape[0], count, window.shape[1]), dtype=np.float32)
         p, v, a = track.state(rows)
@@ -157,7 +157,8 @@ def _cell_azimuth(radar: RadarGrid, track: Track, window: Window, height: float)
         p, v, _ = track.state(np.full(ranges.shape, time))
         points.append(ground_point(p, v, ranges, height))
     spacing = np.linalg.norm(points[1] - points[0], axis=-1) / 8
-    return np.interp(np.arange(window.first_sample, window.last_sample + 1), samples, spacing)
+    cells = np.arange(window.first_sample, window.last_sample + 1, dtype=np.float64)
+    return np.asarray(np.interp(cells, samples, spacing), dtype=np.float64)
 
 
 def _lattice(
@@ -192,7 +193,9 @@ def _height(heights, left, top, posting, x, y):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
-def _row(out, i, lattice, state, row_time, columns, radar, delays, heights, raster):  # type: ignore[no-untyped-def]
+def _row(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    out, i, lattice, state, row_time, columns, radar, delays, heights, raster
+):
     """One row of vertices: X, Y, Z, line, sample, x, y, and 1 where the radar sees it (columns, 8)."""
     first_time, interval, first_range, spacing = radar
     zenith, scale, mid_range, pulse_delay = delays
@@ -244,7 +247,7 @@ def _row(out, i, lattice, state, row_time, columns, radar, delays, heights, rast
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
-def _splat(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0915
+def _splat(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     power, lattice, states, rows, columns, radar, origin, delays, heights, raster, classes, gamma0
 ):
     """Add every facet's gamma0 times projected area to the radar cells that it covers."""
@@ -294,9 +297,9 @@ def _splat(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0915
             la, lb = line - 0.5 * wl + 0.5, line + 0.5 * wl + 0.5
             sa, sb = sample - 0.5 * ws + 0.5, sample + 0.5 * ws + 0.5
             density = area / (wl * ws)
-            for k in range(max(int(math.floor(la)), 0), min(int(math.floor(lb)), lines - 1) + 1):
+            for k in range(max(math.floor(la), 0), min(math.floor(lb), lines - 1) + 1):
                 part = density * (min(lb, k + 1.0) - max(la, k))
-                for q in range(max(int(math.floor(sa)), 0), min(int(math.floor(sb)), samples - 1) + 1):
+                for q in range(max(math.floor(sa), 0), min(math.floor(sb), samples - 1) + 1):
                     share = part * (min(sb, q + 1.0) - max(sa, q))
                     for pol in range(pols):
                         power[pol, k, q] += gamma0[pol, kind] * share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,7 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
     while (np.ptp(x) + 2 * margin) * (np.ptp(y) + 2 * margin) / posting**2 > _MOST_CELLS:
         posting *= 2
     # Multiples of six postings: both the DEM (three) and the truth (two) then start on the same corner.
-    outer = GeoGrid.snapped(
-        epsg, (min(x) - margin, min(y) - margin, max(x) + margin, max(y) + margin), 6 * posting
-    )
+    outer = GeoGrid.snapped(epsg, (min(x) - margin, min(y) - margin, max(x) + margin, max(y) + margin), 6 * posting)
     grid = GeoGrid(epsg, outer.left, outer.top, posting, outer.width * 6, outer.height * 6)
     center = options.center
     if options.aoi is not None:
@@ -88,9 +87,7 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
     return Ground(terrain, scene, (float(scene.heights.min()), float(scene.heights.max())))
 
 
-def write_raster(
-    path: Path, values: NDArray[np.generic], grid: GeoGrid, nodata: float | None, tags: dict[str, str]
-) -> None:
+def write_raster(path: Path, values: NDArray[Any], grid: GeoGrid, nodata: float | None, tags: dict[str, str]) -> None:
     """A compressed tiled GeoTIFF."""
     import rasterio
 
@@ -134,7 +131,8 @@ def write_truth(
         write_raster(folder / f"{date}_landcover.tif", classes, fine, None, names)
         for polarization in polarizations:
             table = np.array(ground.scene.gamma0[i][polarization], dtype=np.float32)
-            mean = sum(table[classes[a::2, b::2]] for a in (0, 1) for b in (0, 1)) / np.float32(4)
+            quarters = np.stack([table[classes[a::2, b::2]] for a in (0, 1) for b in (0, 1)])
+            mean = quarters.mean(axis=0, dtype=np.float32)
             tags = {"POLARIZATION": polarization, "QUANTITY": "gamma0, linear power"}
             write_raster(folder / f"{date}_gamma0_{polarization}.tif", mean, coarse, float("nan"), tags)
 

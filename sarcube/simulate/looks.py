@@ -43,9 +43,7 @@ class Look:
 
 def plan_looks(scene: ScenePlan, polarizations: tuple[str, ...]) -> list[Look]:
     """The looks of all bursts of a planned scene."""
-    return [
-        plan_look(scene, plan, i, polarizations) for plan in scene.swaths for i in range(len(plan.bursts))
-    ]
+    return [plan_look(scene, plan, i, polarizations) for plan in scene.swaths for i in range(len(plan.bursts))]
 
 
 def plan_look(scene: ScenePlan, plan: SwathPlan, index: int, polarizations: tuple[str, ...]) -> Look:

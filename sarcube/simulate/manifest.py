@@ -23,6 +23,7 @@ _SCHEMAS = {
     "s1Level1CalibrationSchema": "s1-level-1-calibration.xsd",
     "s1Level1MeasurementSchema": "s1-level-1-measurement.xsd",
 }
+_DESCRIBED = "acquisitionPeriod platform generalProductInformation measurementOrbitReference measurementFrameSet"
 _NSSDC = {"S1A": "2014-016A", "S1B": "2016-025A", "S1C": "2024-235A", "S1D": "2025-251A"}
 
 
@@ -75,9 +76,7 @@ def manifest_xml(
     ring : sequence of (longitude, latitude)
         Corners of the footprint in degrees.
     """
-    swaths = "".join(
-        f"                  <s1sarl1:swath>{p.swath.name}</s1sarl1:swath>\n" for p in scene.swaths
-    )
+    swaths = "".join(f"                  <s1sarl1:swath>{p.swath.name}</s1sarl1:swath>\n" for p in scene.swaths)
     received = "".join(
         f"            <s1sarl1:transmitterReceiverPolarisation>{p}</s1sarl1:transmitterReceiverPolarisation>\n"
         for p in polarizations
@@ -87,7 +86,9 @@ def manifest_xml(
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <xfdu:XFDU {_NAMESPACES} version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/slc/standard/iwdp">
   <informationPackageMap>
-    <xfdu:contentUnit unitType="SAFE Archive Information Package" textInfo="Sentinel-1 IW Level-1 SLC Product" dmdID="acquisitionPeriod platform generalProductInformation measurementOrbitReference measurementFrameSet" pdiID="processing">
+    <xfdu:contentUnit unitType="SAFE Archive Information Package" textInfo="Sentinel-1 IW Level-1 SLC Product" dmdID="{
+        _DESCRIBED
+    }" pdiID="processing">
 {"".join(_unit(m) for m in members)}    </xfdu:contentUnit>
   </informationPackageMap>
   <metadataSection>
@@ -146,7 +147,7 @@ def manifest_xml(
             <safe:orbitNumber type="stop">{scene.absolute_orbit}</safe:orbitNumber>
             <safe:relativeOrbitNumber type="start">{scene.relative_orbit}</safe:relativeOrbitNumber>
             <safe:relativeOrbitNumber type="stop">{scene.relative_orbit}</safe:relativeOrbitNumber>
-            <safe:cycleNumber>{(scene.absolute_orbit - 1) // 175 + 1}</safe:cycleNumber>
+            <safe:cycleNumber>{(scene.absolute_orbit - scene.relative_orbit) // 175 + 15}</safe:cycleNumber>
             <safe:phaseIdentifier>1</safe:phaseIdentifier>
             <safe:extension>
               <s1:orbitProperties>
@@ -172,6 +173,9 @@ def manifest_xml(
             <s1sarl1:productType>SLC</s1sarl1:productType>
             <s1sarl1:productTimelinessCategory>Fast-24h</s1sarl1:productTimelinessCategory>
             <s1sarl1:sliceProductFlag>false</s1sarl1:sliceProductFlag>
+            <s1sarl1:segmentStartTime>{span[0]}</s1sarl1:segmentStartTime>
+            <s1sarl1:sliceNumber>0</s1sarl1:sliceNumber>
+            <s1sarl1:totalSlices>0</s1sarl1:totalSlices>
           </s1sarl1:standAloneProductInformation>
 ''',
         )

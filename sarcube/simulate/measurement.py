@@ -86,11 +86,11 @@ class MeasurementFile:
         data = np.ascontiguousarray(values, dtype="<i2")
         if values.shape[1] == self.samples:
             self._file.seek(self._offset + first_line * self.samples * 4)
-            self._file.write(data)
+            self._file.write(data.tobytes())
             return
         for i, line in enumerate(data):
             self._file.seek(self._offset + ((first_line + i) * self.samples + first_sample) * 4)
-            self._file.write(line)
+            self._file.write(line.tobytes())
 
     def close(self) -> None:
         self._file.close()

@@ -1,4 +1,4 @@
-"""Precise orbit files (AUX_POEORB) of the simulated passes, as ESA names and writes them (PGSI-GSEG-EOPG-FS-05-0001)."""
+"""Precise orbit files (AUX_POEORB) of the simulated passes, as ESA writes them (PGSI-GSEG-EOPG-FS-05-0001)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sarcube.simulate.annotation_xml import compact
+from sarcube.simulate.image import compact
 from sarcube.simulate.swaths import ORBIT_PERIOD
 from sarcube.simulate.timeline import ScenePlan
 
@@ -22,12 +22,10 @@ def write_poeorb(folder: Path, scene: ScenePlan) -> Path:
     start = day - np.timedelta64(3618, "s")
     stop = day + np.timedelta64(86400 + 3582, "s")
     created = day + np.timedelta64(20 * 86400 + 8 * 3600, "s")
-    name = (
-        f"{scene.platform}_OPER_AUX_POEORB_OPOD_{compact(created)}_V{compact(start)}_{compact(stop)}"
-    )
+    name = f"{scene.platform}_OPER_AUX_POEORB_OPOD_{compact(created)}_V{compact(start)}_{compact(stop)}"
     offset = float((scene.anx - start.astype("datetime64[ns]")) / np.timedelta64(1, "ns")) * 1e-9
     seconds = np.arange(0, int((stop - start) / np.timedelta64(1, "s")) + 1, 10)
-    position, velocity = scene.pass_orbit.state(seconds - offset)
+    position, velocity = scene.pass_orbit.state((seconds - offset).astype(np.float64))
     revolution = scene.absolute_orbit + np.floor((seconds - offset) / ORBIT_PERIOD).astype(int)
     utc = start + seconds.astype("timedelta64[s]")
     out = []

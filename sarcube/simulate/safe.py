@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.sentinel1.assemble import TO_MID_SWATH
-
-from sarcube.simulate.annotation_xml import GridPoints, ImageId, annotation_xml, compact, grid_points
+from sarcube.simulate.annotation_xml import GridPoints, annotation_xml, grid_points
 from sarcube.simulate.calibration_xml import (
     CALIBRATION_CONSTANT,
     NoiseTables,
@@ -23,14 +22,14 @@ from sarcube.simulate.calibration_xml import (
 )
 from sarcube.simulate.echo import Delays, Window, mean_beta0
 from sarcube.simulate.ground import Ground
-from sarcube.simulate.looks import Look, aoi_window, look_ring, plan_look
+from sarcube.simulate.image import ImageId, compact
+from sarcube.simulate.looks import Look, aoi_window, plan_look
 from sarcube.simulate.manifest import Member, crc16, manifest_xml, member
 from sarcube.simulate.measurement import MeasurementFile
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.speckle import speckle_samples
 from sarcube.simulate.swaths import LINE_INTERVAL
 from sarcube.simulate.timeline import ScenePlan, SwathPlan
-
 
 ZENITH_DELAY = 2.3  # m, static troposphere at sea level
 
@@ -58,14 +57,10 @@ class Statistics:
         return mean, float(np.sqrt(max(self._squares / self._count - mean**2, 0.0)))
 
 
-def write_safe(
-    folder: Path, scene: ScenePlan, date_index: int, ground: Ground, options: SimulationOptions
-) -> Path:
+def write_safe(folder: Path, scene: ScenePlan, date_index: int, ground: Ground, options: SimulationOptions) -> Path:
     """Write one scene into `folder`; the path of the SAFE folder or zip is returned."""
     start = min(b.first_line_time for p in scene.swaths for b in p.bursts)
-    stop = max(
-        p.bursts[-1].first_line_time + (p.window.lines - 1) * LINE_INTERVAL for p in scene.swaths
-    )
+    stop = max(p.bursts[-1].first_line_time + (p.window.lines - 1) * LINE_INTERVAL for p in scene.swaths)
     name = (
         f"{scene.platform}_IW_SLC__1S{_polarization_code(options.polarizations)}_{compact(scene.utc(start))}_"
         f"{compact(scene.utc(stop))}_{scene.absolute_orbit:06d}_{scene.data_take:06X}"
@@ -228,9 +223,7 @@ def write_echo(
 ) -> None:
     """Simulate one burst's window and put it into the measurement files, one per polarization of the look."""
     scatterers = ground.scatterers(settings.date_index, look.polarizations)
-    beta = mean_beta0(
-        look.radar, look.track, window, ground.terrain, scatterers, settings.delays, settings.threads
-    )
+    beta = mean_beta0(look.radar, look.track, window, ground.terrain, scatterers, settings.delays, settings.threads)
     for k, file in enumerate(files):
         power = beta[k]
         power *= (settings.gain[k] ** 2).astype(np.float32)

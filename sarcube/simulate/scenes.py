@@ -64,7 +64,7 @@ def _plain(co: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
 def _demo(
     options: SimulationOptions, grid: GeoGrid, heights: Heights, center: tuple[float, float], dates: int
 ) -> Scene:
-    """A valley with a lake south-west of the center, forest on the hills, fields in the plain, a clear-cut north-east."""
+    """A lake south-west of the center, forest on the hills, fields in the low, a clear-cut north-east."""
     size = _extent(options)
     x = (grid.x()[None, :] - center[0]) / size
     y = (grid.y()[:, None] - center[1]) / size
@@ -72,7 +72,8 @@ def _demo(
     # The lake: an uneven ellipse; its bed is level, its banks blend into the hills.
     lx, ly = (x + 0.20) / 0.17, (y + 0.17) / 0.11
     angle = np.arctan2(ly, lx)
-    ripple = sum(a * np.cos(k * angle + p) for k, a, p in zip((2, 3, 5), (0.10, 0.08, 0.05), rng.uniform(0, 6, 3), strict=True))
+    waves = zip((2, 3, 5), (0.10, 0.08, 0.05), rng.uniform(0, 6, 3), strict=True)
+    ripple = sum(amplitude * np.cos(k * angle + phase) for k, amplitude, phase in waves)
     shore = np.hypot(lx, ly) / (1 + ripple)
     lake = shore < 1
     shaped = heights

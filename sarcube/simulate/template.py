@@ -172,7 +172,7 @@ def _settings(burst: Burst, window: Window, date_index: int, options: Simulation
 def _gain(calibration: Calibration, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float64]:
     """betaNought along the window, of the vector nearest to its middle line."""
     nearest = int(np.argmin(np.abs(calibration.line - lines.mean())))
-    return np.interp(samples, calibration.sample, calibration.beta_nought[nearest])
+    return np.asarray(np.interp(samples, calibration.sample, calibration.beta_nought[nearest]), dtype=np.float64)
 
 
 def _noise(noise: Noise, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -188,7 +188,7 @@ def _noise(noise: Noise, lines: NDArray[np.int64], samples: NDArray[np.int64]) -
         across = (samples >= block.first_sample) & (samples <= block.last_sample)
         factor = np.interp(lines, block.line, block.factor)
         power *= np.where(inside[:, None] & across[None, :], factor[:, None], 1.0)
-    return power.astype(np.float32)
+    return np.asarray(power, dtype=np.float32)
 
 
 def _tie_points(burst: Burst) -> list[TiePoint]:

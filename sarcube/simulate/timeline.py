@@ -10,7 +10,7 @@ import numpy as np
 
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import SPEED_OF_LIGHT
-from sarcube.sentinel1.burst_id import ORBIT_OFFSET, rounds_per_cycle
+from sarcube.sentinel1.burst_id import ORBIT_OFFSET
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.reference_orbit import ReferenceOrbit, place
 from sarcube.simulate.swaths import (
@@ -23,8 +23,6 @@ from sarcube.simulate.swaths import (
     BurstWindow,
     Swath,
 )
-
-BURSTS_PER_CYCLE = rounds_per_cycle("IW")  # burst numbers run from 1 to this in 175 revolutions
 
 # S1A's orbit 50174 crossed its node at this instant (annotation of 2023-09-04).
 _ANX_50174 = np.datetime64("2023-09-04T05:56:46.992390000", "ns")
@@ -109,9 +107,8 @@ class ScenePlan:
 
     def utc(self, time: float) -> np.datetime64:
         """UTC of a time since the ascending node, rounded to microseconds as annotation carries it."""
-        return (self.anx + np.timedelta64(round(time * 1e9), "ns") + np.timedelta64(500, "ns")).astype(
-            "datetime64[us]"
-        )
+        instant = np.int64(self.anx.astype(np.int64)) + np.int64(round(time * 1e9) + 500)
+        return np.datetime64(int(instant // 1000), "us")
 
     def orbit_time(self, time: float) -> float:
         """Seconds since the epoch of `orbit`, of a time since the ascending node, as annotated (microseconds)."""
@@ -162,9 +159,7 @@ def _middle_of_cycle(number: float, track: int) -> float:
     return PREAMBLE + (number - 0.5) * BURST_CYCLE - (track - 1) * ORBIT_PERIOD
 
 
-def _choose_revolution(
-    platform: str, day: np.datetime64, middle: float, count: int
-) -> tuple[int, np.datetime64, int]:
+def _choose_revolution(platform: str, day: np.datetime64, middle: float, count: int) -> tuple[int, np.datetime64, int]:
     period = np.timedelta64(round(ORBIT_PERIOD * 1e9), "ns")
     shift = np.timedelta64(0 if platform == "S1A" else 6 * 86400, "s")
     skip = math.ceil((day - _ANX_50174 - shift) / period)
@@ -190,7 +185,7 @@ def _absolute_orbit(platform: str, date: dt.date, track: int) -> int:
     return nearest if nearest > 0 else base or 175
 
 
-def _scene(  # noqa: PLR0913
+def _scene(  # noqa: PLR0913, PLR0917
     options: SimulationOptions,
     swaths: list[Swath],
     date: dt.date,
@@ -214,18 +209,14 @@ def _scene(  # noqa: PLR0913
             start = focus if start is None else start
             focus = start + round((focus - start) / LINE_INTERVAL) * LINE_INTERVAL
             bursts.append(
-                BurstPlan(
-                    number + i, focus + window.first_line * LINE_INTERVAL, middle + swath.sensing_offset, window
-                )
+                BurstPlan(number + i, focus + window.first_line * LINE_INTERVAL, middle + swath.sensing_offset, window)
             )
         plans.append(SwathPlan(swath, tuple(bursts)))
     first = min(b.first_line_time for p in plans for b in p.bursts)
     last = max(b.first_line_time for p in plans for b in p.bursts) + 3.2
     times = np.arange(math.floor(first) - 65, last + 70, 10.0)
     direction = options.direction
-    return ScenePlan(
-        date, platform, absolute, track, anx, direction, orbit, orbit.vectors(anx, times), tuple(plans)
-    )
+    return ScenePlan(date, platform, absolute, track, anx, direction, orbit, orbit.vectors(anx, times), tuple(plans))
 
 
 def _window(swath: Swath, size: tuple[int, int] | None) -> BurstWindow:

@@ -41,11 +41,13 @@ class Track:
     def state(self, time: Array) -> tuple[Array, Array, Array]:
         """Position, velocity, acceleration, each (..., 3)."""
         x = (np.asarray(time) - self.middle) / self.half
-        out = []
-        c = self.coefficients
+        out: list[Array] = []
+        c: Array = self.coefficients
         for order in range(3):
-            out.append(np.moveaxis(np.polynomial.polynomial.polyval(x, c), 0, -1) / self.half**order)
-            c = np.polynomial.polynomial.polyder(c)
+            out.append(
+                np.asarray(np.moveaxis(np.polynomial.polynomial.polyval(x, c), 0, -1) / self.half**order, np.float64)
+            )
+            c = np.asarray(np.polynomial.polynomial.polyder(c), np.float64)
         return out[0], out[1], out[2]
 
 
@@ -135,7 +137,7 @@ def ground_point(position: Array, velocity: Array, slant_range: Array, height: A
     cosine = (r**2 + slant_range**2 - radius**2) / (2 * r * slant_range)
     with np.errstate(invalid="ignore"):
         look = np.arccos(np.where(np.abs(cosine) < 1, cosine, np.nan))
-    point = position + slant_range[..., None] * (
+    point: Array = position + slant_range[..., None] * (
         np.cos(look)[..., None] * nadir + np.sin(look)[..., None] * right
     )
     for _ in range(8):
