@@ -134,7 +134,7 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "processes": True,
         "memory_limit": memory,
         "resources": {MEMORY: memory},
-        "dashboard_address": None,
+        "dashboard_address": "127.0.0.1:0",
         "silence_logs": logging.CRITICAL,
         "host": "127.0.0.1",
         **profile.options,

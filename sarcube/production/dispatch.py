@@ -25,6 +25,7 @@ from sarcube.production.task import Task
 from sarcube.production.workflow import Context
 
 _TICK_S = 0.5
+_WINDOW = 64
 _BATCH_S = 0.02  # results that come in together are fetched together: one round trip instead of many
 _LOOK_S = 5.0  # how often the workers are counted
 _SETTLE_S = 0.5  # news of a dying worker and of the tasks it took come on different ways
@@ -134,11 +135,11 @@ class Dispatcher:
 
     # --- submitting
 
-    def _fill(self) -> None:
+    def _fill(self, room: int = 0) -> None:
         while due := self._feed.due():
             self._submit(*due)
         slots = sum(int(w["nthreads"]) for w in self._workers.values())
-        window = self.options.window or max(32, 4 * slots)
+        window = (self.options.window or max(_WINDOW, 4 * slots)) + room
         while len(self._flights) < window and (task := self._feed.next()):
             self._submit(task, 1)
         for task, cause in self._feed.take_blocked():
@@ -166,13 +167,17 @@ class Dispatcher:
     # --- hearing
 
     def _step(self) -> None:
+        """Hear what there is to hear, then act on all of it at once."""
         ended: list[tuple[str, int]] = []
-        timeout = _TICK_S
-        while True:
+        deadline = time.monotonic() + _TICK_S
+        heard = False
+        while (left := deadline - time.monotonic()) > 0.0:
             try:
-                kind, value = self._news.get(timeout=timeout)
+                kind, value = self._news.get(timeout=left)
             except queue.Empty:
                 break
+            if not heard:
+                heard, deadline = True, min(deadline, time.monotonic() + _BATCH_S)
             if kind == "ended":
                 ended.append(value)
             elif kind == "began":
@@ -181,7 +186,7 @@ class Dispatcher:
                     self.emit("start", flight.task, value["worker"], attempt=flight.attempt)
             else:
                 self._hear(value)
-            timeout = _BATCH_S
+        self._fill(room=len(ended))  # before their results are fetched, so that workers do not wait for that
         self._gather(ended)
         self._settle()
         if time.monotonic() - self._looked > _LOOK_S:
@@ -197,6 +202,8 @@ class Dispatcher:
         for flight, result in zip(finished, results, strict=True):
             self._land(flight)
             self._result(flight, result)
+        for worker in {result.worker for result in results if result.tainted}:
+            self._restart(worker)
         for flight, status in states:
             if status == "error":
                 error = flight.future.exception()
@@ -220,8 +227,6 @@ class Dispatcher:
         task = flight.task
         if self._running.get(result.worker) == task.key:
             del self._running[result.worker]
-        if result.tainted:
-            self._restart(result.worker)
         if result.status == "failed":
             story = self._stories[task.key]
             story.failures += 1

@@ -20,7 +20,7 @@ class ProduceOptions:
     deaths : int
         A task that killed its worker so many times is set aside.
     window : int, optional
-        Most tasks on the cluster at a time; default four per worker thread, at least 32.
+        Most tasks on the cluster at a time; default four per worker thread, at least 64.
     patience_s : float
         How long to wait while there is no worker at all.
     record : bool

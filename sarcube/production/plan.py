@@ -162,6 +162,8 @@ def plan(config: RunConfig | str | Path, *, workflow: str = DEFAULT, remake: boo
     """
     if not isinstance(config, RunConfig):
         config = RunConfig.from_file(config)
+    # Paths made absolute: workers stand in other folders, and the record must be readable from anywhere.
+    config = RunConfig.from_dict(config.model_dump(mode="json", exclude_none=True), base=Path.cwd())
     work = load_workflow(workflow)
     found = work.find(config)
     groups = _by_burst(found.units)

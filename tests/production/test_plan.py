@@ -1,0 +1,148 @@
+"""Plans: what is to do, why, and how they are shown."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError, SourceError
+from sarcube.production import rehearsal
+from sarcube.production.plan import Plan, plan
+from sarcube.products.names import item_key
+
+Rehearse = Callable[..., Plan]
+
+
+def finish(made: Plan, keys: int | None = None) -> None:
+    """Commit the first products of a plan as its tasks would."""
+    from sarcube.production.workflow import Context
+
+    context = Context("test", made.config, made.workflow)
+    for task in made.tasks[:keys]:
+        rehearsal.WORKFLOW.run(task, context)
+
+
+def test_every_burst_has_static_layers_once_and_then_its_dates(rehearse: Rehearse) -> None:
+    made = rehearse(bursts=3, dates=4)
+    assert len(made.tasks) == 3 * (1 + 4)
+    for burst in {t.burst_id for t in made.tasks}:
+        own = [t for t in made.tasks if t.burst_id == burst]
+        assert [t.kind for t in own] == ["static", "rtc", "rtc", "rtc", "rtc"]
+        assert all(t.after == own[0].key for t in own[1:])
+        assert [t.start for t in own[1:]] == sorted(t.start for t in own[1:])  # type: ignore[type-var]
+        assert len({t.grid for t in own}) == 1
+    assert [t.rank for t in made.tasks] == sorted(t.rank for t in made.tasks)
+
+
+def test_two_plans_are_equal(rehearse: Rehearse) -> None:
+    assert rehearse(bursts=2).tasks == rehearse(bursts=2).tasks
+
+
+def test_what_exists_is_not_planned_again(rehearse: Rehearse) -> None:
+    first = rehearse(bursts=2, dates=3)
+    finish(first, 6)  # burst 1 whole, burst 2: static layers and one date
+    again = rehearse(bursts=2, dates=3)
+    assert [t.key for t in again.tasks] == [t.key for t in first.tasks[6:]]
+    assert all(t.after is None for t in again.tasks)
+    assert len(again.done) == 6
+    finish(again)
+    assert rehearse(bursts=2, dates=3).tasks == ()
+
+
+def test_the_grid_of_static_layers_is_kept_for_ever(rehearse: Rehearse) -> None:
+    first = rehearse(bursts=1, dates=1)
+    finish(first, 1)
+    path = Path(first.config.store) / item_key(first.config.collections.static, first.tasks[0].burst_id, None)
+    item = json.loads(path.read_text())
+    item["properties"]["proj:shape"] = [7, 9]
+    path.write_text(json.dumps(item))
+    assert rehearse(bursts=1, dates=1).tasks[0].grid.shape == (7, 9)
+
+
+def test_another_resolution_is_a_problem_and_no_task(rehearse: Rehearse) -> None:
+    first = rehearse(bursts=2, dates=1)
+    finish(first, 1)
+    config = first.config.model_copy(update={"grid": first.config.grid.model_copy(update={"resolution": 30.0})})
+    again = plan(config, workflow=rehearsal.NAME)
+    assert "one grid for ever" in again.problems[0].message
+    assert {t.burst_id for t in again.tasks} == {first.tasks[2].burst_id}
+
+
+def test_linking_refuses_bursts_without_static_layers(rehearse: Rehearse) -> None:
+    first = rehearse(bursts=2, dates=1)
+    finish(first, 1)
+    config = first.config.model_copy(update={"link_static_layers": True})
+    again = plan(config, workflow=rehearsal.NAME)
+    assert [t.key for t in again.tasks] == [first.tasks[1].key]
+    assert len(again.problems) == 1
+    assert again.problems[0].subject == first.tasks[2].burst_id
+    assert "RTC_S1_STATIC" in again.problems[0].message
+
+
+def test_static_layers_may_live_elsewhere(rehearse: Rehearse, tmp_path: Path) -> None:
+    first = rehearse(bursts=1, dates=1)
+    static_only = first.config.model_copy(update={"product": "RTC_S1_STATIC", "store": str(tmp_path / "static")})
+    made = plan(static_only, workflow=rehearsal.NAME)
+    assert [t.kind for t in made.tasks] == ["static"]
+    finish(made)
+    linked = first.config.model_copy(update={"static_store": str(tmp_path / "static"), "link_static_layers": True})
+    assert [t.kind for t in plan(linked, workflow=rehearsal.NAME).tasks] == ["rtc"]
+
+
+def test_remake_plans_what_exists(rehearse: Rehearse) -> None:
+    first = rehearse(bursts=1, dates=2)
+    finish(first)
+    again = plan(first.config, workflow=rehearsal.NAME, remake=True)
+    assert [t.kind for t in again.tasks] == ["rtc", "rtc"]
+    assert all(t.remake for t in again.tasks)
+
+
+def test_nothing_found_says_where_it_looked(tmp_path: Path) -> None:
+    config = RunConfig.from_dict(
+        {
+            "source": {"kind": "local", "path": "/data/scenes"},
+            "dem": {"path": "dem.tif", "heights": "ellipsoid"},
+            "store": str(tmp_path),
+            "engine_options": {"bursts": 0},
+        }
+    )
+    with pytest.raises(SourceError, match="/data/scenes"):
+        plan(config, workflow=rehearsal.NAME)
+
+
+def test_an_unknown_workflow_is_a_clear_error(rehearse: Rehearse) -> None:
+    with pytest.raises(ConfigError, match=r"module:attribute"):
+        plan(rehearse().config, workflow="sarcube.nowhere:X")
+
+
+def test_views_tell_the_same(rehearse: Rehearse) -> None:
+    made = rehearse(bursts=3, dates=2)
+    facts = json.loads(made.to_json())
+    assert facts["totals"]["tasks"] == len(facts["tasks"]) == 9
+    assert {t["key"] for t in facts["tasks"]} == {t.key for t in made.tasks}
+    features = json.loads(made.to_geojson())["features"]
+    assert [f["id"] for f in features] == [b.burst_id for b in made.bursts]
+    table = made.table()
+    assert "9 tasks to do" in table
+    assert all(t.burst_id in table for t in made.tasks)
+    page = made.to_html()
+    assert page.count("<polygon") == 3
+    assert "9 tasks to do" in made._repr_html_()
+
+
+def test_pages_load_nothing_from_elsewhere(rehearse: Rehearse) -> None:
+    page = rehearse().to_html()
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", page)
+    assert "<script" not in page
+
+
+def test_tasks_are_small_to_ship(rehearse: Rehearse) -> None:
+    made = rehearse(bursts=20, dates=49)
+    assert len(made.tasks) == 1000
+    assert sum(len(pickle.dumps(t)) for t in made.tasks) < 2_000_000  # 20 MB for ten thousand

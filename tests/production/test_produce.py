@@ -1,0 +1,190 @@
+"""Runs on real worker processes: what fails is data, what is lost is done again, what kills is set aside."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sarcube.production import rehearsal
+from sarcube.production.events import Event
+from sarcube.production.options import ProduceOptions
+from sarcube.production.plan import Plan, plan
+from sarcube.production.produce import Outcome, produce
+from sarcube.production.workflow import Context
+from sarcube.products.names import item_key
+
+Rehearse = Callable[..., Plan]
+QUICK = ProduceOptions(backoff_s=0.2, attempts=3)
+FIRST = "rtc/t001_000001_iw1/20240103T053000Z"
+SECOND = "rtc/t001_000002_iw2/20240103T053002Z"
+THIRD = "rtc/t001_000003_iw3/20240103T053005Z"
+
+
+def failed(outcome: Outcome) -> dict[str, str]:
+    return {f.key: f.error for f in outcome.failed}
+
+
+def test_a_run_makes_every_item_once(rehearse: Rehearse, two_workers: Any, items_of: Any) -> None:
+    made = rehearse(bursts=4, dates=3)
+    outcome = produce(made, two_workers)
+    assert outcome.ok
+    assert outcome.exit_code == 0
+    assert outcome.done == 16
+    found = items_of(made.config.store)
+    assert {item["id"] for item in found.values()} == {t.key for t in made.tasks}
+
+
+def test_a_second_run_starts_no_cluster(rehearse: Rehearse, two_workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    produce(rehearse(bursts=2), two_workers)
+
+    def refuse(*_args: object) -> None:
+        raise AssertionError("a cluster was started")
+
+    monkeypatch.setattr("sarcube.cluster.connect", refuse)
+    begun = time.monotonic()
+    outcome = produce(rehearse(bursts=2))
+    assert (outcome.done, outcome.skipped, outcome.ok) == (0, 8, True)
+    assert time.monotonic() - begun < 2.0
+
+
+def test_faults_are_data(rehearse: Rehearse, two_workers: Any, items_of: Any) -> None:
+    faults = {FIRST: "bad", SECOND: "bug", THIRD: "flaky", "static/t001_000004_iw1": "bad"}
+    made = rehearse(bursts=5, dates=3, faults=faults)
+    events: list[Event] = []
+    outcome = produce(made, two_workers, on_event=events.append, options=QUICK)
+    assert failed(outcome) == {FIRST: "SceneError", SECOND: "ZeroDivisionError", "static/t001_000004_iw1": "SceneError"}
+    assert {f.burst_id for f in outcome.blocked} == {"t001_000004_iw1"}
+    assert len(outcome.blocked) == 3
+    assert all("the measurement is truncated" in f.message for f in outcome.blocked)
+    assert outcome.done == len(items_of(made.config.store)) == 20 - 3 - 3
+    assert outcome.exit_code == 1
+    retried = [e.task.key for e in events if e.kind == "retry" and e.task]
+    assert retried == [THIRD], "only what may pass is tried again"
+    attempts = {f.key: f.attempts for f in outcome.failed}
+    assert attempts[FIRST] == 1
+    assert next(f.trace for f in outcome.failed if f.key == SECOND).startswith("Traceback")
+    assert not next(f.trace for f in outcome.failed if f.key == FIRST)
+
+
+def test_what_never_passes_is_given_up(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=1, dates=1, faults={FIRST: "leak"})
+    outcome = produce(made, two_workers, options=QUICK)
+    assert [f.attempts for f in outcome.failed] == [3]
+    assert outcome.failed[0].error == "TransferError"
+
+
+def test_a_burst_that_kills_its_worker_is_set_aside_and_the_rest_is_done(
+    rehearse: Rehearse, two_workers: Any, items_of: Any
+) -> None:
+    made = rehearse(bursts=4, dates=3, faults={FIRST: "kill", SECOND: "kill-once"})
+    deaths: list[str] = []
+
+    def note(event: Event) -> None:
+        if event.kind == "worker_lost" and event.task:
+            deaths.append(event.task.key)
+
+    outcome = produce(made, two_workers, on_event=note, options=QUICK)
+    assert failed(outcome) == {FIRST: "KilledWorker"}
+    assert "3 workers died" in outcome.failed[0].message
+    assert outcome.done + outcome.skipped == len(items_of(made.config.store)) == 15
+    assert deaths.count(FIRST) == 3
+    assert deaths.count(SECOND) == 1
+
+
+def test_a_hung_task_runs_out_of_time_and_its_worker_is_restarted(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=2, dates=2, faults={FIRST: "hang"})
+    before = set(two_workers.scheduler_info()["workers"])
+    outcome = produce(made, two_workers, options=ProduceOptions(time_limit_s=1.5))
+    assert failed(outcome) == {FIRST: "TaskTimeoutError"}
+    # Results that lay on the restarted worker are asked for again, and then the products exist.
+    assert outcome.done + outcome.skipped == 5
+    assert set(two_workers.scheduler_info()["workers"]) != before
+
+
+def test_the_record_tells_what_happened(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=2, dates=2, faults={FIRST: "bad"})
+    outcome = produce(made, two_workers)
+    record = Path(outcome.record)
+    lines = [json.loads(x) for p in sorted(record.glob("tasks-*.jsonl")) for x in p.read_text().splitlines()]
+    assert {line["task"]: line["outcome"] for line in lines} == {
+        t.key: "failed" if t.key == FIRST else "done" for t in made.tasks
+    }
+    done = next(line for line in lines if line["outcome"] == "done")
+    assert done["seconds"] >= 0
+    assert done["peak_mb"] > 10
+    assert done["worker"].startswith("tcp://")
+    summary = json.loads((record / "summary.json").read_text())
+    assert summary["done"] == 5
+    assert summary["failed"] == 1
+    assert json.loads((record / "run.json").read_text())["versions"]["numpy"]
+    from sarcube.config import RunConfig
+
+    assert RunConfig.from_file(record / "run.yaml") == made.config
+    report = (record / "report.html").read_text()
+    assert report.count("<polygon") == 2
+    assert "the measurement is truncated" in report
+    assert "http" not in report.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_history_serves_the_next_estimate(rehearse: Rehearse, two_workers: Any) -> None:
+    first = rehearse(bursts=2, dates=1, seconds=0.05)
+    produce(first, two_workers)
+    again = plan(first.config, workflow=rehearsal.NAME, remake=True)
+    assert again.tasks[0].estimate.cpu_s < 0.5 < first.tasks[1].estimate.cpu_s
+
+
+def test_remake_replaces(rehearse: Rehearse, two_workers: Any) -> None:
+    first = rehearse(bursts=1, dates=1)
+    produce(first, two_workers)
+    path = Path(first.config.store) / item_key(first.config.collections.rtc, *_burst_and_start(first))
+    path.write_text("{}")
+    outcome = produce(plan(first.config, workflow=rehearsal.NAME, remake=True), two_workers)
+    assert outcome.done == 1
+    assert json.loads(path.read_text())["id"] == first.tasks[1].key
+
+
+def _burst_and_start(made: Plan) -> tuple[str, Any]:
+    return made.tasks[1].burst_id, made.tasks[1].start
+
+
+def test_secrets_appear_nowhere(rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task whose error text holds the whole environment, canaries and all."""
+    from sarcube.cluster import Profile, connect
+
+    canaries = {
+        "AWS_SECRET_ACCESS_KEY": "canary-aws-2f8e1c",
+        "EARTHDATA_PASSWORD": "canary-earth-77aa",
+        "CDSE_TOKEN": "canary-cdse-90bd",
+    }
+    for name, value in canaries.items():
+        monkeypatch.setenv(name, value)
+    made = rehearse(bursts=1, dates=2, faults={FIRST: "leak"})
+    events: list[Event] = []
+    with connect(Profile(workers=1, memory=1.0)) as client:
+        outcome = produce(made, client, on_event=events.append, options=QUICK)
+    assert "AWS_SECRET_ACCESS_KEY=***" in outcome.failed[0].message
+    told = repr(outcome) + repr(events) + "".join(t.key for t in made.tasks) + made.to_json() + made.to_html()
+    for value in canaries.values():
+        assert value not in told
+        for path in Path(made.config.store).rglob("*"):
+            assert value not in path.name
+            assert path.is_dir() or value.encode() not in path.read_bytes(), path
+
+
+def test_losing_a_race_counts_as_existing(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=2, dates=2)
+    for task in made.tasks[:3]:
+        rehearsal.WORKFLOW.run(task, Context("other", made.config, made.workflow))
+    outcome = produce(made, two_workers)
+    assert (outcome.done, outcome.skipped) == (3, 3)
+    assert outcome.ok
+
+
+def test_an_outcome_reads_like_a_sentence(rehearse: Rehearse, two_workers: Any) -> None:
+    outcome = produce(rehearse(bursts=1, dates=2, faults={FIRST: "bad"}), two_workers)
+    assert str(outcome).startswith("2 done, 0 existed, 1 failed in ")
