@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -28,6 +29,79 @@ def doctor(as_json: bool = JSON) -> None:
     raise typer.Exit(0 if all(check.ok is not False for check in checks) else 2)
 
 
+def simulate(  # noqa: PLR0917
+    directory: Path = typer.Argument(..., help="folder to fill; must not hold an archive"),
+    template: list[Path] = typer.Option([], "--template", help="real SAFE (without samples) to fill; once per date"),
+    dem: Path = typer.Option(None, "--dem", help="heights above the ellipsoid; none: fractal terrain"),
+    center: str = typer.Option("8.2,48.0", "--center", help="longitude,latitude of the bursts (own orbit)"),
+    direction: str = typer.Option("descending", "--direction", help="ascending or descending"),
+    dates: str = typer.Option("2024-05-01,2024-05-13,2024-05-25", "--dates", help="days, comma-separated"),
+    platform: str = typer.Option("S1A", "--platform", help="S1A, S1B, S1C or S1D"),
+    swaths: str = typer.Option("IW1,IW2", "--swaths", help="sub-swaths, comma-separated"),
+    bursts: str = typer.Option("2", "--bursts", help="bursts per sub-swath; with --template indices like 0,1"),
+    polarizations: str = typer.Option("VV,VH", "--polarizations", help="VV,VH or HH,HV or one"),
+    aoi: str = typer.Option(None, "--aoi", help="west,south,east,north: only this part gets an echo"),
+    crop: bool = typer.Option(False, "--crop", help="narrow the swaths to the AOI (small files; own orbit)"),
+    truth: str = typer.Option("demo", "--truth", help="demo, checkerboard or constant"),
+    relief: float = typer.Option(110.0, "--relief", help="fractal terrain: standard deviation, metres"),
+    no_noise: bool = typer.Option(False, "--no-noise", help="no thermal noise in the echo"),
+    no_delays: bool = typer.Option(False, "--no-delays", help="no atmosphere and bistatic delay in the echo"),
+    format: str = typer.Option("folder", "--format", help="folder or zip"),
+    seed: int = typer.Option(1, "--seed", help="the same seed gives the same archive"),
+    as_json: bool = JSON,
+) -> None:
+    """Write a simulated Sentinel-1 archive with its known truth: SAFE, orbits, DEM, gamma0 per date.
+
+    Example: sarcube simulate archive --aoi=8.12,47.95,8.28,48.05 --crop
+
+    Example: sarcube simulate archive --template S1A_IW_SLC__...SAFE --dem dem.tif --swaths IW1 --bursts 0,1
+    """
+    import datetime as dt
+
+    from sarcube.cli.output import bounding_box
+    from sarcube.errors import ConfigError
+    from sarcube.simulate.archive import simulate as write_archive
+    from sarcube.simulate.options import SimulationOptions
+
+    try:
+        longitude, latitude = (float(v) for v in center.split(","))
+        days = tuple(dt.date.fromisoformat(d.strip()) for d in dates.split(","))
+        indices = [int(b) for b in bursts.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--center, --dates or --bursts: {error}; see sarcube simulate --help") from error
+    options = SimulationOptions(
+        center=(longitude, latitude),
+        direction=direction,  # type: ignore[arg-type]
+        dates=days,
+        platforms=(platform,),
+        swaths=tuple(swaths.upper().split(",")),
+        bursts=indices[0] if len(indices) == 1 and not template else tuple(indices),
+        polarizations=tuple(polarizations.upper().split(",")),
+        template=tuple(template) if template else None,
+        dem=dem,
+        aoi=bounding_box(aoi),
+        crop=crop,
+        truth=truth,  # type: ignore[arg-type]
+        relief=relief,
+        noise=not no_noise,
+        delays=not no_delays,
+        format=format,  # type: ignore[arg-type]
+        seed=seed,
+    )
+    archive = write_archive(directory, options)
+    if as_json:
+        echo_json(asdict(archive))
+        return
+    typer.echo(f"{len(archive.scenes)} scenes of {len(archive.burst_ids)} bursts ({', '.join(archive.burst_ids)})")
+    for path, what in (
+        (archive.scenes[0].parent, "scenes"),
+        (archive.orbits, "orbit files"),
+        (archive.dem, "DEM, heights above the ellipsoid"),
+        (archive.truth, "the known truth"),
+    ):
+        typer.echo(f"   {path}  {what}")
+
+
 def demo(
     directory: Path = typer.Argument(Path("demo"), help="folder to fill"),
     as_json: bool = JSON,
@@ -36,7 +110,7 @@ def demo(
 
     Example: sarcube demo demo
     """
-    from sarcube.production.demo import run_demo
+    from sarcube.production.demo.run import run_demo
 
     report = run_demo(directory, echo=lambda line: typer.echo(line, err=as_json))
     if as_json:
@@ -45,5 +119,6 @@ def demo(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the tree."""
+    app.command()(simulate)
     app.command()(demo)
     app.command()(doctor)

@@ -8,6 +8,8 @@ from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
+from sarcube.production.plan import Plan
+from sarcube.production.produce import Outcome
 
 EXIT_DONE = 0
 EXIT_SOME_FAILED = 1
@@ -124,3 +126,16 @@ def _static_store(options: SceneOptions) -> str | None:
         return options.static_store
     bucket, folder = options.linked_static_layers_s3_bucket, options.linked_static_layers_s3_project_folder
     return f"s3://{bucket}/{folder}"
+
+
+def scene_exit_code(plan: Plan, outcome: Outcome | None) -> int:
+    """The exit code that operators of the AWS pipeline expect."""
+    if outcome is None:
+        return EXIT_DONE
+    if plan.config.link_static_layers and any("no static layers" in p.message for p in outcome.problems):
+        return EXIT_STATIC_MISSING
+    if any(failure.error == "DownloadTimeoutError" for failure in outcome.failed):
+        return EXIT_DOWNLOAD_TIMED_OUT
+    if not outcome.ok:
+        return EXIT_SOME_FAILED
+    return EXIT_DONE if plan.tasks else EXIT_NOTHING_TO_DO

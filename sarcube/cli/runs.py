@@ -1,0 +1,126 @@
+"""Commands that plan and carry out runs: plan, run, status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from sarcube.cli.output import JSON, echo_json, echo_lines
+
+if TYPE_CHECKING:
+    from sarcube.config import RunConfig
+    from sarcube.production.plan import Plan
+    from sarcube.production.produce import Outcome
+
+_RUN = typer.Argument(..., help="run file (YAML)")
+
+
+def plan(
+    run: Path = _RUN,
+    as_json: bool = JSON,
+    geojson: Path = typer.Option(None, "--geojson", help="write the bursts as GeoJSON"),
+    html: Path = typer.Option(None, "--html", help="write a page with a map"),
+) -> None:
+    """Say what a run would do: bursts, dates, what exists, what is missing, bytes and time. Nothing is computed.
+
+    Example: sarcube plan run.yaml --html plan.html
+    """
+    from sarcube.production.plan import plan as make_plan
+
+    planned = make_plan(run)
+    if geojson:
+        geojson.write_text(planned.to_geojson())
+    if html:
+        html.write_text(planned.to_html())
+    typer.echo(planned.to_json() if as_json else planned.table())
+
+
+def run(
+    run: Path = _RUN,
+    dry_run: bool = typer.Option(False, "--dry-run", "-n", help="stop after the plan"),
+    remake: bool = typer.Option(False, "--make-existing-products", help="make again what exists"),
+    as_json: bool = JSON,
+) -> None:
+    """Do what a run file asks for and what does not exist yet.
+
+    Stop it with Ctrl-C and run it again as you like. Exit codes: 0 done, 1 some tasks failed (the rest is kept),
+    2 something must be changed.
+
+    Example: sarcube run run.yaml
+    """
+    from sarcube.config import RunConfig
+
+    _, outcome = carry_out(RunConfig.from_file(run), as_json=as_json, remake=remake, dry_run=dry_run)
+    raise typer.Exit(outcome.exit_code if outcome else 0)
+
+
+def status(
+    subject: str = typer.Argument(..., metavar="STORE|RUN", help="a store, or a run file"),
+    refill: Path = typer.Option(None, "--refill", help="write a run file of what is missing (needs a run file)"),
+    as_json: bool = JSON,
+) -> None:
+    """Tell what a store has against what it should have, what failed and why, and files that belong nowhere.
+
+    Example: sarcube status store
+    """
+    from sarcube.config import RunConfig
+    from sarcube.errors import ConfigError
+    from sarcube.production import status as rooms
+
+    config = RunConfig.from_file(subject) if subject.endswith((".yaml", ".yml")) else None
+    found = rooms.status(config or subject)
+    if refill:
+        if config is None:
+            raise ConfigError("--refill needs a run file instead of a store: only a run says what should be there")
+        missing = rooms.refill(config, found)
+        if missing is not None:
+            refill.write_text(missing.to_yaml())
+    typer.echo(found.to_json() if as_json else found.table())
+    if refill and not as_json:
+        typer.echo(f"run file of what is missing: {refill}" if refill.exists() else "nothing is missing")
+
+
+def carry_out(
+    config: RunConfig, *, as_json: bool = False, remake: bool = False, dry_run: bool = False
+) -> tuple[Plan, Outcome | None]:
+    """Plan, say so, produce with progress, and print the end of it."""
+    from sarcube.production.plan import plan as make_plan
+    from sarcube.production.produce import produce
+    from sarcube.production.progress import show_progress
+
+    planned = make_plan(config, remake=remake)
+    if not as_json:
+        typer.echo(planned.table())
+    if dry_run:
+        if as_json:
+            typer.echo(planned.to_json())
+        return planned, None
+    with show_progress() as show:
+        outcome = produce(planned, on_event=show)
+    if as_json:
+        echo_json(asdict(outcome))
+    else:
+        echo_lines(_ending(planned, outcome))
+    return planned, outcome
+
+
+def _ending(planned: Plan, outcome: Outcome) -> Iterator[str]:
+    for failure in (*outcome.failed, *outcome.blocked):
+        what = "blocked" if failure in outcome.blocked else "failed"
+        yield f"{what}: {failure.key} {failure.scene}: {failure.message}"
+    if not planned.tasks and outcome.ok:
+        yield f"nothing to do: all {outcome.skipped} products exist"
+        return
+    yield str(outcome)
+    if outcome.record:
+        yield f"record: {outcome.record}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the tree."""
+    for command in (plan, run, status):
+        app.command()(command)
