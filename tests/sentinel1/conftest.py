@@ -177,7 +177,7 @@ def tiff_bytes(values: np.ndarray, *, order: str = "<", big: bool = False, rows:
     data_at = tables + 2 * strips * item
     heights = [min(rows, lines - i * rows) for i in range(strips)]
     sizes = [height * samples * 4 for height in heights]
-    starts = [data_at + sum(sizes[:i]) + i * gap for i in range(strips)]
+    starts = [data_at + int(at) + i * gap for i, at in enumerate(np.cumsum([0, *sizes[:-1]]))]
 
     def number(value: int, size: int) -> bytes:
         return value.to_bytes(size, "little" if order == "<" else "big")
@@ -208,9 +208,8 @@ def tiff_bytes(values: np.ndarray, *, order: str = "<", big: bool = False, rows:
     )
     out = start + number(entries, 8 if big else 2) + body + number(0, 8 if big else 4)
     out += b"".join(number(x, item) for x in starts) + b"".join(number(x, item) for x in sizes)
-    for i, height in enumerate(heights):
-        out += values[i * rows : i * rows + height].astype(order + "i2").tobytes() + b"\xee" * gap
-    return out
+    strips_of = (values[i * rows : i * rows + height] for i, height in enumerate(heights))
+    return out + b"".join(strip.astype(order + "i2").tobytes() + b"\xee" * gap for strip in strips_of)
 
 
 MANIFEST = b"""<?xml version="1.0"?><xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1">

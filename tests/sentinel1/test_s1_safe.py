@@ -181,7 +181,7 @@ def test_real_scene_without_samples(shared_data: Path) -> None:
     burst = read_bursts(safe, swaths=["IW2"])[3]
     assert burst.burst_id == "t071_151202_iw2"
     assert burst.ipf_version == "003.20"
-    with pytest.raises(SceneError, match="measurement/s1a-iw2-slc-vv.*is empty"):
+    with pytest.raises(SceneError, match=r"measurement/s1a-iw2-slc-vv.*is empty"):
         read_samples(burst, "VV")
 
 
