@@ -1,9 +1,9 @@
 """S3 servers for tests, on 127.0.0.1, started once per test process at first use and stopped at its end.
 
-    from tests.servers import s3_environment, seaweedfs, moto
+from tests.servers import s3_environment, seaweedfs, moto
 
-    with s3_environment(monkeypatch, seaweedfs()) as server:
-        server.make_bucket("name")
+with s3_environment(monkeypatch, seaweedfs()) as server:
+    server.make_bucket("name")
 """
 
 from __future__ import annotations
@@ -115,10 +115,12 @@ def seaweedfs() -> S3Server:
     process = subprocess.Popen(
         [
             weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer",
-            f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=256", "-volume.max=20", *arguments,
+            f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=256", "-volume.max=100", *arguments,
         ],
         stdout=log,
         stderr=log,
+        # One volume at a time for each bucket: many small buckets would exhaust them.
+        env={**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
     )  # fmt: skip
 
     def stop() -> None:

@@ -43,6 +43,7 @@ class S3Store:
         self.bucket = match[1]
         self.prefix = checked_prefix(match[2] or "")
         self._anonymous_argument = anonymous
+        self.retries = 8  # of each request, with growing pauses
 
     def __repr__(self) -> str:
         return f"S3Store({self.url!r})"
@@ -84,13 +85,13 @@ class S3Store:
         options: dict[str, Any] = {
             "region": self.region,
             "client_options": {
-                "timeout": "300s",
+                "timeout": "120s",
                 "connect_timeout": "10s",
                 "allow_http": bool(self.endpoint and self.endpoint.startswith("http://")),
             },
             # Exponential back-off over 5xx, SlowDown and torn connections.
             "retry_config": {
-                "max_retries": 8,
+                "max_retries": self.retries,
                 "retry_timeout": timedelta(seconds=180),
                 "backoff": {
                     "init_backoff": timedelta(milliseconds=200),
@@ -273,10 +274,10 @@ def _cause(text: str) -> str:
     status = re.search(r"\b(?:status(?: code)?:? ?|after )?([45]\d\d [A-Z][A-Za-z ]+)", text)
     if status:
         return f"the server answered {status[1].strip()}"
-    if re.search(r"timed? ?out", text, re.IGNORECASE):
-        return "it timed out"
-    if re.search(r"connect|dns|refused", text, re.IGNORECASE):
+    if re.search(r"tcp connect|dns error|connection refused|ConnectError", text, re.IGNORECASE):
         return "no connection to the server; check AWS_ENDPOINT_URL and the network"
+    if re.search(r"timed out|operation timeout|TimedOut", text):
+        return "it timed out"
     return "the transfer failed"
 
 
