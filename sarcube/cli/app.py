@@ -34,10 +34,12 @@ def _options(
     # A library never configures logging; the command line does, once.
     import logging
 
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger().setLevel(level)
+    # Libraries like distributed set the levels of their own loggers when they are imported: the handler decides.
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(level)
 
 
 for module in (start, runs, scene, cubes):
