@@ -38,12 +38,14 @@ class Area:
         """Whether a footprint ring (longitude, latitude; unwrapped) shares area or border with this area."""
         import shapely
 
-        ring = shapely.polygons(np.asarray(unwrap(footprint), np.float64))
-        west, _, east, _ = self.shape.bounds
-        low, _, high, _ = ring.bounds
+        points = unwrap(footprint)
+        lons, lats = [p[0] for p in points], [p[1] for p in points]
+        west, south, east, north = self.shape.bounds
+        if min(lats) > north or max(lats) < south:
+            return False
         for turn in (0.0, 360.0, -360.0, 720.0, -720.0):
-            if low + turn <= east and high + turn >= west:
-                moved = shapely.transform(ring, lambda points, turn=turn: points + np.array([turn, 0.0]))
+            if min(lons) + turn <= east and max(lons) + turn >= west:
+                moved = shapely.polygons(np.asarray(points) + np.array([turn, 0.0]))
                 if shapely.intersects(self.shape, moved):
                     return True
         return False
@@ -147,6 +149,7 @@ def _checked(shape: Geometry, origin: str) -> Area:
         )
     if not shape.is_valid:
         shape = shapely.make_valid(shape)
+    shapely.prepare(shape)  # asked once for each burst of the source
     return Area(shape, origin)
 
 

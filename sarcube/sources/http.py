@@ -41,7 +41,7 @@ def request(method: str, address: str, *, session: Any = None, **options: Any) -
     """
     import stamina
 
-    @stamina.retry(on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=pause(), wait_max=30.0)
+    @stamina.retry(on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=pause(), wait_max=30.0, wait_jitter=pause())
     def once() -> requests.Response:
         return _once(method, address, session or _session(), options)
 

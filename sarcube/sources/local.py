@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _VERSION = 1  # of the index file; another version is read anew
 _BYTES_PER_SAMPLE = 4  # complex int16
+_MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a decimetre
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,11 @@ class SceneIndex:
         name = hashlib.sha256(root.encode()).hexdigest()[:24]
         path = cache_folder("index") / f"{name}.json"
         try:
-            raw = json.loads(path.read_bytes())
-            if raw["version"] == _VERSION and raw["root"] == root:
-                return cls(path, root, raw["scenes"])
+            digest, _, text = path.read_bytes().partition(b"\n")
+            if digest.decode("ascii") == hashlib.sha256(text).hexdigest():
+                raw = json.loads(text)
+                if raw["version"] == _VERSION and raw["root"] == root:
+                    return cls(path, root, raw["scenes"])
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -201,7 +204,8 @@ class SceneIndex:
             return
         root = {"version": _VERSION, "root": self._root, "scenes": self._scenes}
         try:
-            write_atomically(self._path, json.dumps(root, separators=(",", ":")).encode())
+            text = json.dumps(root, separators=(",", ":")).encode()
+            write_atomically(self._path, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
         except OSError as error:
             log.info("the scene index %s is not kept: %s", self._path, error)
 
@@ -218,7 +222,7 @@ def _encode(burst: FoundBurst) -> list[Any]:
         burst.orbit_direction,
         burst.relative_orbit,
         burst.polarizations,
-        burst.footprint,
+        [round(v * _MICRO) for point in burst.footprint for v in point],
         burst.size_bytes,
     ]
 
@@ -236,6 +240,6 @@ def _decode(raw: list[Any], path: str) -> FoundBurst:
         orbit_direction=raw[7],
         relative_orbit=int(raw[8]),
         polarizations=tuple(raw[9]),
-        footprint=tuple((float(lon), float(lat)) for lon, lat in raw[10]),
+        footprint=tuple((raw[10][i] / _MICRO, raw[10][i + 1] / _MICRO) for i in range(0, len(raw[10]), 2)),
         size_bytes=int(raw[11]),
     )

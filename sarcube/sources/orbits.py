@@ -142,6 +142,7 @@ def find_orbit(
     """
     start, end = start.astype("datetime64[ns]"), end.astype("datetime64[ns]")
     said: list[str] = []
+    found: OrbitFile | None = None
     if index is None and orbits.path is not None:
         index = local_index(orbits.path)
     if index is not None:
@@ -154,8 +155,6 @@ def find_orbit(
                 return found
             if found is None:
                 said.append(f"{orbits.path or 'the index'}: none of {len(index.entries)} files covers it")
-    else:
-        found = None
     if orbits.kind is not None:
         from sarcube.sources.orbit_providers import OrbitNeed, fetch_orbit
 

@@ -248,12 +248,15 @@ def deduplicated(bursts: Sequence[FoundBurst]) -> list[FoundBurst]:
     """
     order = sorted(bursts, key=lambda b: b.path)
     order.sort(key=lambda b: (len(b.polarizations), b.size_bytes > 0, b.scene), reverse=True)
-    taken: dict[str, list[FoundBurst]] = {}
+    # Seconds that are taken for each burst ID: a start within a second of another is the same acquisition.
+    taken: dict[tuple[str, int], list[dt.datetime]] = {}
+    unique = []
     for burst in order:
-        others = taken.setdefault(burst.burst_id, [])
-        if all(abs(burst.start_time - other.start_time) > _SAME for other in others):
-            others.append(burst)
-    unique = [burst for others in taken.values() for burst in others]
+        second = int(burst.start_time.timestamp())
+        near = [t for s in (second - 1, second, second + 1) for t in taken.get((burst.burst_id, s), ())]
+        if all(abs(burst.start_time - other) > _SAME for other in near):
+            taken.setdefault((burst.burst_id, second), []).append(burst.start_time)
+            unique.append(burst)
     return sorted(unique, key=lambda b: (b.burst_id, b.start_time))
 
 

@@ -72,7 +72,7 @@ class Server:
                 if reply.send is not None:
                     self.close_connection = True
 
-            do_GET = do_HEAD = do_POST = _any
+            do_GET = do_HEAD = do_POST = _any  # noqa: N815
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -80,7 +80,7 @@ class Server:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()

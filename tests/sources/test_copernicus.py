@@ -61,7 +61,7 @@ def test_names_and_corners_are_those_of_the_provider_for_every_tile_there_is(sha
 
 @pytest.mark.parametrize(
     ("latitude", "seconds"),
-    [(0, 1), (49, 1), (50, 1.5), (59, 1.5), (60, 2), (64, 2), (69, 2), (70, 3), (80, 5), (85, 10), (89, 10)]
+    [(0, 1), (49, 1), (50, 1.5), (59, 1.5), (60, 2), (64, 2), (69, 2), (70, 3), (80, 5), (85, 10), (89, 10)]  # noqa: RUF005
     + [(-1, 1), (-50, 1), (-51, 1.5), (-60, 1.5), (-61, 2), (-70, 2), (-71, 3), (-80, 3), (-81, 5), (-86, 10)],
 )
 def test_column_spacing_by_latitude(latitude: int, seconds: float) -> None:
@@ -169,5 +169,4 @@ def test_a_bursts_window_is_read_within_half_a_second(tmp_path: Path) -> None:
     heights, _, _ = read_glo30(str(tmp_path), bounds)
     seconds = time.perf_counter() - start
     assert heights.size > 7e6
-    print(f"{heights.size / 1e6:.1f} Mpixel in {seconds:.2f} s")
-    assert seconds < 1.5  # 0.5 s on a machine that does nothing else
+    assert seconds < 1.5  # measured: 0.19 s; the machine may have other work
