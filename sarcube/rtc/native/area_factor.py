@@ -19,10 +19,14 @@ from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import RadarGrid
-from sarcube.rtc.native.coverage import MAX_COLUMNS, MAX_ROWS, add_edge, extent, new_accumulator
+from sarcube.rtc.native.coverage import spread_edge
 from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row, radar_map
 from sarcube.rtc.native.mesh import Mesh, make_mesh
 
+_LONGEST = 2000.0  # samples; a facet longer than that is a fault of the DEM
+_SMALLEST = 1e-3  # radar cells; triangles smaller than that count as edge-on
+_EVEN = 0.01  # half the spread of the four triangles' densities that counts as none
+_LEAST = 1e-4  # factor below which a cell holds no terrain: running sums leave rounding behind
 _CHUNK_LINES = 96  # lines that one thread owns at a time; fixed, so that results do not depend on threads
 
 
@@ -38,20 +42,30 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class AreaFactors:
-    """Area factors of the cells of a window, each (lines, samples) float32, NaN where no terrain maps to.
+    """Area factors of the cells of a window.
 
     Attributes
     ----------
     window : Window
-    gamma : array
-        Area in the plane perpendicular to the look over area in the slant plane: beta0 = gamma * gamma0.
-    sigma : array or None
-        The same with the area on the ground: beta0 = sigma * sigma0.
+    cells : (lines, samples, 1 or 2) float32
+        `gamma` and, if asked for, `sigma` side by side.
     """
 
     window: Window
-    gamma: NDArray[np.float32]
-    sigma: NDArray[np.float32] | None
+    cells: NDArray[np.float32]
+
+    @property
+    def gamma(self) -> NDArray[np.float32]:
+        """Area perpendicular to the look over area in the slant plane: beta0 = gamma * gamma0.
+
+        (lines, samples), NaN where no terrain maps to or the factor lies below the minimum.
+        """
+        return self.cells[..., 0]
+
+    @property
+    def sigma(self) -> NDArray[np.float32]:
+        """Area on the ground over area in the slant plane: beta0 = sigma * sigma0."""
+        return self.cells[..., 1]
 
 
 def area_factors(
@@ -70,13 +84,12 @@ def area_factors(
     minimum : float
         Cells whose gamma factor lies below become NaN.
     """
-    shape = (window.lines, window.samples)
-    gamma, beta = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    ground = np.zeros(shape if sigma else (1, 1), np.float32)
+    field = np.zeros((window.lines, window.samples + 2, 2 if sigma else 1), np.float32)
+    holes = np.zeros((window.lines, window.samples) if np.isnan(mesh.heights).any() else (1, 1), np.uint8)
     offsets = (window.first_line, window.first_sample)
-    _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, (0.9, 0.06), gamma, beta, ground)
-    _normalise(gamma, beta, ground, np.float32(minimum))
-    return AreaFactors(window, gamma, ground if sigma else None)
+    _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, field, holes)
+    _sum_rows(field, holes, np.float32(max(minimum, _LEAST)))
+    return AreaFactors(window, field[:, : window.samples])
 
 
 def burst_area_factors(
@@ -118,16 +131,14 @@ def _spread(
     y0: float,
     spacing: float,
     offsets: tuple[int, int],
-    tune: tuple[float, float],
-    gamma: NDArray[np.float32],
-    beta: NDArray[np.float32],
-    ground: NDArray[np.float32],
+    field: NDArray[np.float32],
+    holes: NDArray[np.uint8],
 ) -> None:
-    chunks = (gamma.shape[0] + _CHUNK_LINES - 1) // _CHUNK_LINES
+    chunks = (field.shape[0] + _CHUNK_LINES - 1) // _CHUNK_LINES
     for chunk in prange(chunks):
         low = chunk * _CHUNK_LINES
-        high = min(low + _CHUNK_LINES, gamma.shape[0])
-        _spread_chunk(rmap, heights, x0, y0, spacing, offsets, tune, low, high, gamma, beta, ground)
+        high = min(low + _CHUNK_LINES, field.shape[0])
+        _spread_chunk(rmap, heights, x0, y0, spacing, offsets, low, high, field, holes)
 
 
 @njit(cache=True, nogil=True)
@@ -138,20 +149,23 @@ def _spread_chunk(
     y0: float,
     spacing: float,
     offsets: tuple[int, int],
-    tune: tuple[float, float],
     low: int,
     high: int,
-    gamma: NDArray[np.float32],
-    beta: NDArray[np.float32],
-    ground: NDArray[np.float32],
+    field: NDArray[np.float32],
+    holes: NDArray[np.uint8],
 ) -> None:
-    """Share out all facets that touch lines `low` to `high` of the window: a thread owns its lines."""
+    """Share out all facets that touch lines `low` to `high` of the window: a thread owns its lines.
+
+    Facets are taken row by row of the mesh. Every edge is added once, with the difference of the densities on its
+    two sides: `below` remembers those of the row above, `right` those of the facet before.
+    """
     rows, columns = heights.shape
-    samples = gamma.shape[1]
-    acc = new_accumulator()
-    terms = np.empty((rmap.facet.shape[0 + 1], rmap.facet.shape[2]))
+    samples = field.shape[1] - 2
+    terms = np.empty((rmap.facet.shape[1], rmap.facet.shape[2]))
     line0, line1 = np.empty(columns), np.empty(columns)
     sample0, sample1 = np.empty(columns), np.empty(columns)
+    below, void_above = np.zeros((columns, 2)), np.zeros(columns, np.bool_)
+    k, right, t = np.zeros((4, 2)), np.zeros(2), np.empty(rmap.facet.shape[2])
     window = (
         offsets[0] + low - 1.0,
         offsets[0] + high + 1.0,
@@ -160,78 +174,73 @@ def _spread_chunk(
     )
     dy, dx = offsets[0] - 0.5, offsets[1] - 0.5
     scale, origin = spacing / rmap.step, (x0 + 0.5 * spacing - rmap.left) / rmap.step
-    a0, b0 = column_bounds(rmap, y0 - 0.5 * spacing, x0, spacing, columns, window)
-    if b0 > a0:
-        map_row(rmap, y0, x0, spacing, a0, b0, heights[0], line0, sample0)
+    middle = rmap.h0 + rmap.dh
     top, bottom, end = float(low), float(high), float(samples)
-    area = spacing * spacing
-    tolerance = tune[0]
-    limit = tune[1]
-    sample_metres = 2.329562
-    for r in range(rows - 1):
-        # The lower nodes of this row of facets must serve the next row too.
-        a1, b1 = column_bounds(rmap, y0 - (r + 1.5) * spacing, x0, spacing, columns, window)
-        first, last = (min(a0, a1), max(b0, b1)) if b1 > a1 and b0 > a0 else ((a0, b0) if b0 > a0 else (a1, b1))
-        if last > first:
+    before0, before1 = columns, 0
+    own0, own1 = column_bounds(rmap, y0 - 0.5 * spacing, x0, spacing, columns, window)
+    if own1 > own0:
+        map_row(rmap, y0, x0, spacing, own0, own1, heights[0], line0, sample0)
+    for r in range(rows):
+        # Facets [first, last) are looked at: this row's own, and those whose upper edge may still be open.
+        next0, next1 = columns, 0
+        if r < rows - 2:
+            next0, next1 = column_bounds(rmap, y0 - (r + 1.5) * spacing, x0, spacing, columns, window)
+        if r == rows - 1:
+            own0, own1 = columns, 0
+        first, last = min(own0, before0), min(max(own1, before1), columns)
+        n0, n1 = min(own0, next0), max(own1, next1)
+        if r < rows - 1 and n1 > n0:
             y = y0 - (r + 1) * spacing
-            map_row(rmap, y, x0, spacing, first, last, heights[r + 1], line1, sample1)
-        if b0 > a0 + 1:
-            facet_row(rmap, y0 - (r + 0.5) * spacing, terms)
-            h0, h1 = heights[r], heights[r + 1]
-            node = -1
-            base = 0.0
-            for c in range(a0, b0 - 1):
-                ya, yb, yc, yd = line0[c] - dy, line0[c + 1] - dy, line1[c + 1] - dy, line1[c] - dy
-                ymin, ymax = min(min(ya, yb), min(yc, yd)), max(max(ya, yb), max(yc, yd))
-                if not (ymax > top and ymin < bottom):
-                    continue
-                xa, xb, xc, xd = sample0[c] - dx, sample0[c + 1] - dx, sample1[c + 1] - dx, sample1[c] - dx
-                xmin, xmax = min(min(xa, xb), min(xc, xd)), max(max(xa, xb), max(xc, xd))
-                # Written so that a NaN height skips the facet.
-                if not (xmax > 0.0 and xmin < end and xmax - xmin < MAX_COLUMNS and ymax - ymin < MAX_ROWS - 2):
-                    continue
-                u = origin + c * scale
-                node = int(u)
-                f = u - node
-                base = 0.25 * (h0[c] + h0[c + 1] + h1[c] + h1[c + 1]) - (rmap.h0 + rmap.dh)
-                t0, t1 = terms[node], terms[node + 1]
-                # Turning at all four corners the same way: one convex quadrilateral, else two triangles.
-                s1 = (xb - xa) * (yc - yb) - (yb - ya) * (xc - xb)
-                s2 = (xc - xb) * (yd - yc) - (yc - yb) * (xd - xc)
-                s3 = (xd - xc) * (ya - yd) - (yd - yc) * (xa - xd)
-                s4 = (xa - xd) * (yb - ya) - (ya - yd) * (xb - xa)
-                d1, d2 = h0[c + 1] - h1[c], h0[c] - h1[c + 1]
-                bend = 0.0
-                if 0 < r < rows - 2 and 0 < c < columns - 2:
-                    bend = _bend(heights, r, c)
-                # Range of the facet's middle: that of the corners' mean, moved by the height above their mean.
-                shift = -bend * t0[2] / (math.sqrt(t0[14]) * sample_metres)
-                small, large = min(min(s1, s2), min(s3, s4)), max(max(s1, s2), max(s3, s4))
-                if (small > tolerance * large or large < tolerance * small) and abs(shift) < limit:
-                    ny, nx = 0.5 * spacing * (d2 - d1), -0.5 * spacing * (d1 + d2)
-                    g, b, s = _areas(t0, t1, f, base, ny, nx, area)
-                    _share(acc, xa, xb, xc, xd, ya, yb, yc, yd, g, b, s, low, high, gamma, beta, ground)
+            map_row(rmap, y, x0, spacing, n0, n1, heights[r + 1], line1, sample1)
+        if last > first:
+            if r < rows - 1:
+                facet_row(rmap, y0 - (r + 0.5) * spacing, terms)
+            right[:] = 0.0
+            void_left = False
+            for c in range(first, last):
+                seen = void = False
+                if own0 <= c < own1 - 1:
+                    ya, yb, yc, yd = line0[c] - dy, line0[c + 1] - dy, line1[c + 1] - dy, line1[c] - dy
+                    xa, xb, xc, xd = sample0[c] - dx, sample0[c + 1] - dx, sample1[c + 1] - dx, sample1[c] - dx
+                    ymin, ymax = min(min(ya, yb), min(yc, yd)), max(max(ya, yb), max(yc, yd))
+                    xmin, xmax = min(min(xa, xb), min(xc, xd)), max(max(xa, xb), max(xc, xd))
+                    void = math.isnan(xa + xb + xc + xd)
+                    seen = not void and ymax > top and ymin < bottom and xmax > 0.0 and xmin < end
+                    seen = seen and xmax - xmin < _LONGEST
+                if seen:
+                    u = origin + c * scale
+                    node = int(u)
+                    bend = 0.0
+                    if 0 < r < rows - 2 and 0 < c < columns - 2:
+                        bend = _bend(heights, r, c)
+                    corners = (heights[r, c], heights[r, c + 1], heights[r + 1, c + 1], heights[r + 1, c])
+                    xs, ys = (xa, xb, xc, xd), (ya, yb, yc, yd)
+                    for q in range(19):
+                        t[q] = terms[node, q] + (u - node) * (terms[node + 1, q] - terms[node, q])
+                    _facet(field, low, high, corners, bend, middle, spacing, xs, ys, t, k)
                 else:
-                    # Four triangles around the middle, each with its own slope.
-                    xm, ym = 0.25 * (xa + xb + xc + xd) + shift, 0.25 * (ya + yb + yc + yd)
-                    hm = 0.25 * (h0[c] + h0[c + 1] + h1[c] + h1[c + 1]) + bend
-                    part = 0.25 * area
-                    half = 0.5 * spacing
-                    e, w = 0.5 * (h0[c] + h0[c + 1]) - hm, 0.5 * spacing * (h0[c] - h0[c + 1])
-                    g, b, s = _areas(t0, t1, f, base, 0.5 * w, -half * e, part)
-                    _share(acc, xm, xa, xb, xb, ym, ya, yb, yb, g, b, s, low, high, gamma, beta, ground)
-                    e, w = 0.5 * (h1[c] + h1[c + 1]) - hm, 0.5 * spacing * (h1[c] - h1[c + 1])
-                    g, b, s = _areas(t0, t1, f, base, 0.5 * w, half * e, part)
-                    _share(acc, xm, xc, xd, xd, ym, yc, yd, yd, g, b, s, low, high, gamma, beta, ground)
-                    e, w = 0.5 * (h0[c + 1] + h1[c + 1]) - hm, 0.5 * spacing * (h1[c + 1] - h0[c + 1])
-                    g, b, s = _areas(t0, t1, f, base, -half * e, 0.5 * w, part)
-                    _share(acc, xm, xb, xc, xc, ym, yb, yc, yc, g, b, s, low, high, gamma, beta, ground)
-                    e, w = 0.5 * (h0[c] + h1[c]) - hm, 0.5 * spacing * (h1[c] - h0[c])
-                    g, b, s = _areas(t0, t1, f, base, half * e, 0.5 * w, part)
-                    _share(acc, xm, xd, xa, xa, ym, yd, ya, ya, g, b, s, low, high, gamma, beta, ground)
+                    k[:] = 0.0
+                if c < columns - 1 and (void or void_above[c] or void_left):
+                    if void != void_above[c] and r > 0:
+                        _mark(holes, low, high, sample0[c] - dx, line0[c] - dy, sample0[c + 1] - dx, line0[c + 1] - dy)
+                    if void != void_left and c > 0 and r < rows - 1:
+                        _mark(holes, low, high, sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
+                a0, a1 = k[0, 0] - below[c, 0], k[0, 1] - below[c, 1]
+                if a0 != 0.0:
+                    x, x1 = sample0[c] - dx, sample0[c + 1] - dx
+                    spread_edge(field, low, high, x, line0[c] - dy, x1, line0[c + 1] - dy, a0, a1)
+                a0, a1 = k[3, 0] - right[0], k[3, 1] - right[1]
+                if a0 != 0.0:
+                    x, x1 = sample1[c] - dx, sample0[c] - dx
+                    spread_edge(field, low, high, x, line1[c] - dy, x1, line0[c] - dy, a0, a1)
+                below[c, 0], below[c, 1] = k[2, 0], k[2, 1]
+                right[0], right[1] = k[1, 0], k[1, 1]
+                void_above[c] = void
+                void_left = void
+        before0, before1 = own0, own1
+        own0, own1 = next0, next1
         line0, line1 = line1, line0
         sample0, sample1 = sample1, sample0
-        a0, b0 = a1, b1
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -248,108 +257,114 @@ def _bend(heights: NDArray[np.float32], r: int, c: int) -> float:
         + heights[r, c + 2]
         + heights[r + 1, c + 2]
     )
-    corners = heights[r - 1, c - 1] + heights[r - 1, c + 2] + heights[r + 2, c - 1] + heights[r + 2, c + 2]
-    value = (81.0 * inner - 9.0 * sides + corners) / 256.0 - 0.25 * inner
+    outer = heights[r - 1, c - 1] + heights[r - 1, c + 2] + heights[r + 2, c - 1] + heights[r + 2, c + 2]
+    value = (17.0 * inner - 9.0 * sides + outer) / 256.0
     # Beside a void the middle stays the corners' mean.
     return value if value == value else 0.0
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _areas(
-    t0: NDArray[np.float64], t1: NDArray[np.float64], f: float, dh: float, p: float, q: float, a: float
-) -> tuple[float, float, float]:
-    """Gamma, beta and sigma area of a facet whose normal is p (e_y x u) + q (u x e_x) + a (e_x x e_y)."""
-    g = 1.0 - f
-    gamma = (
-        p * (g * t0[0] + f * t1[0] + dh * t0[6])
-        + q * (g * t0[1] + f * t1[1] + dh * t0[7])
-        + a * (g * t0[2] + f * t1[2] + dh * t0[8])
-    )
-    beta = (
-        p * (g * t0[3] + f * t1[3] + dh * t0[9])
-        + q * (g * t0[4] + f * t1[4] + dh * t0[10])
-        + a * (g * t0[5] + f * t1[5] + dh * t0[11])
-    )
-    if gamma <= 0.0:
-        return 0.0, beta, 0.0
-    return gamma, beta, math.sqrt(p * p * t0[12] + q * q * t0[13] + a * a * t0[14] + 2.0 * p * q * t0[15])
+@njit(cache=True, nogil=True)
+def _mark(holes: NDArray[np.uint8], low: int, high: int, xa: float, ya: float, xb: float, yb: float) -> None:
+    """Mark the cells along the rim of a void: terrain is missing in them."""
+    if math.isnan(xa + xb) or holes.shape[0] == 1:
+        return
+    for i in range(max(int(math.floor(min(ya, yb))), low), min(int(math.floor(max(ya, yb))) + 1, high)):
+        for j in range(
+            max(int(math.floor(min(xa, xb))), 0), min(int(math.floor(max(xa, xb))) + 1, holes.shape[1])
+        ):
+            holes[i, j] = 1
 
 
 @njit(cache=True, nogil=True)
-def _share(
-    acc: NDArray[np.float64],
-    xa: float,
-    xb: float,
-    xc: float,
-    xd: float,
-    ya: float,
-    yb: float,
-    yc: float,
-    yd: float,
-    g: float,
-    b: float,
-    s: float,
+def _facet(
+    field: NDArray[np.float32],
     low: int,
     high: int,
-    gamma: NDArray[np.float32],
-    beta: NDArray[np.float32],
-    ground: NDArray[np.float32],
+    h: tuple[float, float, float, float],
+    bend: float,
+    middle: float,
+    spacing: float,
+    x: tuple[float, float, float, float],
+    y: tuple[float, float, float, float],
+    t: NDArray[np.float64],
+    k: NDArray[np.float64],
 ) -> None:
-    """Add a facet's areas to the cells that it covers (two equal corners make a triangle)."""
-    row, column, rows, columns = extent(xa, xb, xc, xd, ya, yb, yc, yd)
-    whole = 0.5 * ((xc - xa) * (yd - yb) - (xd - xb) * (yc - ya))
-    with_ground = ground.shape[0] > 1
-    if abs(whole) < 1e-7:
-        # Edge-on: no extent in the radar plane, all of its area falls into one cell.
-        i = int(math.floor(0.25 * (ya + yb + yc + yd)))
-        j = int(math.floor(0.25 * (xa + xb + xc + xd)))
-        if low <= i < high and 0 <= j < gamma.shape[1]:
-            gamma[i, j] += g
-            beta[i, j] += b
-            if with_ground:
-                ground[i, j] += s
+    """Gamma and sigma area per slant-plane area of a facet's four triangles, and the edges between them.
+
+    Corners a, b, c, d run clockwise from the upper left; triangles are top, right, bottom, left, `k` (4, 2).
+    """
+    mean = 0.25 * (h[0] + h[1] + h[2] + h[3])
+    dh = mean - middle
+    gx, gy, gz = t[0] + dh * t[6], t[1] + dh * t[7], t[2] + dh * t[8]
+    hm = mean + bend
+    xm = 0.25 * (x[0] + x[1] + x[2] + x[3]) + bend * t[17]
+    ym = 0.25 * (y[0] + y[1] + y[2] + y[3]) + bend * t[16]
+    with_sigma = field.shape[2] == 2
+    part, quarter = 0.25 * spacing * spacing, 0.25 * spacing
+    flat = part * gz
+    least, most, total0, total1, area = math.inf, -math.inf, 0.0, 0.0, 0.0
+    for n in range(4):
+        m = (n + 1) & 3
+        across = quarter * (h[n] + h[m] - 2.0 * hm)
+        along = quarter * (h[n] - h[m])
+        # Normal of the triangle in the basis (e_y x u, u x e_x, e_x x e_y), turned by side.
+        if n == 0:
+            p, q = along, -across
+        elif n == 1:
+            p, q = -across, -along
+        elif n == 2:
+            p, q = -along, across
+        else:
+            p, q = across, along
+        gamma = p * gx + q * gy + flat
+        sigma = 0.0
+        if gamma <= 0.0:
+            gamma = 0.0
+        elif with_sigma:
+            square = p * p * t[12] + q * q * t[13] + part * part * t[14] + 2.0 * p * q * t[15]
+            sigma = math.sqrt(square)
+        whole = 0.5 * ((x[n] - xm) * (y[m] - ym) - (x[m] - xm) * (y[n] - ym))
+        if abs(whole) < _SMALLEST:
+            # Edge-on: no extent in the radar plane, all of its area falls into one cell.
+            i = int(math.floor((x[n] + x[m] + xm) / 3.0))
+            j = int(math.floor((y[n] + y[m] + ym) / 3.0))
+            if low <= j < high and 0 <= i < field.shape[1] - 2:
+                field[j, i, 0] += gamma / t[18]
+                field[j, i + 1, 0] -= gamma / t[18]
+                if with_sigma:
+                    field[j, i, 1] += sigma / t[18]
+                    field[j, i + 1, 1] -= sigma / t[18]
+            k[n, 0] = k[n, 1] = 0.0
+        else:
+            # Edges run clockwise: coverage comes out as minus the shoelace area in a frame with y down.
+            scale = -1.0 / (whole * t[18])
+            k[n, 0], k[n, 1] = gamma * scale, sigma * scale
+        least, most = min(least, k[n, 0]), max(most, k[n, 0])
+        total0, total1, area = total0 + gamma, total1 + sigma, area + whole
+    if most - least < _EVEN * abs(most + least):
+        # As good as one density: no edges inside.
+        scale = -1.0 / (area * t[18])
+        for n in range(4):
+            k[n, 0], k[n, 1] = total0 * scale, total1 * scale
         return
-    xa, xb, xc, xd = xa - column, xb - column, xc - column, xd - column
-    ya, yb, yc, yd = ya - row, yb - row, yc - row, yd - row
-    add_edge(acc, xa, ya, xb, yb)
-    add_edge(acc, xb, yb, xc, yc)
-    add_edge(acc, xc, yc, xd, yd)
-    add_edge(acc, xd, yd, xa, ya)
-    # acc holds the area right of downward edges: minus the shoelace area in a y-down frame.
-    k = -1.0 / whole
-    g, b, s = g * k, b * k, s * k
-    samples = gamma.shape[1]
-    for i in range(rows):
-        line = acc[i]
-        y = row + i
-        if y < low or y >= high:
-            line[: columns + 2] = 0.0
-            continue
-        total = 0.0
-        for j in range(columns):
-            total += line[j]
-            line[j] = 0.0
-            x = column + j
-            if 0 <= x < samples:
-                gamma[y, x] += total * g
-                beta[y, x] += total * b
-                if with_ground:
-                    ground[y, x] += total * s
-        line[columns] = 0.0
-        line[columns + 1] = 0.0
+    for n in range(4):
+        m = (n + 3) & 3
+        spread_edge(field, low, high, xm, ym, x[n], y[n], k[n, 0] - k[m, 0], k[n, 1] - k[m, 1])
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _normalise(
-    gamma: NDArray[np.float32], beta: NDArray[np.float32], ground: NDArray[np.float32], minimum: np.float32
-) -> None:
-    """Divide by the slant-plane area, in place; cells without terrain or below the minimum become NaN."""
-    for i in prange(gamma.shape[0]):
-        for j in range(gamma.shape[1]):
-            b = beta[i, j]
-            value = gamma[i, j] / b if b > 0.0 else np.float32(np.nan)
-            if not value >= minimum:
-                value = np.float32(np.nan)
-            gamma[i, j] = value
-            if ground.shape[0] > 1:
-                ground[i, j] = ground[i, j] / b if b > 0.0 else np.float32(np.nan)
+def _sum_rows(field: NDArray[np.float32], holes: NDArray[np.uint8], minimum: np.float32) -> None:
+    """Running sums in place: area factors; NaN below the minimum and where terrain is missing."""
+    two = field.shape[2] == 2
+    checked = holes.shape[0] > 1
+    for i in prange(field.shape[0]):
+        gamma = sigma = 0.0
+        for j in range(field.shape[1] - 2):
+            gamma += field[i, j, 0]
+            value = gamma if gamma >= minimum else math.nan
+            if checked and holes[i, j]:
+                value = math.nan
+            field[i, j, 0] = value
+            if two:
+                sigma += field[i, j, 1]
+                field[i, j, 1] = sigma

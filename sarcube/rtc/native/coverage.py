@@ -59,6 +59,84 @@ def add_edge(acc: NDArray[np.float64], xa: float, ya: float, xb: float, yb: floa
 
 
 @njit(cache=True, nogil=True)
+def spread_edge(
+    field: NDArray[np.float32],
+    low: int,
+    high: int,
+    xa: float,
+    ya: float,
+    xb: float,
+    yb: float,
+    k0: float,
+    k1: float,
+) -> None:
+    """Add one directed edge, times one or two densities, to rows `low` to `high` of `field`.
+
+    `field` is (lines, samples + 2, 1 or 2). The running sum along a row then holds the densities in what lies
+    right of downward edges. An edge that two polygons share goes in once, with the difference of their densities.
+    """
+    if ya == yb:
+        return
+    if yb < ya:
+        xa, ya, xb, yb = xb, yb, xa, ya
+        k0, k1 = -k0, -k1
+    if yb <= low or ya >= high:
+        return
+    slope = (xb - xa) / (yb - ya)
+    y, x, end = ya, xa, yb
+    if y < low:
+        x += slope * (low - y)
+        y = float(low)
+    if end > high:
+        end = float(high)
+    limit = float(field.shape[1] - 2)
+    two = field.shape[2] == 2
+    row = int(y)
+    while y < end:
+        y1 = min(row + 1.0, end)
+        dy = y1 - y
+        x1 = x + slope * dy
+        # Beyond the left end everything lies right of the edge, beyond the right end nothing does.
+        a, b = (x, x1) if x < x1 else (x1, x)
+        a, b = min(max(a, 0.0), limit), min(max(b, 0.0), limit)
+        e0, e1 = dy * k0, dy * k1
+        i, last = int(a), int(b)
+        if i == last:
+            w1 = 0.5 * (a + b) - i
+            w0 = 1.0 - w1
+            field[row, i, 0] += e0 * w0
+            field[row, i + 1, 0] += e0 * w1
+            if two:
+                field[row, i, 1] += e1 * w0
+                field[row, i + 1, 1] += e1 * w1
+        else:
+            s = 0.5 / (b - a)
+            head, rest = i + 1.0 - a, b - last
+            w0, w2 = s * head * head, s * rest * rest
+            field[row, i, 0] += e0 * w0
+            field[row, last + 1, 0] += e0 * w2
+            if two:
+                field[row, i, 1] += e1 * w0
+                field[row, last + 1, 1] += e1 * w2
+            if last == i + 1:
+                w1 = 1.0 - w0 - w2
+                field[row, last, 0] += e0 * w1
+                if two:
+                    field[row, last, 1] += e1 * w1
+            else:
+                done = w0
+                for j in range(i + 1, last + 1):
+                    upto = 1.0 - w2 if j == last else 2.0 * s * (j + 0.5 - a)
+                    w1 = upto - done
+                    done = upto
+                    field[row, j, 0] += e0 * w1
+                    if two:
+                        field[row, j, 1] += e1 * w1
+        y, x = y1, x1
+        row += 1
+
+
+@njit(cache=True, nogil=True)
 def extent(
     x0: float, x1: float, x2: float, x3: float, y0: float, y1: float, y2: float, y3: float
 ) -> tuple[int, int, int, int]:

@@ -52,11 +52,8 @@ class NativeEngine:
         with _threads(options.threads):
             geometry = _geometry(burst, grid, dem, options, STATIC_LINES, STATIC_SAMPLES)
             factors = _factors(geometry, options, sigma=True)
-            assert factors.sigma is not None  # asked for
-            cells = np.stack([factors.gamma, factors.sigma], axis=-1)
+            area = area_projection(geometry.rmap, geometry.mesh, grid, geometry.window, factors.cells)
             del factors
-            area = area_projection(geometry.rmap, geometry.mesh, grid, geometry.window, cells)
-            del cells
             incidence, local, height = incidence_angles(geometry.rmap, geometry.mesh, grid)
             mask = _mask(burst, geometry, grid, height)
         outside = mask == OUTSIDE

@@ -31,7 +31,7 @@ Correction = Callable[
 """(slant_range m, height m, cosine of incidence) to what is added to azimuth time (s) and slant range (m)."""
 
 _NODE_METRES = 1280.0
-_FACET_TERMS = 16
+_FACET_TERMS = 19
 
 
 class RadarMap(NamedTuple):
@@ -47,11 +47,12 @@ class RadarMap(NamedTuple):
         Lowest of the three heights and their distance, metres.
     place : (2, 3, rows, columns) float64
         Line and sample (sample centres at integers) at the three heights.
-    facet : (rows, columns, 16) float64
+    facet : (rows, columns, 19) float64
         With e_x, e_y, u the derivatives of the ECEF position by x, y and height, l the unit vector to the
         sensor and b the normal of the slant plane: 0-2 l . (e_y x u, u x e_x, e_x x e_y), 3-5 the same with b,
         at height `h0 + dh`; 6-11 their derivatives by height; 12-15 squared lengths of e_y x u, u x e_x,
-        e_x x e_y and the product of the first two.
+        e_x x e_y and the product of the first two; 16, 17 the derivatives of line and sample by height; 18 the area of
+        a radar cell in the slant plane, m2.
     """
 
     left: float
@@ -130,7 +131,6 @@ def radar_map(
         place[1, k] = (slant_range - radar.first_sample_range) / radar.sample_spacing
     if not np.isfinite(place).any():
         raise OrbitError("no part of the grid is seen from the orbit; check the grid and the orbit file")
-    _extend(place)
     e_x = (_ecef(to_lonlat, xx + eps, yy, mid) - _ecef(to_lonlat, xx - eps, yy, mid)) / (2.0 * eps)
     e_y = (_ecef(to_lonlat, xx, yy + eps, mid) - _ecef(to_lonlat, xx, yy - eps, mid)) / (2.0 * eps)
     basis = np.stack([np.cross(e_y, up), np.cross(up, e_x), np.cross(e_x, e_y)], axis=-2)
@@ -141,7 +141,17 @@ def radar_map(
         facet[..., 6 + first : 9 + first] = slope
     facet[..., 12:15] = np.einsum("...ij,...ij->...i", basis, basis)
     facet[..., 15] = np.einsum("...i,...i", basis[..., 0, :], basis[..., 1, :])
+    facet[..., 16] = (place[0, 2] - place[0, 0]) / (2.0 * half)
+    facet[..., 17] = (place[1, 2] - place[1, 0]) / (2.0 * half)
+    facet[..., 18] = facet[..., 5] / np.abs(_cells_per_area(place[:, 1], step))
     return RadarMap(left, top, step, mid - half, half, place, facet)
+
+
+def _cells_per_area(place: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Radar cells per CRS unit squared at constant height: the Jacobian of line and sample."""
+    line_y, line_x = np.gradient(place[0], step, edge_order=2)
+    sample_y, sample_x = np.gradient(place[1], step, edge_order=2)
+    return np.asarray(line_x * sample_y - line_y * sample_x)
 
 
 def _metres_per_unit(to_lonlat: object, x: float, y: float) -> float:
@@ -168,11 +178,6 @@ def _directions(
     normal = np.cross(velocity, look)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     return look, normal
-
-
-def _extend(place: NDArray[np.float64]) -> None:
-    """Put nodes that the orbit does not see far outside every burst, so that kernels skip them."""
-    place[~np.isfinite(place)] = 1e9
 
 
 @njit(cache=True, nogil=True)
@@ -238,7 +243,7 @@ def map_row(
 
 @njit(cache=True, nogil=True)
 def facet_row(rmap: RadarMap, y: float, out: NDArray[np.float64]) -> None:
-    """Facet terms at the lattice columns for one y, shape (columns, 16), linear between lattice rows."""
+    """Facet terms at the lattice columns for one y, shape (columns, 19), linear between lattice rows."""
     facet = rmap.facet
     rows, columns = facet.shape[0], facet.shape[1]
     v = (rmap.top - y) / rmap.step
