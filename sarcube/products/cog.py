@@ -167,8 +167,9 @@ def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:
     if codec in ("ZSTD", "DEFLATE"):
         chosen["LEVEL"] = options.level
         chosen["PREDICTOR"] = "FLOATING_POINT" if layer.dtype == "float32" else "NO"
-    if codec == "LERC":
-        chosen["MAX_Z_ERROR"] = options.max_error
+    if codec == "LERC" and options.max_error is not None:
+        # A little less, so that rounding to float32 stays within what is stated.
+        chosen["MAX_Z_ERROR"] = 0.999 * options.max_error
     return chosen
 
 

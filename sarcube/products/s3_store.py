@@ -19,6 +19,9 @@ from sarcube.products.store import ObjectInfo, checked_key, checked_prefix
 
 _MULTIPART = 64 * 1024 * 1024
 _PART = 16 * 1024 * 1024
+_REFUSED = re.compile(
+    r"403 Forbidden|401 Unauthorized|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|[Cc]redential"
+)
 _TRUE = {"1", "true", "yes", "on"}
 _DEFAULT_REGION = "us-east-1"
 
@@ -245,7 +248,7 @@ class S3Store:
         if isinstance(error, FileNotFoundError | obstore.exceptions.NotFoundError):
             raise StoreError(f"cannot {verb} {where}: it does not exist") from None
         refused = obstore.exceptions.PermissionDeniedError | obstore.exceptions.UnauthenticatedError
-        if isinstance(error, PermissionError | refused) or re.search(r"\b(401|403)\b|credential", text):
+        if isinstance(error, PermissionError | refused) or _REFUSED.search(text):
             raise CredentialError(
                 f"cannot {verb} {where}: refused; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or "
                 "AWS_PROFILE), or set AWS_NO_SIGN_REQUEST=YES for a public bucket"

@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         stamp = "Mon, 01 Jan 2024 00:00:00 GMT"
         self._answer(200, self.server.objects[self.path], ETag='"1"', **{"Last-Modified": stamp})
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815
 
     def log_message(self, *args: object) -> None:
         pass
