@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dask
-import dask.array
 import numpy as np
 import pandas as pd
 import pystac
@@ -25,7 +23,9 @@ import xarray as xr
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from sarcube.catalog.query import open_item
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.lazy import as_dask, da
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import LAYERS, NAN, Layer
@@ -100,7 +100,7 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
         str(array.name), str(array.name), "float32", NAN, "1", "average", ("data",)
     )
     path = Path(path)
-    data = dask.array.asarray(array.transpose("y", "x").data)
+    data = as_dask(array)
     dtype = "uint8" if data.dtype == np.uint8 else "float32"
     nodata = 255 if dtype == "uint8" else NAN
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
@@ -114,7 +114,7 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
             target.update_tags(**dict(tags or {}))
             target.set_band_description(1, layer.name)
             target.set_band_unit(1, layer.unit)
-            dask.array.store(data.astype(dtype), _Writer(target), lock=False)
+            da.store(data.astype(dtype), _Writer(target), lock=False)
         rasterio.shutil.copy(
             raw, whole, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES" if dtype == "float32" else "STANDARD",
             BLOCKSIZE=str(_BLOCK), OVERVIEW_RESAMPLING=layer.overview.upper(), BIGTIFF="IF_SAFER",
@@ -139,14 +139,14 @@ class _Writer:
 
 def _write_step(picture: xr.Dataset, folder: Path, grid: GeoGrid, options: CogOptions) -> pystac.Item:
     time = picture.coords.get("time")
-    moment = pd.Timestamp(time.values) if time is not None else None
+    moment = pd.Timestamp(time.values.item()) if time is not None else None
     stem = f"{options.prefix}_{moment:%Y%m%dT%H%M%SZ}" if moment is not None else options.prefix
     orbit = picture.coords.get("relative_orbit")
     if moment is not None and orbit is not None and int(orbit) > 0:
         stem += f"_T{int(orbit):03d}"
     record = folder / f"{stem}.json"
     if options.stac and record.exists() and not options.overwrite:
-        return pystac.Item.from_file(str(record))
+        return open_item(json.loads(record.read_text()), str(record.resolve()))
     tags = {k: str(v) for k, v in picture.attrs.items() if k.startswith("sarcube_")}
     item = _item(picture, stem, moment, grid)
     for name, array in picture.data_vars.items():
@@ -194,7 +194,7 @@ def _item(picture: xr.Dataset, stem: str, moment: pd.Timestamp | None, grid: Geo
         start = pd.Timestamp.now(tz="UTC").to_pydatetime()
     properties["start_datetime"] = start.isoformat()
     if "end_time" in picture.coords:
-        properties["end_datetime"] = pd.Timestamp(picture.coords["end_time"].values).isoformat() + "Z"
+        properties["end_datetime"] = pd.Timestamp(picture.coords["end_time"].values.item()).isoformat() + "Z"
     else:
         properties["end_datetime"] = start.isoformat()
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -204,5 +204,5 @@ def _item(picture: xr.Dataset, stem: str, moment: pd.Timestamp | None, grid: Geo
         bbox=[west, south, east, north],
         datetime=start,
         properties=properties,
-        stac_extensions=["https://stac-extensions.github.io/projection/v1.1.0/schema.json"],
+        stac_extensions=["https://stac-extensions.github.io/projection/v1.2.0/schema.json"],
     )

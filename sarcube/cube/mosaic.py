@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal, get_args
 
-import dask.array
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from sarcube.cube.lazy import as_dask, da, fold
 from sarcube.errors import CubeError
 from sarcube.products.layers import POLARIZATIONS
 
@@ -70,7 +70,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     for name in names:
         variable = cube[name].transpose("time", "y", "x")
         steps = [_merge(cube, variable, group, method, weights, reference) for group in groups]
-        merged[name] = xr.DataArray(dask.array.stack(steps), dims=("time", "y", "x"), attrs=variable.attrs)
+        merged[name] = xr.DataArray(da.stack(steps), dims=("time", "y", "x"), attrs=variable.attrs)
     kept = cube.drop_vars(names).drop_dims("time")
     coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
     result = xr.Dataset({**merged, **kept.data_vars}, coords={**coords, **_time_coords(cube, groups)})
@@ -106,7 +106,8 @@ def _pass_keys(cube: xr.Dataset) -> list[int]:
         for i in range(len(times))
     ]
     keys = [0] * len(times)
-    count, last = 0, {}
+    count = 0
+    last: dict[tuple[str, ...], tuple[np.datetime64, int]] = {}
     for i in np.argsort(times, kind="stable"):
         flight = flights[i]
         if flight not in last or times[i] - last[flight][0] > _PASS_GAP:
@@ -139,13 +140,14 @@ def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Any] | None:
                     f"time step {step} is of track {orbit}, which has no {layer}; open the cube with tracks apart"
                 )
             chosen = variable.sel(track=orbit)
-        return dask.array.map_blocks(convert, dask.array.asarray(chosen.data), dtype=np.float32)
+        return da.map_blocks(convert, as_dask(chosen), dtype=np.float32)
 
     return weight
 
 
 def _as_is(weight: NDArray[Any]) -> NDArray[np.float32]:
-    return np.where(weight > 0, weight, 0).astype(np.float32)
+    result: NDArray[np.float32] = np.where(weight > 0, weight, 0).astype(np.float32)
+    return result
 
 
 def _inverse(area: NDArray[Any]) -> NDArray[np.float32]:
@@ -161,41 +163,24 @@ def _merge(
     weights: Callable[[int], Any] | None,
     reference: str | None,
 ) -> Any:
-    blocks = [dask.array.asarray(variable.isel(time=i).data) for i in group]
+    blocks = [as_dask(variable.isel(time=i)) for i in group]
     if len(group) == 1:
         return blocks[0]
     dtype = blocks[0].dtype
     if method in ("first", "centre"):
         guides = blocks
         if dtype == np.uint8 and reference is not None:
-            guides = [dask.array.asarray(cube[reference].transpose("time", "y", "x").isel(time=i).data) for i in group]
+            guides = [as_dask(cube[reference].isel(time=i)) for i in group]
         distances = [_distance(cube, i, method, blocks[0].chunks) for i in group]
-        return _fold(_choose, 2, [list(z) for z in zip(blocks, guides, distances, strict=True)], dtype, _chosen)
+        parts = list(zip(blocks, guides, distances, strict=True))
+        return fold(_choose, 2, parts, partial(_chosen, dtype=dtype), dtype)
     if dtype == np.uint8:
-        return _fold(_best_mask, 1, [[b] for b in blocks], dtype, _mask_of)
-    parts = [[b] if weights is None else [b, weights(i)] for b, i in zip(blocks, group, strict=True)]
-    return _fold(_add, 2, parts, dtype, _divide)
+        return fold(_best_mask, 1, [[b] for b in blocks], _mask_of, dtype)
+    weighted = [[b] if weights is None else [b, weights(i)] for b, i in zip(blocks, group, strict=True)]
+    return fold(_add, 2, weighted, partial(_divide, dtype=dtype), dtype)
 
 
-def _fold(
-    step: Callable[..., Any], states: int, parts: list[list[Any]], dtype: np.dtype[Any], finish: Callable[..., Any]
-) -> Any:
-    """Fold `step(state, *blocks)` over time; state has shape (states, y, x)."""
-    state: Any = None
-    for blocks in parts:
-        arrays = [a for b in blocks for a in (b, "yx")]
-        if state is None:
-            state = dask.array.blockwise(
-                partial(step, None), "kyx", *arrays, new_axes={"k": states}, dtype=np.float64, concatenate=True
-            )
-        else:
-            state = dask.array.blockwise(step, "kyx", state, "kyx", *arrays, dtype=np.float64, concatenate=True)
-    return dask.array.map_blocks(finish, state, dtype=dtype, drop_axis=0, out_dtype=dtype)
-
-
-def _choose(
-    state: NDArray[Any] | None, values: NDArray[Any], guide: NDArray[Any], distance: NDArray[Any]
-) -> NDArray[Any]:
+def _choose(state: NDArray[Any] | None, values: NDArray[Any], guide: NDArray[Any], distance: NDArray[Any]) -> Any:
     # state[0]: value, state[1]: squared distance to the burst centre (time order, for "first").
     valid = guide != 255 if guide.dtype == np.uint8 else ~np.isnan(guide)
     unseen = np.where(values == 255, np.nan, values) if values.dtype == np.uint8 else values.astype(np.float64)
@@ -207,40 +192,40 @@ def _choose(
     return np.stack([np.where(better, unseen, state[0]), np.where(better, rank, state[1])])
 
 
-def _chosen(state: NDArray[Any], out_dtype: np.dtype[Any]) -> NDArray[Any]:
-    if out_dtype == np.uint8:
+def _chosen(state: NDArray[Any], dtype: np.dtype[Any]) -> Any:
+    if dtype == np.uint8:
         return np.where(np.isnan(state[0]), 255, state[0]).astype(np.uint8)
-    return state[0].astype(out_dtype)
+    return state[0].astype(dtype)
 
 
-def _add(state: NDArray[Any] | None, values: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
+def _add(state: NDArray[Any] | None, values: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
     valid = ~np.isnan(values)
     w = valid.astype(np.float64) if weight is None else np.where(valid, weight, 0.0)
     new = np.stack([np.where(w > 0, values, 0) * w, w])
     return new if state is None else state + new
 
 
-def _divide(state: NDArray[Any], out_dtype: np.dtype[Any]) -> NDArray[Any]:
-    return (state[0] / np.where(state[1] > 0, state[1], np.nan)).astype(out_dtype)
+def _divide(state: NDArray[Any], dtype: np.dtype[Any]) -> Any:
+    return (state[0] / np.where(state[1] > 0, state[1], np.nan)).astype(dtype)
 
 
-def _best_mask(state: NDArray[Any] | None, values: NDArray[Any]) -> NDArray[Any]:
+def _best_mask(state: NDArray[Any] | None, values: NDArray[Any]) -> Any:
     rank = _MASK_RANK[values][None].astype(np.float64)
     return rank if state is None else np.minimum(state, rank)
 
 
-def _mask_of(state: NDArray[Any], out_dtype: np.dtype[Any]) -> NDArray[Any]:
-    return _MASK_OF_RANK[state[0].astype(np.intp)].astype(out_dtype)
+def _mask_of(state: NDArray[Any]) -> Any:
+    return _MASK_OF_RANK[state[0].astype(np.intp)]
 
 
 def _distance(cube: xr.Dataset, step: int, method: Method, chunks: Any) -> Any:
     shape = tuple(sum(c) for c in chunks)
     if method == "first":
-        return dask.array.zeros(shape, chunks=chunks, dtype=np.float32)
+        return da.zeros(shape, chunks=chunks, dtype=np.float32)
     if "centre_x" not in cube.coords:
         raise CubeError('method "centre" needs centre_x and centre_y; open the cube with group="acquisition"')
-    x = dask.array.from_array(cube["x"].values - float(cube["centre_x"].values[step]), chunks=(chunks[1],))
-    y = dask.array.from_array(cube["y"].values - float(cube["centre_y"].values[step]), chunks=(chunks[0],))
+    x = da.from_array(cube["x"].values - float(cube["centre_x"].values[step]), chunks=(chunks[1],))
+    y = da.from_array(cube["y"].values - float(cube["centre_y"].values[step]), chunks=(chunks[0],))
     return y[:, None] ** 2 + x[None, :] ** 2
 
 

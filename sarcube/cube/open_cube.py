@@ -173,9 +173,10 @@ def read_items(store: Store, selection: Selection, collection: str | None = None
         return list(store.items)
     if not isinstance(store, str | os.PathLike):
         given = list(store)
-        if all(isinstance(item, pystac.Item) for item in given):
-            return given  # type: ignore[return-value]
-        return opera_items(str(path) for path in given)  # type: ignore[union-attr]
+        items = [item for item in given if isinstance(item, pystac.Item)]
+        if len(items) == len(given):
+            return items
+        return opera_items(str(path) for path in given)
     address = os.fspath(store)
     local = Path(address.removeprefix("file://"))
     if "://" not in address or address.startswith("file://"):

@@ -2,13 +2,12 @@
 
 A chunk of a cube shows all bursts of one time step, so one call reads every file that touches the chunk and
 merges them at once: the graph holds one task per chunk however many bursts meet there, and memory holds the
-chunk and one burst's part of it. Files open for the time of one read: no handle and no cached block outlives
-the chunk, so memory does not grow with the length of a stack and nothing has to cross threads or processes.
+chunk and one burst's part of it.
 """
 
 from __future__ import annotations
 
-import os
+import threading
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -20,6 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from sarcube.cube.handles import gdal_options, open_raster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 
@@ -68,37 +68,6 @@ class Merge:
         return self.rule, tuple((s.href, s.weight, s.grid.left, s.grid.top, s.grid.resolution) for s in self.sources)
 
 
-def gdal_path(href: str) -> str:
-    """What GDAL opens for a path or address."""
-    if href.startswith("s3://"):
-        return "/vsis3/" + href[5:]
-    if href.startswith(("http://", "https://")):
-        return "/vsicurl/" + href
-    return href.removeprefix("file://")
-
-
-def gdal_options() -> dict[str, Any]:
-    """GDAL settings of every read: no listing of folders, ranges fetched together, time-outs and retries."""
-    options: dict[str, Any] = {
-        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-        "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-        "GDAL_HTTP_MULTIRANGE": "YES",
-        "GDAL_HTTP_TIMEOUT": "60",
-        "GDAL_HTTP_MAX_RETRY": "4",
-        "GDAL_HTTP_RETRY_DELAY": "1",
-        "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
-    }
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and "AWS_S3_ENDPOINT" not in os.environ:
-        scheme, _, host = endpoint.rpartition("://")
-        options |= {
-            "AWS_S3_ENDPOINT": host.rstrip("/"),
-            "AWS_HTTPS": "NO" if scheme == "http" else "YES",
-            "AWS_VIRTUAL_HOSTING": "FALSE",
-        }
-    return options
-
-
 class MergeReader:
     """Reader of one layer of one time step (stackstac's Reader protocol); pickles, and safe in threads."""
 
@@ -126,7 +95,8 @@ class MergeReader:
         """Pixels of a window of the cube's grid, shape (height, width); called within a worker thread."""
         box = _Box(int(window.row_off), int(window.col_off), int(window.height), int(window.width))
         parts = [(source, part) for source in self.merge.sources if (part := self._overlap(source, box))]
-        with rasterio.Env(**gdal_options()):
+        remote = any("://" in source.href for source, _ in parts)
+        with rasterio.Env(**gdal_options(remote)):
             if len(parts) == 1 and parts[0][1] == box:
                 return self._read(parts[0][0], box)
             if self.dtype == np.uint8:
@@ -168,7 +138,7 @@ class MergeReader:
         total = np.zeros((box.height, box.width), np.float64)
         weights = np.zeros_like(total)
         for source, part in parts:
-            values = self._read(source, part)
+            values = self._read(source, part).copy()  # the weights are read into the same memory
             weight = np.ones_like(values) if source.weight is None else self._read(source, part, weight=True)
             weight = np.where(np.isnan(values) | ~(weight > 0), 0, weight)
             rows, cols = part.within(box)
@@ -213,7 +183,7 @@ class MergeReader:
     def _read(self, source: Source, part: _Box, weight: bool = False) -> NDArray[Any]:
         href = source.weight if weight and source.weight is not None else source.href
         try:
-            with rasterio.open(gdal_path(href), sharing=False) as dataset:
+            with open_raster(href) as dataset:
                 _check(dataset, source, href)
                 if _aligned(self.grid, source.grid):
                     return self._read_aligned(dataset, source, part)
@@ -253,6 +223,21 @@ class MergeReader:
         ) as warped:
             values: NDArray[Any] = warped.read(1)
         return values
+
+
+_thread = threading.local()
+
+
+def _scratch(part: _Box, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Memory to read into, one per thread and used again: fresh memory costs as much as decoding does.
+
+    Whoever reads copies the pixels before the next read; stackstac does.
+    """
+    size = part.height * part.width * dtype.itemsize
+    buffer = getattr(_thread, "buffer", None)
+    if buffer is None or buffer.size < size:
+        buffer = _thread.buffer = np.empty(size, np.uint8)
+    return buffer[:size].view(dtype).reshape(part.height, part.width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dask.array
 import numpy as np
 import stackstac
 import xarray as xr
 from rasterio.enums import Resampling
 
+from sarcube.cube.lazy import da
 from sarcube.cube.reader import Merge, MergeReader
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import Layer
@@ -75,8 +75,13 @@ def stack_layer(
             reader=MergeReader,
         )
     data = stacked.data
+    # stackstac keeps the making of readers apart from reading, as one task per time step that all its chunks wait
+    # for; dask then walks along time for all chunks at once and holds the whole stack. Our readers cost nothing
+    # to make: let each chunk make its own, so that chunks finish one after the other.
+    for part in data.dask.layers.values():
+        part.annotations = None
     # A blockwise step keeps the graph symbolic; indexing would write out a task per chunk.
-    flat = dask.array.map_blocks(_drop_band, data, drop_axis=1, dtype=data.dtype, meta=np.empty((0, 0, 0), data.dtype))
+    flat = da.map_blocks(_drop_band, data, drop_axis=1, dtype=data.dtype, meta=np.empty((0, 0, 0), data.dtype))
     return xr.DataArray(flat, dims=("time", "y", "x"), name=layer.name)
 
 

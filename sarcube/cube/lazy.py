@@ -1,0 +1,71 @@
+"""Lazy building blocks on dask: folds over time and maps over whole stacks of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import dask.array
+import numpy as np
+import xarray as xr
+
+# dask.array is only partly typed.
+da: Any = dask.array
+
+# Bytes of one block that holds all dates of its pixels.
+_STACK_BYTES = 64 * 2**20
+_EMPTY = np.empty((0, 0, 0))
+
+
+def fold(
+    step: Callable[..., Any], states: int, parts: Sequence[Sequence[Any]], finish: Callable[..., Any], dtype: Any
+) -> Any:
+    """Fold over time: `state = step(state, *blocks)` for each part, then `finish(state)`.
+
+    The state and one part's chunk are all that is in memory, however many parts there are.
+
+    Parameters
+    ----------
+    step : callable
+        Given None or the state, shape (states, y, x), and the blocks of one part, those of (t, y, x) arrays as lists
+        over t; returns a new state: workers may need the old one again.
+    states : int
+    parts : sequence of sequences of dask arrays
+        Arrays (y, x) or (t, y, x), in the order of time, all on one chunking of y and x.
+    finish : callable
+        Given the last state; returns shape (y, x).
+    dtype : dtype
+        Of the result.
+    """
+    state: Any = None
+    for blocks in parts:
+        arrays = [a for b in blocks for a in (b, "tyx"[-b.ndim :])]
+        if state is None:
+            state = da.blockwise(
+                partial(step, None), "kyx", *arrays, new_axes={"k": states}, dtype=np.float64, meta=_EMPTY
+            )
+        else:
+            state = da.blockwise(step, "kyx", state, "kyx", *arrays, dtype=np.float64, meta=_EMPTY)
+    return da.map_blocks(finish, state, dtype=dtype, drop_axis=0, meta=np.empty((0, 0), dtype))
+
+
+def whole_stack(variable: xr.DataArray, halo: int = 0) -> Any:
+    """All dates of each pixel in one block, shape (time, y, x); tiles small enough for memory.
+
+    Free for a cube opened with chunks={"time": -1, "y": 512, "x": 512}. Tiles never get smaller than 128 pixels
+    or four halos.
+    """
+    data = da.asarray(variable.transpose("time", "y", "x").data)
+    count, height, width = data.shape
+    if data.numblocks[0] == 1 and max(data.chunksize[1:]) ** 2 * count * data.dtype.itemsize <= 8 * _STACK_BYTES:
+        return data
+    edge = int(np.sqrt(_STACK_BYTES / (count * data.dtype.itemsize)))
+    edge = max(128, 4 * halo, edge // 128 * 128)
+    return data.rechunk({0: -1, 1: min(edge, height), 2: min(edge, width)})
+
+
+def as_dask(variable: xr.DataArray) -> Any:
+    """The data of a variable as a dask array, (time, y, x) or (y, x)."""
+    order = ("time", "y", "x") if "time" in variable.dims else ("y", "x")
+    return da.asarray(variable.transpose(*order).data)

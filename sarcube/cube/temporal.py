@@ -1,0 +1,226 @@
+"""Statistics over time, pixel by pixel: metrics, trend and annual harmonic, with outliers removed where asked.
+
+Everything is computed in linear power, missing values left out, and handed out in decibel where asked. The
+choice of metrics and the rule for outliers are those of OpenSarToolkit's timescan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from sarcube.cube.lazy import as_dask, da, fold, whole_stack
+from sarcube.cube.temporal_kernels import scan_pixels, update_moments
+from sarcube.errors import CubeError
+from sarcube.products.layers import POLARIZATIONS
+
+Scale = Literal["power", "db"]
+MOMENTS = ("count", "mean", "min", "max", "std", "cov")
+FITS = ("trend", "amplitude", "phase", "model_mean", "residual")
+METRICS = (*MOMENTS, "median", *FITS)
+_YEAR = np.timedelta64(1461, "D") / 4  # 365.25 days
+# Blocks folded at once: fewer passes over the state, a few more chunks in memory.
+_BLOCKS_PER_STEP = 4
+# What a conversion to decibel applies to; spread, count and angles have none.
+_LEVELS = ("mean", "median", "min", "max")
+_UNITS = {"count": "1", "cov": "1", "phase": "radian"}
+
+
+@dataclass(frozen=True)
+class TimescanOptions:
+    """What to compute.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Of count, mean, min, max, std, cov (std / mean), median, percentiles as "p5" or "p97.5", trend (per
+        year), and of the annual harmonic amplitude, phase (radians; the maximum comes at phase / 2 pi of the
+        year), model_mean (the fitted level at the middle of the series) and residual (root mean square).
+    remove_outliers : bool
+        Where a pixel has five dates or more: drop values beyond its 5th to 95th percentile, then values
+        beyond the mean plus or minus two standard deviations of the rest.
+    scale : {"power", "db"}
+        What levels are reported in. std, cov and count stay in power. The linear fits (trend, harmonic) are
+        made in this scale, since a slope cannot be converted.
+    layers : tuple of str, optional
+        By default the polarizations.
+    """
+
+    metrics: tuple[str, ...] = ("mean", "median", "min", "max", "std", "cov", "p5", "p95", "count")
+    remove_outliers: bool = False
+    scale: Scale = "power"
+    layers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale not in ("power", "db"):
+            raise CubeError(f'scale is "power" or "db", not {self.scale!r}')
+        for metric in self.metrics:
+            if metric not in METRICS and _percentile(metric) is None:
+                raise CubeError(
+                    f"there is no metric {metric!r}; there are {', '.join(METRICS)} and percentiles as p5 or p97.5"
+                )
+
+
+def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dataset:
+    """Metrics over the time axis.
+
+    Parameters
+    ----------
+    cube : Dataset
+        From `open_cube`, linear power.
+    options : TimescanOptions, optional
+
+    Returns
+    -------
+    Dataset
+        Lazy, variables (y, x) named as VV_mean. Moments alone are folded over time, with one chunk in memory;
+        percentiles, outliers and fits take all dates of a tile at once: cheapest on a cube that was opened
+        with chunks={"time": -1, "y": 512, "x": 512}.
+    """
+    options = options or TimescanOptions()
+    if "time" not in cube.dims:
+        raise CubeError("there is no time axis; open several dates")
+    layers = options.layers or tuple(n for n in POLARIZATIONS if n in cube)
+    if missing := [n for n in layers if n not in cube]:
+        raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
+    if not layers:
+        raise CubeError("the cube has no polarization; name the layers to scan")
+    coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
+    variables: dict[str, xr.DataArray] = {}
+    for layer in layers:
+        arrays = _scan(cube[layer], options)
+        for metric, array in zip(options.metrics, arrays, strict=True):
+            attributes = {"long_name": f"{cube[layer].attrs.get('long_name', layer)}, {metric} over time"}
+            attributes["units"] = _unit(metric, options.scale)
+            variables[f"{layer}_{metric}"] = xr.DataArray(array, dims=("y", "x"), attrs=attributes)
+    times = cube["time"].values
+    span = {"time_first": str(times.min())[:19], "time_last": str(times.max())[:19], "dates": len(times)}
+    return xr.Dataset(
+        variables, coords=coords, attrs={**cube.attrs, **span, "outliers_removed": int(options.remove_outliers)}
+    )
+
+
+def years(times: Any) -> np.ndarray:
+    """Years since 1970 of instants, float64."""
+    result: np.ndarray = (np.asarray(times) - np.datetime64("1970-01-01")) / _YEAR
+    return result
+
+
+def _scan(variable: xr.DataArray, options: TimescanOptions) -> list[Any]:
+    if not options.remove_outliers and set(options.metrics) <= set(MOMENTS):
+        return _moments(variable, options)
+    data = whole_stack(variable)
+    percentiles = tuple(q for m in options.metrics if (q := _percentile(m)) is not None)
+    names = (*METRICS, *(m for m in options.metrics if _percentile(m) is not None))
+    time = years(variable["time"].values)
+    block = da.map_blocks(
+        _scan_block,
+        data,
+        dtype=np.float32,
+        chunks=((len(names),), *data.chunks[1:]),
+        meta=np.empty((0, 0, 0), np.float32),
+        time=time,
+        percentiles=np.array(percentiles, np.float64),
+        options=options,
+    )
+    return [block[names.index(metric)] for metric in options.metrics]
+
+
+def _scan_block(block: np.ndarray, time: np.ndarray, percentiles: np.ndarray, options: TimescanOptions) -> np.ndarray:
+    fit = any(m in FITS for m in options.metrics)
+    decibel = options.scale == "db"
+    scanned: np.ndarray = scan_pixels(
+        np.ascontiguousarray(block, np.float32), time, percentiles, options.remove_outliers, fit, decibel
+    )
+    if decibel:
+        levels = [METRICS.index(m) for m in _LEVELS] + list(range(len(METRICS), len(scanned)))
+        scanned[levels] = _decibel(scanned[levels])
+    return scanned
+
+
+def _moments(variable: xr.DataArray, options: TimescanOptions) -> list[Any]:
+    data = as_dask(variable)
+    parts = [[data.blocks[i : i + _BLOCKS_PER_STEP]] for i in range(0, data.numblocks[0], _BLOCKS_PER_STEP)]
+    wanted = set(options.metrics)
+    states = 5 if wanted & {"min", "max"} else 3 if wanted & {"std", "cov"} else 2
+    finishers = [partial(_moment, metric=m, decibel=options.scale == "db") for m in options.metrics]
+    return [fold(partial(_update, states=states), states, parts, f, np.float32) for f in finishers]
+
+
+def _update(state: np.ndarray | None, blocks: list[np.ndarray], states: int) -> np.ndarray:
+    if state is None:
+        state = np.zeros((states, *blocks[0].shape[1:]))
+        if states > 3:
+            state[3], state[4] = np.inf, -np.inf
+    else:
+        state = state.copy()
+    for block in blocks:
+        update_moments(state, np.ascontiguousarray(block, np.float32))
+    return state
+
+
+def _moment(state: np.ndarray, metric: str, decibel: bool) -> np.ndarray:
+    count, mean = state[0], state[1]
+    seen = count > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if metric == "count":
+            values = count
+        elif metric in ("std", "cov"):
+            values = np.sqrt(state[2] / np.where(seen, count, np.nan))
+            values = values / mean if metric == "cov" else values
+        else:
+            values = np.where(seen, state[{"mean": 1, "min": 3, "max": 4}[metric]], np.nan)
+    result: np.ndarray = values.astype(np.float32)
+    return _decibel(result) if decibel and metric in _LEVELS else result
+
+
+def _percentile(metric: str) -> float | None:
+    if not metric.startswith("p"):
+        return None
+    try:
+        value = float(metric[1:])
+    except ValueError:
+        return None
+    return value if 0 <= value <= 100 else None
+
+
+def _decibel(power: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: np.ndarray = np.where(power > 0, 10 * np.log10(power), np.nan).astype(np.float32)
+    return result
+
+
+def _unit(metric: str, scale: Scale) -> str:
+    if metric in _UNITS:
+        return _UNITS[metric]
+    if scale == "power" or metric == "std":
+        return "1"
+    return "dB/year" if metric == "trend" else "dB"
+
+
+def select_period(cube: xr.Dataset, period: Any) -> xr.Dataset:
+    """The time steps within a period, given as dates of `open_cube` are."""
+    from sarcube.cube.selection import parse_dates
+
+    edges = parse_dates(period)
+    if edges is None:
+        return cube
+    times = cube["time"].values
+    keep = np.flatnonzero((times >= edges[0]) & (times <= edges[1]))
+    if not len(keep):
+        raise CubeError(
+            f"no time step lies within {edges[0]!s:.10} to {edges[1]!s:.10}; "
+            f"the cube runs from {times.min()!s:.10} to {times.max()!s:.10}"
+        )
+    return cube.isel(time=keep)
+
+
+def period_of(phase: Sequence[float] | float) -> Any:
+    """Day of year (0 to 365.25) at which a harmonic of that phase peaks."""
+    return np.mod(np.asarray(phase) / (2 * math.pi), 1) * 365.25
