@@ -101,10 +101,13 @@ def mean_beta0(
     margin_far = (high - min(low, 0.0)) + 100.0
     margin_near = (max(-low, 0.0) + (high - low)) + 100.0
     late = delays.zenith * 2 if delays.zenith else 0.0
-    first_range = radar.first_sample_range + window.first_sample * radar.sample_spacing - margin_near - late
-    last_range = radar.first_sample_range + window.last_sample * radar.sample_spacing + margin_far
+    near = window.first_sample - (margin_near + late) / radar.sample_spacing
+    far = window.last_sample + margin_far / radar.sample_spacing
+    # Columns start at a multiple of their step, so that a facet is the same whatever the window.
+    first_column = math.floor(near / _COLUMN)
+    columns = math.ceil(far / _COLUMN) - first_column + 2
     step = _COLUMN * radar.sample_spacing
-    columns = math.ceil((last_range - first_range) / step) + 2
+    first_range = radar.first_sample_range + first_column * step
     area = _cell_azimuth(radar, track, window, (low + high) / 2) * radar.sample_spacing
     beta = np.zeros((scatterers.gamma0.shape[0], *window.shape), dtype=np.float32)
     drift = 6 + int((high - min(low, 0.0)) * 0.02 / 14)

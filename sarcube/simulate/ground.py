@@ -17,7 +17,7 @@ from sarcube.simulate.echo import Scatterers
 from sarcube.simulate.looks import Look, aoi_window, look_ring
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.scenes import Scene, build_scene
-from sarcube.simulate.terrain import Terrain, fractal_terrain, terrain_from_dem
+from sarcube.simulate.terrain import Terrain, dem_height_range, fractal_terrain, terrain_from_dem
 
 _MOST_CELLS = 120_000_000
 _MARGIN, _DEM_MARGIN = 4000.0, 150.0  # m around the bursts: fractal terrain is free, a given DEM is not
@@ -46,15 +46,15 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
     DemError
         A given DEM does not cover what the bursts see.
     """
+    heights = (options.base_height - 4 * options.relief, options.base_height + 4 * options.relief)
+    if options.dem is not None:
+        heights = dem_height_range(options.dem, np.concatenate([look_ring(look) for look in looks]))
     rings = []
-    guess = (options.base_height - 4 * options.relief, options.base_height + 4 * options.relief)
-    heights = (-100.0, 5000.0) if options.dem is not None else guess
     for look in looks:
         # The DEM must cover whole bursts for whoever processes them, the echo only the AOI.
         window = aoi_window(look, options.aoi, heights) if options.dem is not None else look.valid
         if window is not None:
-            height = options.base_height if options.dem is None else 300.0
-            rings.append(look_ring(look, window, height))
+            rings.append(look_ring(look, window, sum(heights) / 2))
     if not rings or all(aoi_window(look, options.aoi, heights) is None for look in looks):
         raise ConfigError(f"the aoi {options.aoi} meets none of the simulated bursts; move it or the center")
     points = np.concatenate(rings)

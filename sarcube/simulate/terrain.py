@@ -126,6 +126,39 @@ def terrain_from_dem(path: Path, grid: GeoGrid, rings: Sequence[NDArray[np.float
     return out
 
 
+def dem_height_range(path: Path, points: NDArray[np.float64]) -> tuple[float, float]:
+    """Lowest and highest height of a DEM around points (n, 2) in degrees, from a thinned reading.
+
+    Raises
+    ------
+    DemError
+        It cannot be read, or holds no height there.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+    from rasterio.warp import transform
+    from rasterio.windows import Window, from_bounds
+
+    try:
+        with rasterio.open(path) as source:
+            if source.crs is None:
+                raise DemError(f"DEM {path} has no coordinate reference system; write one into it")
+            x, y = transform("EPSG:4326", source.crs, points[:, 0], points[:, 1])
+            window = from_bounds(min(x), min(y), max(x), max(y), source.transform)
+            whole = Window(0, 0, source.width, source.height)
+            part = window.intersection(whole) if rasterio.windows.intersect(window, whole) else None
+            if part is None or min(part.width, part.height) < 1:
+                raise DemError(f"DEM {path} does not touch the simulated bursts; give one of that place, or none")
+            shape = (min(512, math.ceil(part.height)), min(512, math.ceil(part.width)))
+            values = source.read(1, window=part, out_shape=shape, masked=True).astype(np.float64).compressed()
+    except RasterioError as error:
+        raise DemError(f"DEM {path} cannot be read: {error}") from error
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        raise DemError(f"DEM {path} holds no height under the simulated bursts; give one of that place, or none")
+    return float(values.min()), float(values.max())
+
+
 def _extend(heights: Heights, void: NDArray[np.bool_]) -> Heights:
     """Fill void cells with the nearest height."""
     from scipy.ndimage import distance_transform_edt
