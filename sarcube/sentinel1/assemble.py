@@ -12,6 +12,7 @@ from sarcube.geometry.orbit import trim
 from sarcube.geometry.radar import SPEED_OF_LIGHT, RadarGrid
 from sarcube.sentinel1.annotation import POLARIZATIONS, Annotation, BurstEntry, parse_annotation
 from sarcube.sentinel1.burst_id import (
+    ORBITS_PER_CYCLE,
     BurstId,
     cycle_time,
     esa_burst_id,
@@ -129,6 +130,9 @@ class SceneReader:
         burst_id = self.burst_id(annotation, entry)
         start, end = radar.first_line_time, radar.last_line_time
         warnings = list(self.safe.warnings)
+        told = self.safe.manifest.relative_orbit if self.safe.manifest else None
+        if told is not None and burst_id.track not in (told, told % ORBITS_PER_CYCLE + 1):
+            warnings.append(f"the manifest says relative orbit {told}, the burst is on {burst_id.track}")
         orbit = annotation.orbit
         if orbit.covers(start, end):
             orbit = trim(orbit, start, end, KEEP_MARGIN)

@@ -113,8 +113,8 @@ def make_orbit(
     times, position, velocity = times[order], position[order], velocity[order]
     keep = np.concatenate(([True], np.diff(times).astype(np.int64) > 0))
     times, position, velocity = times[keep], position[keep], velocity[keep]
-    radius = np.linalg.norm(position, axis=1)
-    speed = np.linalg.norm(velocity, axis=1)
+    with np.errstate(over="ignore"):  # absurd numbers are told apart below
+        radius, speed = np.linalg.norm(position, axis=1), np.linalg.norm(velocity, axis=1)
     if len(times) < 2 or not ((radius > 6.9e6) & (radius < 7.3e6) & (speed > 7e3) & (speed < 8.2e3)).all():
         raise error(f"{where}: its state vectors are not those of Sentinel-1 (radius or speed); the file is damaged")
     epoch = whole_second(times[0])

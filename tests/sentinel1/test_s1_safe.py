@@ -235,3 +235,11 @@ def test_one_burst_id_twice_is_damage(make: Any, tmp_path: Path) -> None:
     members = make.members([make.recipe(burst_ids=[500, 500])])
     with pytest.raises(SceneError, match="has t001_000500_iw2 twice"):
         read_bursts(open_safe(make.zip(tmp_path / "a.zip", members)))
+
+
+def test_a_manifest_of_another_track_is_noted(make: Any, tmp_path: Path) -> None:
+    members = make.members([make.recipe()])
+    assert not read_bursts(open_safe(make.zip(tmp_path / "a.zip", members)))[0].warnings[1:]
+    members["manifest.safe"] = members["manifest.safe"].replace(b'"start">1<', b'"start">44<')
+    (burst, *_) = read_bursts(open_safe(make.zip(tmp_path / "b.zip", members)))
+    assert "the manifest says relative orbit 44, the burst is on 1" in burst.warnings
