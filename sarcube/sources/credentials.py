@@ -5,6 +5,7 @@ A `Secret` prints as asterisks wherever it is put; what is logged or raised pass
 
 from __future__ import annotations
 
+import logging
 import netrc
 import os
 import re
@@ -16,7 +17,8 @@ from sarcube.errors import CredentialError
 _QUERY = re.compile(r"(https?://[^\s?#'\"]+)\?[^\s'\"]*")
 _USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _BEARER = re.compile(r"(?i)(bearer|basic)\s+[\w.~+/=-]+")
-_NAMED = re.compile(r"(?i)\b(password|passwd|token|secret|access_key|secret_key)(\s*[=:]\s*)\S+")
+_NAMED = re.compile(r"(?i)(password|passwd|token|secret|access_key|secret_key)([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+")
+_LOGGED = re.compile(r"(\"[A-Z]+ /[^\s?]*)\?\S*")
 
 
 class Secret:
@@ -158,3 +160,11 @@ def redact(text: str) -> str:
     text = _USERINFO.sub("***@", text)
     text = _BEARER.sub(r"\1 ***", text)
     return _NAMED.sub(r"\1\2***", text)
+
+
+class RedactingFilter(logging.Filter):
+    """Keeps the queries of signed addresses out of what the HTTP library logs at its debug level."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _LOGGED.sub(r"\1?...", redact(record.getMessage())), ()
+        return True

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 20
+_CHUNK = 128 << 10  # bytes: what is lost of a chunk that is torn
 _AT_ONCE = 4  # CDSE answers 429 to a fifth connection
 
 

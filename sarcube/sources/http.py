@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import CredentialError, SourceError, TransferError
-from sarcube.sources.credentials import redact
+from sarcube.sources.credentials import RedactingFilter, redact
 
 if TYPE_CHECKING:
     import requests
@@ -41,7 +42,9 @@ def request(method: str, address: str, *, session: Any = None, **options: Any) -
     """
     import stamina
 
-    @stamina.retry(on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=pause(), wait_max=30.0, wait_jitter=pause())
+    @stamina.retry(
+        on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=pause(), wait_max=30.0, wait_jitter=pause()
+    )
     def once() -> requests.Response:
         return _once(method, address, session or _session(), options)
 
@@ -89,6 +92,9 @@ def new_session() -> requests.Session:
     """A session that says who asks and takes proxies, but no credentials, from the environment."""
     import requests
 
+    connections = logging.getLogger("urllib3.connectionpool")
+    if not any(isinstance(known, RedactingFilter) for known in connections.filters):
+        connections.addFilter(RedactingFilter())
     session = requests.Session()
     session.auth = _nobody
     session.headers["User-Agent"] = "sarcube"

@@ -121,14 +121,12 @@ def _check_earthdata(login: Login) -> None:
 def _earthdata(login: Login) -> requests.Session:
     import requests
 
-    identity = _host(earthdata_address())
-
     class Session(requests.Session):
         """Signs in where it is redirected to the identity server; carries nothing to other hosts."""
 
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
             prepared_request.headers.pop("Authorization", None)
-            if _host(prepared_request.url) == identity and login.username:
+            if _host(prepared_request.url) == _host(earthdata_address()) and login.username:
                 prepared_request.prepare_auth(_basic(login), prepared_request.url)
 
     session = Session()

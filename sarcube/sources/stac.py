@@ -74,9 +74,13 @@ def _items(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
             for item in client.search(**question, **({"intersects": shape} if shape else {})).items_as_dicts():
                 items.setdefault(str(item.get("id")), item)
     except APIError as error:
-        if error.status_code in (401, 403):
-            raise CredentialError(f"{redact(url)}: the STAC API refuses access ({error.status_code})") from None
-        raise TransferError(f"{redact(url)}: {redact(str(error))[:300]}") from None
+        code = getattr(error, "status_code", None)  # absent where no answer came at all
+        text = f"{redact(url)}: {redact(str(error))[:300]}"
+        if code in (401, 403):
+            raise CredentialError(f"{redact(url)}: the STAC API refuses access ({code})") from None
+        if code is not None and code < 500 and code != 429:
+            raise SourceError(text) from None
+        raise TransferError(text) from None
     except requests.exceptions.RequestException as error:
         raise TransferError(f"{redact(url)} cannot be reached: {type(error).__name__}") from None
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:
