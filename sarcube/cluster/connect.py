@@ -72,30 +72,31 @@ def connect(profile: str | Profile = "local", demand: Demand | None = None) -> I
         yield client
 
 
-def worker_environment(profile: Profile) -> dict[str, str]:
+def worker_environment(profile: Profile, threads: int | None = None) -> dict[str, str]:
     """Variables for a worker: one pool of kernel threads, of the size the profile says, and no second one.
 
     They must be set before numba, GDAL and BLAS are loaded; that is why they are not set inside of tasks.
     """
-    threads = str(profile.threads)
+    number = str(threads or profile.threads or 1)
     names = ("SARCUBE_KERNEL_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "GDAL_NUM_THREADS")
     # BLAS inside of kernels only ever sees small matrices: threads of its own would only contend.
     single = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    own = dict.fromkeys(names, threads) | dict.fromkeys(single, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
+    own = dict.fromkeys(names, number) | dict.fromkeys(single, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
     passed = {name: os.environ[name] for name in profile.pass_environment if name in os.environ}
     return own | passed | profile.environment
 
 
-def local_size(profile: Profile, demand: Demand) -> tuple[int, int]:
-    """Workers of a local cluster and bytes of memory for each."""
+def local_size(profile: Profile, demand: Demand) -> tuple[int, int, int]:
+    """Workers of a local cluster, bytes of memory for each, and kernel threads of each."""
     import psutil
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     free = int(_memory_limit(psutil.virtual_memory().available) * _SHARE)
     each = int(profile.memory * 1e9) if profile.memory else demand.memory
-    workers = profile.workers or max(1, cores // profile.threads)
+    workers = profile.workers or max(1, cores // (profile.threads or 1))
     workers = max(1, min(workers, free // each if each else workers, demand.tasks or workers))
-    return workers, int(profile.memory * 1e9) if profile.memory else free // workers
+    memory = int(profile.memory * 1e9) if profile.memory else free // workers
+    return workers, memory, profile.threads or max(1, cores // workers)
 
 
 def _memory_limit(available: int) -> int:
@@ -113,13 +114,14 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
     import dask
     from distributed import LocalCluster
 
-    workers, memory = local_size(profile, demand)
+    workers, memory, threads = local_size(profile, demand)
     settings = {
         # A burst that kills three workers is set aside; Dask's own count (which includes tasks that merely
         # waited on the worker) must not come first, production keeps its own.
         "distributed.scheduler.allowed-failures": 2,
         "distributed.worker.daemon": True,
-        "distributed.nanny.pre-spawn-environ": worker_environment(profile),
+        "distributed.worker.preload": ["sarcube.cluster.worker_start"],
+        "distributed.nanny.pre-spawn-environ": worker_environment(profile, threads),
         # Rasters and arrays of a task are not Dask's: only the hard limit of memory counts.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,

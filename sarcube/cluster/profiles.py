@@ -28,8 +28,9 @@ class Profile(BaseModel):
         Fixed number; local: at most so many. Default: as many as cores and memory allow.
     minimum, maximum : int
         Bounds of adaptive scaling; used where `workers` is not given and the cluster is not local.
-    threads : int
-        Kernel threads of a worker. A worker has one task at a time; its threads work on that task.
+    threads : int, optional
+        Kernel threads of a worker. A worker has one task at a time; its threads work on that task. Default:
+        local, the cores that the workers leave each other; elsewhere 1.
     memory : float, optional
         GB per worker.
     environment : mapping of str to str
@@ -52,7 +53,7 @@ class Profile(BaseModel):
     workers: int | None = Field(None, ge=1)
     minimum: int = Field(0, ge=0)
     maximum: int = Field(8, ge=1)
-    threads: int = Field(1, ge=1)
+    threads: int | None = Field(None, ge=1)
     memory: float | None = Field(None, gt=0)
     environment: dict[str, str] = Field(default_factory=dict)
     pass_environment: tuple[str, ...] = ()

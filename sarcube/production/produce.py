@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sarcube.errors import ClusterError
+from sarcube.errors import ClusterError, SarcubeError
 from sarcube.production.events import Event, OnEvent, TaskResult
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan
@@ -18,6 +18,7 @@ from sarcube.products.store import open_store
 if TYPE_CHECKING:
     from distributed import Client
 
+    from sarcube.production.dispatch import Dispatcher
     from sarcube.production.record import RunRecord
 
 
@@ -171,12 +172,23 @@ def _carry_out(
             raise
         stopped = str(error)
     tally = dispatcher.tally if dispatcher else Tally()
+    if tally.done:
+        _finish(plan, dispatcher)
     outcome = _outcome(plan, tally, record, cancelled, stopped, time.monotonic() - begun)
     if dispatcher:
         dispatcher.emit("end", message=str(outcome))
     if record:
         record.finish(_facts(outcome))
     return outcome
+
+
+def _finish(plan: Plan, dispatcher: Dispatcher | None) -> None:
+    try:
+        load_workflow(plan.workflow).finish(plan.config, {t.kind for t in plan.tasks})
+    except SarcubeError as error:
+        # The products are there and can be found; the next run tries again.
+        if dispatcher:
+            dispatcher.emit("note", message=f"collections are not up to date: {error}")
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
 """A rehearsal: the same plan, tasks, retries and commits as in earnest, with no scene, no pixel and no physics.
 
 `plan(config, workflow=rehearsal.NAME)` plans `engine_options["bursts"]` x `engine_options["dates"]` tasks and
-commits items without assets. It measures what production itself costs, and shows on a new cluster or store that
-everything is in place before real work is paid for. Faults can be asked for by task key:
-`engine_options["faults"] = {"rtc/t001_000001_iw1/...": "kill"}`.
+commits items, with `engine_options["files"]` small files each. It measures what production itself costs, and
+shows on a new cluster or store that everything is in place before real work is paid for. Faults can be asked
+for by task key: `engine_options["faults"] = {"rtc/t001_000001_iw1/...": "kill"}`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from typing import Any
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SceneError, StoreConflictError, TransferError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.production.sweep import sweep
 from sarcube.production.task import Task
 from sarcube.production.workflow import Context, Found, Made
-from sarcube.products.names import item_key
+from sarcube.products.names import STATIC_VALIDITY, ProductName, item_key
+from sarcube.products.product import checksum, remove_files
 from sarcube.products.store import Store, open_store
 
 NAME = "sarcube.production.rehearsal:WORKFLOW"
@@ -62,6 +64,9 @@ class Rehearsal:
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         return None
 
+    def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
+        return None
+
     def run(self, task: Task, context: Context) -> Made:
         config = context.config
         static = task.kind == "static"
@@ -73,14 +78,51 @@ class Rehearsal:
         _fault(config.engine_options.get("faults", {}).get(task.key, ""), store, task.key)
         if seconds := float(config.engine_options.get("seconds", 0.0)):
             time.sleep(seconds)
-        data = json.dumps({"id": task.key, "properties": _grid_properties(task.grid), "assets": {}}).encode()
-        try:
-            store.create_bytes(key, data)
-        except StoreConflictError:
-            if not task.remake:
-                return Made(existed=True, item=key)
-            store.write_bytes(key, data)
-        return Made(item=key, bytes_out=len(data))
+        return _commit(store, key, task, config, int(config.engine_options.get("files", 0)))
+
+
+def _commit(store: Store, key: str, task: Task, config: RunConfig, files: int) -> Made:
+    """Write so many files and the item that names them, as products are written."""
+    names = config.collections
+    name = ProductName(
+        "RTC_S1" if task.start else "RTC_S1_STATIC",
+        task.burst_id,
+        task.start or STATIC_VALIDITY,
+        dt.datetime.now(dt.UTC),
+        "S1A",
+        task.grid.resolution,
+    )
+    written: list[tuple[str, bytes]] = []
+    for i in range(files):
+        data = f"{task.key} {i} ".encode() * 2000
+        while True:
+            file = f"{name.folder(names.rtc if task.start else names.static)}/{name.stem}_file{i}.tif"
+            try:
+                store.create_bytes(file, data)
+                break
+            except StoreConflictError:
+                if written:
+                    raise
+                name = name.later()
+        written.append((file, data))
+    assets = {
+        f"file{i}": {"href": f"./{file.rsplit('/', 1)[1]}", "file:size": len(data), "file:checksum": checksum(data)}
+        for i, (file, data) in enumerate(written)
+    }
+    item_id = name.stem if files else task.key
+    item = json.dumps({"id": item_id, "properties": _grid_properties(task.grid), "assets": assets}).encode()
+    created = True
+    try:
+        store.create_bytes(key, item)
+    except StoreConflictError:
+        created = False
+        if task.remake:
+            store.write_bytes(key, item)
+        else:
+            remove_files(store, (file for file, _ in written))
+    if files:
+        sweep(store, key)
+    return Made(existed=not (created or task.remake), item=key, bytes_out=len(item) + sum(len(d) for _, d in written))
 
 
 def _fault(fault: str, store: Store, key: str) -> None:

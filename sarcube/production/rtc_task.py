@@ -74,12 +74,21 @@ class RtcWorkflow:
         from sarcube.catalog.collections import ensure_collection
         from sarcube.rtc.engine import get_engine
 
-        get_engine(config.engine)
+        if config.engine != "native":  # which is always there, and slow to import
+            get_engine(config.engine)
         schemas = str(config.schemas) if config.schemas else None
         names = config.collections
         for kind in kinds:
             name = names.static if kind == "static" else names.rtc
             ensure_collection(_store(config, kind), name, schemas=schemas)
+
+    def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
+        """Bring collections and index up to date with what the run made."""
+        from sarcube.catalog.collections import update_collections
+
+        schemas = str(config.schemas) if config.schemas else None
+        for url in sorted({_store(config, kind).url for kind in kinds}):
+            update_collections(open_store(url), schemas=schemas)
 
     def run(self, task: Task, context: Context) -> Made:
         """Make one product."""

@@ -168,8 +168,8 @@ class _Content:
         self.foreign: list[str] = []
         for key in store.list():
             path = PurePosixPath(key)
-            if path.parts[0] == RUNS or path.name in _FURNITURE:
-                continue
+            if path.parts[0] == RUNS or path.name in _FURNITURE or any(p.startswith("_") for p in path.parts):
+                continue  # records, and what the catalog keeps for itself
             if match := _ITEM.fullmatch(path.name):
                 self.items[key] = match
             elif _is_product_file(path):

@@ -116,6 +116,10 @@ class Workflow(Protocol):
         """Called once by the client before the first task."""
         ...
 
+    def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
+        """Called once by the client after the last task, also of a run that was cut short."""
+        ...
+
     def run(self, task: Task, context: Context) -> Made:
         """Make one product and commit it."""
         ...

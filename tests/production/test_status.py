@@ -1,0 +1,123 @@
+"""Completeness, failures with their cause, files that belong nowhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sarcube.errors import ConfigError
+from sarcube.production import rehearsal
+from sarcube.production.plan import Plan, plan
+from sarcube.production.produce import produce
+from sarcube.production.status import clean, refill, status
+from sarcube.production.sweep import sweep
+from sarcube.production.workflow import Context
+from sarcube.products.names import item_key
+from sarcube.products.store import open_store
+
+Rehearse = Callable[..., Plan]
+FIRST = "rtc/t001_000001_iw1/20240103T053000Z"
+STEM = "SARCUBE_L2_RTC-S1_T001-000001-IW1_20240103T053000Z_20240601T000000Z_S1A_20_v0.1"
+FOLDER = "s1_rtc_c1/t001_000001_iw1/2024/01/03"
+
+
+def test_expected_against_present_with_causes(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=3, dates=3, faults={FIRST: "bad", "static/t001_000002_iw2": "bad"})
+    produce(made, two_workers)
+    found = status(made.config, workflow=rehearsal.NAME)
+    assert (found.expected, found.present, found.complete) == (12, 7, False)
+    by_burst = {b.burst_id: b for b in found.bursts}
+    assert by_burst["t001_000001_iw1"].missing == ("2024-01-03",)
+    assert by_burst["t001_000001_iw1"].present == ("2024-01-15", "2024-01-27")
+    assert by_burst["t001_000002_iw2"].missing == ("2024-01-03", "2024-01-15", "2024-01-27")
+    assert not by_burst["t001_000002_iw2"].static
+    causes = {f.task: f.cause for f in found.failures}
+    assert len(causes) == 5
+    assert all("truncated" in cause for cause in causes.values())
+    assert "58.3 % complete" in found.table()
+    assert json.loads(found.to_json())["expected"] == 12
+
+
+def test_refill_makes_a_run_of_what_is_missing(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=3, dates=3, faults={FIRST: "bad"})
+    produce(made, two_workers)
+    run = refill(made.config, status(made.config, workflow=rehearsal.NAME))
+    assert run is not None
+    assert run.source.burst_ids == ("t001_000001_iw1",)
+    assert run.dates == (dt.date(2024, 1, 3), dt.date(2024, 1, 3))
+    whole = rehearse(bursts=3, dates=3)
+    produce(whole, two_workers)
+    found = status(whole.config, workflow=rehearsal.NAME)
+    assert found.complete
+    assert found.failures == ()
+    assert refill(whole.config, found) is None
+
+
+def test_a_store_by_itself(rehearse: Rehearse, two_workers: Any) -> None:
+    made = rehearse(bursts=2, dates=2, faults={FIRST: "bad"})
+    produce(made, two_workers)
+    found = status(made.config.store)
+    assert found.expected is None
+    assert found.present == 5
+    assert [f.task for f in found.failures] == [FIRST]
+    assert len(found.runs) == 1
+
+
+def test_an_empty_address_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no product"):
+        status(str(tmp_path))
+
+
+def test_stale_and_foreign_files_are_told_apart_and_cleaned(rehearse: Rehearse) -> None:
+    made = rehearse(bursts=1, dates=2, files=2)
+    for task in made.tasks[:2]:
+        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
+    store = open_store(made.config.store)
+    young = "s1_rtc_c1/t001_000001_iw1/2024/01/15/" + STEM.replace("20240103T", "20240115T")
+    now = dt.datetime.now(dt.UTC)
+    young = young.replace("20240601T000000Z", f"{now:%Y%m%dT%H%M%SZ}")
+    store.write_bytes(f"{FOLDER}/{STEM}_VV.tif", b"left")
+    store.write_bytes(f"{young}_VV.tif", b"being written")
+    store.write_bytes("notes.txt", b"mine")
+    found = status(made.config.store)
+    assert set(found.stale) == {f"{FOLDER}/{STEM}_VV.tif", f"{young}_VV.tif"}
+    assert found.foreign == ("notes.txt",)
+    assert clean(made.config.store) == (f"{FOLDER}/{STEM}_VV.tif",)
+    assert clean(made.config.store, now=now + dt.timedelta(hours=7)) == (f"{young}_VV.tif",)
+    assert status(made.config.store).foreign == ("notes.txt",)
+
+
+def test_a_task_sweeps_what_a_killed_attempt_left(rehearse: Rehearse) -> None:
+    made = rehearse(bursts=1, dates=1, files=2)
+    store = open_store(made.config.store)
+    root = Path(made.config.store)
+    store.write_bytes(f"{FOLDER}/{STEM}_VV.tif", b"left")
+    (root / FOLDER / f".{STEM}_VH.tif.0123456789ab.part").write_bytes(b"half")
+    other = STEM.replace("T053000Z", "T170000Z")
+    store.write_bytes(f"{FOLDER}/{other}_VV.tif", b"another acquisition of that day")
+    for task in made.tasks:
+        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
+    left = {p.name for p in (root / FOLDER).iterdir()}
+    assert f"{STEM}_VV.tif" not in left
+    assert not any(name.endswith(".part") for name in left)
+    assert f"{other}_VV.tif" in left
+    assert len(left) == 1 + 2 + 1
+
+
+def test_sweeping_leaves_what_is_younger_and_needs_an_item(rehearse: Rehearse) -> None:
+    made = rehearse(bursts=1, dates=1, files=1)
+    store = open_store(made.config.store)
+    key = item_key("s1_rtc_c1", "t001_000001_iw1", made.tasks[1].start)
+    store.write_bytes(f"{FOLDER}/{STEM}_VV.tif", b"left")
+    assert sweep(store, key) == ()
+    assert store.exists(f"{FOLDER}/{STEM}_VV.tif")
+    store.write_bytes(key, json.dumps({"id": STEM, "assets": {"VV": {"href": f"./{STEM}_VV.tif"}}}).encode())
+    later = STEM.replace("20240601", "20300601")
+    store.write_bytes(f"{FOLDER}/{later}_VV.tif", b"a remake in progress")
+    assert sweep(store, key) == ()
+    assert plan(made.config, workflow=rehearsal.NAME).done == ("rtc/t001_000001_iw1/20240103T053000Z",)
