@@ -1,4 +1,4 @@
-"""Damaged input: truncation, flipped bits, missing elements, huge sizes, bombs. Always a typed error, quickly, in bounds.
+"""Damaged input: truncation, flipped bits, missing elements, huge sizes, bombs. A typed error, quickly, in bounds.
 
 Each reader takes 2,000 cases. What comes out of a case is either an answer or an error of this package.
 """
@@ -104,7 +104,7 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
 OUTSIDE = b'<!DOCTYPE x [<!ENTITY c SYSTEM "file:///etc/passwd">]>'
 
 
-def damage_xml(data: bytes, draw: random.Random) -> bytes:
+def damage_xml(data: bytes, draw: random.Random) -> bytes:  # noqa: PLR0911
     """What bytes can suffer, and what an XML file can: elements missing or doubled, absurd values, entities."""
     kind = draw.randrange(7)
     if kind == 0:
@@ -121,10 +121,13 @@ def damage_xml(data: bytes, draw: random.Random) -> bytes:
         tag = draw.choice(re.findall(rb"<([A-Za-z0-9_]+)[ >]", data))
         return re.sub(rb"<(/?)%s([ >])" % tag, rb"<\1gone\2", data)
     if kind == 5:
-        declaration = data.find(b"?>") + 2 if data.startswith(b"<?xml") else 0
-        text = data[: leaf.start(2)] + b"&c;" + data[leaf.end(2) :]
-        return text[:declaration] + draw.choice([BOMB, OUTSIDE, b""]) + text[declaration:]
+        return with_entities(data, leaf.start(2), draw)
     return re.sub(rb'count="\d+"', b'count="%d"' % draw.choice([0, 1, 10**6, 10**18]), data, count=draw.randint(0, 5))
+
+
+def with_entities(data: bytes, at: int, draw: random.Random) -> bytes:
+    declaration = data.find(b"?>") + 2 if data.startswith(b"<?xml") else 0
+    return data[:declaration] + draw.choice([BOMB, OUTSIDE, b""]) + data[declaration:at] + b"&c;" + data[at:]
 
 
 @pytest.fixture(scope="module")
