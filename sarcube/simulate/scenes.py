@@ -66,41 +66,65 @@ def _demo(
 ) -> Scene:
     """A lake south-west of the center, forest on the hills, fields in the low, a clear-cut north-east."""
     size = _extent(options)
-    x = (grid.x()[None, :] - center[0]) / size
-    y = (grid.y()[:, None] - center[1]) / size
-    rng = np.random.default_rng(np.random.SeedSequence([options.seed, 23]))
-    # The lake: an uneven ellipse; its bed is level, its banks blend into the hills.
-    lx, ly = (x + 0.20) / 0.17, (y + 0.17) / 0.11
-    angle = np.arctan2(ly, lx)
-    waves = zip((2, 3, 5), (0.10, 0.08, 0.05), rng.uniform(0, 6, 3), strict=True)
-    ripple = sum(amplitude * np.cos(k * angle + phase) for k, amplitude, phase in waves)
-    shore = np.hypot(lx, ly) / (1 + ripple)
+    shaped = heights.copy()
+    part, x, y = _around(grid, center, size, (-0.65, 0.25), (-0.50, 0.16))
+    shore = _shore(x, y, options.seed)
     lake = shore < 1
-    shaped = heights
     if lake.any() and options.dem is None:
-        level = np.float32(np.percentile(heights[lake], 25))
+        # Its bed is level, its banks blend into the hills.
+        level = np.float32(np.percentile(heights[part][lake], 25))
         blend = np.clip((shore - 1) / 0.8, 0, 1)
         blend = (blend * blend * (3 - 2 * blend)).astype(np.float32)
-        shaped = level + blend * (heights - level)
-    # Forest where the ground is high, fields in the low, in strips; meadow between them.
-    low, high = np.percentile(shaped[~lake], (38, 55)) if (~lake).any() else (0.0, 0.0)
-    if high - low < 1:  # a plain: stripes of cover
-        classes = np.where((x + 0.5 * y) % 0.5 < 0.25, 1, 3).astype(np.uint8)
+        shaped[part] = level + blend * (heights[part] - level)
+    # Forest where the ground is high, fields in the low, meadow between them, each with a share near the center.
+    middle, x, y = _around(grid, center, size, (-0.5, 0.5), (-0.5, 0.5))
+    low, high = np.percentile(shaped[middle] if x.size else shaped[::8, ::8], (38, 55))
+    if high - low < 1:  # a plain: stripes of forest and fields
+        stripes = np.floor(grid.x()[None, :] / 1500) + np.floor(grid.y()[:, None] / 6000)
+        classes = np.where(stripes % 2 == 0, 1, 3).astype(np.uint8)
     else:
         classes = np.where(shaped > high, 1, np.where(shaped < low, 3, 2)).astype(np.uint8)
-    classes[lake] = 0
+    classes[part][lake] = 0
+    part, x, y = _around(grid, center, size, (0.0, 0.35), (0.0, 0.32))
     cut = _clearcut(x, y)
-    classes[cut] = 1
-    before, after = classes, classes.copy()
-    after[cut] = 4
-    per_date, values = [], []
-    for i in range(dates):
-        per_date.append(before if i < options.clearcut_after else after)
-        growth = _FIELD_GROWTH[i % len(_FIELD_GROWTH)]
-        co = tuple(v[0] * (growth if k == 3 else 1) for k, v in enumerate(_DEMO))
-        cross = tuple(v[1] * (growth if k == 3 else 1) for k, v in enumerate(_DEMO))
-        values.append({"VV": co, "HH": co, "VH": cross, "HV": cross})
-    return Scene(shaped.astype(np.float32), tuple(per_date), tuple(values), COVERS)
+    classes[part][cut] = 1
+    after = classes.copy()
+    after[part][cut] = 4
+    per_date = tuple(classes if i < options.clearcut_after else after for i in range(dates))
+    return Scene(shaped, per_date, tuple(_demo_values(i) for i in range(dates)), COVERS)
+
+
+def _demo_values(date: int) -> dict[str, tuple[float, ...]]:
+    growth = _FIELD_GROWTH[date % len(_FIELD_GROWTH)]
+    co = tuple(v[0] * (growth if k == 3 else 1) for k, v in enumerate(_DEMO))
+    cross = tuple(v[1] * (growth if k == 3 else 1) for k, v in enumerate(_DEMO))
+    return {"VV": co, "HH": co, "VH": cross, "HV": cross}
+
+
+def _around(
+    grid: GeoGrid,
+    center: tuple[float, float],
+    size: float,
+    east: tuple[float, float],
+    north: tuple[float, float],
+) -> tuple[tuple[slice, slice], NDArray[np.float64], NDArray[np.float64]]:
+    """The part of the grid within fractions of the scene's size from the center, and its coordinates in them."""
+    x, y = (grid.x() - center[0]) / size, (grid.y() - center[1]) / size
+    cols = np.flatnonzero((x >= east[0]) & (x <= east[1]))
+    rows = np.flatnonzero((y >= north[0]) & (y <= north[1]))
+    across = slice(int(cols[0]), int(cols[-1]) + 1) if cols.size else slice(0, 0)
+    down = slice(int(rows[0]), int(rows[-1]) + 1) if rows.size else slice(0, 0)
+    return (down, across), x[None, across], y[down, None]
+
+
+def _shore(x: NDArray[np.float64], y: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """Distance from the middle of the lake, 1 on its shore: an uneven ellipse."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 23]))
+    east, north = (x + 0.20) / 0.17, (y + 0.17) / 0.11
+    angle = np.arctan2(north, east)
+    waves = zip((2, 3, 5), (0.10, 0.08, 0.05), rng.uniform(0, 6, 3), strict=True)
+    ripple = sum((amplitude * np.cos(k * angle + phase) for k, amplitude, phase in waves), np.zeros(angle.shape))
+    return np.asarray(np.hypot(east, north) / (1 + ripple))
 
 
 def _clearcut(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -110,7 +134,7 @@ def _clearcut(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool
     v = -(x - 0.17) * math.sin(turn) + (y - 0.16) * math.cos(turn)
     inside = (np.abs(u) < 0.10) & (np.abs(v) < 0.065)
     notch = (u > 0.04) & (v > 0.02)
-    return inside & ~notch
+    return np.asarray(inside & ~notch)
 
 
 def _extent(options: SimulationOptions) -> float:
