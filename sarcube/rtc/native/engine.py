@@ -25,7 +25,7 @@ from sarcube.rtc.native.geocode import Geocoded, area_projection, bilinear
 from sarcube.rtc.native.mapping import RadarMap, map_row, radar_map
 from sarcube.rtc.native.mesh import Mesh, make_mesh
 from sarcube.rtc.native.radiometry import fill_cells, power_tables
-from sarcube.rtc.native.shadow_layover import OUTSIDE, SHADOW, geocode_mask, shadow_layover
+from sarcube.rtc.native.shadow_layover import OUTSIDE, SHADOW, geocode_mask, mask_window, shadow_layover
 from sarcube.sentinel1.model import Burst
 from sarcube.sentinel1.samples import read_samples
 
@@ -218,8 +218,9 @@ def _cells(
 
 
 def _mask(burst: Burst, geometry: _Geometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
-    radar_mask = shadow_layover(burst.orbit, burst.radar, geometry.rmap, geometry.mesh, geometry.window)
-    return geocode_mask(geometry.rmap, centres, grid, geometry.window, radar_mask)
+    window = mask_window(burst.radar, geometry.window)
+    radar_mask = shadow_layover(burst.orbit, burst.radar, geometry.rmap, geometry.mesh, window)
+    return geocode_mask(geometry.rmap, centres, grid, window, radar_mask)
 
 
 def _apply_mask(result: Geocoded, mask: NDArray[np.uint8], options: RtcOptions) -> None:

@@ -26,7 +26,21 @@ from sarcube.rtc.native.mesh import Mesh
 
 SHADOW, LAYOVER, OUTSIDE = 1, 2, 255
 LOOKS = 3  # radar cells per mask cell and axis, as OPERA RTC-S1 makes its static mask
-_COARSE_METRES = 1500.0  # of slant range between exactly placed points of a profile
+_COARSE_RANGE = 1000.0  # m of slant range between exactly placed points of a profile
+_COARSE_LINES = 24  # radar lines between exactly placed profiles
+_GAP = 8  # mask cells between neighbouring points of one slope that are filled
+
+
+def mask_window(radar: RadarGrid, window: Window, looks: int = LOOKS) -> Window:
+    """The window, widened so that its mask cells do not depend on where it begins.
+
+    Cells are counted from where OPERA RTC-S1 lets its static radar grid begin: 1.2 bursts early, 0.2 swaths near.
+    """
+    line = window.first_line - (window.first_line + int(1.2 * radar.lines)) % looks
+    sample = window.first_sample - (window.first_sample + int(0.2 * radar.samples)) % looks
+    lines = window.first_line + window.lines - line
+    samples = window.first_sample + window.samples - sample
+    return Window(line, sample, -(-lines // looks) * looks, -(-samples // looks) * looks)
 
 
 def shadow_layover(
@@ -42,41 +56,67 @@ def shadow_layover(
     mesh : Mesh
         Terrain; nothing outside it casts a shadow.
     window : Window
+        Multiples of `looks` in size, see `mask_window`.
     looks : int
         Radar cells per mask cell and axis.
 
     Returns
     -------
-    (ceil(lines / looks), ceil(samples / looks)) uint8
+    (lines / looks, samples / looks) uint8
         Bit 1 shadow, bit 2 layover.
     """
-    lines, samples = -(-window.lines // looks), -(-window.samples // looks)
+    lines, samples = window.lines // looks, window.samples // looks
     line = window.first_line + np.arange(lines) * looks + 0.5 * (looks - 1)
-    time = radar.first_line_time + line * radar.line_interval
-    low, high = rmap.h0, rmap.h0 + 2.0 * rmap.dh
-    mid = 0.5 * (low + high)
-    # Terrain beyond the window can cast shadow into it or share its ranges.
-    reach = high - low + 500.0
-    near = radar.first_sample_range + window.first_sample * radar.sample_spacing - reach
-    far = near + window.samples * radar.sample_spacing + 2.0 * reach
-    coarse = np.linspace(near, far, max(3, math.ceil((far - near) / _COARSE_METRES) + 1))
-    time = np.clip(time, orbit.time[0], orbit.time[-1])
-    lon, lat, _ = rdr2geo(orbit, time[:, None], coarse[None, :], mid)
-    x, y = transformer(4326, mesh.epsg).transform(np.where(np.isfinite(lon), lon, 0.0), np.where(np.isfinite(lat), lat, 0.0))
-    x, y = np.where(np.isfinite(lon), x, np.nan), np.where(np.isfinite(lat), y, np.nan)
-    ground = geodetic_to_ecef(lon, lat, 0.0)
-    above = geodetic_to_ecef(lon, lat, 1.0)
-    # |P(h)|^2 = |P(0)|^2 + 2 h P(0) . u + h^2
-    square = np.einsum("...i,...i", ground, ground)
-    rise = np.einsum("...i,...i", ground, above - ground)
-    position, _ = state(orbit, time)
-    platform = np.linalg.norm(position, axis=-1)
-    profile = np.stack([x, y, square, rise], axis=-1)
+    coarse = np.linspace(line[0], line[-1], max(2, math.ceil(window.lines / _COARSE_LINES) + 1))
+    profiles, platform = _coarse_profiles(orbit, radar, rmap, mesh.epsg, window, coarse)
     out = np.zeros((lines, samples), np.uint8)
     place = (radar.first_sample_range, radar.sample_spacing)
     origin = (window.first_sample - 0.5, float(looks))
-    _profiles(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, profile, platform, place, origin, out)
+    _profiles(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, coarse, profiles, platform, place, origin, line, out)
     return out
+
+
+def _coarse_profiles(
+    orbit: Orbit, radar: RadarGrid, rmap: RadarMap, epsg: int, window: Window, line: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ground tracks of some lines at the middle height, from near to far, and the platform's geocentric distance.
+
+    Per point: x, y; |P|^2 and P . u at height 0, for |P(h)|^2 = |P|^2 + 2 h P . u + h^2; x and y per line; line and
+    sample as polynomials of (h - middle) / dh.
+    """
+    time = radar.first_line_time + line * radar.line_interval
+    time = np.clip(time, orbit.time[0], orbit.time[-1])
+    middle = rmap.h0 + rmap.dh
+    # Terrain beyond the window can cast shadow into it or share its ranges.
+    reach = 2.0 * rmap.dh + 500.0
+    near = radar.first_sample_range + window.first_sample * radar.sample_spacing - reach
+    far = near + window.samples * radar.sample_spacing + 2.0 * reach
+    ranges = np.linspace(near, far, max(3, math.ceil((far - near) / _COARSE_RANGE) + 1))
+    lon, lat, _ = rdr2geo(orbit, time[:, None], ranges[None, :], middle)
+    seen = np.isfinite(lon)
+    x, y = transformer(4326, epsg).transform(np.where(seen, lon, 0.0), np.where(seen, lat, 0.0))
+    x, y = np.where(seen, x, np.nan), np.where(seen, y, np.nan)
+    ground, above = geodetic_to_ecef(lon, lat, 0.0), geodetic_to_ecef(lon, lat, 1.0)
+    square = np.einsum("...i,...i", ground, ground)
+    rise = np.einsum("...i,...i", ground, above - ground)
+    along = [np.gradient(v, line, axis=0) for v in (x, y)]
+    place = np.empty((2, 3, *x.shape))
+    for k in range(3):
+        place[:, k] = _place_grid(rmap, x, y, middle + (k - 1) * rmap.dh)
+    low, mid, high = place[:, 0], place[:, 1], place[:, 2]
+    first, second = 0.5 * (high - low), 0.5 * (high + low) - mid
+    columns = [x, y, square, rise, *along, mid[0], first[0], second[0], mid[1], first[1], second[1]]
+    position, _ = state(orbit, time)
+    return np.stack(columns, axis=-1), np.linalg.norm(position, axis=-1)
+
+
+def _place_grid(
+    rmap: RadarMap, x: NDArray[np.float64], y: NDArray[np.float64], height: float
+) -> NDArray[np.float64]:
+    """Line and sample of points at one height, (2, *x.shape); NaN outside the lattice."""
+    out = np.empty((2, x.size))
+    _places(rmap, x.ravel(), y.ravel(), height, out)
+    return out.reshape(2, *x.shape)
 
 
 def geocode_mask(
@@ -96,6 +136,22 @@ def geocode_mask(
     return out
 
 
+@njit(cache=True, nogil=True)
+def _places(
+    rmap: RadarMap, x: NDArray[np.float64], y: NDArray[np.float64], height: float, out: NDArray[np.float64]
+) -> None:
+    h, line, sample = np.full(1, height, np.float32), np.empty(1), np.empty(1)
+    rows, columns = rmap.place.shape[2], rmap.place.shape[3]
+    for k in range(x.size):
+        u, v = (x[k] - rmap.left) / rmap.step, (rmap.top - y[k]) / rmap.step
+        # The polynomials hold a little beyond the lattice, not far.
+        if u > -1.0 and v > -1.0 and u < columns and v < rows:
+            map_row(rmap, y[k], x[k], rmap.step, 0, 1, h, line, sample)
+            out[0, k], out[1, k] = line[0], sample[0]
+        else:
+            out[0, k], out[1, k] = math.nan, math.nan
+
+
 @njit(cache=True, nogil=True, parallel=True)
 def _profiles(
     rmap: RadarMap,
@@ -103,27 +159,38 @@ def _profiles(
     x0: float,
     y0: float,
     spacing: float,
-    profile: NDArray[np.float64],
+    coarse: NDArray[np.float64],
+    profiles: NDArray[np.float64],
     platform: NDArray[np.float64],
     place: tuple[float, float],
     origin: tuple[float, float],
+    lines: NDArray[np.float64],
     out: NDArray[np.uint8],
 ) -> None:
+    step = coarse[1] - coarse[0]
+    middle, inverse = rmap.h0 + rmap.dh, 1.0 / rmap.dh
     for i in prange(out.shape[0]):
-        _profile(rmap, heights, x0, y0, spacing, profile[i], platform[i], place, origin, out[i])
+        f = (lines[i] - coarse[0]) / step if step > 0.0 else 0.0
+        k = min(int(f), coarse.size - 2)
+        f -= k
+        profile = (1.0 - f) * profiles[k] + f * profiles[k + 1]
+        distance = (1.0 - f) * platform[k] + f * platform[k + 1]
+        _profile(heights, x0, y0, spacing, middle, inverse, profile, distance, place, origin, lines[i], out[i])
 
 
 @njit(cache=True, nogil=True)
 def _profile(
-    rmap: RadarMap,
     heights: NDArray[np.float32],
     x0: float,
     y0: float,
     spacing: float,
+    middle: float,
+    inverse: float,
     profile: NDArray[np.float64],
     platform: float,
     place: tuple[float, float],
     origin: tuple[float, float],
+    line: float,
     out: NDArray[np.uint8],
 ) -> None:
     """One radar line: points half a mesh spacing apart, then one sweep outward and one inward."""
@@ -132,20 +199,26 @@ def _profile(
     total = 0
     counts = np.zeros(points, np.int64)
     for k in range(points - 1):
-        ax = math.hypot(profile[k + 1, 0] - profile[k, 0], profile[k + 1, 1] - profile[k, 1])
-        if not math.isnan(ax):
-            counts[k] = max(1, int(math.ceil(2.0 * ax / spacing)))
+        length = math.hypot(profile[k + 1, 0] - profile[k, 0], profile[k + 1, 1] - profile[k, 1])
+        if not math.isnan(length):
+            counts[k] = max(1, int(math.ceil(2.0 * length / spacing)))
             total += counts[k]
-    sample = np.empty(total)
-    elevation = np.empty(total)
+    sample, elevation = np.empty(total), np.empty(total)
     n = 0
-    one_h, one_line, one_sample = np.empty(1, np.float32), np.empty(1), np.empty(1)
+    # The zero-Doppler plane leans a little: where the ground is higher or lower than the profile's height, the
+    # profile moves along the track. The last point's distance in lines serves the next.
+    off = 0.0
+    p, d = np.empty(12), np.empty(12)
     for k in range(points - 1):
+        if counts[k] == 0:
+            continue
+        for q in range(12):
+            p[q], d[q] = profile[k, q], (profile[k + 1, q] - profile[k, q]) / counts[k]
+        if math.isnan(p[9] + d[9]):
+            continue
         for m in range(counts[k]):
-            f = m / counts[k]
-            x = profile[k, 0] + f * (profile[k + 1, 0] - profile[k, 0])
-            y = profile[k, 1] + f * (profile[k + 1, 1] - profile[k, 1])
-            u, v = (x - x0) / spacing, (y0 - y) / spacing
+            u = (p[0] + m * d[0] + off * p[4] - x0) / spacing
+            v = (y0 - p[1] - m * d[1] - off * p[5]) / spacing
             if not (u >= 0.0 and v >= 0.0 and u < columns - 1 and v < rows - 1):
                 continue
             i, j = int(v), int(u)
@@ -155,15 +228,11 @@ def _profile(
             )
             if math.isnan(h):
                 continue
-            one_h[0] = h
-            map_row(rmap, y, x, spacing, 0, 1, one_h, one_line, one_sample)
-            s = one_sample[0]
-            if math.isnan(s):
-                continue
+            t = (h - middle) * inverse
+            s = p[9] + m * d[9] + t * (p[10] + m * d[10] + t * p[11])
+            off = min(max(line - (p[6] + m * d[6]) - t * (p[7] + t * p[8]), -20.0), 20.0)
             r = place[0] + s * place[1]
-            p2 = profile[k, 2] + f * (profile[k + 1, 2] - profile[k, 2])
-            rise = profile[k, 3] + f * (profile[k + 1, 3] - profile[k, 3])
-            p2 += 2.0 * h * rise + h * h
+            p2 = p[2] + m * d[2] + 2.0 * h * (p[3] + m * d[3]) + h * h
             # The elevation angle grows as its cosine falls; the cosine is enough to compare.
             elevation[n] = (r * r - p2) / (2.0 * platform * r) + platform / (2.0 * r)
             sample[n] = s
@@ -194,7 +263,7 @@ def _profile(
             if 0 <= b < out.size:
                 out[b] |= flag[i]
             # Points of one slope may skip cells: fill between neighbours that share a flag.
-            if i > 0 and flag[i] & flag[i - 1] and abs(b - before) < 8:
+            if i > 0 and flag[i] & flag[i - 1] and abs(b - before) < _GAP:
                 for c in range(max(min(b, before) + 1, 0), min(max(b, before), out.size)):
                     out[c] |= flag[i] & flag[i - 1]
         before = b
