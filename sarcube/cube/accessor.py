@@ -1,1 +1,97 @@
-"""`cube.sar`: what one does with backscatter, found by pressing tab."""
+"""`cube.sar`: what one does with backscatter, found by pressing tab. Every method is one call of a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sarcube.errors import CubeError
+from sarcube.products.layers import POLARIZATIONS
+
+
+@xr.register_dataset_accessor("sar")  # type: ignore[no-untyped-call]
+class SarAccessor:
+    """Backscatter methods of a dataset opened with `sarcube.open_cube`."""
+
+    def __init__(self, cube: xr.Dataset) -> None:
+        self._cube = cube
+
+    @property
+    def polarizations(self) -> tuple[str, ...]:
+        """The polarizations that the cube has."""
+        return tuple(n for n in POLARIZATIONS if n in self._cube)
+
+    @property
+    def grid(self) -> Any:
+        """The GeoGrid that the cube lies on."""
+        from sarcube.cube.grid_of import grid_of
+
+        return grid_of(self._cube)
+
+    def db(self) -> xr.Dataset:
+        """Backscatter in decibel."""
+        from sarcube.cube.preview import to_db
+
+        return self._cube.assign({n: to_db(self._cube[n]) for n in self.polarizations})
+
+    def mask(self, *, shadow: bool = True, layover: bool = True) -> xr.Dataset:
+        """Backscatter without radar shadow and layover."""
+        if "mask" not in self._cube:
+            raise CubeError('the cube has no mask; open it with layers=[..., "mask"]')
+        values = self._cube["mask"]
+        bits = (1 if shadow else 0) | (2 if layover else 0)
+        hidden = (values != 255) & ((values & np.uint8(bits)) != 0)
+        return self._cube.assign({n: self._cube[n].where(~hidden) for n in self.polarizations})
+
+    def rgb(self, options: Any = None) -> xr.DataArray:
+        """Colour composite; options: `sarcube.cube.preview.RgbOptions`."""
+        from sarcube.cube.preview import rgb
+
+        return rgb(self._cube, options)
+
+    def speckle(self, method: str = "quegan_yu", **options: Any) -> xr.Dataset:
+        """Speckle-filtered backscatter; options: `sarcube.cube.speckle.SpeckleOptions`."""
+        from sarcube.cube.speckle import SpeckleOptions, filter_speckle
+
+        return filter_speckle(self._cube, SpeckleOptions(method=method, **options))  # type: ignore[arg-type]
+
+    def timescan(self, metrics: Sequence[str] | None = None, **options: Any) -> xr.Dataset:
+        """Metrics over time; options: `sarcube.cube.temporal.TimescanOptions`."""
+        from sarcube.cube.temporal import TimescanOptions, timescan
+
+        if metrics is not None:
+            options["metrics"] = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        return timescan(self._cube, TimescanOptions(**options))
+
+    def change(self, before: Any, after: Any, enl: float, **options: Any) -> xr.Dataset:
+        """Change between two periods; options: `sarcube.cube.change.ChangeOptions`."""
+        from sarcube.cube.change import ChangeOptions, detect_change
+
+        return detect_change(self._cube, before, after, ChangeOptions(enl=enl, **options))
+
+    def mosaic(self, method: Any = "first", by: str = "pass") -> xr.Dataset:
+        """Time steps merged; see `sarcube.mosaic`."""
+        from sarcube.cube.mosaic import mosaic
+
+        return mosaic(self._cube, method, by)
+
+    def enl(self) -> xr.Dataset:
+        """Equivalent number of looks of each date and polarization, over the cube's pixels: cut to uniform ground."""
+        from sarcube.cube.speckle import equivalent_looks
+
+        return xr.Dataset({n: equivalent_looks(self._cube[n]) for n in self.polarizations})
+
+    def timeseries(self, where: Any) -> xr.Dataset:
+        """Mean power within a polygon, or at a point (longitude, latitude); see `sarcube.cube.series`."""
+        from sarcube.cube.series import timeseries
+
+        return timeseries(self._cube, where)
+
+    def plot_timeseries(self, where: Any, *, ax: Any = None) -> Any:
+        """Plot the series at a point (longitude, latitude) or of a polygon, in decibel; returns matplotlib's axes."""
+        from sarcube.cube.series import plot_timeseries
+
+        return plot_timeseries(self._cube, where, ax=ax)

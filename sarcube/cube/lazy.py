@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import dask
 import dask.array
 import numpy as np
 import xarray as xr
 
 # dask.array is only partly typed.
 da: Any = dask.array
+compute: Any = dask.base.compute
 
 # Bytes of one block that holds all dates of its pixels.
 _STACK_BYTES = 64 * 2**20

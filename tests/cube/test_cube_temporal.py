@@ -127,7 +127,7 @@ def test_change_is_called_as_often_as_alpha_says() -> None:
 
 
 def test_wrong_requests_say_what_is_possible(values: NDArray[np.float32]) -> None:
-    with pytest.raises(CubeError, match="no metric 'average'.*median"):
+    with pytest.raises(CubeError, match=r"no metric 'average'.*median"):
         TimescanOptions(metrics=("average",))
     with pytest.raises(CubeError, match="no layer HH; it has VV"):
         timescan(_cube(values), TimescanOptions(layers=("HH",)))

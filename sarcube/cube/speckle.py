@@ -1,0 +1,193 @@
+"""Speckle filters for intensity: one multi-temporal, three for single dates. Power in, power out.
+
+Missing values stay missing and never leak: every local mean is over the valid pixels of its window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
+
+from sarcube.cube.lazy import as_dask, da, whole_stack
+from sarcube.cube.speckle_kernels import refined_lee
+from sarcube.errors import CubeError
+from sarcube.products.layers import POLARIZATIONS
+
+Filter = Literal["quegan_yu", "lee", "refined_lee", "gamma_map"]
+
+
+@dataclass(frozen=True)
+class SpeckleOptions:
+    """How speckle is filtered.
+
+    Attributes
+    ----------
+    method : {"quegan_yu", "lee", "refined_lee", "gamma_map"}
+    window : int
+        Odd, pixels; refined Lee is defined for 7.
+    enl : float
+        Equivalent number of looks of one date; the multi-temporal filter does not need it.
+    layers : tuple of str, optional
+        By default the polarizations.
+    """
+
+    method: Filter = "quegan_yu"
+    window: int = 7
+    enl: float = 4.4
+    layers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Filter):
+            raise CubeError(f"method is one of {', '.join(get_args(Filter))}, not {self.method!r}")
+        if self.window < 3 or self.window % 2 == 0:
+            raise CubeError(f"window is an odd number of pixels from 3, not {self.window}")
+        if self.method == "refined_lee" and self.window != 7:
+            raise CubeError("refined Lee is defined for a window of 7 pixels")
+        if not self.enl > 0:
+            raise CubeError(f"enl is a positive number of looks, not {self.enl}")
+
+
+def filter_speckle(cube: xr.Dataset, options: SpeckleOptions | None = None) -> xr.Dataset:
+    """Filter the backscatter of a cube; other variables stay.
+
+    Parameters
+    ----------
+    cube : Dataset
+        From `open_cube`, linear power.
+    options : SpeckleOptions, optional
+
+    Returns
+    -------
+    Dataset
+        Lazy, same shape. The multi-temporal filter takes all dates of a tile at once: cheapest on a cube that
+        was opened with chunks={"time": -1, "y": 512, "x": 512}.
+    """
+    options = options or SpeckleOptions()
+    layers = options.layers or tuple(n for n in POLARIZATIONS if n in cube)
+    if not layers or any(n not in cube for n in layers):
+        raise CubeError(f"the cube has no layer {', '.join(layers) or 'to filter'}; it has {', '.join(map(str, cube))}")
+    filtered = {}
+    for layer in layers:
+        variable = cube[layer]
+        if options.method == "quegan_yu":
+            if "time" not in variable.dims or variable.sizes["time"] < 2:
+                raise CubeError('"quegan_yu" needs two dates or more; use "refined_lee" for one')
+            data = whole_stack(variable, halo=options.window // 2)
+        else:
+            data = as_dask(variable)
+        halo = dict.fromkeys(range(data.ndim - 2, data.ndim), options.window // 2)
+        result = da.map_overlap(
+            _FILTERS[options.method], data, depth=halo, boundary=np.nan, dtype=data.dtype,
+            meta=np.empty((0,) * data.ndim, data.dtype), window=options.window, enl=options.enl,
+        )  # fmt: skip
+        order = ("time", "y", "x") if "time" in variable.dims else ("y", "x")
+        filtered[layer] = variable.transpose(*order).copy(data=result)
+    attributes: dict[str, Any] = {"speckle_filter": options.method, "speckle_window": options.window}
+    if options.method != "quegan_yu":
+        attributes["speckle_enl"] = options.enl
+    return cube.assign({n: v.assign_attrs(attributes) for n, v in filtered.items()})
+
+
+def quegan_yu_enl(enl: float, dates: int, window: int) -> float:
+    """Equivalent number of looks after the multi-temporal filter, dates independent, ground uniform.
+
+    M N L / (M + N - 1) for M dates of L looks and windows of N pixels (Quegan and Yu 2001).
+    """
+    pixels = window * window
+    return dates * pixels * enl / (dates + pixels - 1)
+
+
+def equivalent_looks(variable: xr.DataArray) -> xr.DataArray:
+    """Equivalent number of looks of the pixels given, for each date: squared mean over variance.
+
+    Meant for an area of uniform ground; texture lowers it.
+    """
+    axes = ("y", "x")
+    mean = variable.mean(axes, dtype=np.float64)
+    return (mean**2 / variable.var(axes, dtype=np.float64)).rename("enl")
+
+
+def local_mean(image: NDArray[Any], window: int) -> NDArray[np.float64]:
+    """Mean over the valid pixels of a window in the last two axes; NaN where there are none."""
+    size = (1,) * (image.ndim - 2) + (window, window)
+    valid = ~np.isnan(image)
+    total = uniform_filter(np.where(valid, image, 0).astype(np.float64), size, mode="constant")
+    share = uniform_filter(valid.astype(np.float64), size, mode="constant")
+    # uniform_filter runs on sums, whose rounding may leave traces where nothing is.
+    result: NDArray[np.float64] = np.where(share > 0.5 / window**2, total / np.maximum(share, 1e-12), np.nan)
+    return result
+
+
+def _quegan_yu(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+    """Quegan and Yu 2001, IEEE TGRS 39(11), equation 14 for uncorrelated channels.
+
+    J_k = (m_k / M) sum over i of I_i / m_i, with m the local mean of each date.
+    """
+    total = np.zeros(stack.shape[1:])
+    count = np.zeros(stack.shape[1:])
+    for image in stack:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = image / local_mean(image, window)
+        valid = np.isfinite(ratio)
+        total += np.where(valid, ratio, 0)
+        count += valid
+    with np.errstate(invalid="ignore"):
+        texture = total / np.where(count > 0, count, np.nan)
+    out = np.empty_like(stack)
+    for image, target in zip(stack, out, strict=True):
+        # A date that did not see the pixel gets no value, though its neighbourhood has one.
+        target[:] = np.where(np.isnan(image), np.nan, local_mean(image, window) * texture)
+    return out
+
+
+def _statistics(stack: NDArray[Any], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # Local mean and squared coefficient of variation.
+    mean = local_mean(stack, window)
+    square = local_mean(np.square(stack, dtype=np.float64), window)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variation = np.maximum(square / mean**2 - 1, 0)
+    return mean, variation
+
+
+def _lee(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+    """Lee 1980, IEEE TPAMI 2(2): local linear minimum mean square error for multiplicative noise."""
+    mean, variation = _statistics(stack, window)
+    noise = 1 / enl
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = np.clip((1 - noise / variation) / (1 + noise), 0, 1)
+        weight = np.where(variation > noise, weight, 0)
+    result: NDArray[Any] = (mean + weight * (stack - mean)).astype(stack.dtype)
+    return result
+
+
+def _gamma_map(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+    """Lopes et al. 1990, Proc. IGARSS: maximum a posteriori for gamma distributed texture and speckle."""
+    mean, variation = _statistics(stack, window)
+    noise = 1 / enl
+    with np.errstate(divide="ignore", invalid="ignore"):
+        alpha = (1 + noise) / (variation - noise)
+        b = alpha - enl - 1
+        root = np.sqrt(np.maximum(mean**2 * b**2 + 4 * alpha * enl * mean * stack, 0))
+        estimate = (b * mean + root) / (2 * alpha)
+    out = np.where(variation <= noise, mean, np.where(variation >= 2 * noise, stack, estimate))
+    result: NDArray[Any] = np.where(np.isnan(stack), np.nan, out).astype(stack.dtype)
+    return result
+
+
+def _refined_lee(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+    flat = np.ascontiguousarray(stack.reshape(-1, *stack.shape[-2:]), np.float32)
+    result: NDArray[Any] = refined_lee(flat, 1 / enl).reshape(stack.shape).astype(stack.dtype)
+    return result
+
+
+_FILTERS: dict[str, Any] = {
+    "quegan_yu": _quegan_yu,
+    "lee": _lee,
+    "refined_lee": _refined_lee,
+    "gamma_map": _gamma_map,
+}

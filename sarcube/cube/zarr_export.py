@@ -1,0 +1,254 @@
+"""A cube as Zarr 3: sharded, consolidated, CF attributes, written region by region and resumable.
+
+The store is laid out first, with every coordinate and no pixels; then each region, one shard of every layer, is
+computed and written by whichever Dask worker gets it. What is written is noted in the store itself (the group
+`progress`, which xarray does not look at), so that writing again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from sarcube.cube.lazy import compute
+from sarcube.errors import CubeError
+
+_PROGRESS = "progress"
+
+
+@dataclass(frozen=True)
+class ZarrOptions:
+    """How a cube is laid out.
+
+    Attributes
+    ----------
+    chunk : tuple of int
+        Steps of time, rows, columns that are read at once. The default suits time series and maps alike.
+    shard : tuple of int
+        What is one object in the store and one task of writing; multiples of the chunk.
+    resume : bool
+        Go on with a store that is there; else it must not exist.
+    batch : int
+        Regions handed to Dask at a time. What is written survives between batches.
+    versioned : bool
+        Write through icechunk, one commit per batch.
+    """
+
+    chunk: tuple[int, int, int] = (16, 256, 256)
+    shard: tuple[int, int, int] = (16, 1024, 1024)
+    resume: bool = True
+    batch: int = 32
+    versioned: bool = False
+
+    def __post_init__(self) -> None:
+        if any(c < 1 or s % c for c, s in zip(self.chunk, self.shard, strict=True)) or self.batch < 1:
+            raise CubeError(f"shard {self.shard} must be a multiple of chunk {self.chunk}, and batch at least 1")
+
+
+@dataclass(frozen=True)
+class ZarrOutcome:
+    """What a call of `write_zarr` did: regions in all, written before, written now."""
+
+    regions: int
+    before: int
+    written: int
+
+
+def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = None) -> ZarrOutcome:
+    """Write a cube.
+
+    Parameters
+    ----------
+    cube : Dataset
+        From `open_cube`, or any lazy dataset with y and x.
+    address : str
+        Folder, or an address that Zarr takes.
+    options : ZarrOptions, optional
+
+    Returns
+    -------
+    ZarrOutcome
+
+    Raises
+    ------
+    CubeError
+        The store is there and not to be resumed, or holds another cube; or icechunk is not installed.
+    """
+    options = options or ZarrOptions()
+    prepared = _prepared(cube)
+    target = _Icechunk(str(address)) if options.versioned else _Plain(str(address))
+    shapes = {a: n for a, n in zip(("time", "y", "x"), options.shard, strict=True) if a in prepared.dims}
+    counts = tuple(-(-prepared.sizes[a] // n) for a, n in shapes.items())
+    if target.exists():
+        if not options.resume:
+            raise CubeError(f"{address} is there already; choose another address, or resume it")
+        _check_same(prepared, target.open(), str(address))
+    else:
+        _lay_out(prepared, target, options, counts)
+    done = target.progress()
+    if done.shape != counts:
+        raise CubeError(f"{address} was begun with other shards ({done.shape} regions, now {counts}); keep them")
+    todo = [index for index in product(*(range(n) for n in counts)) if not done[index]]
+    lazy = prepared.drop_vars([n for n, v in prepared.variables.items() if not _has_pixels(v)])
+    for batch in _batches(todo, options.batch):
+        with target.writing(f"{len(batch)} regions") as store:
+            writes = [_region(lazy, store, index, shapes) for index in batch]
+            # Regions are whole shards: no two tasks touch one object.
+            compute(*writes)
+            progress: Any = zarr.open_array(store, mode="r+", path=f"{_PROGRESS}/written")
+            for index in batch:
+                progress[index] = 1
+    return ZarrOutcome(int(np.prod(counts)), int(np.prod(counts)) - len(todo), len(todo))
+
+
+def _prepared(cube: xr.Dataset) -> xr.Dataset:
+    # One unlimited axis of instants needs an encoding that later dates fit in too.
+    cube = cube.copy()
+    for name in cube.variables:
+        cube[name].encoding.clear()
+    for name in ("time", "end_time"):
+        if name in cube.coords and cube[name].dims == ("time",):
+            cube[name].encoding |= {"units": "microseconds since 1970-01-01", "dtype": "int64"}
+    # CF knows no arrays of characters of fixed width in Zarr 3; variable width does.
+    texts = {n: c.astype(object) for n, c in cube.coords.items() if c.dtype.kind == "U"}
+    return cube.assign_coords({n: c.astype(np.dtypes.StringDType()) for n, c in texts.items()}) if texts else cube
+
+
+def _has_pixels(variable: Any) -> bool:
+    return {"y", "x"} <= set(variable.dims)
+
+
+def _lay_out(cube: xr.Dataset, target: Any, options: ZarrOptions, counts: tuple[int, ...]) -> None:
+    sizes = {axis: (c, s) for axis, c, s in zip(("time", "y", "x"), options.chunk, options.shard, strict=True)}
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in cube.data_vars.items():
+        if not _has_pixels(variable):
+            continue
+        chunk = [min(sizes.get(str(a), (1, 1))[0], n) for a, n in variable.sizes.items()]
+        # A shard holds whole chunks, so a small axis takes a multiple of its chunk.
+        shard = [
+            -(-min(sizes.get(str(a), (1, 1))[1], n) // c) * c
+            for (a, n), c in zip(variable.sizes.items(), chunk, strict=True)
+        ]
+        fill = 255 if variable.dtype == np.uint8 else np.nan if variable.dtype.kind == "f" else None
+        encoding[str(name)] = {
+            "chunks": tuple(chunk), "shards": tuple(shard), **({} if fill is None else {"_FillValue": fill}),
+        }  # fmt: skip
+    with target.writing("layout") as store:
+        try:
+            cube.to_zarr(
+                store, mode="w-", compute=False, encoding=encoding, zarr_format=3, consolidated=target.consolidated,
+                safe_chunks=False,  # nothing is written here; regions are whole shards
+            )  # fmt: skip
+        except (FileExistsError, zarr.errors.ContainsGroupError, zarr.errors.ContainsArrayError) as error:
+            raise CubeError(f"{target} holds other data already; choose another address, or delete it") from error
+        group = zarr.open_group(store, mode="a", path=_PROGRESS)
+        group.create_array("written", shape=counts, chunks=(1,) * len(counts), dtype="uint8", fill_value=0)
+
+
+def _region(cube: xr.Dataset, store: Any, index: tuple[int, ...], shapes: dict[str, int]) -> Any:
+    region = {a: slice(i * n, min((i + 1) * n, cube.sizes[a])) for i, (a, n) in zip(index, shapes.items(), strict=True)}
+    # Layers without a time axis are written once, with the first regions of time.
+    names = [
+        n for n, v in cube.data_vars.items() if "time" in v.dims or "time" not in region or region["time"].start == 0
+    ]
+    part = cube[names]
+    part = part.isel({a: s for a, s in region.items() if a in part.dims}).chunk(dict.fromkeys(part.dims, -1))
+    for variable in part.variables.values():
+        variable.encoding.clear()
+    everywhere = {str(a): slice(0, n) for a, n in part.sizes.items()}
+    region = {**everywhere, **{a: s for a, s in region.items() if a in part.dims}}
+    return part.to_zarr(store, mode="r+", region=region, compute=False, consolidated=False)
+
+
+def _batches(todo: list[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
+    for i in range(0, len(todo), size):
+        yield todo[i : i + size]
+
+
+def _check_same(cube: xr.Dataset, there: xr.Dataset, address: str) -> None:
+    problems = [a for a in ("time", "y", "x") if a in cube.dims and not _equal(cube[a], there.get(a))]
+    problems += [str(n) for n in cube.data_vars if n not in there]
+    if problems:
+        raise CubeError(f"{address} holds another cube (it differs in {', '.join(problems)}); choose another address")
+
+
+def _equal(mine: xr.DataArray, other: xr.DataArray | None) -> bool:
+    return other is not None and mine.shape == other.shape and bool((mine.values == other.values).all())
+
+
+class _Plain:
+    """A Zarr store at an address."""
+
+    consolidated = True
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __str__(self) -> str:
+        return self._address
+
+    def exists(self) -> bool:
+        try:
+            zarr.open_array(self._address, path=f"{_PROGRESS}/written", mode="r")
+        except (FileNotFoundError, zarr.errors.NodeNotFoundError):
+            return False
+        return True
+
+    def open(self) -> xr.Dataset:
+        return xr.open_dataset(self._address, consolidated=True, engine="zarr", chunks=None)
+
+    def progress(self) -> np.ndarray:
+        return np.asarray(zarr.open_array(self._address, path=f"{_PROGRESS}/written", mode="r")[...])
+
+    def writing(self, message: str) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext(self._address)
+
+
+class _Icechunk:
+    """A versioned store: what one `writing` block wrote becomes one commit."""
+
+    consolidated = False
+
+    def __init__(self, address: str) -> None:
+        try:
+            import icechunk
+        except ImportError as error:
+            raise CubeError("versioned stores need icechunk: pip install icechunk") from error
+        self._address = address
+        if address.startswith("s3://"):
+            bucket, _, prefix = address[5:].partition("/")
+            storage = icechunk.s3_storage(bucket=bucket, prefix=prefix, from_env=True)
+        else:
+            storage = icechunk.local_filesystem_storage(address)
+        self._repository = icechunk.Repository.open_or_create(storage)
+
+    def __str__(self) -> str:
+        return self._address
+
+    def _store(self) -> Any:
+        return self._repository.readonly_session("main").store
+
+    def exists(self) -> bool:
+        try:
+            zarr.open_array(self._store(), path=f"{_PROGRESS}/written", mode="r")
+        except (FileNotFoundError, zarr.errors.NodeNotFoundError):
+            return False
+        return True
+
+    def open(self) -> xr.Dataset:
+        return xr.open_dataset(self._store(), consolidated=False, engine="zarr", chunks=None)
+
+    def progress(self) -> np.ndarray:
+        return np.asarray(zarr.open_array(self._store(), path=f"{_PROGRESS}/written", mode="r")[...])
+
+    def writing(self, message: str) -> Any:
+        return self._repository.transaction("main", message=message)
