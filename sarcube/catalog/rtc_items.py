@@ -27,6 +27,8 @@ RTC_EXTENSIONS = (SAR, SAT, SENTINEL1, PROCESSING, PRODUCT)
 CEOS_NRB = "https://ceos.org/ard/files/PFS/NRB/v5.5/CARD4L-PFS_NRB_v5.5.pdf"
 CEOS_NRB_VERSION = "5.5"
 _ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection
+# Annotated noise has the scale of the samples since this IPF (MPC-0392, section 2).
+_CALIBRATED_NOISE = (2, 43)
 # UN registry of space objects.
 _DESIGNATORS = {"S1A": "2014-016A", "S1B": "2016-025A"}
 
@@ -214,7 +216,7 @@ def _nesz(burst: Burst, channel: Channel) -> dict[str, float] | None:
     averaged over the burst's lines.
     """
     noise = channel.noise
-    if noise is None or not noise.range:
+    if noise is None or not noise.range or _version(burst.ipf_version) < _CALIBRATED_NOISE:
         return None
     middle = burst.first_line_of_swath + burst.radar.lines // 2
     vector = min(noise.range, key=lambda v: abs(v.line - middle))
@@ -238,6 +240,10 @@ def _nesz(burst: Burst, channel: Channel) -> dict[str, float] | None:
         "mean": round(float(10.0 * np.log10(np.mean(10.0 ** (decibel / 10.0)))), 2),
         "maximum": round(float(decibel.max()), 2),
     }
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _utc(time: np.datetime64) -> dt.datetime:

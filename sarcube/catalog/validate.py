@@ -175,7 +175,7 @@ def _own(item: dict[str, Any]) -> Iterable[str]:
     if start and end and dt.datetime.fromisoformat(start) > dt.datetime.fromisoformat(end):
         yield f"start_datetime {start} is after end_datetime {end}"
     track = properties.get("sat:relative_orbit")
-    if track is not None and not 1 <= track <= _TRACKS:
+    if isinstance(track, int) and not 1 <= track <= _TRACKS:
         yield f"properties/sat:relative_orbit: {track} is not between 1 and {_TRACKS}"
     assets = item.get("assets", {})
     if not any("data" in asset.get("roles", ()) for asset in assets.values()):
@@ -184,7 +184,8 @@ def _own(item: dict[str, Any]) -> Iterable[str]:
         if name not in assets:
             yield f"polarization {name} has no asset"
     for name, asset in assets.items():
-        if not _MULTIHASH.fullmatch(str(asset.get("file:checksum"))) or not asset.get("file:size"):
+        size = asset.get("file:size")
+        if not (isinstance(size, int) and size > 0 and _MULTIHASH.fullmatch(str(asset.get("file:checksum")))):
             yield f"asset {name} lacks its size or its sha2-256 multihash"
     yield from _own_geometry(item)
 

@@ -1,0 +1,264 @@
+"""Collections, the root catalog and the index: true, complete, movable, safe under many writers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pystac
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sarcube.catalog.collections import ensure_collection, update_collections
+from sarcube.catalog.pending import Lock, pending
+from sarcube.catalog.publish import publish_item
+from sarcube.catalog.query import find_items, find_static_item, find_stored
+from sarcube.catalog.schemas import Schemas
+from sarcube.catalog.selection import Selection
+from sarcube.catalog.summary import longitudes
+from sarcube.catalog.validate import validate
+from sarcube.catalog.walk import collections, walk_items
+from sarcube.errors import CatalogError, StoreError
+from sarcube.products.local_store import LocalStore
+from sarcube.products.product import checksum
+from tests.catalog.examples import CASES, Case, make_rtc, make_static, publish
+
+
+def _fill(store: LocalStore, schemas: Schemas, cases: tuple[Case, ...] = CASES, days: int = 2) -> None:
+    for name in ("rtc", "static"):
+        ensure_collection(store, name, schemas=schemas)
+    for case in cases:
+        publish(store, make_static(store, case), schemas)
+        static = find_static_item(store, "static", case.burst_id)
+        for day in range(days):
+            start = f"2022-01-{1 + 12 * day:02d}T12:47:52.123456"
+            publish(store, make_rtc(store, case, start, static=static), schemas)
+
+
+def _check_links(root: Path) -> int:
+    """Every link and asset inside the store leads to a file; every checksum is right. Number of files met."""
+    count = 0
+    for path in [root / "catalog.json", *root.rglob("collection.json"), *root.rglob("T*.json")]:
+        stored = json.loads(path.read_text())
+        for link in [*stored["links"], *stored.get("assets", {}).values()]:
+            href = link["href"]
+            if "://" in href:
+                continue
+            assert not href.startswith("/"), f"{path}: {href}"
+            target = (path.parent / href).resolve()
+            assert target.is_file() and target.is_relative_to(root.resolve()), f"{path}: {href}"
+            count += 1
+            if "file:checksum" in link:
+                data = target.read_bytes()
+                assert (len(data), checksum(data)) == (link["file:size"], link["file:checksum"])
+    return count
+
+
+def test_a_whole_store_is_valid_and_can_be_moved(local: LocalStore, schemas: Schemas, tmp_path: Path) -> None:
+    _fill(local, schemas)
+    assert update_collections(local, schemas=schemas) == ("rtc", "static")
+    assert _check_links(local.root) > 100
+    moved = tmp_path / "elsewhere" / "deep" / "store"
+    shutil.copytree(local.root, moved)
+    shutil.rmtree(local.root)
+    assert _check_links(moved) > 100
+    for path in [moved / "catalog.json", *moved.rglob("collection.json"), *moved.rglob("T*.json")]:
+        outcome = validate(json.loads(path.read_text()), schemas)
+        assert outcome.problems == () and outcome.unchecked == (), path
+    items = find_items(str(moved), "rtc")
+    assert len(items) == 8
+    assert all(Path(a.href).is_file() for item in items for a in item.assets.values())
+
+
+def test_pystac_crawls_it(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:1])
+    update_collections(local, schemas=schemas)
+    catalog = pystac.Catalog.from_file(str(local.root / "catalog.json"))
+    assert sorted(child.id for child in catalog.get_children()) == ["rtc", "static"]
+    items = list(catalog.get_items(recursive=True))
+    assert len(items) == 3
+    collection = items[0].get_collection()
+    assert collection is not None and collection.id in {"rtc", "static"}
+    assert all(Path(a.get_absolute_href() or "").is_file() for i in items for a in i.assets.values())
+
+
+def test_a_new_collection_is_valid_before_its_first_item(local: LocalStore, schemas: Schemas) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: ensure_collection(local, "rtc", schemas=schemas), range(4)))
+    stored = json.loads(local.read_bytes("rtc/collection.json"))
+    assert validate(stored, schemas).problems == ()
+    assert stored["extent"]["temporal"]["interval"] == [["2014-04-03T00:00:00.000000Z", None]]
+    assert collections(local) == ("rtc",)
+    assert find_items(local, "rtc") == []
+    update_collections(local, schemas=schemas)
+    assert _check_links(local.root) == 4
+
+
+def test_what_a_collection_says(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:2])
+    update_collections(local, schemas=schemas)
+    stored = json.loads(local.read_bytes("rtc/collection.json"))
+    assert stored["summaries"]["sat:relative_orbit"] == [7, 70]
+    assert stored["summaries"]["proj:code"] == ["EPSG:3031", "EPSG:32629"]
+    assert stored["summaries"]["sar:polarizations"] == ["HH", "HV", "VH", "VV"]
+    assert stored["extent"]["temporal"]["interval"] == [["2022-01-01T12:47:52.123456Z", "2022-01-13T12:47:55.203901Z"]]
+    [bbox] = stored["extent"]["spatial"]["bbox"]
+    items = find_items(local, "rtc")
+    assert bbox[1] == min(i.bbox[1] for i in items if i.bbox) < -70
+    assert bbox[3] == max(i.bbox[3] for i in items if i.bbox) > 36
+    assert set(stored["item_assets"]) >= {"VV", "VH", "HH", "HV", "mask", "incidence_angle", "thumbnail"}
+    assert sum(link["rel"] == "item" for link in stored["links"]) == 4
+
+
+@pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
+def test_names_of_collections(name: str, local: LocalStore, schemas: Schemas) -> None:
+    with pytest.raises(CatalogError, match="cannot name"):
+        ensure_collection(local, name, schemas=schemas)
+
+
+def test_the_index_holds_what_the_files_say(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas)
+    update_collections(local, schemas=schemas)
+    for name in ("rtc", "static"):
+        walked = dict(walk_items(local, name, Selection()))
+        assert dict(find_stored(local, name, Selection())) == walked
+        assert pending(local, name) == []
+    only = dict(find_stored(local, "rtc", Selection(), ["VV", "mask"]))
+    assert all(set(stored["assets"]) <= {"VV", "mask"} for stored in only.values())
+
+
+def test_what_was_published_since_is_found(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:1])
+    update_collections(local, schemas=schemas)
+    new = make_rtc(local, start="2022-02-06T12:47:52.1")
+    publish(local, new, schemas)
+    again = make_rtc(local, start="2022-01-01T12:47:52.123456", seed=9)
+    publish_item(local, again[1], again[0], schemas=schemas, overwrite=True)
+    for _ in range(3):
+        found = find_items(local, "rtc")
+        assert len(found) == 3
+        assert {new[1].id, again[1].id} <= {item.id for item in found}
+        assert dict(find_stored(local, "rtc", Selection())) == dict(walk_items(local, "rtc", Selection()))
+        update_collections(local, schemas=schemas)
+    assert pending(local, "rtc") == []
+
+
+def test_updates_and_publishing_at_once_lose_nothing(local: LocalStore, schemas: Schemas) -> None:
+    ensure_collection(local, "rtc", schemas=schemas)
+
+    def produce(day: int) -> None:
+        publish(local, make_rtc(local, start=f"2022-01-{day:02d}T12:47:52.5"), schemas)
+        if day % 3 == 0:
+            update_collections(local, schemas=schemas, patience=0.0 if day % 2 else 5.0)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(produce, range(1, 13)))
+    assert len(find_items(local, "rtc")) == 12
+    update_collections(local, schemas=schemas)
+    assert len(find_items(local, "rtc")) == 12 and pending(local, "rtc") == []
+    stored = json.loads(local.read_bytes("rtc/collection.json"))
+    assert sum(link["rel"] == "item" for link in stored["links"]) == 12
+
+
+def test_items_deleted_by_hand_need_a_rebuild(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:1])
+    update_collections(local, schemas=schemas)
+    key = find_items(local, "rtc")[0].self_href.removeprefix(local.url + "/")
+    local.delete(key)
+    update_collections(local, schemas=schemas, rebuild=True)
+    assert len(find_items(local, "rtc")) == 1
+
+
+def test_a_dead_holders_lock_is_taken_over(local: LocalStore) -> None:
+    first, second = Lock(local, "rtc/_index.lock"), Lock(local, "rtc/_index.lock")
+    assert first.acquire() and not second.acquire()
+    local.write_bytes("rtc/_index.lock", b'{"holder": "x", "alive": 1000.0}')
+    assert second.acquire()
+    second.release()
+    assert first.acquire()
+
+
+def test_the_index_is_stac_geoparquet(local: LocalStore, schemas: Schemas) -> None:
+    import geopandas
+    import stac_geoparquet.arrow
+
+    _fill(local, schemas)
+    update_collections(local, schemas=schemas)
+    path = local.root / "rtc" / "items.parquet"
+    frame = geopandas.read_parquet(path)
+    assert len(frame) == 8 and frame.geometry.is_valid.all() and str(frame["datetime"].dtype).endswith("UTC]")
+    table = pq.read_table(path).drop_columns(["sarcube:key", "sarcube:item", "sarcube:assets"])
+    items = list(stac_geoparquet.arrow.stac_table_to_items(table))
+    assert len(items) == 8
+    for item in items:
+        read = pystac.Item.from_dict(item)
+        assert (path.parent / read.assets["mask"].href).is_file()
+        assert read.properties["sat:relative_orbit"] in {1, 7, 30, 70}
+
+
+def test_finding(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas)
+    for indexed in (False, True):
+        if indexed:
+            update_collections(local, schemas=schemas)
+        count = lambda **wanted: len(find_items(local, "rtc", **wanted))  # noqa: E731
+        assert count() == 8 and len(find_items(local)) == 12
+        assert count(dates=("2022-01-01", "2022-01-01")) == 4
+        assert count(dates=("2022-01-02", None)) == 4
+        assert count(dates=("2022-01-01T12:47:56", "2022-01-13T12:47:52")) == 0
+        assert count(dates=("2022-01-01T12:47:53", "2022-01-13T12:47:53")) == 8
+        assert count(burst_ids=["T070_149815_IW3"]) == 2
+        assert count(burst_ids=["t070_149815_iw1"]) == 0
+        assert count(bbox=(-9.1, 36, -8.9, 36.2)) == 2
+        assert count(bbox=(-20, 36, -9.1, 36.2)) == 0
+        assert count(bbox=(179, 50, 181, 53)) == count(bbox=(179, 50, -179, 53)) == 2
+        assert count(bbox=(-180, -90, 180, 90)) == 8
+        assert count(bbox=(-181, 50, -179, 53)) == 2
+        assert len(find_items(local, "static", dates=("2030-01-01", None))) == 4  # valid whatever the date
+    with pytest.raises(StoreError, match="no collection nothing"):
+        find_items(local, "nothing")
+    with pytest.raises(CatalogError, match="date"):
+        find_items(local, "rtc", dates=("yesterday", None))
+    with pytest.raises(CatalogError, match="bbox"):
+        find_items(local, "rtc", bbox=(1, 2, 3))
+
+
+def test_an_empty_or_mistyped_store(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="sarcube run"):
+        find_items(str(tmp_path / "nothing"))
+
+
+@settings(max_examples=200)
+@given(
+    st.sets(
+        st.tuples(st.integers(-180, 179), st.integers(1, 40)).map(
+            lambda p: (float(p[0]), float((p[0] + p[1] + 180) % 360 - 180))
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_the_shortest_range_of_longitudes(spans: set[tuple[float, float]]) -> None:
+    west, east = longitudes(spans)
+    assert -180 <= west <= 180 and -180 <= east <= 180
+    covered = {d for w, e in spans for d in _degrees(w, e)}
+    chosen = _degrees(west, east)
+    assert covered <= set(chosen)
+    if len(chosen) < 360:
+        gap = 360 - len(chosen)
+        free = sorted(set(range(360)) - covered)
+        longest = run = 0
+        for degree in [*free, *(d + 360 for d in free)]:
+            run = run + 1 if degree - 1 in {*free, *(d + 360 for d in free)} else 1
+            longest = max(longest, min(run, 360))
+        assert gap == longest
+
+
+def _degrees(west: float, east: float) -> list[int]:
+    """Degrees [d, d + 1) that a range from west to east holds, as 0 to 359."""
+    width = round(east - west) % 360 or 360
+    return [(round(west) + i) % 360 for i in range(width)]

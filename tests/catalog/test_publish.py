@@ -1,0 +1,168 @@
+"""The commit: one item per acquisition, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sarcube.catalog.collections import ensure_collection
+from sarcube.catalog.publish import publish_item
+from sarcube.catalog.query import find_items, item_exists, read_item, static_item_exists
+from sarcube.catalog.schemas import Schemas
+from sarcube.errors import CatalogError
+from sarcube.products.local_store import LocalStore
+from sarcube.products.product import verify_product
+from tests.catalog.examples import all_files, make_burst, make_rtc, make_static, publish
+
+BURST = "t070_149815_iw3"
+ROOT = Path(__file__).parents[2]
+
+
+def _start() -> object:
+    import datetime as dt
+
+    return make_burst().start_time.astype("datetime64[us]").item().replace(tzinfo=dt.UTC)
+
+
+def _data_files(store: LocalStore) -> set[str]:
+    return {key for key in store.list("rtc") if "_pending" not in key and not key.endswith("collection.json")}
+
+
+def test_a_product_exists_from_its_item_on(local: LocalStore, schemas: Schemas) -> None:
+    ensure_collection(local, "rtc", schemas=schemas)
+    made = make_rtc(local)
+    assert not item_exists(local, "rtc", BURST, _start()) and find_items(local, "rtc") == []
+    outcome = publish(local, made, schemas)
+    assert outcome.created and outcome.item_id == made[1].id and outcome.key == made[0].item_key
+    assert item_exists(local, "rtc", BURST, _start())
+    assert [item.id for item in find_items(local, "rtc")] == [made[1].id]
+    assert not static_item_exists(local, "static", BURST)
+    publish(local, make_static(local), schemas)
+    assert static_item_exists(local, "static", BURST)
+
+
+def test_the_second_of_one_acquisition_gives_way(local: LocalStore, schemas: Schemas) -> None:
+    first, second = make_rtc(local, seed=1), make_rtc(local, seed=2)
+    assert publish(local, first, schemas).created
+    before = local.read_bytes(first[0].item_key)
+    outcome = publish(local, second, schemas)
+    assert not outcome.created and outcome.item_id == first[1].id
+    assert local.read_bytes(first[0].item_key) == before
+    assert _data_files(local) == {*(f.key for f in first[0].files), first[0].item_key}
+    assert verify_product(local, first[0].files) == []
+
+
+def test_many_threads_one_item(local: LocalStore, schemas: Schemas) -> None:
+    made = [make_rtc(local, seed=seed) for seed in range(6)]
+    together = threading.Barrier(6)
+
+    def attempt(number: int) -> bool:
+        together.wait()
+        return publish(local, made[number], schemas).created
+
+    with ThreadPoolExecutor(6) as pool:
+        created = list(pool.map(attempt, range(6)))
+    assert sum(created) == 1
+    winner = made[created.index(True)]
+    assert _data_files(local) == {*(f.key for f in winner[0].files), winner[0].item_key}
+    assert verify_product(local, winner[0].files) == []
+
+
+def _make_and_publish(root: str, seed: int, barrier: object, results: object) -> None:
+    store = LocalStore(root)
+    made = make_rtc(store, seed=seed)
+    barrier.wait()  # type: ignore[attr-defined]
+    outcome = publish_item(store, made[1], made[0], schemas=Schemas(cache=root, network=False))
+    results.put((outcome.created, outcome.item_id))  # type: ignore[attr-defined]
+
+
+def test_many_processes_one_item(local: LocalStore) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(3), context.Queue()
+    arguments = [(str(local.root), seed, barrier, results) for seed in range(3)]
+    processes = [context.Process(target=_make_and_publish, args=a) for a in arguments]
+    for process in processes:
+        process.start()
+    outcomes = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sum(created for created, _ in outcomes) == 1
+    assert len({item_id for _, item_id in outcomes}) == 1  # losers name the winner's item
+    [key] = [key for key in local.list("rtc") if key.endswith(".json")]
+    stored = json.loads(local.read_bytes(key))
+    assert len(_data_files(local)) == len(stored["assets"]) + 1
+
+
+def test_an_invalid_item_is_never_published(local: LocalStore, schemas: Schemas) -> None:
+    product, item = make_rtc(local)
+    item.properties["sat:relative_orbit"] = "trackNumber"
+    with pytest.raises(CatalogError, match="relative_orbit"):
+        publish_item(local, item, product, schemas=schemas)
+    assert all_files(local.root) == []  # nor do its files stay
+
+
+def test_reprocessing_replaces(local: LocalStore, schemas: Schemas) -> None:
+    first, second = make_rtc(local, seed=1), make_rtc(local, seed=2)
+    publish(local, first, schemas)
+    outcome = publish_item(local, second[1], second[0], schemas=schemas, overwrite=True)
+    assert outcome.created
+    assert read_item(local, second[0].item_key).id == second[1].id
+    assert _data_files(local) == {*(f.key for f in second[0].files), second[0].item_key}
+    assert verify_product(local, second[0].files) == []
+
+
+def test_overwriting_where_nothing_is(local: LocalStore, schemas: Schemas) -> None:
+    made = make_rtc(local)
+    assert publish_item(local, made[1], made[0], schemas=schemas, overwrite=True).created
+    assert verify_product(local, made[0].files) == []
+
+
+def test_something_else_in_the_items_place(local: LocalStore, schemas: Schemas) -> None:
+    made = make_rtc(local)
+    local.write_bytes(made[0].item_key, b"{}")
+    with pytest.raises(CatalogError, match="no item"):
+        publish(local, made, schemas)
+
+
+def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, schemas: Schemas) -> None:
+    ensure_collection(local, "rtc", schemas=schemas)
+    code = (
+        "import os, signal\n"
+        "from sarcube.products.local_store import LocalStore\n"
+        "from tests.catalog.examples import make_rtc\n"
+        f"make_rtc(LocalStore({str(local.root)!r}), seed=5)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    assert _data_files(local) and find_items(local, "rtc") == []
+    assert not item_exists(local, "rtc", BURST, _start())
+    made = make_rtc(local)
+    assert publish(local, made, schemas).created
+    assert verify_product(local, made[0].files) == []
+
+
+def test_a_reader_never_meets_half_a_product(local: LocalStore, schemas: Schemas) -> None:
+    ensure_collection(local, "rtc", schemas=schemas)
+    stop = threading.Event()
+    faults: list[str] = []
+
+    def read() -> None:
+        while not stop.is_set():
+            for item in find_items(local, "rtc"):
+                faults.extend(a.href for a in item.assets.values() if not Path(a.href).is_file())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for day in range(1, 6):
+        publish(local, make_rtc(local, start=f"2022-01-{day:02d}T12:47:52.5"), schemas)
+    stop.set()
+    reader.join()
+    assert faults == [] and len(find_items(local, "rtc")) == 5
