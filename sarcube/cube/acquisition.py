@@ -101,7 +101,8 @@ def burst_id_of_item(item: pystac.Item) -> str:
 def as_time(value: Any) -> np.datetime64:
     """A UTC instant as datetime64[ns] from a STAC text, a datetime or a datetime64."""
     if isinstance(value, np.datetime64):
-        return np.datetime64(value.astype("datetime64[ns]").astype(np.int64), "ns")
+        instant: np.datetime64 = value.astype("datetime64[ns]")
+        return instant
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)

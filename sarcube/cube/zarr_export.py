@@ -100,7 +100,8 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
         with target.writing(f"{len(batch)} regions") as store:
             writes = [_region(lazy, store, index, shapes) for index in batch]
             # Regions are whole shards: no two tasks touch one object.
-            compute(*writes)
+            # An icechunk session lives in this process.
+            compute(*writes, **({"scheduler": "threads"} if options.versioned else {}))
             progress: Any = zarr.open_array(store, mode="r+", path=f"{_PROGRESS}/written")
             for index in batch:
                 progress[index] = 1
