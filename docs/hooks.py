@@ -1,0 +1,156 @@
+"""What the documentation takes from the code when it is built: the command line, the run file, measured tables.
+
+Generated at build time, so that it cannot be older than the code that it describes.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).parents[1]
+_WIDTH = 100
+_ACCURACY = re.compile(r"accura|agree|differ|geolocat|radiometr|against|compar|truth|reference|CEOS", re.IGNORECASE)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are made from the code."""
+    accuracy, speed = benchmark_pages()
+    pages = {
+        "reference/cli.md": cli_page(),
+        "reference/run-file.md": run_file_page(),
+        "accuracy.md": accuracy,
+        "speed.md": speed,
+    }
+    for path, content in pages.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def cli_page() -> str:
+    """Every command's help, as the terminal shows it."""
+    from typer.main import get_command
+
+    from sarcube.cli.app import app
+
+    root: Any = get_command(app)
+    lines = [
+        "# Command line",
+        "",
+        "What `--help` prints, command by command. Exit codes: 0 done, 1 some tasks failed (the rest is done and",
+        "kept), 2 something must be changed by you.",
+        "",
+        *_help(root, "sarcube"),
+    ]
+    for name in root.list_commands(None):
+        lines += ["", f"## sarcube {name}", "", *_help(root.commands[name], f"sarcube {name}")]
+    return "\n".join(lines) + "\n"
+
+
+def _help(command: Any, path: str) -> list[str]:
+    context = command.context_class(command, info_name=path, terminal_width=_WIDTH, max_content_width=_WIDTH)
+    return ["```text", command.get_help(context).rstrip(), "```"]
+
+
+def run_file_page() -> str:
+    """The run file's keys, from the model that reads it."""
+    from pydantic import BaseModel
+
+    from sarcube.config import RunConfig
+    from sarcube.production.run_file import RunFileOptions, run_file_text
+
+    lines = [
+        "# Run file",
+        "",
+        "One YAML file decides what a run does, and lies beside the products as its record. Unknown keys are refused",
+        "with the nearest valid name; relative paths count from the file's folder. `sarcube init` writes this one:",
+        "",
+        "```yaml",
+        run_file_text(RunFileOptions(bbox=(-8.4, 31.6, -8.1, 31.8), dates=("2023-09-01", "2023-09-30"))).rstrip(),
+        "```",
+        "",
+        "## All keys",
+        "",
+        "| key | values | default | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+
+    def rows(model: type[BaseModel], prefix: str) -> None:
+        for name, field in model.model_fields.items():
+            nested = _model_of(field.annotation)
+            if nested is not None:
+                lines.append(f"| **`{prefix}{name}`** | | | {_sentence(nested.__doc__)} |")
+                rows(nested, f"{prefix}{name}.")
+                continue
+            default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+            lines.append(
+                f"| `{prefix}{name}` | {_values(field.annotation)} | {default} | {field.description or ''} |"
+            )
+
+    rows(RunConfig, "")
+    return "\n".join(lines) + "\n"
+
+
+def _model_of(annotation: Any) -> Any:
+    from pydantic import BaseModel
+
+    for option in (annotation, *typing.get_args(annotation)):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            return option
+    return None
+
+
+def _sentence(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+def _default(value: Any) -> str:
+    if value is None or value in ({}, ()):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _values(annotation: Any) -> str:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " or ".join(_values(a) for a in typing.get_args(annotation) if a is not type(None))
+    if typing.get_origin(annotation) is Literal:
+        return ", ".join(f"`{v}`" for v in typing.get_args(annotation))
+    if typing.get_origin(annotation) is tuple:
+        members = [a for a in typing.get_args(annotation) if a is not Ellipsis]
+        return f"list of {_values(members[0])}" if Ellipsis in typing.get_args(annotation) else (
+            f"{len(members)} of {_values(members[0])}"
+        )
+    if typing.get_origin(annotation) is dict:
+        return "mapping"
+    names = {"str": "text", "Path": "path", "int": "integer", "float": "number", "bool": "true, false", "date": "date"}
+    return names.get(getattr(annotation, "__name__", ""), str(annotation))
+
+
+def benchmark_pages() -> tuple[str, str]:
+    """Pages on accuracy and on speed: the sections of benchmarks/README.md, as measured."""
+    path = ROOT / "benchmarks" / "README.md"
+    accuracy = ["# Accuracy", "", "Measured, not believed; the benchmarks that print these tables are in `benchmarks/`."]
+    speed = ["# Speed", "", "Measured by the scripts in `benchmarks/`; `make benchmark` runs them on your machine."]
+    if not path.exists():
+        note = ["", "No tables have been recorded yet: run `make benchmark`."]
+        return "\n".join([*accuracy, *note]), "\n".join([*speed, *note])
+    head, *sections = re.split(r"^(?=## )", _without_links(path.read_text()), flags=re.MULTILINE)
+    preface = re.sub(r"\A# .*\n", "", head).strip()
+    for section in sections:
+        title = section.split("\n", 1)[0]
+        (accuracy if _ACCURACY.search(title) else speed).extend(["", section.strip()])
+    for page in (accuracy, speed):
+        if preface:
+            page.extend(["", "## How it was measured", "", preface])
+    return "\n".join(accuracy) + "\n", "\n".join(speed) + "\n"
+
+
+def _without_links(text: str) -> str:
+    """Links to files beside the README point nowhere from a page: keep their words."""
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?://)[^)]*\)", r"\1", re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text))

@@ -1,0 +1,148 @@
+"""What the page is told of a store: its passes, bursts and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pystac
+from rasterio.warp import transform_bounds
+
+from sarcube.cube.acquisition import Acquisition, from_item, is_static, layers_of
+from sarcube.cube.grouping import Step, steps_of
+from sarcube.cube.open_cube import read_items
+from sarcube.cube.selection import Selection
+from sarcube.errors import CubeError
+from sarcube.products.layers import LAYERS, POLARIZATIONS
+
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Content:
+    """A store as the viewer sees it.
+
+    Attributes
+    ----------
+    title : str
+        The store's address.
+    steps : tuple of Step
+        One per pass, in time order.
+    items : mapping of str to Item
+        By item id.
+    layers : tuple of str
+        That can be shown, best first; "colour" is the composite of two polarizations.
+    bounds : mapping of str to (west, south, east, north)
+        By item id, degrees.
+    """
+
+    title: str
+    steps: tuple[Step, ...]
+    items: Mapping[str, pystac.Item]
+    layers: tuple[str, ...]
+    bounds: Mapping[str, Bounds]
+
+    @cached_property
+    def pair(self) -> tuple[str, str] | None:
+        """Co- and cross-polarization of the composite, None where there are not both."""
+        for pair in (("VV", "VH"), ("HH", "HV")):
+            if set(pair) <= set(self.layers):
+                return pair
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """What the page asks for first."""
+        west, south, east, north = zip(*self.bounds.values(), strict=True)
+        return {
+            "title": self.title,
+            "layers": list(self.layers),
+            "bounds": [min(west), min(south), max(east), max(north)],
+            "passes": [
+                {
+                    "time": str(step.start)[:19],
+                    "platform": step.platform,
+                    "direction": step.orbit_direction,
+                    "track": step.relative_orbit,
+                    "items": [a.id for a in step.acquisitions],
+                }
+                for step in self.steps
+            ],
+            "bursts": [
+                {"id": burst, "ring": ring, "dates": dates} for burst, (ring, dates) in sorted(self._footprints.items())
+            ],
+        }
+
+    @cached_property
+    def _footprints(self) -> dict[str, tuple[list[Any], int]]:
+        found: dict[str, tuple[list[Any], int]] = {}
+        for step in self.steps:
+            for a in step.acquisitions:
+                ring, dates = found.get(a.burst_id, (None, 0))
+                found[a.burst_id] = (ring or _ring(self.items[a.id], self.bounds[a.id]), dates + 1)
+        return found
+
+
+def read_content(store: str) -> Content:
+    """Look into a store, or a folder of OPERA RTC-S1 files.
+
+    Raises
+    ------
+    CubeError
+        There is no product to show.
+    """
+    items = [item for item in read_items(store, Selection()) if not is_static(item)]
+    if not items:
+        raise CubeError(f"{store} holds no product with a date to show; make some with `sarcube run`")
+    present = layers_of(items)
+    names = [name for name in (*POLARIZATIONS, "mask", "number_of_looks") if name in present]
+    acquisitions = [a for a in (from_item(item, frozenset(names)) for item in items) if a.files]
+    pairs = {("VV", "VH"), ("HH", "HV")}
+    composite = ["colour"] if any(set(pair) <= present for pair in pairs) else []
+    polarizations = [name for name in names if name in POLARIZATIONS]
+    others = [name for name in names if name not in POLARIZATIONS]
+    steps = steps_of(acquisitions, "pass")
+    return Content(
+        title=store,
+        steps=tuple(steps),
+        items={item.id: item for item in items},
+        layers=(*polarizations, *composite, *others),
+        bounds={a.id: lonlat_bounds(a) for step in steps for a in step.acquisitions},
+    )
+
+
+def lonlat_bounds(acquisition: Acquisition) -> Bounds:
+    """West, south, east, north of a grid in degrees; east above 180 where it crosses the antimeridian."""
+    grid = acquisition.grid
+    west, south, east, north = transform_bounds(f"EPSG:{grid.epsg}", "EPSG:4326", *grid.bounds)
+    return west, south, east + 360 if east < west else east, north
+
+
+def at_place(steps: Sequence[Step], bounds: Mapping[str, Bounds], lon: float, lat: float) -> list[list[Acquisition]]:
+    """For every pass the acquisitions whose grid may hold a place."""
+
+    def inside(a: Acquisition) -> bool:
+        west, south, east, north = bounds[a.id]
+        return south <= lat <= north and (west <= lon <= east or west <= lon + 360 <= east)
+
+    return [[a for a in step.acquisitions if inside(a)] for step in steps]
+
+
+def _ring(item: pystac.Item, bounds: Bounds) -> list[Any]:
+    geometry = item.geometry or {}
+    if geometry.get("type") == "Polygon":
+        return list(geometry["coordinates"][0])
+    if geometry.get("type") == "MultiPolygon":  # across the antimeridian: join the parts on one side
+        points = [list(p) for part in geometry["coordinates"] for p in part[0]]
+        from shapely.geometry import MultiPoint
+
+        hull = MultiPoint([(x + 360 if x < 0 else x, y) for x, y, *_ in points]).convex_hull
+        return [list(p) for p in hull.exterior.coords]
+    west, south, east, north = bounds
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
+
+
+def unit_of(layer: str) -> str:
+    """Unit as the page shows it: backscatter in decibels."""
+    return "dB" if layer in POLARIZATIONS else LAYERS[layer].unit

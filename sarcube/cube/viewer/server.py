@@ -1,0 +1,208 @@
+"""The local server: the page, what the store holds, tiles, series, items. Reading only, this machine only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sarcube.cube.viewer.passes import Content, read_content
+from sarcube.cube.viewer.tiles import Stretch, read_series, render_tile
+from sarcube.errors import ClusterError, CubeError, SarcubeError
+
+log = logging.getLogger(__name__)
+_TILE = re.compile(r"/tiles/(\d+)/([A-Za-z_]+)/(\d+)/(\d+)/(\d+)\.png")
+_PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/map.js": ("map.js", "text/javascript; charset=utf-8"),
+    "/viewer.js": ("viewer.js", "text/javascript; charset=utf-8"),
+    "/viewer.css": ("viewer.css", "text/css; charset=utf-8"),
+}
+_KEPT_TILES = 2000
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
+# Should a title ever hold markup, it still could not load or send anything.
+_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class ViewerOptions:
+    """Where the viewer listens; port 0 takes a free one."""
+
+    port: int = 8642
+    host: str = "127.0.0.1"
+
+
+class Viewer:
+    """A running viewer.
+
+    Attributes
+    ----------
+    url : str
+    content : Content
+    """
+
+    def __init__(self, content: Content, options: ViewerOptions) -> None:
+        self.content = content
+        handler = type("Handler", (_Handler,), {"content": content, "tiles": _Kept(_KEPT_TILES), "host": options.host})
+        try:
+            self._server = ThreadingHTTPServer((options.host, options.port), handler)
+        except OSError as error:
+            raise ClusterError(
+                f"the viewer cannot listen on {options.host}:{options.port}: {error.strerror}; "
+                "choose another --port (0 takes a free one)"
+            ) from error
+        self._server.daemon_threads = True
+        self.url = f"http://{options.host}:{self._server.server_address[1]}/"
+
+    def serve(self) -> None:
+        """Answer until interrupted."""
+        self._server.serve_forever()
+
+    def close(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def open_viewer(store: str, options: ViewerOptions | None = None) -> Iterator[Viewer]:
+    """Serve a store in the background for as long as the block lasts.
+
+    Parameters
+    ----------
+    store : str
+        Folder, s3:// address, or a folder of OPERA RTC-S1 files.
+    options : ViewerOptions, optional
+
+    Raises
+    ------
+    CubeError
+        There is nothing to show.
+    ClusterError
+        The port is taken.
+    """
+    viewer = Viewer(read_content(store), options or ViewerOptions())
+    thread = threading.Thread(target=viewer.serve, daemon=True)
+    thread.start()
+    try:
+        yield viewer
+    finally:
+        viewer.close()
+        thread.join(timeout=5)
+
+
+class _Kept:
+    """The answers given last, by path."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._lock = size, threading.Lock()
+        self._values: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> bytes | None:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        with self._lock:
+            self._values[key] = value
+            if len(self._values) > self._size:
+                self._values.popitem(last=False)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    content: Content
+    tiles: _Kept
+    host: str
+    protocol_version = "HTTP/1.1"  # connections stay open, and with them each thread's rasters
+
+    def do_GET(self) -> None:
+        """Answer one question."""
+        parts = urlsplit(self.path)
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if not self._is_for_us():
+            self._send(HTTPStatus.FORBIDDEN, b"not for this name", "text/plain")
+            return
+        try:
+            self._answer(parts.path, query)
+        except SarcubeError as error:
+            self._send_json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True  # the browser went elsewhere meanwhile
+
+    def _answer(self, path: str, query: dict[str, str]) -> None:
+        if path in _PAGE:
+            name, kind = _PAGE[path]
+            self._send(HTTPStatus.OK, files("sarcube.cube.viewer").joinpath("page", name).read_bytes(), kind)
+        elif path == "/api/store":
+            self._send_json(self.content.describe())
+        elif path == "/api/series":
+            readings = read_series(
+                self.content, _number(query, "lon"), _number(query, "lat"), int(_number(query, "box", 5))
+            )
+            self._send_json([reading.as_dict() for reading in readings])
+        elif match := _TILE.fullmatch(path):
+            self._tile(match, query)
+        elif path.startswith("/item/"):
+            self._item(unquote(path.removeprefix("/item/")))
+        else:
+            self._send_json({"error": f"there is nothing at {path}"}, HTTPStatus.NOT_FOUND)
+
+    def _tile(self, match: re.Match[str], query: dict[str, str]) -> None:
+        kept = self.tiles.get(self.path)
+        if kept is None:
+            step, layer = int(match[1]), match[2]
+            stretch = Stretch(_number(query, "low", -20), _number(query, "high", 0))
+            kept = render_tile(self.content, step, layer, (int(match[3]), int(match[4]), int(match[5])), stretch)
+            self.tiles.put(self.path, kept)
+        self._send(HTTPStatus.OK, kept, "image/png", "max-age=300")
+
+    def _item(self, item_id: str) -> None:
+        item = self.content.items.get(item_id)
+        if item is None:
+            self._send_json({"error": f"there is no item {item_id}"}, HTTPStatus.NOT_FOUND)
+        else:
+            self._send_json(item.to_dict(transform_hrefs=False))
+
+    def _is_for_us(self) -> bool:
+        # A page from elsewhere may point a name of its own at this machine; its requests carry that name.
+        name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host", "")
+        return name in (*_LOCAL, self.host) or self.host not in ("127.0.0.1", "localhost", "::1")
+
+    def _send_json(self, value: Any, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._send(status, json.dumps(value, default=str).encode(), "application/json")
+
+    def _send(self, status: HTTPStatus, body: bytes, kind: str, cache: str = "no-store") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", cache)
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """To the log, not to standard error."""
+        log.debug(format, *args)
+
+
+def _number(query: dict[str, str], name: str, default: float | None = None) -> float:
+    text = query.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        return float(text or "")
+    except ValueError as error:
+        raise CubeError(f"{name}={text} is not a number") from error

@@ -1,0 +1,244 @@
+"""Map tiles in Web Mercator from the COGs of one pass, and values at a place."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.transform import from_bounds
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from sarcube.cube.acquisition import Acquisition
+from sarcube.cube.handles import gdal_options, open_raster
+from sarcube.cube.viewer.passes import Bounds, Content, at_place
+from sarcube.errors import CubeError
+from sarcube.products.layers import POLARIZATIONS
+
+TILE = 256  # pixels
+EARTH = math.pi * 6_378_137.0  # metres; half the width of the Web Mercator world
+_MASK_COLOURS = {0: (70, 140, 90, 70), 1: (30, 30, 40, 230), 2: (214, 120, 40, 230), 3: (150, 30, 60, 230)}
+_MAX_LOOKS = 60.0
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Decibels that become black and white."""
+
+    low: float = -20.0
+    high: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise CubeError(f"a stretch goes from low to high decibels, not from {self.low} to {self.high}")
+
+
+def tile_bounds(z: int, x: int, y: int) -> Bounds:
+    """Left, bottom, right, top of a tile in metres of EPSG:3857."""
+    side = 2 * EARTH / 2**z
+    left, top = -EARTH + x * side, EARTH - y * side
+    return left, top - side, left + side, top
+
+
+def tile_lonlat(z: int, x: int, y: int) -> Bounds:
+    """West, south, east, north of a tile in degrees."""
+
+    def latitude(row: int) -> float:
+        return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / 2**z))))
+
+    return x / 2**z * 360 - 180, latitude(y + 1), (x + 1) / 2**z * 360 - 180, latitude(y)
+
+
+def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, int], stretch: Stretch) -> bytes:
+    """A PNG with transparency; an empty one where the pass saw nothing.
+
+    Parameters
+    ----------
+    content : Content
+    step : int
+        Index of the pass.
+    layer : str
+        One of `content.layers`.
+    place : (z, x, y)
+    stretch : Stretch
+    """
+    if not 0 <= step < len(content.steps) or layer not in content.layers:
+        raise CubeError(f"there is no pass {step} with a layer {layer!r}; passes are 0 to {len(content.steps) - 1}")
+    z, x, y = place
+    if not (0 <= z <= 24 and 0 <= x < 2**z and 0 <= y < 2**z):
+        raise CubeError(f"there is no tile {z}/{x}/{y}")
+    wanted = content.pair if layer == "colour" else (layer,)
+    bands = {name: _merged(content, step, name, place) for name in wanted or ()}
+    return _png(_coloured(layer, bands, stretch))
+
+
+def _merged(content: Content, step: int, layer: str, place: tuple[int, int, int]) -> NDArray[np.float32]:
+    """First valid of all bursts of the pass that touch the tile, float32 with NaN."""
+    out = np.full((TILE, TILE), np.nan, np.float32)
+    for acquisition in _touching(content, step, place):
+        file = acquisition.files.get(layer)
+        if file is None:
+            continue
+        missing = np.isnan(out)
+        if not missing.any():
+            break
+        np.copyto(out, _warped(file.href, layer, place, file.grid.resolution), where=missing)
+    return out
+
+
+def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Iterator[Acquisition]:
+    west, south, east, north = tile_lonlat(*place)
+    for acquisition in content.steps[step].acquisitions:
+        left, bottom, right, top = content.bounds[acquisition.id]
+        across = any(left <= east + turn and west + turn <= right for turn in (0, 360, -360))
+        if across and bottom <= north and south <= top:
+            yield acquisition
+
+
+def _warped(href: str, layer: str, place: tuple[int, int, int], resolution: float) -> NDArray[np.float32]:
+    bounds = tile_bounds(*place)
+    west, south, _, north = tile_lonlat(*place)
+    shrink = math.cos(math.radians((south + north) / 2))  # of Web Mercator metres
+    pixel = (bounds[2] - bounds[0]) / TILE * max(shrink, 0.01)
+    if layer == "mask":
+        resampling = Resampling.nearest
+    else:
+        # Means of linear power where pixels are smaller than the screen's; the pixels themselves where larger.
+        resampling = Resampling.average if pixel > resolution else Resampling.nearest
+    try:
+        with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
+            options = {
+                "crs": "EPSG:3857",
+                "transform": from_bounds(*bounds, TILE, TILE),
+                "width": TILE,
+                "height": TILE,
+                "resampling": resampling,
+                "nodata": 255 if layer == "mask" else float("nan"),
+            }
+            with WarpedVRT(dataset, **options) as vrt:
+                values = vrt.read(1).astype(np.float32)
+    except RasterioError as error:
+        raise CubeError(f"{href} cannot be read: {error}") from error
+    if layer == "mask":
+        values[values == 255] = np.nan
+    return np.asarray(values, np.float32)
+
+
+def _coloured(layer: str, bands: dict[str, NDArray[np.float32]], stretch: Stretch) -> NDArray[np.uint8]:
+    """RGBA, (TILE, TILE, 4)."""
+    first = next(iter(bands.values()))
+    picture = np.zeros((*first.shape, 4), np.uint8)
+    if layer == "mask":
+        for value, colour in _MASK_COLOURS.items():
+            picture[first == value] = colour
+        return picture
+    if layer == "colour":
+        co, cross = (_decibels(band) for band in bands.values())
+        ratio = co - cross
+        channels = [
+            (co - stretch.low) / (stretch.high - stretch.low),
+            (cross - stretch.low + 6) / (stretch.high - stretch.low),  # cross-polarization is about 6 dB weaker
+            (ratio - 2) / 10,
+        ]
+        seen = ~np.isnan(ratio)
+    elif layer in POLARIZATIONS:
+        grey = (_decibels(first) - stretch.low) / (stretch.high - stretch.low)
+        channels, seen = [grey, grey, grey], ~np.isnan(grey)
+    else:
+        grey = first / _MAX_LOOKS
+        channels, seen = [grey, grey, grey], ~np.isnan(first)
+    for i, channel in enumerate(channels):
+        picture[..., i] = np.clip(np.nan_to_num(channel) * 255, 0, 255)
+    picture[..., 3] = np.where(seen, 255, 0)
+    return picture
+
+
+def _decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    # No echo left after the noise is taken off: as dark as can be shown, and not unseen.
+    return np.asarray(10 * np.log10(np.where(np.isnan(power), np.nan, np.maximum(power, 1e-5))), np.float32)
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Values of one pass at a place.
+
+    Attributes
+    ----------
+    step : int
+        Index of the pass.
+    item : str
+        Id of the item that they come from.
+    values : mapping of str to float
+        By polarization: mean linear power over the box.
+    mask : int or None
+        At the place itself.
+    """
+
+    step: int
+    item: str
+    values: dict[str, float]
+    mask: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; backscatter in decibels."""
+        decibels = {name: round(10 * math.log10(v), 2) for name, v in self.values.items() if v > 0}
+        return {"pass": self.step, "item": self.item, "db": decibels, "mask": self.mask}
+
+
+def read_series(content: Content, lon: float, lat: float, box: int = 5) -> list[Reading]:
+    """Values at a place in every pass that saw it, as means over `box` x `box` pixels."""
+    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 and 1 <= box <= 101):
+        raise CubeError(f"there is no place at longitude {lon}, latitude {lat}")
+    candidates = list(enumerate(at_place(content.steps, content.bounds, lon, lat)))
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda pair: _reading(pair[0], pair[1], lon, lat, box), candidates)
+        return [reading for reading in found if reading is not None]
+
+
+def _reading(step: int, acquisitions: list[Acquisition], lon: float, lat: float, box: int) -> Reading | None:
+    for acquisition in acquisitions:
+        values = {}
+        for name in POLARIZATIONS:
+            if name in acquisition.files:
+                part = _window(acquisition, name, lon, lat, box)
+                if part is not None and np.isfinite(part).any():
+                    values[name] = float(np.nanmean(part))
+        if values:
+            mask = _window(acquisition, "mask", lon, lat, 1) if "mask" in acquisition.files else None
+            return Reading(step, acquisition.id, values, int(mask[0, 0]) if mask is not None and mask.size else None)
+    return None
+
+
+def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: int) -> NDArray[Any] | None:
+    file = acquisition.files[layer]
+    grid = file.grid
+    x, y = Transformer.from_crs("EPSG:4326", f"EPSG:{grid.epsg}", always_xy=True).transform(lon, lat)
+    column = math.floor((x - grid.left) / grid.resolution) - box // 2
+    row = math.floor((grid.top - y) / grid.resolution) - box // 2
+    first, last = max(column, 0), min(column + box, grid.width)
+    top, bottom = max(row, 0), min(row + box, grid.height)
+    if first >= last or top >= bottom:
+        return None
+    try:
+        with rasterio.Env(**gdal_options("://" in file.href)), open_raster(file.href) as dataset:
+            return np.asarray(dataset.read(1, window=Window(first, top, last - first, bottom - top)))
+    except RasterioError as error:
+        raise CubeError(f"{file.href} cannot be read: {error}") from error

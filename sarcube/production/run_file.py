@@ -1,0 +1,222 @@
+"""A first run file: commented, so that every other choice is one line away."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError
+
+REMOTE = ("asf", "cdse")
+Bbox = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class RunFileOptions:
+    """What a first run file says.
+
+    Attributes
+    ----------
+    bbox : (west, south, east, north)
+        Degrees.
+    dates : (first, last), optional
+        ISO days; None takes all that the source has.
+    source : str
+        "asf", "cdse", or the folder (or s3:// or https:// address) of the SAFEs.
+    orbits : str, optional
+        Folder of orbit files; None: fetched, or for local scenes the annotation's where none is found.
+    dem : str, optional
+        Raster with heights above the ellipsoid; None: Copernicus GLO-30.
+    store : str
+    """
+
+    bbox: Bbox
+    dates: tuple[str, str] | None = None
+    source: str = "asf"
+    orbits: str | None = None
+    dem: str | None = None
+    store: str = "./store"
+
+
+def archive_options(archive: str | Path, store: str = "./store", *, relative_to: Path | None = None) -> RunFileOptions:
+    """Options for a simulated archive, from its description.
+
+    Parameters
+    ----------
+    archive : path
+        Folder that `sarcube simulate` wrote.
+    store : str
+    relative_to : Path, optional
+        Folder of the run file: paths inside of it are written relative to it.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds no simulated archive.
+    """
+    folder = Path(archive)
+    try:
+        facts = json.loads((folder / "simulation.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{folder} holds no simulated archive (simulation.json): {error}; make one with `sarcube simulate {folder}`"
+        ) from error
+    base = folder.resolve()
+    if relative_to is not None and base.is_relative_to(relative_to.resolve()):
+        base = base.relative_to(relative_to.resolve())
+    dates = sorted(facts["dates"])
+    west, south, east, north = (round(float(v), 6) for v in facts["bbox"])
+    return RunFileOptions(
+        bbox=(west, south, east, north),
+        dates=(dates[0], dates[-1]),
+        source=(base / "scenes").as_posix(),
+        orbits=(base / "orbits").as_posix() if any((folder / "orbits").glob("*")) else None,
+        dem=(base / "dem.tif").as_posix(),
+        store=store,
+    )
+
+
+def parse_place(text: str) -> Bbox:
+    """A bounding box from `west,south,east,north`, or about 20 km around `longitude,latitude`.
+
+    Raises
+    ------
+    ConfigError
+        Neither four nor two numbers, or numbers that are no place.
+    """
+    try:
+        numbers = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) == 2:
+        longitude, latitude = numbers
+        half = 0.1
+        numbers = [longitude - half, latitude - half, longitude + half, latitude + half]
+    if len(numbers) != 4 or not (-90 <= numbers[1] < numbers[3] <= 90):
+        raise ConfigError(
+            f"{text!r} is no place: give west,south,east,north in degrees, or longitude,latitude for about 20 km around"
+        )
+    west, south, east, north = (round(v, 6) for v in numbers)
+    return west, south, east, north
+
+
+def parse_days(text: str) -> tuple[str, str] | None:
+    """First and last day from `2024`, `2024-05`, `2024-05-01` or two of them; None for an empty text.
+
+    Raises
+    ------
+    ConfigError
+        Not a year, month or day.
+    """
+    parts = text.replace(",", " ").split()
+    if not parts:
+        return None
+    if len(parts) > 2:
+        raise ConfigError(f"{text!r} are no dates: give one (2024, 2024-05, 2024-05-01), or the first and the last")
+    first, last = _days(parts[0])[0], _days(parts[-1])[1]
+    if first > last:
+        raise ConfigError(f"the first date {first} is after the last {last}")
+    return first.isoformat(), last.isoformat()
+
+
+def _days(text: str) -> tuple[dt.date, dt.date]:
+    pieces = text.split("-")
+    try:
+        numbers = [int(piece) for piece in pieces]
+        if len(numbers) == 1:
+            return dt.date(numbers[0], 1, 1), dt.date(numbers[0], 12, 31)
+        if len(numbers) == 2:
+            year, month = numbers
+            following = dt.date(year + month // 12, month % 12 + 1, 1)
+            return dt.date(year, month, 1), following - dt.timedelta(days=1)
+        return (dt.date(*numbers),) * 2
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{text!r} is no date: write 2024, 2024-05 or 2024-05-01") from error
+
+
+def run_file_text(options: RunFileOptions) -> str:
+    """The run file: what was chosen, and as comments what could be.
+
+    Raises
+    ------
+    ConfigError
+        The choices do not make a valid run.
+    """
+    west, south, east, north = options.bbox
+    dates = f"dates: [{options.dates[0]}, {options.dates[1]}]" if options.dates else "# dates: [2024-05-01, 2024-05-31]"
+    text = "\n".join(
+        [
+            "# What to make, and of what. Look before you run: sarcube plan <this file>",
+            "",
+            "# west, south, east, north in degrees; or geojson: area.geojson, or wkt: \"POLYGON ((...))\"",
+            f"aoi: {{bbox: [{west:g}, {south:g}, {east:g}, {north:g}]}}",
+            f"{dates:<40}# both included; without it all that the source has",
+            "",
+            *_source(options),
+            "",
+            *_orbits(options),
+            "",
+            *_dem(options),
+            "",
+            "# One burst ID has one grid for ever. auto: UTM, or polar stereographic beyond 75 degrees; or an EPSG code",
+            "grid: {resolution: 20, crs: auto}",
+            "",
+            f"store: {options.store:<33}# or s3://bucket/prefix",
+            "",
+            "# What follows are the defaults; take the # away to change them.",
+            "# engine: native                       # or isce3, where installed (sarcube doctor)",
+            "# backscatter: gamma0                  # gamma0 | sigma0 | beta0",
+            "# polarizations: auto                  # or a list: [VV, VH]",
+            "# corrections: {thermal_noise: true, bistatic_delay: true, static_troposphere: true, shadow_masking: true}",
+            "# geometry: reuse                      # reuse static geometry for further dates | exact",
+            "# product: RTC_S1                      # RTC_S1_STATIC: only the static layers",
+            "# cluster: local                       # a profile's name, or tcp://scheduler:8786",
+            "",
+        ]
+    )
+    _check(text)
+    return text
+
+
+def _source(options: RunFileOptions) -> Sequence[str]:
+    kinds = "# local (path) | asf | cdse | stac (url, collection); may narrow: orbit_direction, relative_orbits, burst_ids"
+    if options.source in REMOTE:
+        return [kinds, f"source: {{kind: {options.source}}}"]
+    return [kinds, f"source: {{kind: local, path: {_quoted(options.source)}}}"]
+
+
+def _orbits(options: RunFileOptions) -> Sequence[str]:
+    comment = "# a folder of .EOF files (path), or kind: aws | asf | cdse; precise before restituted"
+    if options.orbits is not None:
+        return [comment, f"orbits: {{path: {_quoted(options.orbits)}}}"]
+    if options.source in REMOTE:
+        return [comment, "orbits: {kind: aws}"]
+    return [comment, "# orbits: {path: ./orbits}              # none: the orbit of the annotation, and the items say so"]
+
+
+def _dem(options: RunFileOptions) -> Sequence[str]:
+    if options.dem is not None:
+        return [
+            "# heights: ellipsoid | egm2008 | egm96 (these two with geoid: file); or kind: cop_glo30",
+            f"dem: {{path: {_quoted(options.dem)}, heights: ellipsoid}}",
+        ]
+    return [
+        "# Copernicus GLO-30 by tile, with the grid of EGM2008 geoid undulations; or path: dem.tif, heights: ellipsoid",
+        "dem: {kind: cop_glo30, geoid: egm2008.tif}",
+    ]
+
+
+def _quoted(text: str) -> str:
+    # JSON's strings are YAML's too; plain where nothing in them could mean something else.
+    plain = all(c.isalnum() or c in "./_-~" for c in text)
+    return text if plain else json.dumps(text)
+
+
+def _check(text: str) -> None:
+    import yaml
+
+    RunConfig.from_dict(yaml.safe_load(text), origin="the run file")
