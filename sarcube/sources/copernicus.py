@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import CredentialError, DemError
+from sarcube.sources.http import AbsentError
 from sarcube.sources.mosaic import LARGEST, MARGIN, Bounds, Lattice, read_window
 from sarcube.sources.raster import gdal_path, is_remote, open_raster
-from sarcube.sources.remote import AbsentError, open_remote, read_all
+from sarcube.sources.remote import open_remote, read_all
 
 DEFAULT_MIRROR = "https://copernicus-dem-30m.s3.amazonaws.com"
 _TILE_LIST = "tileList.txt"
@@ -159,7 +159,7 @@ def _read_tile(address: str, tile: Tile, turn: float, origin: tuple[int, int], s
     c0, c1 = max(start, 0), min(start + width, strip.shape[1])
     if c0 >= c1:
         return 0
-    with open_raster(gdal_path(path), what="GLO-30 tile", options=_anonymous(path)) as source:
+    with open_raster(gdal_path(path), what="GLO-30 tile") as source:
         if (source.width, source.height) != (width, 3600):
             raise DemError(
                 f"{path} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 pixels; "
@@ -187,11 +187,6 @@ def _resampled(strip: NDArray[np.float32], column0: int, spacing: float, lattice
     for offset, weight in enumerate(weights):
         values += strip[:, index + (offset - 1)] * weight
     return values
-
-
-def _anonymous(path: str) -> dict[str, str]:
-    # The public buckets take unsigned requests; a signed one needs credentials that are not there.
-    return {"AWS_NO_SIGN_REQUEST": "YES"} if path.startswith("s3://") and "AWS_ACCESS_KEY_ID" not in os.environ else {}
 
 
 def _check_mirror(address: str) -> None:

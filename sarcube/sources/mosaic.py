@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import rasterio
 
 MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
-LARGEST = 600_000_000  # pixels: 2.4 GB of float32; beyond it a mistake is likelier than a wish
+LARGEST = 250_000_000  # pixels: 1 GB of float32; beyond it a mistake is likelier than a wish
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
 
 Bounds = tuple[float, float, float, float]

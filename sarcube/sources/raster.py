@@ -46,7 +46,11 @@ def open_raster(
     import rasterio
     from rasterio.errors import RasterioError
 
-    settings = {**(_REMOTE_OPTIONS if is_remote(path) else {}), **(options or {})}
+    settings = dict(_REMOTE_OPTIONS) if is_remote(path) else {}
+    if path.startswith("/vsis3/"):
+        from sarcube.sources.aws import gdal_options
+
+        settings |= gdal_options(path.split("/")[2])
     shown = path.removeprefix("/vsicurl/").split("?", 1)[0]  # a signed address carries secrets after "?"
     try:
         with rasterio.Env(**settings), rasterio.open(path) as source:

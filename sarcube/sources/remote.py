@@ -14,14 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from sarcube.errors import SourceError, TransferError
+from sarcube.sources.aws import s3_call, s3_store
 from sarcube.sources.credentials import redact
-from sarcube.sources.http import AbsentError, request
+from sarcube.sources.http import request
 
 BLOCK = 256 << 10  # bytes: a zip's directory is about 20 kB, an annotation 1 MB
 LARGE = 1 << 20  # reads from here on bypass the cache
 PIECE = 8 << 20  # bytes of one request of a large read
 PARALLEL = 4
-__all__ = ["AbsentError", "RemoteBytes", "open_remote", "read_all", "s3_call", "s3_store"]
 _CACHED_BLOCKS = 256  # 64 MB for each address
 
 
@@ -212,38 +212,3 @@ class _S3:
         import obstore
 
         return s3_call(self.address, lambda: getattr(obstore, name)(self.store, self.key, **options))
-
-
-@functools.lru_cache(maxsize=32)
-def s3_store(bucket: str) -> Any:
-    """Client of a bucket: `AWS_*` of the environment, unsigned where there is no key."""
-    import os
-
-    from obstore.store import S3Store
-
-    options: dict[str, Any] = {}
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint:
-        options["endpoint"] = endpoint
-    if not (os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")):
-        options["skip_signature"] = True
-    if not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
-        options["region"] = "us-east-1"
-    client: Any = {"allow_http": bool(endpoint and endpoint.startswith("http://")), "timeout": "120s"}
-    return S3Store(bucket, **options, client_options=client)
-
-
-def s3_call(address: str, call: Any) -> Any:
-    """Make one request to an object store; its errors become those of sarcube."""
-    from obstore import exceptions
-
-    from sarcube.errors import CredentialError
-
-    try:
-        return call()
-    except (exceptions.NotFoundError, FileNotFoundError) as error:
-        raise AbsentError(f"{redact(address)}: there is no such object; check the address") from error
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise CredentialError(f"{redact(address)}: access is refused; check the AWS credentials") from error
-    except (exceptions.BaseError, OSError) as error:
-        raise TransferError(f"{redact(address)}: {redact(str(error))}") from error

@@ -90,7 +90,7 @@ def _listed(address: str) -> list[RemoteScene]:
     """SAFEs under an S3 prefix: zips, and folders that have a manifest."""
     import obstore
 
-    from sarcube.sources.remote import s3_call, s3_store
+    from sarcube.sources.aws import s3_call, s3_store
 
     bucket, _, prefix = address[5:].partition("/")
     store = s3_store(bucket)

@@ -20,7 +20,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Cache, home and credentials of the test alone; retries without long pauses."""
-    from sarcube.sources import orbit_providers, remote, sessions
+    from sarcube.sources import aws, orbit_providers, remote, sessions
 
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SARCUBE_CACHE", str(home / "cache"))
@@ -46,5 +46,6 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     yield home
     orbit_providers._listing.cache_clear()
     remote.open_remote.cache_clear()
-    remote.s3_store.cache_clear()
+    aws.s3_store.cache_clear()
+    aws._session.cache_clear()
     sessions._tokens.clear()
