@@ -11,10 +11,11 @@ import numpy as np
 import pystac
 
 import sarcube
+from sarcube.catalog.burst_facts import heading_and_altitude, incidence_angles, noise_equivalent_sigma0
 from sarcube.catalog.items import ItemFacts, product_item, utc_text
 from sarcube.products.product import Product
 from sarcube.products.store import Store
-from sarcube.sentinel1.model import Burst, Channel
+from sarcube.sentinel1.model import Burst
 
 _BASE = "https://stac-extensions.github.io"
 SAR = f"{_BASE}/sar/v1.3.0/schema.json"
@@ -22,13 +23,12 @@ SAT = f"{_BASE}/sat/v1.2.0/schema.json"
 SENTINEL1 = f"{_BASE}/sentinel-1/v1.0.0/schema.json"
 PROCESSING = f"{_BASE}/processing/v1.2.0/schema.json"
 PRODUCT = f"{_BASE}/product/v1.0.0/schema.json"
+VIEW = f"{_BASE}/view/v1.1.0/schema.json"
 CEOS_ARD = f"{_BASE}/ceos-ard/v0.2.0/schema.json"
-RTC_EXTENSIONS = (SAR, SAT, SENTINEL1, PROCESSING, PRODUCT)
+RTC_EXTENSIONS = (SAR, SAT, SENTINEL1, PROCESSING, PRODUCT, VIEW)
 CEOS_NRB = "https://ceos.org/ard/files/PFS/NRB/v5.5/CARD4L-PFS_NRB_v5.5.pdf"
 CEOS_NRB_VERSION = "5.5"
 _ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection
-# Annotated noise has the scale of the samples since this IPF (MPC-0392, section 2).
-_CALIBRATED_NOISE = (2, 43)
 # UN registry of space objects.
 _DESIGNATORS = {"S1A": "2014-016A", "S1B": "2016-025A"}
 
@@ -51,6 +51,8 @@ class ItemContext:
         Further software and versions.
     static : Item, optional
         The static product's item (absolute hrefs), as `query.find_items` gives it.
+    properties : mapping
+        Further properties, such as an accuracy that the operator has estimated.
     """
 
     dem: str = ""
@@ -59,6 +61,7 @@ class ItemContext:
     facility: str | None = None
     software: Mapping[str, str] = field(default_factory=dict)
     static: pystac.Item | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 def rtc_item(
@@ -90,8 +93,17 @@ def rtc_item(
         "sarcube:measurement_convention": "linear power",
         "sarcube:measurement_conversion": "dB = 10 * log10(value)",
         "sarcube:speckle_filter": "none",
+        "sarcube:noise_removal_applied": _applied(attrs, "thermal_noise")
+        and all(channel.noise is not None for channel in burst.channels.values()),
+        "sarcube:bistatic_delay_correction_applied": _applied(attrs, "bistatic_delay"),
+        "sarcube:static_tropospheric_correction_applied": _applied(attrs, "static_troposphere"),
+        "sarcube:wet_tropospheric_correction_applied": False,
+        "sarcube:ionospheric_correction_applied": False,
+        "processing:lineage": _lineage(attrs, measurement),
     }
-    noise = {name: nesz for name, channel in burst.channels.items() if (nesz := _nesz(burst, channel))}
+    noise = {
+        name: nesz for name, channel in burst.channels.items() if (nesz := noise_equivalent_sigma0(burst, channel))
+    }
     if noise:
         properties["sarcube:noise_equivalent_sigma0_db"] = noise
     if measurement == "gamma0":
@@ -130,7 +142,8 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
     software = {"sarcube": sarcube.__version__, "Sentinel-1 IPF": burst.ipf_version, **context.software}
     if version := attrs.get("engine_version"):
         software[f"sarcube {engine} engine" if engine == "native" else engine] = str(version)
-    near, far = _incidence(burst)
+    near, centre, far = incidence_angles(burst)
+    heading, altitude = heading_and_altitude(burst)
     properties: dict[str, Any] = {
         "title": f"{name.kind} {name.burst_id} {name.start:%Y-%m-%d}",
         "platform": f"sentinel-1{burst.platform[-1].lower()}",
@@ -155,8 +168,17 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         "sarcube:engine": engine,
         "sarcube:orbit_file": burst.orbit_source,
         "sarcube:orbit_type": burst.orbit_type,
+        "sarcube:orbit_mean_altitude": altitude,
+        "sarcube:platform_heading": heading,
+        "view:incidence_angle": centre,
         "sarcube:incidence_angle_near": near,
         "sarcube:incidence_angle_far": far,
+        "sarcube:source_product_type": "SLC",
+        "sarcube:source_geometry": "slant-range",
+        "sarcube:source_pixel_spacing_range": round(burst.radar.sample_spacing, 6),
+        "sarcube:resampling_method": str(attrs.get("geocoding", "area_projection")),
+        "sarcube:pixel_coordinate_convention": "upper-left",
+        "sarcube:gridding_convention": "edges at multiples of the pixel spacing; one grid per burst ID",
         "sarcube:processing": {key: plain(value) for key, value in attrs.items()},
     }
     if product.grid.epsg != 4326:
@@ -169,7 +191,26 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         properties["processing:facility"] = context.facility
     if burst.warnings:
         properties["sarcube:warnings"] = list(burst.warnings)
-    return properties
+    return properties | dict(context.properties)
+
+
+def _applied(attrs: Mapping[str, Any], name: str) -> bool:
+    return bool(attrs.get(name, False))
+
+
+def _lineage(attrs: Mapping[str, Any], measurement: str) -> str:
+    """The way from the source to the product, as the engine recorded it."""
+    steps = [
+        ("thermal_noise", "thermal noise removed"),
+        ("absolute_calibration", "calibrated to beta0"),
+        ("bistatic_delay", "bistatic delay corrected"),
+        ("static_troposphere", "static tropospheric delay corrected"),
+        ("shadow_masking", "radar shadow masked"),
+    ]
+    done = [text for name, text in steps if _applied(attrs, name)]
+    geocoding = str(attrs.get("geocoding", "area_projection")).replace("_", " ")
+    last = "terrain-flattened to gamma0" if measurement == "gamma0" else f"as {measurement}"
+    return "; ".join(["Sentinel-1 IW SLC burst", *done, f"geocoded by {geocoding}, {last}"])
 
 
 def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
@@ -196,54 +237,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value if value is None else str(value)
-
-
-def _incidence(burst: Burst) -> tuple[float, float]:
-    """Ellipsoidal incidence angle at near and far range of the burst, degrees, from ESA's geolocation grid."""
-    grid = burst.geolocation
-    middle = burst.radar.first_line_time + 0.5 * burst.radar.lines * burst.radar.line_interval
-    times = np.unique(grid.azimuth_time)
-    nearest = times[np.argmin(np.abs(times - middle))]
-    # Points of one line differ by less than a pulse interval.
-    angles = grid.incidence_angle[np.abs(grid.azimuth_time - nearest) < 0.1]
-    return round(float(angles.min()), 4), round(float(angles.max()), 4)
-
-
-def _nesz(burst: Burst, channel: Channel) -> dict[str, float] | None:
-    """Noise-equivalent sigma0 over the burst's range, dB: annotated noise power over sigmaNought squared.
-
-    Thermal denoising of products generated by the S-1 IPF (MPC-0392), equations 1 to 3. The azimuth factor is
-    averaged over the burst's lines.
-    """
-    noise = channel.noise
-    if noise is None or not noise.range or _version(burst.ipf_version) < _CALIBRATED_NOISE:
-        return None
-    middle = burst.first_line_of_swath + burst.radar.lines // 2
-    vector = min(noise.range, key=lambda v: abs(v.line - middle))
-    calibration = channel.calibration
-    row = int(np.argmin(np.abs(calibration.line - middle)))
-    sigma = np.interp(vector.sample, calibration.sample, calibration.sigma_nought[row])
-    power = np.asarray(vector.power, np.float64)
-    factors: list[float] = []
-    last = burst.first_line_of_swath + burst.radar.lines - 1
-    for block in noise.azimuth:
-        inside = (block.line >= burst.first_line_of_swath) & (block.line <= last)
-        factors.extend(np.asarray(block.factor)[inside])
-    if noise.azimuth and factors:
-        power = power * float(np.mean(factors))
-    usable = power > 0
-    if not usable.any():
-        return None
-    decibel = 10.0 * np.log10(power[usable] / sigma[usable] ** 2)
-    return {
-        "minimum": round(float(decibel.min()), 2),
-        "mean": round(float(10.0 * np.log10(np.mean(10.0 ** (decibel / 10.0)))), 2),
-        "maximum": round(float(decibel.max()), 2),
-    }
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _utc(time: np.datetime64) -> dt.datetime:

@@ -10,10 +10,11 @@ import numpy as np
 import pystac
 import pytest
 
+from sarcube.catalog.burst_facts import heading_and_altitude, noise_equivalent_sigma0
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.items import item_dict, utc_text
 from sarcube.catalog.query import find_items, find_static_item
-from sarcube.catalog.rtc_items import CEOS_ARD, _nesz, rtc_item
+from sarcube.catalog.rtc_items import CEOS_ARD, rtc_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.local_store import LocalStore
@@ -202,7 +203,7 @@ def test_noise_of_real_annotation(shared_data: Path) -> None:
     bursts = read_bursts(open_safe(scene), swaths=["IW2"])
     burst = bursts[len(bursts) // 2]
     for channel in burst.channels.values():
-        noise = _nesz(burst, channel)
+        noise = noise_equivalent_sigma0(burst, channel)
         assert noise is not None
         assert -28 < noise["minimum"] < noise["mean"] < -23 and noise["maximum"] < -20
 
@@ -220,3 +221,20 @@ def test_items_of_a_real_burst(shared_data: Path, local: LocalStore, schemas: Sc
     assert stored["properties"]["sat:anx_datetime"].startswith("2023-09-04T05:5")
     assert 29 < stored["properties"]["sarcube:incidence_angle_near"] < 32
     assert stored["properties"]["sarcube:source_scene"] == burst.scene
+    heading, altitude = heading_and_altitude(burst)
+    assert 185 < heading < 200 and 690_000 < altitude < 720_000  # descending
+    angles = [stored["properties"][f"{n}"] for n in ("sarcube:incidence_angle_near", "view:incidence_angle")]
+    assert angles[0] < angles[1] < stored["properties"]["sarcube:incidence_angle_far"]
+
+
+def test_noise_that_is_missing_was_not_removed(local: LocalStore) -> None:
+    import dataclasses
+
+    burst = make_burst()
+    silent = {p: dataclasses.replace(channel, noise=None) for p, channel in burst.channels.items()}
+    product, item = make_rtc(local)
+    assert item.properties["sarcube:noise_removal_applied"] is True
+    without = rtc_item(local, product, dataclasses.replace(burst, channels=silent), ATTRS)
+    assert without.properties["sarcube:noise_removal_applied"] is False
+    assert "sarcube:noise_equivalent_sigma0_db" not in without.properties
+    assert item.properties["processing:lineage"].startswith("Sentinel-1 IW SLC burst; thermal noise removed")

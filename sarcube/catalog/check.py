@@ -1,0 +1,100 @@
+"""Is a store whole? Items valid, files there and unharmed, links resolving."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sarcube.catalog.hrefs import absolute_href
+from sarcube.catalog.items import CATALOG_FILE, COLLECTION_FILE
+from sarcube.catalog.schemas import Schemas, shared_schemas
+from sarcube.catalog.selection import Selection
+from sarcube.catalog.validate import validate
+from sarcube.catalog.walk import collections, walk_items
+from sarcube.errors import StoreError
+from sarcube.products.product import checksum
+from sarcube.products.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong in a store.
+
+    Attributes
+    ----------
+    key : str
+        The item, collection or catalog.
+    message : str
+    """
+
+    key: str
+    message: str
+
+
+def check_store(
+    store: Store,
+    collection: str | None = None,
+    *,
+    checksums: bool = False,
+    schemas: Schemas | str | None = None,
+) -> Iterator[Fault]:
+    """Check every item of a store (or of one collection) by its files, and the collections themselves.
+
+    Parameters
+    ----------
+    store : Store
+    collection : str, optional
+    checksums : bool
+        Read every file, instead of comparing sizes only.
+    schemas : Schemas or folder, optional
+    """
+    known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
+    names = [collection] if collection is not None else list(collections(store))
+    for key in (CATALOG_FILE, *(f"{name}/{COLLECTION_FILE}" for name in names)):
+        try:
+            stored = json.loads(store.read_bytes(key))
+        except (StoreError, ValueError) as error:
+            yield Fault(key, str(error))
+            continue
+        yield from check_stored(store, key, stored, known, checksums=checksums)
+    for name in names:
+        for key, stored in walk_items(store, name, Selection()):
+            yield from check_stored(store, key, stored, known, checksums=checksums)
+
+
+def check_stored(
+    store: Store, key: str, stored: dict[str, Any], schemas: Schemas, *, checksums: bool = False
+) -> Iterator[Fault]:
+    """What is wrong with one item, collection or catalog. Links to the web are not followed."""
+    yield from (Fault(key, problem) for problem in validate(stored, schemas).problems)
+    base = store.href(key)
+    for link in stored.get("links", ()):
+        target = absolute_href(base, link["href"])
+        if not target.startswith(("http://", "https://")) and link["rel"] not in ("item", "derived_from"):
+            place, at = _place(store, target)
+            if not place.exists(at):
+                yield Fault(key, f"link {link['rel']} leads to {target}, which does not exist")
+    for name, asset in stored.get("assets", {}).items():
+        place, at = _place(store, absolute_href(base, asset["href"]))
+        info = place.stat(at)
+        if info is None:
+            yield Fault(key, f"asset {name}: {place.href(at)} is missing")
+        elif "file:size" in asset and info.size != asset["file:size"]:
+            yield Fault(key, f"asset {name}: {place.href(at)} has {info.size} bytes, not {asset['file:size']}")
+        elif checksums and "file:checksum" in asset and checksum(place.read_bytes(at)) != asset["file:checksum"]:
+            yield Fault(key, f"asset {name}: {place.href(at)} is damaged (its checksum differs)")
+
+
+def _place(store: Store, target: str) -> tuple[Store, str]:
+    """The store and key of an absolute address; another store than ours where static layers lie elsewhere."""
+    root = store.url + "/"
+    if target.startswith(root):
+        return store, target.removeprefix(root)
+    if target.startswith("s3://"):
+        bucket, _, key = target.removeprefix("s3://").partition("/")
+        return open_store(f"s3://{bucket}"), key
+    path = Path(target)
+    return open_store(path.parent), path.name
