@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.sentinel1.assemble import TO_MID_SWATH
-from sarcube.simulate.annotation_xml import GridPoints, annotation_xml, grid_points
+from sarcube.simulate.annotation_xml import GridPoints, annotation_xml, fm_polynomial, grid_points
 from sarcube.simulate.calibration_xml import (
     CALIBRATION_CONSTANT,
     NoiseTables,
@@ -28,7 +28,8 @@ from sarcube.simulate.manifest import Member, crc16, manifest_xml, member
 from sarcube.simulate.measurement import MeasurementFile
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.speckle import speckle_samples
-from sarcube.simulate.swaths import LINE_INTERVAL
+from sarcube.simulate.spectrum import Spectrum, doppler_rate
+from sarcube.simulate.swaths import LINE_INTERVAL, RANGE_SAMPLING_RATE
 from sarcube.simulate.timeline import ScenePlan, SwathPlan
 
 ZENITH_DELAY = 2.3  # m, static troposphere at sea level
@@ -149,6 +150,7 @@ def _write_swath(
                 [_noise(t, window, index * plan.window.lines) for t in tables] if options.noise else None,
                 (options.seed, 31, date_index, int(plan.swath.name[-1]), burst.number),
                 options.threads,
+                spectrum=plan_spectrum(plan, look, window) if options.band_limited else None,
             ),
         )
     for file in files:
@@ -183,6 +185,28 @@ def plan_delays(scene: ScenePlan, plan: SwathPlan, options: SimulationOptions) -
     return Delays(ZENITH_DELAY, mid_range_time=middle, pulse_delay=plan.swath.rank / plan.swath.prf)
 
 
+def plan_spectrum(plan: SwathPlan, look: Look, window: Window) -> Spectrum:
+    """The spectrum of a planned burst: Doppler centroid zero."""
+    swath, radar = plan.swath, look.radar
+    lines = np.arange(window.first_line, window.last_line + 1, dtype=np.float64)
+    samples = np.arange(window.first_sample, window.last_sample + 1)
+    middle = radar.first_line_time + (radar.lines - 1) / 2 * radar.line_interval
+    c0, c1, c2 = fm_polynomial(look.track, middle, swath.fm_rate_range_time, swath.samples)
+    tau = plan.slant_range_time - swath.fm_rate_range_time + samples / RANGE_SAMPLING_RATE
+    speed = float(np.linalg.norm(look.track.state(np.array([middle]))[1]))
+    zero = np.zeros(samples.shape)
+    return Spectrum(
+        swath.range_bandwidth / RANGE_SAMPLING_RATE,
+        swath.azimuth_bandwidth * LINE_INTERVAL,
+        swath.range_window,
+        swath.azimuth_window,
+        (lines - (radar.lines - 1) / 2) * radar.line_interval,
+        doppler_rate(c0 + tau * (c1 + tau * c2), speed, swath.steering_rate),
+        zero,
+        zero,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class EchoSettings:
     """How one burst's mean beta0 becomes samples.
@@ -201,6 +225,8 @@ class EchoSettings:
     threads : int
     valid : (lines, samples) bool or None
         Cells of the window that are valid; None: all.
+    spectrum : Spectrum or None
+        Of the speckle; None: white.
     """
 
     date_index: int
@@ -211,6 +237,7 @@ class EchoSettings:
     seed: tuple[int, ...]
     threads: int
     valid: NDArray[np.bool_] | None = None
+    spectrum: Spectrum | None = None
 
 
 def write_echo(
@@ -230,7 +257,7 @@ def write_echo(
         noise = settings.noise[k] if settings.noise else None
         if noise is not None:
             power += noise
-        samples = speckle_samples(power, (*settings.seed, k), settings.threads)
+        samples = speckle_samples(power, (*settings.seed, k), settings.threads, settings.spectrum)
         if settings.valid is not None:
             samples[~settings.valid] = 0
         statistics[k].add(samples)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import ConfigError, SceneError
+from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sentinel1.burst import read_bursts, with_orbit
-from sarcube.sentinel1.model import Burst, Calibration, Noise
+from sarcube.sentinel1.model import Burst, Calibration, Noise, Polynomial
 from sarcube.sentinel1.orbit_file import OrbitFile, read_orbit
 from sarcube.sentinel1.safe import Part, Safe, open_safe
 from sarcube.simulate.archive import Archive, finish
@@ -21,6 +22,8 @@ from sarcube.simulate.looks import Look, aoi_window
 from sarcube.simulate.measurement import MeasurementFile, TiePoint
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.safe import ZENITH_DELAY, EchoSettings, Statistics, write_echo, zip_safe
+from sarcube.simulate.spectrum import Spectrum, doppler_rate
+from sarcube.simulate.swaths import SWATHS
 from sarcube.simulate.viewing import fit_track
 
 
@@ -131,8 +134,12 @@ def _fill(
                 continue
             settings = _settings(burst, window, date_index, options)
             channels = [files[burst.swath, polarization] for polarization in burst.polarizations]
-            valid = _valid_mask(burst, window)
-            write_echo(channels, [Statistics() for _ in channels], look, window, ground, replace(settings, valid=valid))
+            settings = replace(
+                settings,
+                valid=_valid_mask(burst, window),
+                spectrum=_spectrum(burst, look, window) if options.band_limited else None,
+            )
+            write_echo(channels, [Statistics() for _ in channels], look, window, ground, settings)
     finally:
         for file in files.values():
             file.close()
@@ -166,6 +173,35 @@ def _settings(burst: Burst, window: Window, date_index: int, options: Simulation
         [_noise(c.noise, lines, samples) if c.noise else None for c in channels] if options.noise else None,
         (options.seed, 37, date_index, int(burst.swath[-1]), burst.index),
         options.threads,
+    )
+
+
+def _spectrum(burst: Burst, look: Look, window: Window) -> Spectrum:
+    """The spectrum that the annotation states; the windows are those of the swath."""
+    radar, swath = burst.radar, SWATHS[burst.swath]
+    samples = np.arange(window.first_sample, window.last_sample + 1)
+    near = 2 * radar.first_sample_range / SPEED_OF_LIGHT
+    tau = near + samples / burst.range_sampling_rate
+    mid = np.array([near + (radar.samples // 2) / burst.range_sampling_rate])
+    middle = radar.first_line_time + (radar.lines - 1) / 2 * radar.line_interval
+    lines = np.arange(window.first_line, window.last_line + 1, dtype=np.float64)
+
+    def at(polynomials: tuple[Polynomial, ...], times: NDArray[np.float64]) -> NDArray[np.float64]:
+        p = min(polynomials, key=lambda q: abs(q.azimuth_time - middle))
+        return np.asarray(np.polynomial.polynomial.polyval(times - p.tau0, np.array(p.coefficients)))
+
+    fm_rate, centroid = at(burst.tops.fm_rates, tau), at(burst.tops.doppler_centroids, tau)
+    mid_reference = at(burst.tops.doppler_centroids, mid) / at(burst.tops.fm_rates, mid)
+    speed = float(np.linalg.norm(look.track.state(np.array([middle]))[1]))
+    return Spectrum(
+        swath.range_bandwidth / burst.range_sampling_rate,
+        burst.tops.azimuth_bandwidth * radar.line_interval,
+        swath.range_window,
+        swath.azimuth_window,
+        (lines - (radar.lines - 1) / 2) * radar.line_interval,
+        doppler_rate(fm_rate, speed, burst.tops.azimuth_steering_rate),
+        centroid,
+        mid_reference - centroid / fm_rate,
     )
 
 

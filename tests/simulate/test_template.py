@@ -82,11 +82,10 @@ def test_one_polarization_without_noise_annotation(shared_data: Path, tmp_path: 
         tmp_path / "a",
         SimulationOptions(
             template=safe(shared_data, "20220104"), swaths=("IW1",), bursts=(3,), truth="constant",
-            aoi=(11.50, 41.60, 11.53, 41.62), relief=50, posting=30.0, format="zip",
+            aoi=(11.50, 41.60, 11.53, 41.62), relief=50, posting=30.0,
         ),
     )  # fmt: skip
     assert archive.polarizations == ("VV",)
-    assert archive.scenes[0].suffix == ".zip"
     assert archive.burst_ids
 
 
