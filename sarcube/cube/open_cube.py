@@ -14,7 +14,7 @@ import pystac
 import xarray as xr
 
 from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
-from sarcube.cube.acquisition import Acquisition, from_item, is_static, layers_of
+from sarcube.cube.acquisition import Acquisition, burst_id_of_item, from_item, is_static, layers_of
 from sarcube.cube.grouping import Apart, Group, Step, steps_of
 from sarcube.cube.opera_files import find_opera_files, opera_items, parse_name
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
@@ -222,17 +222,28 @@ def _static_products(
     options: _Options, everything: Sequence[pystac.Item], acquisitions: Sequence[Acquisition]
 ) -> list[Acquisition]:
     bursts = {a.burst_id for a in acquisitions}
-    items = [item for item in everything if is_static(item)]
+    found = list(everything)
     if options.static_store is not None:
         found = read_items(options.static_store, Selection(burst_ids=tuple(sorted(bursts))))
-        items = [item for item in found if is_static(item)]
-    products = [a for a in (from_item(i, frozenset(STATIC_LAYERS)) for i in items) if a.burst_id in bursts]
-    if missing := sorted(bursts - {a.burst_id for a in products}):
+    wanted = frozenset(STATIC_LAYERS)
+    products = {
+        a.burst_id: a
+        for a in (from_item(i, wanted) for i in sorted(found, key=lambda i: i.id) if is_static(i))
+        if a.burst_id in bursts
+    }
+    # Items of dates carry the static layers of their burst too, so these do where the static items are elsewhere.
+    for item in found:
+        burst = burst_id_of_item(item)
+        if burst in bursts and burst not in products:
+            linked = frozenset(n for n, asset in item.assets.items() if "static" in (asset.roles or ())) & wanted
+            if linked:
+                products[burst] = from_item(item, linked)
+    if missing := sorted(bursts - set(products)):
         raise CubeError(
             f"there are no static layers of {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; "
             "produce them first, or say where they are with static_store="
         )
-    return products
+    return list(products.values())
 
 
 def _by_burst(products: Sequence[Acquisition]) -> dict[str, Acquisition]:

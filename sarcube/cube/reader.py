@@ -192,7 +192,7 @@ class MergeReader:
             x, y = self.grid.left + part.col * self.grid.resolution, self.grid.top - part.row * self.grid.resolution
             raise CubeError(
                 f"{href} (item {source.origin}) cannot be read at rows {part.row} to {part.row + part.height}, "
-                f"columns {part.col} to {part.col + part.width} of the cube (from x {x:g}, y {y:g} in "
+                f"columns {part.col} to {part.col + part.width} of the cube (from x {x:.10g}, y {y:.10g} in "
                 f"{self.grid.crs}): {error}. It vanished or is damaged: restore it or open the cube again"
             ) from error
 

@@ -7,6 +7,7 @@ computed and written by whichever Dask worker gets it. What is written is noted 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -137,12 +138,16 @@ def _lay_out(cube: xr.Dataset, target: Any, options: ZarrOptions, counts: tuple[
             -(-min(sizes.get(str(a), (1, 1))[1], n) // c) * c
             for (a, n), c in zip(variable.sizes.items(), chunk, strict=True)
         ]
-        fill = 255 if variable.dtype == np.uint8 else np.nan if variable.dtype.kind == "f" else None
+        # What unwritten pixels read as. For the mask not CF's _FillValue, which would turn it into floats.
+        fill = {"fill_value": 255} if variable.dtype == np.uint8 else {}
+        fill |= {"_FillValue": np.nan} if variable.dtype.kind == "f" else {}
         encoding[str(name)] = {
-            "chunks": tuple(chunk), "shards": tuple(shard), **({} if fill is None else {"_FillValue": fill}),
+            "chunks": tuple(chunk), "shards": tuple(shard), **fill,
         }  # fmt: skip
-    with target.writing("layout") as store:
+    with target.writing("layout") as store, warnings.catch_warnings():
         try:
+            # Consolidated metadata is not in the Zarr 3 specification yet; every reader that matters takes it.
+            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
             cube.to_zarr(
                 store, mode="w-", compute=False, encoding=encoding, zarr_format=3, consolidated=target.consolidated,
                 safe_chunks=False,  # nothing is written here; regions are whole shards
