@@ -51,7 +51,7 @@ def test_a_missing_orbit_is_named(demo: Demo, tmp_path: Path) -> None:
     path = run_file(demo, tmp_path, orbits={"path": str(empty), "allow_annotation": False})
     done = sarcube("plan", path)
     assert "Traceback" not in done.stderr
-    assert "orbit" in done.stdout + done.stderr and "0 tasks" in done.stdout
+    assert "no orbit file covers" in done.stdout and "nothing to do; 12 problems" in done.stdout
 
 
 def test_the_annotation_orbit_is_the_recorded_last_resort(demo: Demo, tmp_path: Path) -> None:
