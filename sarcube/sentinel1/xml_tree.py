@@ -106,7 +106,7 @@ class Node:
         elements = self._element.findall(path)
         if len(elements) > most:
             raise self.fail(f"{len(elements)} <{path}>, more than {most}")
-        rows = [[element.findtext(key) for key in keys] for element in elements]
+        rows = _rows(elements, keys)
         try:
             values = np.array(rows, dtype=np.float64).reshape(len(rows), len(keys))
         except (TypeError, ValueError):
@@ -134,10 +134,9 @@ class Node:
         text = self.text(path)
         if len(text) > MAX_LIST:
             raise self.fail(f"<{path}> has {len(text)} characters")
-        try:
-            values = np.array(text.split(), dtype=np.float64)
-        except ValueError:
-            raise self.fail(f"<{path}> holds something that is not a number") from None
+        values = _numbers(text)
+        if values is None:
+            raise self.fail(f"<{path}> holds something that is not a number")
         announced = self._element.find(path).get("count")
         expected = length if length is not None else announced
         if expected is not None and str(values.size) != str(expected):
@@ -145,6 +144,31 @@ class Node:
         if not np.isfinite(values).all():
             raise self.fail(f"<{path}> holds numbers that are not finite")
         return values
+
+
+def _rows(elements: list[Any], keys: Sequence[str]) -> list[list[str | None]]:
+    """Texts of the children `keys` of each element; quick where all have the same children in the same order."""
+    tags = [child.tag for child in elements[0]] if elements else []
+    if not set(keys) <= set(tags) or len(set(tags)) < len(tags):
+        return [[element.findtext(key) for key in keys] for element in elements]
+    places = [tags.index(key) for key in keys]
+    rows: list[list[str | None]] = []
+    for element in elements:
+        children = list(element)
+        if [child.tag for child in children] == tags:
+            rows.append([children[place].text for place in places])
+        else:
+            rows.append([element.findtext(key) for key in keys])
+    return rows
+
+
+def _numbers(text: str) -> NDArray[np.float64] | None:
+    """The numbers of a list, None where something else is among them."""
+    try:
+        values = np.fromstring(text, dtype=np.float64, sep=" ")
+    except (ValueError, DeprecationWarning):  # before numpy 2.4 it only warns and stops: the count tells
+        return None
+    return values if values.size == len(text.split()) else None
 
 
 def parse_xml(data: bytes, where: str, root: str | None = None, error: type[SarcubeError] = SceneError) -> Node:
