@@ -45,6 +45,11 @@ class Source(_Model):
     burst_ids: tuple[str, ...] | None = None
     scenes: tuple[str, ...] | None = Field(None, description="only these scene names")
     cache: Path | None = Field(None, description="folder for downloads; default: ~/.cache/sarcube/scenes")
+    access: Literal["auto", "download", "remote"] = Field(
+        "auto",
+        description="remote: only a burst's bytes, by range requests; download: whole scenes, once. "
+        "auto: remote on S3, download from elsewhere",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Source:

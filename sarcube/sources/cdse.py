@@ -105,8 +105,8 @@ def _scenes_without_bursts(
     for text in _product_filters(config, area):
         for entry in _entries("Products", text):
             name = scene_name(str(entry.get("Name", "")))
-            if name not in known and entry.get("Id"):
-                products.setdefault(name, entry)
+            if name not in known and name not in products and entry.get("Id") and not _has_bursts(name):
+                products[name] = entry
     if not products:
         return [], []
     from sarcube.sources.remote_scenes import RemoteScene, bursts_of_scenes
@@ -117,6 +117,13 @@ def _scenes_without_bursts(
         expected = _expected(entry)
         scenes.append(RemoteScene(name, download_address(str(entry["Id"])), expected.checksum, expected.size))
     return bursts_of_scenes(scenes, config)
+
+
+def _has_bursts(scene: str) -> bool:
+    """Whether the burst catalogue has a scene at all: then those of its bursts that are wanted were found."""
+    query = {"$filter": f"ParentProductName eq '{_literal(scene)}.SAFE'", "$top": "1"}
+    with request("GET", f"{catalogue_address()}/Bursts?{urllib.parse.urlencode(query)}") as answer:
+        return bool(json_of(answer, "CDSE").get("value"))
 
 
 def _filters(config: RunConfig, area: Area | None) -> Iterator[str]:

@@ -64,6 +64,11 @@ def ensure_scene(found: FoundBurst, config: RunConfig) -> str:
     target = folder / f"{found.scene}.zip"
     if target.exists():
         return str(target)
+    if not found.path.startswith(("https://", "http://")):
+        raise SourceError(
+            f"{redact(found.path)} cannot be downloaded; set source.access: remote, or copy the scenes and use "
+            "source.kind: local"
+        )
     expected = Expected(found.file_size, found.checksum)
     if config.source.kind == "asf" and not found.checksum:
         from sarcube.sources.asf import announced

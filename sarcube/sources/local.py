@@ -22,7 +22,7 @@ from sarcube.sources.scenes import FoundBurst, Problem, scene_name
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1  # of the index file; another version is read anew
+_VERSION = 2  # of the index file; another version is read anew
 _BYTES_PER_SAMPLE = 4  # complex int16
 _MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a decimetre
 
@@ -39,7 +39,7 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     Raises
     ------
     SourceError
-        The path does not exist or cannot be listed.
+        The path does not exist.
     """
     path = str(config.source.path)
     if "://" in path:
@@ -50,10 +50,10 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     if not root.exists():
         raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
     only = {scene_name(name) for name in config.source.scenes or ()}
-    scenes = [s for s in _scenes(root) if not only or scene_name(s.path) in only]
-    index = SceneIndex.load(str(root))
     found: list[FoundBurst] = []
     problems: list[Problem] = []
+    scenes = [s for s in _scenes(root, problems) if not only or scene_name(s.path) in only]
+    index = SceneIndex.load(str(root))
     for scene in scenes:
         known = index.get(scene.path, scene.stamp, scene.path)
         if known is None:
@@ -83,12 +83,17 @@ def bursts_of(path: str) -> list[FoundBurst]:
 
     remote = "://" in path
     safe = open_safe(path, opener=open_remote) if remote else open_safe(path)
-    return [as_found(burst, path) for burst in read_bursts(safe)]
+    found = []
+    for swath, polarizations in safe.swaths.items():
+        # Polarizations share times and places: one tells them, the others are read when the burst is opened.
+        stored = {p.polarization for p in safe.parts if p.swath == swath and p.measurement is not None}
+        for burst in read_bursts(safe, swaths=(swath,), polarizations=polarizations[:1]):
+            samples = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE
+            found.append(_as_found(burst, path, polarizations, samples * len(stored)))
+    return found
 
 
-def as_found(burst: Burst, path: str) -> FoundBurst:
-    """A burst that was read, as a search result."""
-    samples = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE
+def _as_found(burst: Burst, path: str, polarizations: tuple[str, ...], size: int) -> FoundBurst:
     return FoundBurst(
         burst_id=burst.burst_id,
         scene=burst.scene,
@@ -100,9 +105,9 @@ def as_found(burst: Burst, path: str) -> FoundBurst:
         platform=burst.platform,
         orbit_direction=burst.orbit_direction,
         relative_orbit=burst.relative_orbit,
-        polarizations=tuple(burst.polarizations),
+        polarizations=polarizations,
         footprint=tuple((round(float(lon), 6), round(float(lat), 6)) for lon, lat in burst.footprint),
-        size_bytes=samples * len(burst.polarizations),
+        size_bytes=size,
     )
 
 
@@ -112,7 +117,7 @@ def to_datetime(time: np.datetime64) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micro)
 
 
-def _scenes(root: Path) -> Iterator[_Scene]:
+def _scenes(root: Path, problems: list[Problem]) -> Iterator[_Scene]:
     """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others."""
     if root.is_file():
         yield _Scene(str(root), _stamp([root]))
@@ -123,10 +128,13 @@ def _scenes(root: Path) -> Iterator[_Scene]:
     try:
         entries = sorted(os.scandir(root), key=lambda e: e.name)
     except OSError as error:
-        raise SourceError(f"source.path {root} cannot be listed: {error.strerror or error}") from error
+        problems.append(Problem(str(root), f"{root} cannot be listed: {error.strerror or error}"))
+        return
     for entry in entries:
         if entry.is_dir() and not entry.name.startswith("."):
-            yield from _scenes(Path(entry.path))
+            if entry.is_symlink() and root.is_relative_to(Path(entry.path).resolve()):
+                continue  # a link back up: its scenes are being listed already
+            yield from _scenes(Path(entry.path), problems)
         elif entry.name.upper().startswith("S1") and entry.name.lower().endswith(".zip") and entry.is_file():
             yield _Scene(entry.path, _stamp([Path(entry.path)]))
 

@@ -69,8 +69,11 @@ def open_burst(found: FoundBurst, config: RunConfig, index: OrbitIndex | None = 
 
 
 def scene_path(found: FoundBurst, config: RunConfig) -> str:
-    """Where the scene can be read: as found, or where it was downloaded to."""
-    if "://" not in found.path or config.source.kind == "local":
+    """Where the scene is read: as found, by range requests, or where it was downloaded to (`source.access`)."""
+    source = config.source
+    if "://" not in found.path or source.access == "remote":
+        return found.path
+    if source.access == "auto" and (source.kind == "local" or found.path.startswith("s3://")):
         return found.path
     from sarcube.sources.download import ensure_scene
 

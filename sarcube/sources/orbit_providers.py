@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sarcube.config import Orbits
-from sarcube.errors import CredentialError, OrbitError, SourceError, TransferError
+from sarcube.errors import OrbitError, SourceError, TransferError
 from sarcube.sentinel1.orbit_file import OrbitFile, parse_orbit
 from sarcube.sources.cache import cache_folder, write_atomically
 from sarcube.sources.http import AbsentError, request
@@ -82,6 +82,8 @@ def fetch_orbit(need: OrbitNeed, orbits: Orbits, said: list[str], *, precise_onl
     ------
     TransferError
         No source had it, and at least one could not be reached.
+    CredentialError
+        The provider wants a login: for the user to act on, not a reason for a worse orbit.
     """
     folder = cache_folder("orbits", orbits.cache)
     unreachable: list[str] = []
@@ -94,7 +96,7 @@ def fetch_orbit(need: OrbitNeed, orbits: Orbits, said: list[str], *, precise_onl
             found = _from_provider(provider, need, kind, folder)
         except TransferError as error:
             unreachable.append(f"{provider.name}: {error}")
-        except (SourceError, CredentialError, OrbitError) as error:
+        except (SourceError, OrbitError) as error:
             said.append(f"{provider.name}: {error}")
         else:
             if found is not None:

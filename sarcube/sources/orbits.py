@@ -139,6 +139,8 @@ def find_orbit(
         Nothing covers the burst and `orbits.allow_annotation` is false; the message tells what each source said.
     TransferError
         A provider could not be reached: that is no answer, and the next try may give a better orbit.
+    CredentialError
+        The provider wants a login.
     """
     start, end = start.astype("datetime64[ns]"), end.astype("datetime64[ns]")
     said: list[str] = []

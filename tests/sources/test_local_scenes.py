@@ -245,3 +245,27 @@ def test_a_thousand_scenes_are_planned_again_in_seconds(tmp_path: Path, monkeypa
 def test_a_folder_that_cannot_be_read_as_a_scene_names_itself(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="S1A_x"):
         local.bursts_of(str(tmp_path / "S1A_x.SAFE"))
+
+
+def test_a_folder_that_cannot_be_listed_and_a_link_in_a_circle(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(scenes / f"{MOROCCO}.zip", tmp_path)
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "back").symlink_to(tmp_path, target_is_directory=True)
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(local.os, "scandir", scandir)
+    search = find_scenes(run(tmp_path))
+    assert search.considered == 27
+    assert [(Path(p.path).name, "Permission denied" in p.message) for p in search.problems] == [("locked", True)]
+
+
+def test_a_scene_without_measurements_has_no_bytes_to_read(known: Path) -> None:
+    assert {b.size_bytes for b in find_scenes(run(known)).bursts if b.scene == MOROCCO} == {0}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sarcube.config import Orbits
-from sarcube.errors import OrbitError, TransferError
+from sarcube.errors import CredentialError, OrbitError, TransferError
 from sarcube.geometry.orbit import Orbit, state
 from sarcube.sentinel1.orbit_file import read_orbit
 from sarcube.sources.orbits import OrbitIndex, covers, find_orbit, join
@@ -267,7 +267,7 @@ def test_cdse_is_searched_openly_and_downloaded_with_a_token(
     monkeypatch.setenv("SARCUBE_CDSE_TOKEN_URL", f"{server.url}/token")
     burst = utc("2020-05-11T13:51:30"), utc("2020-05-11T13:51:33")
     orbits = Orbits(kind="cdse", cache=tmp_path, allow_annotation=False)
-    with pytest.raises(OrbitError, match="CDSE_USERNAME"):
+    with pytest.raises(CredentialError, match="CDSE_USERNAME"):
         find_orbit("S1A", *burst, orbits)
     monkeypatch.setenv("CDSE_USERNAME", "someone")
     monkeypatch.setenv("CDSE_PASSWORD", "secret")
