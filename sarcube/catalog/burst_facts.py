@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from sarcube.geometry.ellipsoid import ecef_to_geodetic
+from sarcube.geometry.ellipsoid import ecef_to_geodetic, geodetic_to_ecef
 from sarcube.sentinel1.model import Burst, Channel
 
 # Annotated noise has the scale of the samples since this IPF (MPC-0392, section 2).
@@ -28,6 +28,44 @@ def heading_and_altitude(burst: Burst) -> tuple[float, float]:
     east = -sin_lon * vx + cos_lon * vy
     north = -sin_lat * (cos_lon * vx + sin_lon * vy) + cos_lat * vz
     return round(math.degrees(math.atan2(east, north)) % 360.0, 4), round(height, 1)
+
+
+# Spatial resolution of IW SLC, metres in slant range and azimuth (Sentinel-1 SAR user guide, ESA, table of the
+# interferometric wide swath's level-1 SLC products).
+_IW_RESOLUTION = {"IW1": (2.7, 22.5), "IW2": (3.1, 22.7), "IW3": (3.5, 22.6)}
+
+
+def source_resolution(burst: Burst) -> tuple[float, float] | None:
+    """Resolution of the source in slant range and azimuth, metres; None for modes other than IW."""
+    return _IW_RESOLUTION.get(burst.swath)
+
+
+def azimuth_spacing(burst: Burst) -> float | None:
+    """Distance between lines on the ground at near range, metres, from ESA's geolocation grid; None without one.
+
+    By times, not by line numbers: consecutive bursts overlap in time.
+    """
+    grid = burst.geolocation
+    edge = grid.sample == grid.sample.min()
+    order = np.argsort(grid.azimuth_time[edge])
+    times = grid.azimuth_time[edge][order]
+    if times.size < 2 or times[-1] <= times[0]:
+        return None
+    points = geodetic_to_ecef(grid.longitude[edge][order], grid.latitude[edge][order], 0.0)
+    length = float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+    return round(length / float(times[-1] - times[0]) * burst.radar.line_interval, 3)
+
+
+def state_vectors(burst: Burst, seconds: float = 30.0) -> dict[str, list[float]]:
+    """The orbit from `seconds` before the burst to as long after it: UTC to position and velocity (ECEF, SI)."""
+    orbit, radar = burst.orbit, burst.radar
+    near = (orbit.time > radar.first_line_time - seconds) & (orbit.time < radar.last_line_time + seconds)
+    times = orbit.epoch + np.round(orbit.time[near] * 1e6).astype("timedelta64[us]")
+    vectors = np.hstack([orbit.position[near], orbit.velocity[near]])
+    return {
+        f"{time.astype('datetime64[us]')}Z": [round(float(v), 6) for v in vector]
+        for time, vector in zip(times, vectors, strict=True)
+    }
 
 
 def incidence_angles(burst: Burst) -> tuple[float, float, float]:

@@ -88,6 +88,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
         "created": utc_text(name.processed),
         "proj:code": grid.crs,
         "proj:epsg": grid.epsg,
+        "proj:bbox": [float(v) for v in grid.bounds],
         "proj:shape": list(grid.shape),
         "proj:transform": [float(v) for v in grid.transform],
         **facts.properties,

@@ -11,7 +11,14 @@ import numpy as np
 import pystac
 
 import sarcube
-from sarcube.catalog.burst_facts import heading_and_altitude, incidence_angles, noise_equivalent_sigma0
+from sarcube.catalog.burst_facts import (
+    azimuth_spacing,
+    heading_and_altitude,
+    incidence_angles,
+    noise_equivalent_sigma0,
+    source_resolution,
+    state_vectors,
+)
 from sarcube.catalog.items import ItemFacts, product_item, utc_text
 from sarcube.products.product import Product
 from sarcube.products.store import Store
@@ -175,6 +182,8 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         "sarcube:incidence_angle_far": far,
         "sarcube:source_product_type": "SLC",
         "sarcube:source_geometry": "slant-range",
+        "sarcube:source_looks_range": 1,  # an SLC is single-look
+        "sarcube:source_looks_azimuth": 1,
         "sarcube:source_pixel_spacing_range": round(burst.radar.sample_spacing, 6),
         "sarcube:resampling_method": str(attrs.get("geocoding", "area_projection")),
         "sarcube:pixel_coordinate_convention": "upper-left",
@@ -185,6 +194,12 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         properties["gsd"] = float(product.grid.resolution)
     if burst.platform in _DESIGNATORS:
         properties["sat:platform_international_designator"] = _DESIGNATORS[burst.platform]
+    if vectors := state_vectors(burst):
+        properties["sat:orbit_state_vectors"] = vectors
+    if spacing := azimuth_spacing(burst):
+        properties["sarcube:source_pixel_spacing_azimuth"] = spacing
+    if resolution := source_resolution(burst):
+        properties["sarcube:source_resolution_range"], properties["sarcube:source_resolution_azimuth"] = resolution
     if context.dem:
         properties["sarcube:dem"] = context.dem
     if context.facility:

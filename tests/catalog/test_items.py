@@ -59,6 +59,7 @@ def test_what_an_item_says(local: LocalStore) -> None:
         "gsd": 20.0,
         "proj:code": "EPSG:32629",
         "proj:epsg": 32629,
+        "proj:bbox": [500_000.0, 3_996_000.0, 506_000.0, 4_000_000.0],
         "proj:shape": [200, 300],
         "proj:transform": [20.0, 0.0, 500_000.0, 0.0, -20.0, 4_000_000.0],
         "product:type": "RTC_S1",
@@ -221,6 +222,12 @@ def test_items_of_a_real_burst(shared_data: Path, local: LocalStore, schemas: Sc
     assert stored["properties"]["sat:anx_datetime"].startswith("2023-09-04T05:5")
     assert 29 < stored["properties"]["sarcube:incidence_angle_near"] < 32
     assert stored["properties"]["sarcube:source_scene"] == burst.scene
+    assert 13.5 < stored["properties"]["sarcube:source_pixel_spacing_azimuth"] < 14.5
+    assert stored["properties"]["sarcube:source_resolution_range"] == 2.7
+    vectors = stored["properties"]["sat:orbit_state_vectors"]
+    assert 5 <= len(vectors) <= 8
+    assert min(vectors) < stored["properties"]["datetime"] < max(vectors)
+    assert all(7.0e6 < np.linalg.norm(v[:3]) < 7.1e6 and len(v) == 6 for v in vectors.values())
     heading, altitude = heading_and_altitude(burst)
     assert 185 < heading < 200 and 690_000 < altitude < 720_000  # descending
     angles = [stored["properties"][f"{n}"] for n in ("sarcube:incidence_angle_near", "view:incidence_angle")]
