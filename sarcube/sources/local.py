@@ -83,13 +83,15 @@ def bursts_of(path: str) -> list[FoundBurst]:
 
     remote = "://" in path
     safe = open_safe(path, opener=open_remote) if remote else open_safe(path)
+    # Polarizations share times and places: one tells them, the others are read when the burst is opened.
+    telling = {polarizations[0] for polarizations in safe.swaths.values()}
+    stored = [(part.swath, part.polarization) for part in safe.parts if part.measurement is not None]
     found = []
-    for swath, polarizations in safe.swaths.items():
-        # Polarizations share times and places: one tells them, the others are read when the burst is opened.
-        stored = {p.polarization for p in safe.parts if p.swath == swath and p.measurement is not None}
-        for burst in read_bursts(safe, swaths=(swath,), polarizations=polarizations[:1]):
-            samples = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE
-            found.append(_as_found(burst, path, polarizations, samples * len(stored)))
+    for burst in read_bursts(safe, polarizations=telling):
+        polarizations = safe.swaths[burst.swath]
+        count = sum((burst.swath, polarization) in stored for polarization in polarizations)
+        size = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE * count
+        found.append(_as_found(burst, path, polarizations, size))
     return found
 
 

@@ -170,3 +170,17 @@ def test_a_bursts_window_is_read_within_half_a_second(tmp_path: Path) -> None:
     seconds = time.perf_counter() - start
     assert heights.size > 7e6
     assert seconds < 1.5  # measured: 0.19 s; the machine may have other work
+
+
+def test_a_mirror_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.servers import moto, use_server
+
+    s3 = use_server(monkeypatch, moto())
+    client = s3.client()
+    client.create_bucket(Bucket="glo30")
+    path = make_tile(tmp_path, Tile(45, 10), plane)
+    client.upload_file(str(path), "glo30", f"mirror/{path.parent.name}/{path.name}")
+    heights, lattice, text = read_glo30("s3://glo30/mirror", (9.99, 45.1, 10.01, 45.12))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    assert heights[:, lon < 10 - SECOND].max() == 0.0 and heights[:, lon > 10].min() > 1400
+    assert "1 tiles of s3://glo30/mirror" in text
