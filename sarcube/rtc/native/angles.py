@@ -4,6 +4,8 @@ The terrain's normal follows from the heights half a pixel to either side of the
 it. Look vectors come from the lattice of `mapping`.
 """
 
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math

@@ -6,6 +6,9 @@ Shiroma et al., "An area-based projection algorithm for SAR radiometric terrain 
 slant plane (beta), is shared out among the radar cells in proportion to the part of the facet each holds.
 """
 
+# ruff: noqa: PLR0912, PLR0913, PLR0915, PLR0917, PLW3301, PLR0124, RUF046
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math
@@ -47,12 +50,12 @@ class AreaFactors:
     Attributes
     ----------
     window : Window
-    cells : (lines, samples, 1 or 2) float32
-        `gamma` and, if asked for, `sigma` side by side.
+    field : (lines, samples + 2, 1 or 2) float32
+        `gamma` and, if asked for, `sigma` side by side; the last two columns are of no meaning.
     """
 
     window: Window
-    cells: NDArray[np.float32]
+    field: NDArray[np.float32]
 
     @property
     def gamma(self) -> NDArray[np.float32]:
@@ -60,12 +63,12 @@ class AreaFactors:
 
         (lines, samples), NaN where no terrain maps to or the factor lies below the minimum.
         """
-        return self.cells[..., 0]
+        return self.field[:, : self.window.samples, 0]
 
     @property
     def sigma(self) -> NDArray[np.float32]:
         """Area on the ground over area in the slant plane: beta0 = sigma * sigma0."""
-        return self.cells[..., 1]
+        return self.field[:, : self.window.samples, 1]
 
 
 def area_factors(
@@ -89,7 +92,7 @@ def area_factors(
     offsets = (window.first_line, window.first_sample)
     _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, field, holes)
     _sum_rows(field, holes, np.float32(max(minimum, _LEAST)))
-    return AreaFactors(window, field[:, : window.samples])
+    return AreaFactors(window, field)
 
 
 def burst_area_factors(
@@ -269,9 +272,7 @@ def _mark(holes: NDArray[np.uint8], low: int, high: int, xa: float, ya: float, x
     if math.isnan(xa + xb) or holes.shape[0] == 1:
         return
     for i in range(max(int(math.floor(min(ya, yb))), low), min(int(math.floor(max(ya, yb))) + 1, high)):
-        for j in range(
-            max(int(math.floor(min(xa, xb))), 0), min(int(math.floor(max(xa, xb))) + 1, holes.shape[1])
-        ):
+        for j in range(max(int(math.floor(min(xa, xb))), 0), min(int(math.floor(max(xa, xb))) + 1, holes.shape[1])):
             holes[i, j] = 1
 
 

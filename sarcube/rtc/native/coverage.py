@@ -4,6 +4,9 @@ For every edge the signed area between it and the right end of the row is added 
 running sum along a row is then the part of each cell that the polygon covers, with the sign of its orientation.
 """
 
+# ruff: noqa: PLR0912, PLR0913, PLR0915, PLR0917, PLW3301, RUF046
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math

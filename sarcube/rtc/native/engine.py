@@ -24,7 +24,7 @@ from sarcube.rtc.native.corrections import timing_correction
 from sarcube.rtc.native.geocode import Geocoded, area_projection, bilinear
 from sarcube.rtc.native.mapping import RadarMap, map_row, radar_map
 from sarcube.rtc.native.mesh import Mesh, make_mesh
-from sarcube.rtc.native.radiometry import fill_cells, power_tables
+from sarcube.rtc.native.radiometry import Echo, fill_cells, power_tables
 from sarcube.rtc.native.shadow_layover import OUTSIDE, SHADOW, geocode_mask, mask_window, shadow_layover
 from sarcube.sentinel1.model import Burst
 from sarcube.sentinel1.samples import read_samples
@@ -33,6 +33,7 @@ VERSION = "1"
 STATIC_LINES, STATIC_SAMPLES = 0.1, 0.02  # parts of a burst by which static layers reach beyond it
 _MARGIN_METRES = 5000.0  # farthest terrain beyond the grid that is followed
 _CLOSE_PIXELS = 8
+_COARSEST, _COARSEST_METRES = 10.0, 500.0  # DEM postings beyond both, in pixels and metres, are refused
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +51,16 @@ class NativeEngine:
     def static(self, burst: Burst, grid: GeoGrid, dem: Dem, options: RtcOptions) -> xr.Dataset:
         """The static layers of the burst ID; see `sarcube.rtc.engine.Engine`."""
         with _threads(options.threads):
-            geometry = _geometry(burst, grid, dem, options, STATIC_LINES, STATIC_SAMPLES)
+            geometry = _geometry(burst, grid, dem, options, (STATIC_LINES, STATIC_SAMPLES))
             factors = _factors(geometry, options, sigma=True)
-            area = area_projection(geometry.rmap, geometry.mesh, grid, geometry.window, factors.cells)
+            area = area_projection(geometry.rmap, geometry.mesh, grid, geometry.window, factors.field)
             del factors
             incidence, local, height = incidence_angles(geometry.rmap, geometry.mesh, grid)
             mask = _mask(burst, geometry, grid, height)
         outside = mask == OUTSIDE
-        for angle in (incidence, local):
-            angle[outside] = np.nan
         voids = _void_pixels(geometry, grid, height, burst)
+        for layer in (incidence, local, height):
+            layer[outside] = np.nan
         gamma, sigma = area.bands
         layers = {
             "incidence_angle": incidence,
@@ -68,45 +69,60 @@ class NativeEngine:
             "number_of_looks": area.looks,
             "rtc_anf_gamma0_to_beta0": gamma,
             "rtc_anf_gamma0_to_sigma0": gamma / sigma,
-            "digital_elevation_model": np.where(outside, np.float32(np.nan), height),
+            "digital_elevation_model": height,
         }
-        return _dataset(layers, grid, burst, options, dem, {"void_dem_pixels": voids, "geometry": "exact"})
+        facts = {"void_dem_pixels": voids, "geometry": "exact", "dem": dem.description}
+        return _dataset(layers, grid, burst, options, facts)
 
     def backscatter(
         self, burst: Burst, grid: GeoGrid, dem: Dem | None, options: RtcOptions, static: xr.Dataset | None
     ) -> xr.Dataset:
-        """The backscatter layers of one acquisition; see `sarcube.rtc.engine.Engine`."""
+        """The backscatter layers of one acquisition; see `sarcube.rtc.engine.Engine`.
+
+        With `static_reuse` the layover and shadow mask is that of the static layers. The area factor is computed
+        anew wherever there is a DEM: its value per radar cell is what the weights of a speckled pixel need. Without a
+        DEM the terrain is taken from the static layers and the result tied to their published area factor.
+        """
         names = _polarizations(burst, options)
-        reuse = options.static_reuse and static is not None
-        if static is not None and static["mask"].shape != grid.shape:
-            raise GridError(f"the static layers have shape {static['mask'].shape}, the grid {grid.shape}")
+        reuse = static if options.static_reuse else None
+        if reuse is not None:
+            _check_static(reuse, grid)
+        terrain = dem
+        if terrain is None:
+            if reuse is None:
+                raise DemError("backscatter needs a DEM or, with geometry: reuse, the static layers; give either")
+            terrain = _published_dem(reuse, grid)
         with _threads(options.threads):
-            if dem is None:
-                if static is None or not options.static_reuse:
-                    raise DemError("backscatter needs a DEM or, with geometry: reuse, the static layers")
-                dem = _published_dem(static, grid)
-            geometry = _geometry(burst, grid, dem, options, 0.0, 0.0)
+            geometry = _geometry(burst, grid, terrain, options, (0.0, 0.0))
             centres = _centres(geometry.mesh, grid)
-            cells = _cells(burst, names, geometry, options)
-            project = area_projection
+            tied = dem is None and options.backscatter != "beta0"
+            cells, empty = _cells(burst, names, geometry, options, tied)
             if options.geocoding == "bilinear":
                 result = bilinear(geometry.rmap, centres, grid, geometry.window, cells)
             else:
-                result = project(geometry.rmap, geometry.mesh, grid, geometry.window, cells)
+                result = area_projection(geometry.rmap, geometry.mesh, grid, geometry.window, cells)
             del cells
-            if reuse and static is not None:
-                mask = np.array(static["mask"].values, np.uint8)
+            if reuse is not None:
+                mask = np.array(reuse["mask"].values, np.uint8)
             else:
                 mask = _mask(burst, geometry, grid, centres)
+        if tied and reuse is not None:
+            published = np.asarray(reuse["rtc_anf_gamma0_to_beta0"].values, np.float32)
+            if options.backscatter == "sigma0":
+                published = np.divide(published, reuse["rtc_anf_gamma0_to_sigma0"].values, dtype=np.float32)
+            result.bands[: len(names)] *= result.bands[len(names)] / published
         _apply_mask(result, mask, options)
         layers = {name: result.bands[k] for k, name in enumerate(names)}
         layers["mask"] = mask
         layers["number_of_looks"] = result.looks
         facts = {
             "void_dem_pixels": _void_pixels(geometry, grid, centres, burst),
-            "geometry": "reuse" if reuse else "exact",
+            "empty_lines": empty,
+            "noise_removed": [n for n in names if options.thermal_noise and burst.channels[n].noise is not None],
+            "geometry": "exact" if reuse is None else "reuse",
+            "dem": terrain.description,
         }
-        return _dataset(layers, grid, burst, options, dem, facts)
+        return _dataset(layers, grid, burst, options, facts)
 
 
 def _polarizations(burst: Burst, options: RtcOptions) -> tuple[str, ...]:
@@ -128,30 +144,54 @@ def _threads(count: int) -> Iterator[None]:
         yield
         return
     before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(count, numba.config.NUMBA_NUM_THREADS)))
+    numba.set_num_threads(max(1, min(count, int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined])))
     try:
         yield
     finally:
         numba.set_num_threads(before)
 
 
-def _geometry(
-    burst: Burst, grid: GeoGrid, dem: Dem, options: RtcOptions, more_lines: float, more_samples: float
-) -> _Geometry:
+def _geometry(burst: Burst, grid: GeoGrid, dem: Dem, options: RtcOptions, beyond: tuple[float, float]) -> _Geometry:
+    """Terrain, lattice and window; `beyond` are the parts of a burst (lines, samples) allowed outside it."""
     radar = burst.radar
     require_coverage(burst.orbit, radar.first_line_time, radar.last_line_time, f"the lines of {burst.burst_id}")
+    _check_posting(dem, grid)
     factor = max(2, options.dem_upsampling + options.dem_upsampling % 2)
     low, high = _dem_range(dem)
-    metres = grid.resolution * (111_320.0 if grid.epsg == 4326 else 1.0)
+    metres = grid.resolution * _metres_per_unit(grid.epsg)
     reach = min(1.5 * (high - low), _MARGIN_METRES)
-    margin = _CLOSE_PIXELS + math.ceil(reach / metres)
-    mesh = make_mesh(dem, grid, factor, margin)
-    correction = timing_correction(
-        burst, bistatic=options.bistatic_delay, troposphere=options.static_troposphere
-    )
+    mesh = make_mesh(dem, grid, factor, _CLOSE_PIXELS + math.ceil(reach / metres))
+    correction = timing_correction(burst, bistatic=options.bistatic_delay, troposphere=options.static_troposphere)
     rmap = radar_map(burst.orbit, radar, grid.epsg, mesh.bounds, mesh.height_range(), correction)
-    window = _window(rmap, mesh, grid, burst, more_lines, more_samples)
+    window = _window(rmap, mesh, grid, burst, beyond)
     return _Geometry(mesh, rmap, window)
+
+
+def _metres_per_unit(epsg: int) -> float:
+    return 111_320.0 if epsg == 4326 else 1.0
+
+
+def _check_posting(dem: Dem, grid: GeoGrid) -> None:
+    posting = max(dem.dx, dem.dy) * _metres_per_unit(dem.epsg)
+    if posting > max(_COARSEST * grid.resolution * _metres_per_unit(grid.epsg), _COARSEST_METRES):
+        raise DemError(
+            f"the DEM ({dem.description or 'unnamed'}) has a posting of {posting:.0f} m: too coarse to correct "
+            f"terrain at {grid.resolution:g}; give a finer dem.path"
+        )
+
+
+def _check_static(static: xr.Dataset, grid: GeoGrid) -> None:
+    if static["mask"].shape != grid.shape or (
+        "x" in static.coords
+        and not (
+            np.allclose(static["x"].values[[0, -1]], grid.x()[[0, -1]], atol=0.01 * grid.resolution)
+            and np.allclose(static["y"].values[[0, -1]], grid.y()[[0, -1]], atol=0.01 * grid.resolution)
+        )
+    ):
+        raise GridError(
+            f"the static layers {static['mask'].shape} lie on another grid than the burst's {grid.shape} at "
+            f"({grid.left}, {grid.top}); make the static layers of this grid first"
+        )
 
 
 def _dem_range(dem: Dem) -> tuple[float, float]:
@@ -161,9 +201,7 @@ def _dem_range(dem: Dem) -> tuple[float, float]:
     return float(dem.heights[valid].min()), float(dem.heights[valid].max())
 
 
-def _window(
-    rmap: RadarMap, mesh: Mesh, grid: GeoGrid, burst: Burst, more_lines: float, more_samples: float
-) -> Window:
+def _window(rmap: RadarMap, mesh: Mesh, grid: GeoGrid, burst: Burst, beyond: tuple[float, float]) -> Window:
     """Cells that the grid's pixels can touch, within the burst or what is allowed beyond it."""
     step = 8 * mesh.factor
     first = mesh.margin * mesh.factor
@@ -177,7 +215,7 @@ def _window(
     if not np.isfinite(lines).any():
         raise DemError("the DEM does not cover the grid at all; check dem.path and the AOI")
     radar = burst.radar
-    extra_lines, extra_samples = round(more_lines * radar.lines), round(more_samples * radar.samples)
+    extra_lines, extra_samples = round(beyond[0] * radar.lines), round(beyond[1] * radar.samples)
     slack = (64, 512)
     line0 = max(math.floor(np.nanmin(lines)) - slack[0], -extra_lines)
     line1 = min(math.ceil(np.nanmax(lines)) + slack[0] + 1, radar.lines + extra_lines)
@@ -194,27 +232,33 @@ def _factors(geometry: _Geometry, options: RtcOptions, *, sigma: bool) -> AreaFa
 
 
 def _cells(
-    burst: Burst, names: tuple[str, ...], geometry: _Geometry, options: RtcOptions
-) -> NDArray[np.float32]:
-    """Power over area factor of every cell of the window, (lines, samples, polarizations)."""
+    burst: Burst, names: tuple[str, ...], geometry: _Geometry, options: RtcOptions, with_factor: bool
+) -> tuple[NDArray[np.float32], int]:
+    """Power over area factor of every cell of the window, one band a polarization, and the count of empty lines.
+
+    `with_factor` appends the factor itself as a band.
+    """
     window = geometry.window
-    factor = None
+    field, which = None, 0
     if options.backscatter != "beta0":
-        factors = _factors(geometry, options, sigma=options.backscatter == "sigma0")
-        factor = factors.sigma if options.backscatter == "sigma0" else factors.gamma
-    cells = np.empty((window.lines, window.samples, len(names)), np.float32)
+        which = int(options.backscatter == "sigma0")
+        field = _factors(geometry, options, sigma=which == 1).field
+    bands = len(names) + int(with_factor)
+    cells = np.empty((window.lines, window.samples + 2, bands), np.float32)
     first = max(window.first_line, 0)
     stop = min(window.first_line + window.lines, burst.radar.lines)
     valid = (burst.first_valid_sample, burst.last_valid_sample)
     if not options.valid_sample_masking:
         valid = (np.zeros_like(valid[0]), np.full_like(valid[1], burst.radar.samples - 1))
+    empty = 0
     for k, name in enumerate(names):
         samples = read_samples(burst, name, (first, stop))
-        tables = power_tables(
-            burst, name, calibrate=options.absolute_calibration, denoise=options.thermal_noise
-        )
-        fill_cells(cells, k, window, samples, first, tables, valid, factor)
-    return cells
+        tables = power_tables(burst, name, calibrate=options.absolute_calibration, denoise=options.thermal_noise)
+        echo = Echo(samples, first, tables, valid[0], valid[1])
+        empty = max(empty, fill_cells(cells, k, window, echo, field, which))
+    if with_factor and field is not None:
+        cells[..., -1] = field[..., which]
+    return cells, empty
 
 
 def _mask(burst: Burst, geometry: _Geometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -268,7 +312,6 @@ def _dataset(
     grid: GeoGrid,
     burst: Burst,
     options: RtcOptions,
-    dem: Dem,
     facts: dict[str, Any],
 ) -> xr.Dataset:
     choices = asdict(replace(options, engine_options={}))
@@ -280,7 +323,6 @@ def _dataset(
         "engine_version": VERSION,
         **choices,
         "conversion": "beta0 = gamma0 * rtc_anf_gamma0_to_beta0; sigma0 = gamma0 * rtc_anf_gamma0_to_sigma0",
-        "dem": dem.description,
         "orbit_source": burst.orbit_source,
         "orbit_type": burst.orbit_type,
         **facts,

@@ -5,6 +5,9 @@ counts with the part of it inside. Pixels of which less than three quarters have
 bilinear alternative takes the four cells around the pixel's centre.
 """
 
+# ruff: noqa: PLR0912, PLR0913, PLR0915, PLR0917, PLW3301, PLR0124
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math
@@ -40,9 +43,7 @@ class Geocoded:
     looks: NDArray[np.float32]
 
 
-def area_projection(
-    rmap: RadarMap, mesh: Mesh, grid: GeoGrid, window: Window, cells: NDArray[np.float32]
-) -> Geocoded:
+def area_projection(rmap: RadarMap, mesh: Mesh, grid: GeoGrid, window: Window, cells: NDArray[np.float32]) -> Geocoded:
     """Average radar cells over the pixels of a grid.
 
     Parameters
@@ -53,15 +54,15 @@ def area_projection(
     grid : GeoGrid
     window : Window
         Where `cells` lies.
-    cells : (lines, samples, n) float32
-        Values, NaN in the first band where a cell is not valid.
+    cells : (lines, at least samples, n) float32
+        Values, NaN in the first band where a cell is not valid; columns beyond the window are not used.
     """
     bands = np.full((cells.shape[2], *grid.shape), np.nan, np.float32)
     looks = np.full(grid.shape, np.nan, np.float32)
     step, first = mesh.factor, mesh.margin * mesh.factor
     heights = mesh.heights[first::step, first::step][: grid.height + 1, : grid.width + 1]
-    offsets = (window.first_line, window.first_sample)
-    _gather(rmap, heights, grid.left, grid.top, grid.resolution, offsets, cells, bands, looks)
+    place = (window.first_line, window.first_sample, window.samples)
+    _gather(rmap, heights, grid.left, grid.top, grid.resolution, place, cells, bands, looks)
     return Geocoded(bands, looks)
 
 
@@ -72,10 +73,8 @@ def bilinear(
     bands = np.full((cells.shape[2], *grid.shape), np.nan, np.float32)
     looks = np.full(grid.shape, np.nan, np.float32)
     half = 0.5 * grid.resolution
-    offsets = (window.first_line, window.first_sample)
-    _interpolate(
-        rmap, centres, grid.left + half, grid.top - half, grid.resolution, offsets, cells, bands, looks
-    )
+    place = (window.first_line, window.first_sample, window.samples)
+    _interpolate(rmap, centres, grid.left + half, grid.top - half, grid.resolution, place, cells, bands, looks)
     return Geocoded(bands, looks)
 
 
@@ -86,7 +85,7 @@ def _gather(
     left: float,
     top: float,
     resolution: float,
-    offsets: tuple[int, int],
+    place: tuple[int, int, int],
     cells: NDArray[np.float32],
     bands: NDArray[np.float32],
     looks: NDArray[np.float32],
@@ -95,7 +94,7 @@ def _gather(
     for block in prange(blocks):
         begin = block * _BLOCK_ROWS
         end = min(begin + _BLOCK_ROWS, looks.shape[0])
-        _gather_block(rmap, heights, left, top, resolution, offsets, begin, end, cells, bands, looks)
+        _gather_block(rmap, heights, left, top, resolution, place, begin, end, cells, bands, looks)
 
 
 @njit(cache=True, nogil=True)
@@ -105,22 +104,22 @@ def _gather_block(
     left: float,
     top: float,
     resolution: float,
-    offsets: tuple[int, int],
+    place: tuple[int, int, int],
     begin: int,
     end: int,
     cells: NDArray[np.float32],
     bands: NDArray[np.float32],
     looks: NDArray[np.float32],
 ) -> None:
-    lines, samples, n = cells.shape
+    lines, samples, n = cells.shape[0], place[2], cells.shape[2]
     columns = heights.shape[1]
     line0, line1 = np.empty(columns), np.empty(columns)
     sample0, sample1 = np.empty(columns), np.empty(columns)
     h = np.empty(columns, np.float32)
     acc, part = new_accumulator(), new_accumulator()
     sums = np.empty(n)
-    window = (offsets[0] - 1.0, offsets[0] + lines + 1.0, offsets[1] - 1.0, offsets[1] + samples + 1.0)
-    dy, dx = offsets[0] - 0.5, offsets[1] - 0.5
+    window = (place[0] - 1.0, place[0] + lines + 1.0, place[1] - 1.0, place[1] + samples + 1.0)
+    dy, dx = place[0] - 0.5, place[1] - 0.5
     middle = top - 0.5 * (begin + end) * resolution
     first, last = columns, 0
     for k in range(2):
@@ -215,18 +214,18 @@ def _interpolate(
     x0: float,
     y0: float,
     resolution: float,
-    offsets: tuple[int, int],
+    place: tuple[int, int, int],
     cells: NDArray[np.float32],
     bands: NDArray[np.float32],
     looks: NDArray[np.float32],
 ) -> None:
-    lines, samples, n = cells.shape
+    lines, samples, n = cells.shape[0], place[2], cells.shape[2]
     columns = heights.shape[1]
     for r in prange(heights.shape[0]):
         line, sample = np.empty(columns), np.empty(columns)
         map_row(rmap, y0 - r * resolution, x0, resolution, 0, columns, heights[r], line, sample)
         for c in range(columns):
-            y, x = line[c] - offsets[0], sample[c] - offsets[1]
+            y, x = line[c] - place[0], sample[c] - place[1]
             if not (y >= 0.0 and x >= 0.0 and y < lines - 1.0 and x < samples - 1.0):
                 continue
             i, j = int(y), int(x)

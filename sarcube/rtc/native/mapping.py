@@ -7,6 +7,9 @@ of slant range over a half cell of 1.3 km is worth 0.2 mm, so the lattice is exa
 Timing corrections are part of the lattice: they are smooth in place and height as well.
 """
 
+# ruff: noqa: PLR0913, PLR0917, RUF046
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math
@@ -159,9 +162,7 @@ def _metres_per_unit(to_lonlat: object, x: float, y: float) -> float:
     return float(np.linalg.norm(a[1] - a[0]) / 1e-3)
 
 
-def _ecef(
-    to_lonlat: object, x: NDArray[np.float64], y: NDArray[np.float64], h: float
-) -> NDArray[np.float64]:
+def _ecef(to_lonlat: object, x: NDArray[np.float64], y: NDArray[np.float64], h: float) -> NDArray[np.float64]:
     lon, lat = to_lonlat.transform(x, y)  # type: ignore[attr-defined]
     return geodetic_to_ecef(lon, lat, h)
 
@@ -232,12 +233,8 @@ def map_row(
         for n in range(i, end):
             s = offset + n * scale - ic
             t = (heights[n] - rmap.h0) * inverse
-            lines[n] = (
-                a00 + s * (a01 + s * a02) + t * (a10 + s * (a11 + s * a12) + t * (a20 + s * (a21 + s * a22)))
-            )
-            samples[n] = (
-                b00 + s * (b01 + s * b02) + t * (b10 + s * (b11 + s * b12) + t * (b20 + s * (b21 + s * b22)))
-            )
+            lines[n] = a00 + s * (a01 + s * a02) + t * (a10 + s * (a11 + s * a12) + t * (a20 + s * (a21 + s * a22)))
+            samples[n] = b00 + s * (b01 + s * b02) + t * (b10 + s * (b11 + s * b12) + t * (b20 + s * (b21 + s * b22)))
         i = end
 
 

@@ -4,10 +4,14 @@ Heights are interpolated with a natural cubic spline through six DEM samples per
 after the interval (the "biquintic" of ISCE3, and with it of OPERA RTC-S1), written as six weights per position.
 """
 
+# ruff: noqa: PLR0912, PLR1730, RUF046
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -124,12 +128,12 @@ def make_mesh(dem: Dem, grid: GeoGrid, factor: int, margin: int) -> Mesh:
         _separable(source, ri, rw, ci, cw, out)
     else:
         u, v = _dem_lattice(dem, grid.epsg, x0, y0, spacing, (rows, columns))
-        table = spline_weights((np.arange(_TABLE + 1) / _TABLE)).astype(np.float32)
+        table = spline_weights(np.arange(_TABLE + 1) / _TABLE).astype(np.float32)
         _general(source, u, v, table, out)
     return Mesh(out, grid.epsg, x0, y0, spacing, factor, margin)
 
 
-def _positions(p: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _positions(p: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     index = np.floor(p).astype(np.int64)
     return index, spline_weights(p - index).astype(np.float32)
 

@@ -6,6 +6,9 @@ not beyond that of all nearer ones, and the other way round, cells are shared: l
 and Strobl, "The generation of SAR layover and shadow maps from digital elevation models", IEEE TGRS 28, 1990.)
 """
 
+# ruff: noqa: PLR0912, PLR0913, PLR0915, PLR0917, RUF046
+# Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
+
 from __future__ import annotations
 
 import math
@@ -66,7 +69,7 @@ def shadow_layover(
         Bit 1 shadow, bit 2 layover.
     """
     lines, samples = window.lines // looks, window.samples // looks
-    line = window.first_line + np.arange(lines) * looks + 0.5 * (looks - 1)
+    line = np.asarray(window.first_line + np.arange(lines) * looks + 0.5 * (looks - 1), np.float64)
     coarse = np.linspace(line[0], line[-1], max(2, math.ceil(window.lines / _COARSE_LINES) + 1))
     profiles, platform = _coarse_profiles(orbit, radar, rmap, mesh.epsg, window, coarse)
     out = np.zeros((lines, samples), np.uint8)
@@ -110,9 +113,7 @@ def _coarse_profiles(
     return np.stack(columns, axis=-1), np.linalg.norm(position, axis=-1)
 
 
-def _place_grid(
-    rmap: RadarMap, x: NDArray[np.float64], y: NDArray[np.float64], height: float
-) -> NDArray[np.float64]:
+def _place_grid(rmap: RadarMap, x: NDArray[np.float64], y: NDArray[np.float64], height: float) -> NDArray[np.float64]:
     """Line and sample of points at one height, (2, *x.shape); NaN outside the lattice."""
     out = np.empty((2, x.size))
     _places(rmap, x.ravel(), y.ravel(), height, out)
