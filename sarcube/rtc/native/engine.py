@@ -144,7 +144,8 @@ def _threads(count: int) -> Iterator[None]:
         yield
         return
     before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(count, int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined])))
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(max(1, min(count, most)))
     try:
         yield
     finally:
