@@ -17,23 +17,30 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pystac
+from rasterio.warp import transform_bounds
 
 SIZE, CHUNK = 4096, 1024
 ENGINES = ("sarcube", "odc-stac", "stackstac")
 
 
+@cache
+def lonlat_bounds(*bounds: float) -> tuple[float, float, float, float]:
+    """Bounds in degrees of bounds in UTM zone 29."""
+    return transform_bounds(32629, 4326, *bounds)
+
+
 def burst_item(burst: int, date: int, hrefs: dict[str, str], shape: tuple[int, int], assets: int) -> pystac.Item:
     """An item as the catalogue writes them: burst `burst` of a 10 x 10 field, seen on day `date`."""
     row, col = divmod(burst, 10)
-    left, top = 300000.0 + col * 60000, 4500000.0 - row * 16000
+    left, top = 200000.0 + col * 60000, 4500000.0 - row * 16000
     height, width = shape
     moment = np.datetime64("2020-01-01T05:00:00") + np.timedelta64(date * 12 * 86400 + burst * 3, "s")
-    west, south = -9 + (left - 300000) / 85000, 40.6 + (top - 4500000) / 111000 - height * 20 / 111000
-    east, north = west + width * 20 / 85000, south + height * 20 / 111000
+    west, south, east, north = lonlat_bounds(left, top - height * 20, left + width * 20, top)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     name = f"t{1 + col:03d}_{1000 + burst:06d}_iw{1 + burst % 3}"
     token = name.upper().replace("_", "-")
@@ -83,7 +90,7 @@ def make_files(folder: Path, distinct: int = 5, size: int = SIZE) -> list[Path]:
     from sarcube.products.layers import LAYERS
 
     rng = np.random.default_rng(1)
-    grid = GeoGrid(32629, 300000.0, 4500000.0, 20.0, size, size)
+    grid = GeoGrid(32629, 200000.0, 4500000.0, 20.0, size, size)
     paths = []
     for i in range(distinct):
         path = folder / f"speckle{i}.tif"

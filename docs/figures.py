@@ -58,8 +58,12 @@ def bursts(store: str) -> None:
         left, bottom, right, top = (v / 1000 for v in grid.bounds)
         axes.add_patch(Polygon(points, facecolor=colour, alpha=0.18))
         axes.add_patch(Polygon(points, fill=False, edgecolor=colour, linewidth=1.6))
-        axes.add_patch(Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linestyle=":"))
-        axes.text(*points[:-1].mean(axis=0), acquisition.burst_id, ha="center", color=colour, fontweight="bold", fontsize=8)
+        axes.add_patch(
+            Rectangle((left, bottom), right - left, top - bottom, fill=False, edgecolor=colour, linestyle=":")
+        )
+        axes.text(
+            *points[:-1].mean(axis=0), acquisition.burst_id, ha="center", color=colour, fontweight="bold", fontsize=8
+        )
     axes.autoscale_view()
     axes.set_aspect("equal")
     axes.set(xlabel=f"easting, km (EPSG:{grid.epsg})", ylabel="northing, km")
@@ -86,7 +90,9 @@ def radar_geometry(store: str) -> None:
     axes.contour(lon, lat, time, levels=14, colors=TEAL, linewidths=1)
     axes.contour(lon, lat, slant / 1000, levels=22, colors=RUST, linewidths=1)
     axes.set(xlabel="longitude, °", ylabel="latitude, °", aspect=1 / np.cos(np.radians(48)))
-    axes.set_title("Equal azimuth time (green) is straight; equal slant range (red) bends around a hill of 1200 m", fontsize=9)
+    axes.set_title(
+        "Equal azimuth time (green) is straight; equal slant range (red) bends around a hill of 1200 m", fontsize=9
+    )
     save(figure, "radar-geometry", 64)
 
 
@@ -115,13 +121,19 @@ def area_projection() -> None:
         top.plot(x[i : i + 2], height[i : i + 2], color=colours(min(0.92, factor[k] / 4)), linewidth=4)
     for start in range(-1, 4):
         px = 350 + 1150 * start
-        top.add_patch(FancyArrowPatch((px, 1500), (px + 900 * np.tan(look), 600), arrowstyle="->", color=SOFT, mutation_scale=9))
+        top.add_patch(
+            FancyArrowPatch((px, 1500), (px + 900 * np.tan(look), 600), arrowstyle="->", color=SOFT, mutation_scale=9)
+        )
     top.text(120, 1230, "look", color=SOFT)
     top.set(xlim=(0, 6000), ylim=(-150, 1600), ylabel="height, m", xlabel="ground distance, m", aspect=1)
     top.set_title("Facets of a ridge, coloured by the area factor of the sample that they fall into", fontsize=9)
-    below.bar((edges[:-1] + edges[1:]) / 2, factor, width=width * 0.92, color=[colours(min(0.92, f / 4)) for f in factor])
+    below.bar(
+        (edges[:-1] + edges[1:]) / 2, factor, width=width * 0.92, color=[colours(min(0.92, f / 4)) for f in factor]
+    )
     below.axhline(1, color=SOFT, linewidth=0.8, linestyle=":")
-    below.set(xlabel="slant range (along the look), m", ylabel="area / flat area", xlim=(slant.min() - width, slant.max()))
+    below.set(
+        xlabel="slant range (along the look), m", ylabel="area / flat area", xlim=(slant.min() - width, slant.max())
+    )
     below.set_title("The foreslope folds into few samples: divide by this, and the hill is gone", fontsize=9)
     save(figure, "area-projection", 64)
 
@@ -181,7 +193,9 @@ def reuse(store: str) -> None:
         widths = np.array([line["stages"].get(stage, 0.0) for line in lines])
         axes.barh(range(len(lines)), widths, left=left, color=shade, label=stage)
         left += widths
-    axes.set_yticks(range(len(lines)), [f"{line['burst_id']} {line['date'] or 'static layers'}" for line in lines], fontsize=7)
+    axes.set_yticks(
+        range(len(lines)), [f"{line['burst_id']} {line['date'] or 'static layers'}" for line in lines], fontsize=7
+    )
     axes.invert_yaxis()
     axes.set(xlabel="seconds, two tasks at a time")
     axes.set_title("Stages of each task: static layers once per burst ID, then each date", fontsize=9)
@@ -201,19 +215,35 @@ def commit() -> None:
     ]  # fmt: skip
     for i, (title, note) in enumerate(steps):
         x, last = 0.15 + i * 1.98, i >= 3
-        axes.add_patch(Rectangle((x, 2.3), 1.6, 0.95, facecolor="#d5efe9" if last else "#eef3f7", edgecolor=TEAL if last else SOFT, linewidth=1.4))
+        axes.add_patch(
+            Rectangle(
+                (x, 2.3),
+                1.6,
+                0.95,
+                facecolor="#d5efe9" if last else "#eef3f7",
+                edgecolor=TEAL if last else SOFT,
+                linewidth=1.4,
+            )
+        )
         axes.text(x + 0.8, 2.92, title, ha="center", va="center", fontweight="bold")
         axes.text(x + 0.8, 2.55, note, ha="center", va="center", fontsize=7.5, color=SOFT)
         if i < 4:
-            axes.add_patch(FancyArrowPatch((x + 1.6, 2.78), (x + 1.98, 2.78), arrowstyle="->", mutation_scale=11, color=INK))
-    branches = [(2, "invalid: files taken back,\nthe task fails with the reason"), (3, "someone was faster: own files\nremoved, the product counts as there")]
+            axes.add_patch(
+                FancyArrowPatch((x + 1.6, 2.78), (x + 1.98, 2.78), arrowstyle="->", mutation_scale=11, color=INK)
+            )
+    branches = [
+        (2, "invalid: files taken back,\nthe task fails with the reason"),
+        (3, "someone was faster: own files\nremoved, the product counts as there"),
+    ]
     for i, text in branches:
         x = 0.95 + i * 1.98
         axes.add_patch(FancyArrowPatch((x, 2.3), (x, 1.72), arrowstyle="->", mutation_scale=11, color=RUST))
         axes.text(x + (0.4 if i == 3 else -0.4), 1.42, text, ha="center", va="center", fontsize=7.5, color=RUST)
     axes.annotate("", (7.75, 0.62), (0.15, 0.62), arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 5})
     axes.annotate("", (9.85, 0.62), (7.75, 0.62), arrowprops={"arrowstyle": "-", "color": TEAL, "linewidth": 5})
-    axes.text(3.9, 0.3, "a reader sees: nothing (killed here, nothing has happened)", ha="center", color=SOFT, fontsize=8)
+    axes.text(
+        3.9, 0.3, "a reader sees: nothing (killed here, nothing has happened)", ha="center", color=SOFT, fontsize=8
+    )
     axes.text(8.8, 0.3, "a reader sees: all of it", ha="center", color=TEAL, fontsize=8)
     save(figure, "commit", 32)
 

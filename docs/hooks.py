@@ -89,9 +89,7 @@ def run_file_page() -> str:
                 rows(nested, f"{prefix}{name}.")
                 continue
             default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-            lines.append(
-                f"| `{prefix}{name}` | {_values(field.annotation)} | {default} | {field.description or ''} |"
-            )
+            lines.append(f"| `{prefix}{name}` | {_values(field.annotation)} | {default} | {field.description or ''} |")
 
     rows(RunConfig, "")
     return "\n".join(lines) + "\n"
@@ -123,8 +121,10 @@ def _values(annotation: Any) -> str:
         return ", ".join(f"`{v}`" for v in typing.get_args(annotation))
     if typing.get_origin(annotation) is tuple:
         members = [a for a in typing.get_args(annotation) if a is not Ellipsis]
-        return f"list of {_values(members[0])}" if Ellipsis in typing.get_args(annotation) else (
-            f"{len(members)} of {_values(members[0])}"
+        return (
+            f"list of {_values(members[0])}"
+            if Ellipsis in typing.get_args(annotation)
+            else (f"{len(members)} of {_values(members[0])}")
         )
     if typing.get_origin(annotation) is dict:
         return "mapping"
@@ -135,7 +135,11 @@ def _values(annotation: Any) -> str:
 def benchmark_pages() -> tuple[str, str]:
     """Pages on accuracy and on speed: the sections of benchmarks/README.md, as measured."""
     path = ROOT / "benchmarks" / "README.md"
-    accuracy = ["# Accuracy", "", "Measured, not believed; the benchmarks that print these tables are in `benchmarks/`."]
+    accuracy = [
+        "# Accuracy",
+        "",
+        "Measured, not believed; the benchmarks that print these tables are in `benchmarks/`.",
+    ]
     speed = ["# Speed", "", "Measured by the scripts in `benchmarks/`; `make benchmark` runs them on your machine."]
     if not path.exists():
         note = ["", "No tables have been recorded yet: run `make benchmark`."]

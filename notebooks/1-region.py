@@ -123,8 +123,6 @@ plt.show()
 # %%
 from sarcube.cube.export import CogOptions, write_cogs
 
-items = write_cogs(
-    sarcube.mosaic(cube[["VV", "VH"]]), simulated.data_folder() / "mosaics", CogOptions(overwrite=True)
-)
+items = write_cogs(sarcube.mosaic(cube[["VV", "VH"]]), simulated.data_folder() / "mosaics", CogOptions(overwrite=True))
 for item in items:
     print(item.id, *item.assets)

@@ -148,4 +148,6 @@ with rasterio.open(last) as source:
     )  # fmt: skip
 felled = (truth == covers.index("clearcut")) & np.isfinite(ratio.values)
 elsewhere = (truth != covers.index("clearcut")) & np.isfinite(ratio.values)
-print(f"found {float(cut.values[felled].mean()):.1%} of the cut; false alarms elsewhere {cut.values[elsewhere].mean():.2%}")
+print(
+    f"found {float(cut.values[felled].mean()):.1%} of the cut; false alarms elsewhere {cut.values[elsewhere].mean():.2%}"
+)

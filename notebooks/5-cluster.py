@@ -51,7 +51,9 @@ print("profiles here:", ", ".join(sorted(known_profiles())))
 plan = sarcube.plan(run_file)
 hours = plan.totals.cpu_s / 3600
 print(f"{len(plan.tasks)} tasks to do; about {plan.totals.cpu_s:.0f} s of one core")
-print(f"here: nothing; on Fargate: {hours * fargate.usd_per_core_hour:.4f} USD, plus the minute that workers take to start")
+print(
+    f"here: nothing; on Fargate: {hours * fargate.usd_per_core_hour:.4f} USD, plus the minute that workers take to start"
+)
 
 # %% [markdown]
 # For a continent the same sum, with the seconds per acquisition that your own runs measured:

@@ -28,7 +28,9 @@ def execute(name: str, folder: Path = HERE) -> Any:
     """Run a notebook top to bottom; raises nbclient's CellExecutionError where a cell fails."""
     notebook = jupytext.read(HERE / f"{name}.py")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    NotebookClient(notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
     return notebook
 
 

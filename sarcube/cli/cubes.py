@@ -61,7 +61,7 @@ def _facts(cube: xr.Dataset) -> dict[str, Any]:
     }
 
 
-def cube(  # noqa: PLR0917
+def cube(
     store: str = _STORE,
     out: Path = typer.Option(None, "--out", "-o", help="write it: .zarr, .nc, or a folder for COGs; none: describe it"),
     bbox: str = _BBOX,
@@ -91,7 +91,7 @@ def cube(  # noqa: PLR0917
             typer.echo(f"written to {out}")
 
 
-def mosaic(  # noqa: PLR0917
+def mosaic(
     store: str = _STORE,
     out: Path = typer.Option(Path("mosaics"), "--out", "-o", help="folder for the COGs and their STAC items"),
     bbox: str = _BBOX,

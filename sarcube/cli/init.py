@@ -11,7 +11,9 @@ import typer
 def init(
     path: Path = typer.Argument(Path("run.yaml"), help="run file to write"),
     place: str = typer.Option(None, "--place", help="west,south,east,north or longitude,latitude; asked for if absent"),
-    dates: str = typer.Option(None, "--dates", help='"2024", "2024-05" or "2024-05-01,2024-05-31"; asked for if absent'),
+    dates: str = typer.Option(
+        None, "--dates", help='"2024", "2024-05" or "2024-05-01,2024-05-31"; asked for if absent'
+    ),
     source: str = typer.Option(None, "--source", help="asf, cdse, or a folder of SAFEs; asked for if absent"),
     orbits: str = typer.Option(None, "--orbits", help="folder of orbit files"),
     dem: str = typer.Option(None, "--dem", help="DEM with heights above the ellipsoid; none: Copernicus GLO-30"),
@@ -33,7 +35,9 @@ def init(
     else:
         options = RunFileOptions(
             bbox=parse_place(_asked(place, "Where? (west,south,east,north or longitude,latitude)", "--place")),
-            dates=parse_days(_asked(dates, "When? (2024, 2024-05 or 2024-05-01,2024-05-31; empty: all)", "--dates", "")),
+            dates=parse_days(
+                _asked(dates, "When? (2024, 2024-05 or 2024-05-01,2024-05-31; empty: all)", "--dates", "")
+            ),
             source=_asked(source, "Scenes from? (asf, cdse or a folder)", "--source", "asf"),
             orbits=orbits,
             dem=dem,

@@ -14,7 +14,7 @@ def _names(name: str) -> tuple[str, str]:
     return f"--{name.replace('_', '-')}", f"--{name}"
 
 
-def scene(  # noqa: PLR0917
+def scene(
     scene: str = typer.Option(..., "--scene", help="scene (SLC product) name"),
     burst_id_list: list[str] = typer.Option(
         [], *_names("burst_id_list"), help="burst IDs, one or more, or a .txt file; none: all of the scene"

@@ -29,7 +29,7 @@ def doctor(as_json: bool = JSON) -> None:
     raise typer.Exit(0 if all(check.ok is not False for check in checks) else 2)
 
 
-def simulate(  # noqa: PLR0917
+def simulate(
     directory: Path = typer.Argument(..., help="folder to fill; must not hold an archive"),
     template: list[Path] = typer.Option([], "--template", help="real SAFE (without samples) to fill; once per date"),
     dem: Path = typer.Option(None, "--dem", help="heights above the ellipsoid; none: fractal terrain"),

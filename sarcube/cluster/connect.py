@@ -141,7 +141,7 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "host": "127.0.0.1",
         **profile.options,
     }
-    with dask.config.set(settings):
+    with dask.config.set(settings), _quiet("distributed"):
         make: Any = LocalCluster  # untyped in distributed
         try:
             cluster = make(**options)
@@ -149,6 +149,18 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
             raise ClusterError(f"the local cluster does not start: {error}; see `sarcube doctor`") from error
         with cluster, _client(cluster) as client:
             yield client
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Production tells of lost workers itself; Dask's own messages would tear the progress display apart."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _client(target: Any, **options: Any) -> Client:

@@ -17,7 +17,7 @@ from typing import Any
 import rasterio
 from rasterio.errors import RasterioIOError
 
-_KEPT = 64
+_KEPT = 4
 _BLOCK_CACHE_MB = 64
 _thread = threading.local()
 

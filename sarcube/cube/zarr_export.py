@@ -139,7 +139,7 @@ def _lay_out(cube: xr.Dataset, target: Any, options: ZarrOptions, counts: tuple[
             for (a, n), c in zip(variable.sizes.items(), chunk, strict=True)
         ]
         # What unwritten pixels read as. For the mask not CF's _FillValue, which would turn it into floats.
-        fill = {"fill_value": 255} if variable.dtype == np.uint8 else {}
+        fill: dict[str, float] = {"fill_value": 255} if variable.dtype == np.uint8 else {}
         fill |= {"_FillValue": np.nan} if variable.dtype.kind == "f" else {}
         encoding[str(name)] = {
             "chunks": tuple(chunk), "shards": tuple(shard), **fill,

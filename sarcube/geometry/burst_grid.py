@@ -56,9 +56,7 @@ def unwrap_ring(ring: Ring) -> NDArray[np.float64]:
     """The ring as (n, 2) longitudes and latitudes without a jump at the antimeridian: it may run beyond 180."""
     points = np.array(ring, np.float64)
     if points.ndim != 2 or points.shape[0] < 3 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise GridError(
-            "a footprint needs at least three finite (longitude, latitude) points; check the annotation"
-        )
+        raise GridError("a footprint needs at least three finite (longitude, latitude) points; check the annotation")
     step = np.diff(points[:, 0])
     points[1:, 0] -= np.cumsum(np.round(step / 360.0)) * 360.0
     low = points[:, 0].min()
@@ -81,9 +79,7 @@ def ring_centre(ring: Ring) -> tuple[float, float]:
     return float(wrap_longitude(0.5 * (low[0] + high[0]))), float(0.5 * (low[1] + high[1]))
 
 
-def footprint_grid(
-    footprint: Ring, epsg: int | None = None, resolution: float = 20.0, margin: float = 0.0
-) -> GeoGrid:
+def footprint_grid(footprint: Ring, epsg: int | None = None, resolution: float = 20.0, margin: float = 0.0) -> GeoGrid:
     """The snapped grid that holds a footprint.
 
     Parameters

@@ -51,9 +51,7 @@ def ecef_to_geodetic_point(x: float, y: float, z: float) -> tuple[float, float, 
 
 
 @njit(cache=True, nogil=True)
-def _to_ecef(
-    lon: NDArray[np.float64], lat: NDArray[np.float64], h: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _to_ecef(lon: NDArray[np.float64], lat: NDArray[np.float64], h: NDArray[np.float64]) -> NDArray[np.float64]:
     out = np.empty((lon.size, 3))
     for i in range(lon.size):
         x, y, z = geodetic_to_ecef_point(math.radians(lon[i]), math.radians(lat[i]), h[i])

@@ -59,9 +59,7 @@ def _start(model: OrbitModel) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _xyz_range(
-    model: OrbitModel, xyz: NDArray[np.float64], out: NDArray[np.float64], begin: int, end: int
-) -> None:
+def _xyz_range(model: OrbitModel, xyz: NDArray[np.float64], out: NDArray[np.float64], begin: int, end: int) -> None:
     guess = _start(model)
     for k in range(begin, end):
         t, r = geo2rdr_point(model, xyz[k, 0], xyz[k, 1], xyz[k, 2], guess)
@@ -83,9 +81,7 @@ def _xyz_parallel(model: OrbitModel, xyz: NDArray[np.float64], out: NDArray[np.f
 
 
 @njit(cache=True, nogil=True)
-def _lonlat_range(
-    model: OrbitModel, llh: NDArray[np.float64], out: NDArray[np.float64], begin: int, end: int
-) -> None:
+def _lonlat_range(model: OrbitModel, llh: NDArray[np.float64], out: NDArray[np.float64], begin: int, end: int) -> None:
     guess = _start(model)
     for k in range(begin, end):
         x, y, z = geodetic_to_ecef_point(math.radians(llh[0, k]), math.radians(llh[1, k]), llh[2, k])
@@ -107,9 +103,7 @@ def _lonlat_parallel(model: OrbitModel, llh: NDArray[np.float64], out: NDArray[n
         _lonlat_range(model, llh, out, c * _CHUNK, min((c + 1) * _CHUNK, llh.shape[1]))
 
 
-def geo2rdr(
-    orbit: Orbit, xyz: ArrayLike, *, parallel: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def geo2rdr(orbit: Orbit, xyz: ArrayLike, *, parallel: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Zero-Doppler time and slant range of ECEF points.
 
     Parameters

@@ -90,9 +90,7 @@ def cell_pixels(grid: GeoGrid) -> int:
     return max(2, int(_CELL_METRES / metres))
 
 
-def lattice_lonlat(
-    grid: GeoGrid, cell: int, margin: float
-) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+def lattice_lonlat(grid: GeoGrid, cell: int, margin: float) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Lattice nodes half a cell apart: (origin in pixels, longitudes, latitudes), arrays (node rows, columns)."""
     origin = -float(margin)
     rows = 2 * math.ceil((grid.height + 2 * margin) / cell) + 1
@@ -261,9 +259,7 @@ def locate_row(
 
 
 @njit(cache=True, nogil=True)
-def ground_point(
-    lookup: GroundLookup, row: float, column: float
-) -> tuple[float, float, float, float, float, float]:
+def ground_point(lookup: GroundLookup, row: float, column: float) -> tuple[float, float, float, float, float, float]:
     """ECEF of the point on the ellipsoid (m) and the unit normal there; position at h = point + h * normal."""
     c = lookup.coefficients
     inv = 1.0 / lookup.cell

@@ -196,7 +196,7 @@ class _Builder:
         self.tasks: list[Task] = []
         self.done: list[str] = []
         self.bursts: list[BurstSummary] = []
-        self._estimates: dict[tuple[str, int, int], Estimate] = {}
+        self._estimates: dict[tuple[str, int, int, int], Estimate] = {}
         self._grids: dict[str, GeoGrid | SarcubeError | None] = {}
         self._begun: set[str] = set()
 
@@ -283,10 +283,10 @@ class _Builder:
             )
             self.tasks.append(task)
             after = task.key if not has_static else None
-        expected = self._estimate("rtc", grid)
         for i, (unit, start, exists) in enumerate(to_do):
             if i not in bad:
                 reason = "item exists: made again" if exists else "no item"
+                expected = self._estimate("rtc", grid, getattr(unit, "size_bytes", 0))
                 self.tasks.append(Task("rtc", burst_id, start, (unit,), grid, reason, after, expected, rank, exists))
         self.done.extend(done)
         return len(done), len(to_do) - (len(bad) if not static_only else 0)
@@ -310,10 +310,10 @@ class _Builder:
                 to_do.append((unit, start, there))
         return to_do, done
 
-    def _estimate(self, kind: str, grid: GeoGrid) -> Estimate:
-        key = (kind, grid.width, grid.height)
+    def _estimate(self, kind: str, grid: GeoGrid, samples: int = 0) -> Estimate:
+        key = (kind, grid.width, grid.height, samples)
         if key not in self._estimates:
-            self._estimates[key] = estimate(self.rates[kind], grid)
+            self._estimates[key] = estimate(self.rates[kind], grid, samples)
         return self._estimates[key]
 
 

@@ -44,9 +44,11 @@ def table(plan: Plan) -> str:
     if plan.tasks:
         grid = Table(box=None, pad_edge=False)
         for name in ("burst", "date", "what", "why", "scene", "memory", "CPU"):
-            whole = name != "scene"
             grid.add_column(
-                name, justify="right" if name in ("memory", "CPU") else "left", no_wrap=True, ratio=None if whole else 1
+                name,
+                justify="right" if name in ("memory", "CPU") else "left",
+                no_wrap=True,
+                max_width=44 if name == "scene" else None,
             )
         for task in islice(plan.tasks, _ROWS):
             grid.add_row(*_row(task))

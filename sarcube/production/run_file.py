@@ -152,7 +152,7 @@ def run_file_text(options: RunFileOptions) -> str:
         [
             "# What to make, and of what. Look before you run: sarcube plan <this file>",
             "",
-            "# west, south, east, north in degrees; or geojson: area.geojson, or wkt: \"POLYGON ((...))\"",
+            '# west, south, east, north in degrees; or geojson: area.geojson, or wkt: "POLYGON ((...))"',
             f"aoi: {{bbox: [{west:g}, {south:g}, {east:g}, {north:g}]}}",
             f"{dates:<40}# both included; without it all that the source has",
             "",
@@ -162,7 +162,7 @@ def run_file_text(options: RunFileOptions) -> str:
             "",
             *_dem(options),
             "",
-            "# One burst ID has one grid for ever. auto: UTM, or polar stereographic beyond 75 degrees; or an EPSG code",
+            "# One burst ID has one grid for ever. auto: UTM, polar stereographic beyond 75 degrees; or an EPSG code",
             "grid: {resolution: 20, crs: auto}",
             "",
             f"store: {options.store:<33}# or s3://bucket/prefix",
@@ -171,7 +171,8 @@ def run_file_text(options: RunFileOptions) -> str:
             "# engine: native                       # or isce3, where installed (sarcube doctor)",
             "# backscatter: gamma0                  # gamma0 | sigma0 | beta0",
             "# polarizations: auto                  # or a list: [VV, VH]",
-            "# corrections: {thermal_noise: true, bistatic_delay: true, static_troposphere: true, shadow_masking: true}",
+            "# corrections: {thermal_noise: true, bistatic_delay: true, static_troposphere: true,",
+            "#               shadow_masking: true}",
             "# geometry: reuse                      # reuse static geometry for further dates | exact",
             "# product: RTC_S1                      # RTC_S1_STATIC: only the static layers",
             "# cluster: local                       # a profile's name, or tcp://scheduler:8786",
@@ -183,7 +184,9 @@ def run_file_text(options: RunFileOptions) -> str:
 
 
 def _source(options: RunFileOptions) -> Sequence[str]:
-    kinds = "# local (path) | asf | cdse | stac (url, collection); may narrow: orbit_direction, relative_orbits, burst_ids"
+    kinds = (
+        "# local (path) | asf | cdse | stac (url, collection); may narrow: orbit_direction, relative_orbits, burst_ids"
+    )
     if options.source in REMOTE:
         return [kinds, f"source: {{kind: {options.source}}}"]
     return [kinds, f"source: {{kind: local, path: {_quoted(options.source)}}}"]
@@ -195,7 +198,10 @@ def _orbits(options: RunFileOptions) -> Sequence[str]:
         return [comment, f"orbits: {{path: {_quoted(options.orbits)}}}"]
     if options.source in REMOTE:
         return [comment, "orbits: {kind: aws}"]
-    return [comment, "# orbits: {path: ./orbits}              # none: the orbit of the annotation, and the items say so"]
+    return [
+        comment,
+        "# orbits: {path: ./orbits}              # none: the orbit of the annotation, and the items say so",
+    ]
 
 
 def _dem(options: RunFileOptions) -> Sequence[str]:

@@ -18,6 +18,7 @@ from sarcube.products.store import ObjectInfo, checked_key, checked_prefix
 _TEMPORARY = ".part"
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
+_NOT_KNOWN = (errno.EPERM, errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
 class LocalStore:
@@ -65,6 +66,13 @@ class LocalStore:
     def create_bytes(self, key: str, data: bytes | memoryview) -> None:
         if self.exists(key):  # spares the writing; the link below is what decides
             raise StoreConflictError(f"{self.path(key)} exists already")
+        target = self.path(key)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if _create_nameless(target, data):
+                return
+        except OSError as error:
+            _fail("write", target, error)
         self._place(key, lambda file: file.write(data), _rename_new)
 
     def upload(self, path: str | Path, key: str) -> None:
@@ -146,6 +154,36 @@ def _hidden(name: str) -> bool:
     return name.startswith(".")
 
 
+def _create_nameless(target: Path, data: bytes | memoryview) -> bool:
+    """Write a file that has no name until it is complete: a killed writer leaves nothing behind at all.
+
+    False where system or file system do not know such files (they are Linux's); then nothing has been done.
+    """
+    flag = getattr(os, "O_TMPFILE", None)
+    if flag is None:
+        return False
+    try:
+        handle = os.open(target.parent, flag | os.O_WRONLY, 0o666)
+    except OSError as error:
+        if error.errno in _NOT_KNOWN:
+            return False
+        raise
+    with open(handle, "wb") as file:  # noqa: PTH123
+        file.write(data)
+        file.flush()
+        os.fsync(handle)
+        try:
+            os.link(f"/proc/self/fd/{handle}", target, follow_symlinks=True)
+        except FileExistsError:
+            raise StoreConflictError(f"{target} exists already") from None
+        except OSError as error:
+            if error.errno in (*_NOT_KNOWN, errno.ENOENT):  # no /proc in this container
+                return False
+            raise
+    _sync_folder(target.parent)
+    return True
+
+
 def _rename_new(part: Path, target: Path) -> None:
     """Give `part` its final name unless that is taken."""
     try:
@@ -154,7 +192,7 @@ def _rename_new(part: Path, target: Path) -> None:
     except FileExistsError:
         raise StoreConflictError(f"{target} exists already") from None
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EINVAL):
+        if error.errno not in _NOT_KNOWN:
             raise
     _rename_noreplace(part, target)  # file systems without hard links (exFAT, some FUSE mounts)
 

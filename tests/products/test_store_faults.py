@@ -239,6 +239,26 @@ def test_create_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_killed_creator_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "from sarcube.products.local_store import LocalStore\n"
+        f"store = LocalStore({str(tmp_path)!r})\n"
+        "for n in range(10**6):\n"
+        "    store.create_bytes(f'object{n}', b'x' * 20_000_000)\n"
+        "    print('written', flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=_ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert all(path.stat().st_size == 20_000_000 for path in tmp_path.iterdir())
+    if local_store._create_nameless(tmp_path / "probe", b""):
+        assert all(path.name.startswith(("object", "probe")) for path in tmp_path.iterdir())
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -139,3 +139,30 @@ def test_an_aoi_elsewhere_is_refused_and_leaves_nothing(tmp_path) -> None:
         with pytest.raises(ConfigError, match="aoi"):
             simulate(tmp_path / "a", SimulationOptions(dates=DAY, aoi=(20.0, 10.0, 20.1, 10.1), crop=crop))
         assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("place", "epsg"), [((179.999, -16.5), 32760), ((-60.0, -77.0), 3031), ((20.0, 79.5), 3413)])
+def test_archives_across_the_antimeridian_and_near_the_poles(tmp_path, place: tuple[float, float], epsg: int) -> None:
+    import rasterio
+
+    from sarcube.geometry.burst_grid import footprint_grid
+    from sarcube.sentinel1.burst import read_bursts
+    from sarcube.sentinel1.safe import open_safe
+    from sarcube.simulate.archive import simulate
+
+    options = SimulationOptions(
+        dates=DAY, center=place, swaths=("IW1",), bursts=1, burst_size=(64, 1200), truth="constant", relief=20,
+    )  # fmt: skip
+    archive = simulate(tmp_path / "a", options)
+    west, south, east, north = archive.bbox
+    assert south < place[1] < north
+    assert west < place[0] < east
+    assert east - west < 1.5
+    burst = read_bursts(open_safe(archive.scenes[0]))[0]
+    grid = footprint_grid(burst.footprint)
+    # UTM zones meet at 180 degrees: either side's may be the middle's.
+    assert {archive.epsg, grid.epsg} <= ({32701, 32760} if epsg == 32760 else {epsg})
+    with rasterio.open(archive.dem) as dem:
+        if dem.crs.to_epsg() == grid.epsg:
+            assert dem.bounds.left < grid.left and dem.bounds.right > grid.right
+            assert dem.bounds.bottom < grid.bottom and dem.bounds.top > grid.top

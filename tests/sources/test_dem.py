@@ -251,3 +251,52 @@ def test_morocco_covers_its_burst(shared_data: Path) -> None:
     dem = load_dem(ellipsoid(path), (-8.80, 31.562, -7.88, 31.87))
     assert not np.isnan(dem.heights).any()
     assert 100 < dem.heights.min() < dem.heights.max() < 1500
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326+3855", "EPSG:4979", "EPSG:9518", "OGC:CRS84"])
+def test_longitude_and_latitude_by_other_names(tmp_path: Path, crs: str) -> None:
+    path = write(tmp_path / "dem.tif", ramp(100, 100, 10.0, 46.0, 0.01), 10.0, 46.0, 0.01, crs=crs)
+    dem = load_dem(ellipsoid(path), (10.2, 45.2, 10.8, 45.8))
+    assert dem.epsg == 4326 and dem.dx == pytest.approx(0.01)
+    lon, lat = places(dem)
+    assert np.abs(dem.heights - (100 * lon + 10 * lat)).max() < 1e-3
+
+
+def test_a_compound_projected_crs_is_its_horizontal_part(tmp_path: Path) -> None:
+    values = np.arange(250_000, dtype=np.float32).reshape(500, 500)
+    path = write(tmp_path / "dem.tif", values, 500_000.0, 5_100_000.0, 100.0, crs="EPSG:32633+3855")
+    dem = load_dem(ellipsoid(path), (15.2, 45.7, 15.4, 45.9))
+    assert dem.epsg == 32633 and dem.dx == 100.0
+
+
+def test_rasters_that_are_not_north_up_or_on_another_datum_are_warped(tmp_path: Path) -> None:
+    from affine import Affine
+
+    heights = ramp(200, 200, 10.0, 46.0, 0.005)
+    bounds = (10.3, 45.3, 10.7, 45.7)
+    upside_down = tmp_path / "south_up.tif"
+    rotated = tmp_path / "rotated.tif"
+    turn = (
+        Affine.translation(10.5, 45.5)
+        @ Affine.rotation(30)
+        @ Affine.scale(0.005, -0.005)
+        @ Affine.translation(-150, -150)
+    )
+    cols, rows = np.meshgrid(np.arange(300) + 0.5, np.arange(300) + 0.5)
+    x, y = turn @ (cols, rows)
+    for path, values, transform in (
+        (upside_down, heights[::-1], Affine(0.005, 0, 10.0, 0, 0.005, 45.0)),
+        (rotated, (100 * x + 10 * y).astype(np.float32), turn),
+    ):
+        with rasterio.open(
+            path, "w", driver="GTiff", width=values.shape[1], height=values.shape[0], count=1, dtype="float32",
+            crs="EPSG:4326", transform=transform,
+        ) as target:  # fmt: skip
+            target.write(values, 1)
+    nad83 = write(tmp_path / "nad83.tif", heights, 10.0, 46.0, 0.005, crs="EPSG:4269")
+    for path in (str(upside_down), str(rotated), nad83):
+        dem = load_dem(ellipsoid(path), bounds)
+        lon, lat = places(dem)
+        inside = (lon > 10.3) & (lon < 10.7) & (lat > 45.3) & (lat < 45.7)
+        assert dem.epsg == 4326 and inside.sum() > 1000
+        assert np.abs(dem.heights - (100 * lon + 10 * lat))[inside].max() < 0.05

@@ -107,7 +107,7 @@ def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Itera
 
 def _warped(href: str, layer: str, place: tuple[int, int, int], resolution: float) -> NDArray[np.float32]:
     bounds = tile_bounds(*place)
-    west, south, _, north = tile_lonlat(*place)
+    _, south, _, north = tile_lonlat(*place)
     shrink = math.cos(math.radians((south + north) / 2))  # of Web Mercator metres
     pixel = (bounds[2] - bounds[0]) / TILE * max(shrink, 0.01)
     if layer == "mask":

@@ -78,9 +78,11 @@ class SlippyMap {
   }
 
   position({ tiles }) {
+    // Whole pixels, or seams show between tiles.
+    const left = Math.round(this.width / 2 - this.x * this.scale), top = Math.round(this.height / 2 - this.y * this.scale);
     for (const tile of tiles.values()) {
       if (tile.z !== this.zoom) { tile.image.remove(); continue; }
-      tile.image.style.transform = `translate(${tile.x * TILE - this.x * this.scale + this.width / 2}px, ${tile.y * TILE - this.y * this.scale + this.height / 2}px)`;
+      tile.image.style.transform = `translate(${tile.x * TILE + left}px, ${tile.y * TILE + top}px)`;
     }
   }
 
