@@ -173,7 +173,9 @@ def _create_nameless(target: Path, data: bytes | memoryview) -> bool:
         file.flush()
         os.fsync(handle)
         try:
-            os.link(f"/proc/self/fd/{handle}", target, follow_symlinks=True)
+            # A descriptor for the source's folder, needless beside an absolute path, makes Python call linkat,
+            # which follows /proc's link; plain link would try to link that link itself.
+            os.link(f"/proc/self/fd/{handle}", target, src_dir_fd=handle, follow_symlinks=True)
         except FileExistsError:
             raise StoreConflictError(f"{target} exists already") from None
         except OSError as error:

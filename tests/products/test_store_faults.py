@@ -226,7 +226,7 @@ def test_of_many_processes_one_creates(tmp_path: Path) -> None:
 
 
 def test_create_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(source: Path, target: Path) -> None:
+    def no_links(source: Path, target: Path, **how: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(local_store.os, "link", no_links)
