@@ -1,4 +1,8 @@
-"""Map tiles in Web Mercator from the COGs of one pass, and values at a place."""
+"""Map tiles in Web Mercator from the COGs of one pass, and values at a place.
+
+Tiles are read and merged by rio-tiler, the library that titiler serves tiles with; the server around it is ours,
+so that nothing but one small process runs and nothing but this machine can reach it.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +15,25 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from morecantile import Tile
 from numpy.typing import NDArray
 from pyproj import Transformer
-from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.transform import from_bounds
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
+from rio_tiler.constants import WEB_MERCATOR_TMS
+from rio_tiler.errors import EmptyMosaicError, RioTilerError
+from rio_tiler.io import Reader
+from rio_tiler.models import ImageData
+from rio_tiler.mosaic import mosaic_reader
 
 from sarcube.cube.acquisition import Acquisition
 from sarcube.cube.handles import gdal_options, open_raster
-from sarcube.cube.viewer.passes import Bounds, Content, at_place
+from sarcube.cube.viewer.passes import Content, at_place
 from sarcube.errors import CubeError
 from sarcube.products.layers import POLARIZATIONS
 
 TILE = 256  # pixels
-EARTH = math.pi * 6_378_137.0  # metres; half the width of the Web Mercator world
+_EQUATOR = 2 * math.pi * 6_378_137.0  # metres; the width of the Web Mercator world
 _MASK_COLOURS = {0: (70, 140, 90, 70), 1: (30, 30, 40, 230), 2: (214, 120, 40, 230), 3: (150, 30, 60, 230)}
 _MAX_LOOKS = 60.0
 
@@ -41,22 +48,6 @@ class Stretch:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
             raise CubeError(f"a stretch goes from low to high decibels, not from {self.low} to {self.high}")
-
-
-def tile_bounds(z: int, x: int, y: int) -> Bounds:
-    """Left, bottom, right, top of a tile in metres of EPSG:3857."""
-    side = 2 * EARTH / 2**z
-    left, top = -EARTH + x * side, EARTH - y * side
-    return left, top - side, left + side, top
-
-
-def tile_lonlat(z: int, x: int, y: int) -> Bounds:
-    """West, south, east, north of a tile in degrees."""
-
-    def latitude(row: int) -> float:
-        return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / 2**z))))
-
-    return x / 2**z * 360 - 180, latitude(y + 1), (x + 1) / 2**z * 360 - 180, latitude(y)
 
 
 def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, int], stretch: Stretch) -> bytes:
@@ -84,20 +75,27 @@ def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, 
 
 def _merged(content: Content, step: int, layer: str, place: tuple[int, int, int]) -> NDArray[np.float32]:
     """First valid of all bursts of the pass that touch the tile, float32 with NaN."""
-    out = np.full((TILE, TILE), np.nan, np.float32)
-    for acquisition in _touching(content, step, place):
-        file = acquisition.files.get(layer)
-        if file is None:
-            continue
-        missing = np.isnan(out)
-        if not missing.any():
-            break
-        np.copyto(out, _warped(file.href, layer, place, file.grid.resolution), where=missing)
-    return out
+    z, x, y = place
+    files = [a.files[layer] for a in _touching(content, step, place) if layer in a.files]
+
+    if not files:
+        return np.full((TILE, TILE), np.nan, np.float32)
+
+    def read(file: Any) -> ImageData:
+        return _read(file.href, layer, place, file.grid.resolution)
+
+    try:
+        image, _ = mosaic_reader(files, read, threads=0)
+    except EmptyMosaicError:  # near by, and not within
+        return np.full((TILE, TILE), np.nan, np.float32)
+    except (RasterioError, RioTilerError) as error:
+        raise CubeError(f"tile {z}/{x}/{y} of {layer} cannot be read: {error}") from error
+    return np.asarray(image.array[0].astype(np.float32).filled(np.nan))
 
 
 def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Iterator[Acquisition]:
-    west, south, east, north = tile_lonlat(*place)
+    z, x, y = place
+    west, south, east, north = WEB_MERCATOR_TMS.bounds(Tile(x, y, z))
     for acquisition in content.steps[step].acquisitions:
         left, bottom, right, top = content.bounds[acquisition.id]
         across = any(left <= east + turn and west + turn <= right for turn in (0, 360, -360))
@@ -105,33 +103,22 @@ def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Itera
             yield acquisition
 
 
-def _warped(href: str, layer: str, place: tuple[int, int, int], resolution: float) -> NDArray[np.float32]:
-    bounds = tile_bounds(*place)
-    _, south, _, north = tile_lonlat(*place)
-    shrink = math.cos(math.radians((south + north) / 2))  # of Web Mercator metres
-    pixel = (bounds[2] - bounds[0]) / TILE * max(shrink, 0.01)
-    if layer == "mask":
-        resampling = Resampling.nearest
-    else:
-        # Means of linear power where pixels are smaller than the screen's; the pixels themselves where larger.
-        resampling = Resampling.average if pixel > resolution else Resampling.nearest
-    try:
-        with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
-            options = {
-                "crs": "EPSG:3857",
-                "transform": from_bounds(*bounds, TILE, TILE),
-                "width": TILE,
-                "height": TILE,
-                "resampling": resampling,
-                "nodata": 255 if layer == "mask" else float("nan"),
-            }
-            with WarpedVRT(dataset, **options) as vrt:
-                values = vrt.read(1).astype(np.float32)
-    except RasterioError as error:
-        raise CubeError(f"{href} cannot be read: {error}") from error
-    if layer == "mask":
-        values[values == 255] = np.nan
-    return np.asarray(values, np.float32)
+def _read(href: str, layer: str, place: tuple[int, int, int], resolution: float) -> ImageData:
+    z, x, y = place
+    # Means of linear power where pixels are smaller than the screen's; the pixels themselves where larger.
+    pixel = _EQUATOR / 2**z / TILE * _shrink(place)
+    method = "average" if layer != "mask" and pixel > resolution else "nearest"
+    with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
+        reader = Reader(None, dataset=dataset)
+        options: Any = {"resampling_method": method, "reproject_method": method}
+        return reader.tile(x, y, z, tilesize=TILE, **options)
+
+
+def _shrink(place: tuple[int, int, int]) -> float:
+    """Of a Web Mercator metre, at the middle of the tile."""
+    z, x, y = place
+    _, south, _, north = WEB_MERCATOR_TMS.bounds(Tile(x, y, z))
+    return max(math.cos(math.radians((south + north) / 2)), 0.01)
 
 
 def _coloured(layer: str, bands: dict[str, NDArray[np.float32]], stretch: Stretch) -> NDArray[np.uint8]:
