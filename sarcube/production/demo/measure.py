@@ -10,6 +10,7 @@ import numpy as np
 import rasterio
 import xarray as xr
 from numpy.typing import NDArray
+from pyproj import Transformer
 from scipy.ndimage import uniform_filter
 
 from sarcube.cube.grid_of import grid_of
@@ -160,8 +161,18 @@ def measure(archive: Archive, cube: xr.Dataset, bursts: xr.Dataset) -> Measured:
     gaps = sum(
         int((~np.isfinite(cube[p].values) & (cube["mask"].values % 2 == 0)).sum()) for p in archive.polarizations
     )
-    outside = int((cube["mask"].values == 255).sum())
+    outside = int(((cube["mask"].values == 255) & _inside(archive.bbox, grid_of(cube))).sum())
     return Measured(tuple(errors), _changes(archive, cube, truth), _seam(bursts, archive), gaps + outside)
+
+
+def _inside(bbox: tuple[float, float, float, float], grid: GeoGrid) -> NDArray[np.bool_]:
+    """Pixels whose centre lies in the bbox: a rectangle of degrees is a little askew in the cube's, and smaller."""
+    to_degrees = Transformer.from_crs(grid.epsg, 4326, always_xy=True)
+    x, y = np.meshgrid(grid.x(), grid.y())
+    lon, lat = to_degrees.transform(x, y)
+    west, south, east, north = bbox
+    inside: NDArray[np.bool_] = ((lon - west) % 360 <= east - west) & (lat >= south) & (lat <= north)
+    return inside
 
 
 def _changes(archive: Archive, cube: xr.Dataset, truth: Truth) -> tuple[Change, ...]:
