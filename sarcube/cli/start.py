@@ -42,7 +42,6 @@ def simulate(
     polarizations: str = typer.Option("VV,VH", "--polarizations", help="VV,VH or HH,HV or one"),
     aoi: str = typer.Option(None, "--aoi", help="west,south,east,north: only this part gets an echo"),
     crop: bool = typer.Option(False, "--crop", help="narrow the swaths to the AOI (small files; own orbit)"),
-    extend_dem: bool = typer.Option(False, "--extend-dem", help="continue a DEM that is too small from its edge"),
     truth: str = typer.Option("demo", "--truth", help="demo, checkerboard or constant"),
     relief: float = typer.Option(110.0, "--relief", help="fractal terrain: standard deviation, metres"),
     no_noise: bool = typer.Option(False, "--no-noise", help="no thermal noise in the echo"),
@@ -82,7 +81,6 @@ def simulate(
         dem=dem,
         aoi=bounding_box(aoi),
         crop=crop,
-        extend_dem=extend_dem,
         truth=truth,  # type: ignore[arg-type]
         relief=relief,
         noise=not no_noise,
@@ -98,7 +96,7 @@ def simulate(
     for path, what in (
         (archive.scenes[0].parent, "scenes"),
         (archive.orbits, "orbit files"),
-        (archive.dem, "DEM, heights above the ellipsoid"),
+        (archive.dem, f"DEM, heights above the ellipsoid: {archive.terrain}"),
         (archive.truth, "the known truth"),
     ):
         typer.echo(f"   {path}  {what}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sarcube.geometry.orbit import Orbit
 
@@ -42,7 +43,7 @@ class OrbitFileName:
         return f"{self.platform}_OPER_AUX_{self.kind}_OPOD_{created}_V{start}_{stop}"
 
 
-def eof_text(name: OrbitFileName, orbit: Orbit, absolute_orbit: int) -> str:
+def eof_text(name: OrbitFileName, orbit: Orbit, absolute_orbit: int | NDArray[np.int64]) -> str:
     """The EOF file's XML.
 
     Parameters
@@ -50,13 +51,19 @@ def eof_text(name: OrbitFileName, orbit: Orbit, absolute_orbit: int) -> str:
     name : OrbitFileName
     orbit : Orbit
         Earth-fixed state vectors, written to the micrometre; times to the microsecond, UTC.
-    absolute_orbit : int
-        Written with every vector.
+    absolute_orbit : int or (n,) int64
+        Orbit number, of all vectors or of each.
     """
     times = [orbit.epoch + np.timedelta64(round(t * 1e6), "us") for t in orbit.time]
     vectors = "\n".join(
-        _vector(t, position, velocity, absolute_orbit)
-        for t, position, velocity in zip(times, orbit.position, orbit.velocity, strict=True)
+        _vector(t, position, velocity, number)
+        for t, position, velocity, number in zip(
+            times,
+            orbit.position.tolist(),
+            orbit.velocity.tolist(),
+            np.broadcast_to(absolute_orbit, len(times)).tolist(),
+            strict=True,
+        )
     )
     return f"""<?xml version="1.0" ?>
 <Earth_Explorer_File>
@@ -93,13 +100,13 @@ def eof_text(name: OrbitFileName, orbit: Orbit, absolute_orbit: int) -> str:
 """
 
 
-def _vector(time: np.datetime64, position: np.ndarray, velocity: np.ndarray, absolute_orbit: int) -> str:
+def _vector(time: np.datetime64, position: list[float], velocity: list[float], absolute_orbit: int) -> str:
     numbers = "".join(f'<{a} unit="m">{v:.6f}</{a}>' for a, v in zip("XYZ", position, strict=True))
     numbers += "".join(f'<V{a} unit="m/s">{v:.6f}</V{a}>' for a, v in zip("XYZ", velocity, strict=True))
     # UT1 follows UTC within a second; no reader of orbit files uses it.
     return (
         f"      <OSV><TAI>TAI={_iso(time + _TAI_MINUS_UTC)}</TAI><UTC>UTC={_iso(time)}</UTC><UT1>UT1={_iso(time)}</UT1>"
-        f"<Absolute_Orbit>{absolute_orbit:+d}</Absolute_Orbit>{numbers}<Quality>NOMINAL</Quality></OSV>"
+        f"<Absolute_Orbit>{absolute_orbit:+06d}</Absolute_Orbit>{numbers}<Quality>NOMINAL</Quality></OSV>"
     )
 
 

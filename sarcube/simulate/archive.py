@@ -46,6 +46,8 @@ class Archive:
         Degrees: the AOI, or what the bursts cover; east may exceed 180.
     covers : tuple of str
         Names of the land-cover classes 0, 1, ...
+    terrain : str
+        Where the heights are from.
     """
 
     directory: Path
@@ -60,6 +62,7 @@ class Archive:
     epsg: int
     bbox: tuple[float, float, float, float]
     covers: tuple[str, ...]
+    terrain: str
 
 
 def simulate(directory: str | Path, options: SimulationOptions | None = None) -> Archive:
@@ -78,7 +81,7 @@ def simulate(directory: str | Path, options: SimulationOptions | None = None) ->
     SceneError
         A template that cannot be used.
     DemError
-        A DEM that cannot be read or does not cover the bursts.
+        A DEM that cannot be read or lies elsewhere.
     """
     options = options or SimulationOptions()
     directory = Path(directory)
@@ -155,6 +158,7 @@ def finish(
     return Archive(
         directory, files, directory / "orbits", dem, directory / "truth", description, dates, ids,
         polarizations, ground.terrain.grid.epsg, bbox, ground.scene.names,
+        ground.terrain.description,
     )  # fmt: skip
 
 

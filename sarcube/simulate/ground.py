@@ -20,7 +20,7 @@ from sarcube.simulate.scenes import Scene, build_scene
 from sarcube.simulate.terrain import Terrain, dem_height_range, fractal_terrain, terrain_from_dem
 
 _MOST_CELLS = 120_000_000
-_MARGIN, _DEM_MARGIN = 4000.0, 150.0  # m around the bursts: fractal terrain is free, a given DEM is not
+_MARGIN = 4000.0  # m around the bursts
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
     ConfigError
         The AOI meets no burst.
     DemError
-        A given DEM does not cover what the bursts see.
+        A given DEM cannot be read or lies elsewhere.
     """
     heights = (options.base_height - 4 * options.relief, options.base_height + 4 * options.relief)
     if options.dem is not None:
@@ -52,22 +52,19 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
     rings = []
     for look in looks:
         # The DEM must cover whole bursts for whoever processes them, the echo only the AOI.
-        window = aoi_window(look, options.aoi, heights) if options.dem is not None else look.valid
-        if window is not None:
-            rings.append(look_ring(look, window, sum(heights) / 2))
-    if not rings or all(aoi_window(look, options.aoi, heights) is None for look in looks):
+        rings.append(look_ring(look, look.valid, sum(heights) / 2))
+    if all(aoi_window(look, options.aoi, heights) is None for look in looks):
         raise ConfigError(f"the aoi {options.aoi} meets none of the simulated bursts; move it or the center")
     points = np.concatenate(rings)
     middle = points[0, 0] + np.mean((points[:, 0] - points[0, 0] + 180) % 360 - 180)
     epsg = auto_epsg(float((middle + 180) % 360 - 180), float(points[:, 1].mean()))
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     x, y = transformer.transform(points[:, 0], points[:, 1])
-    margin = _MARGIN if options.dem is None else _DEM_MARGIN
     posting = options.posting
-    while (np.ptp(x) + 2 * margin) * (np.ptp(y) + 2 * margin) / posting**2 > _MOST_CELLS:
+    while (np.ptp(x) + 2 * _MARGIN) * (np.ptp(y) + 2 * _MARGIN) / posting**2 > _MOST_CELLS:
         posting *= 2
     # Multiples of six postings: both the DEM (three) and the truth (two) then start on the same corner.
-    outer = GeoGrid.snapped(epsg, (min(x) - margin, min(y) - margin, max(x) + margin, max(y) + margin), 6 * posting)
+    outer = GeoGrid.snapped(epsg, (min(x) - _MARGIN, min(y) - _MARGIN, max(x) + _MARGIN, max(y) + _MARGIN), 6 * posting)
     grid = GeoGrid(epsg, outer.left, outer.top, posting, outer.width * 6, outer.height * 6)
     center = options.center
     if options.aoi is not None:
@@ -79,9 +76,10 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
         fractal = fractal_terrain(grid, options.relief, options.base_height, options.seed)
         source = f"fractal terrain, seed {options.seed}, relief {options.relief:g} m"
     else:
-        need = [np.stack(transformer.transform(ring[:, 0], ring[:, 1]), axis=-1) for ring in rings]
-        fractal = terrain_from_dem(options.dem, grid, need, options.extend_dem)
+        fractal, continued = terrain_from_dem(options.dem, grid)
         source = f"{options.dem.name}, cubic interpolation to {posting:g} m"
+        if continued > 0:
+            source += f"; {100 * continued:.0f} % of the ground lies outside of it and continues from its edge"
     scene = build_scene(options, grid, fractal, transformer.transform(*center), dates)
     terrain = Terrain(grid, scene.heights, source)
     return Ground(terrain, scene, (float(scene.heights.min()), float(scene.heights.max())))

@@ -39,9 +39,8 @@ class SimulationOptions:
     orbit : Path or None
         Template: an EOF file to see the terrain from, instead of the annotation's orbit.
     dem : Path or None
-        Heights above the ellipsoid, any raster that GDAL reads. None: hilly fractal terrain.
-    extend_dem : bool
-        Continue a DEM that does not cover the bursts from its edge, instead of an error.
+        Heights above the ellipsoid, any raster that GDAL reads; beyond its edge the nearest height goes on (the DEM
+        written beside the scenes holds it). None: hilly fractal terrain.
     relief : float
         Fractal terrain: standard deviation of the heights in metres; 0 is a plane.
     base_height : float
@@ -88,7 +87,6 @@ class SimulationOptions:
     template: Path | tuple[Path, ...] | None = None
     orbit: Path | None = None
     dem: Path | None = None
-    extend_dem: bool = False
     relief: float = 110.0
     base_height: float = 420.0
     aoi: tuple[float, float, float, float] | None = None

@@ -30,10 +30,11 @@ def open_archive(directory: str | Path) -> Archive:
             description=description,
             dates=tuple(facts["dates"]),
             burst_ids=tuple(facts["burst_ids"]),
-            polarizations=tuple(facts["options"]["polarizations"]),
+            polarizations=tuple(facts["covers"][0]["gamma0"][0]),
             epsg=int(facts["epsg"]),
             bbox=tuple(facts["bbox"]),
             covers=tuple(cover["name"] for cover in facts["covers"]),
+            terrain=facts["terrain"],
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise ConfigError(f"{directory} holds no whole archive ({error}); remove it and simulate again") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from sarcube.errors import DemError
 from sarcube.geometry.grid import GeoGrid
 
 Heights = NDArray[np.float32]
-_TOLERATED = 0.01  # share of the bursts' ground that a DEM may lack at its edge and is continued unasked
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,26 +71,27 @@ def fractal_terrain(grid: GeoGrid, relief: float, base: float, seed: int) -> Hei
     return np.ascontiguousarray(fine[: grid.height, : grid.width] + np.float32(base))
 
 
-def terrain_from_dem(path: Path, grid: GeoGrid, rings: Sequence[NDArray[np.float64]], extend: bool) -> Heights:
-    """A DEM refined onto the grid by cubic interpolation; beyond what must be covered it continues from its edge.
+def terrain_from_dem(path: Path, grid: GeoGrid) -> tuple[Heights, float]:
+    """A DEM refined onto the grid by cubic interpolation; beyond its edge and in voids the nearest height goes on.
 
     Parameters
     ----------
     path : Path
     grid : GeoGrid
-    rings : sequence of (n, 2) arrays
-        Outlines, in the grid's CRS, that it must cover.
-    extend : bool
-        Continue it from its edge within the outlines too.
+
+    Returns
+    -------
+    heights : (grid.height, grid.width) float32
+    continued : float
+        Share of the grid that the DEM does not hold.
 
     Raises
     ------
     DemError
-        It cannot be read, or lacks more than a hundredth of the outlines and `extend` is off.
+        It cannot be read, or does not touch the grid.
     """
     import rasterio
     from rasterio.errors import RasterioError
-    from rasterio.features import geometry_mask
     from rasterio.warp import Resampling, reproject
 
     out = np.full(grid.shape, np.nan, dtype=np.float32)
@@ -111,19 +110,7 @@ def terrain_from_dem(path: Path, grid: GeoGrid, rings: Sequence[NDArray[np.float
     void = ~np.isfinite(out)
     if void.all():
         raise DemError(f"DEM {path} does not touch the simulated bursts; give one of that place, or none")
-    if void.any():
-        shapes = [{"type": "Polygon", "coordinates": [[*map(tuple, ring), tuple(ring[0])]]} for ring in rings]
-        needed = ~geometry_mask(shapes, grid.shape, transform)
-        lacking = void & needed
-        if lacking.sum() > _TOLERATED * needed.sum() and not extend:
-            x, y = grid.x()[lacking.any(axis=0)], grid.y()[lacking.any(axis=1)]
-            raise DemError(
-                f"DEM {path} lacks {100 * lacking.sum() / needed.sum():.1f} % of the bursts' ground (x {x[0]:.0f} to "
-                f"{x[-1]:.0f}, y {y[-1]:.0f} to {y[0]:.0f} in {grid.crs}); give a larger DEM, fewer bursts or an "
-                "aoi, or let it continue from its edge (extend_dem)"
-            )
-        out = _extend(out, void)
-    return out
+    return (_extend(out, void) if void.any() else out), float(void.mean())
 
 
 def dem_height_range(path: Path, points: NDArray[np.float64]) -> tuple[float, float]:

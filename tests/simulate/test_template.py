@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from sarcube.errors import DemError, SceneError
 from sarcube.sentinel1.burst import read_bursts
@@ -58,7 +59,7 @@ def test_two_real_dates_get_an_echo_and_keep_their_metadata(shared_data: Path, t
             assert fit @ [1, *center] == pytest.approx((found[0] + found[-1]) / 2, abs=tolerance)
 
 
-def test_a_dem_that_lacks_a_burst_is_refused_unless_extended(shared_data: Path, tmp_path: Path) -> None:
+def test_a_dem_that_lacks_part_of_a_burst_goes_on_from_its_edge(shared_data: Path, tmp_path: Path) -> None:
     options = {
         "template": safe(shared_data, "20230904"),
         "swaths": ("IW1",),
@@ -71,9 +72,11 @@ def test_a_dem_that_lacks_a_burst_is_refused_unless_extended(shared_data: Path, 
         simulate(tmp_path / "a", SimulationOptions(**options))
     assert not (tmp_path / "a").exists()
     options |= {"bursts": (1,), "aoi": (-8.60, 31.52, -8.57, 31.62)}
-    with pytest.raises(DemError, match=r"lacks [\d.]+ % of the bursts' ground"):
-        simulate(tmp_path / "a", SimulationOptions(**options))
-    archive = simulate(tmp_path / "a", SimulationOptions(**options, extend_dem=True))
+    archive = simulate(tmp_path / "a", SimulationOptions(**options))
+    assert "outside of it and continues from its edge" in archive.terrain
+    with rasterio.open(archive.dem) as dem:
+        assert np.isfinite(dem.read(1)).all()
+        assert dem.bounds.right - dem.bounds.left > 85_000  # whole bursts, though the echo is of a part
     assert archive.burst_ids == ("t052_110432_iw1",)
 
 

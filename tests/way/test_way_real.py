@@ -24,7 +24,7 @@ def test_two_dates_of_real_annotation(shared_data: Path, tmp_path: Path) -> None
     templates = [next(safe.glob(f"*{day}*.zip")) for day in ("20230904", "20230916")]
     made = sarcube(
         "simulate", archive, *(a for t in templates for a in ("--template", t)),
-        "--dem", shared_data / "data" / "dem" / "morocco_iw1_b0.tif", "--extend-dem",
+        "--dem", shared_data / "data" / "dem" / "morocco_iw1_b0.tif",
         "--swaths", "IW1", "--bursts", "0,1", "--polarizations", "VV", "--truth", "checkerboard",
         "--aoi=-8.55,31.55,-8.25,31.80",
     )  # fmt: skip

@@ -34,6 +34,7 @@ STATIC_LINES, STATIC_SAMPLES = 0.1, 0.02  # parts of a burst by which static lay
 _MARGIN_METRES = 5000.0  # farthest terrain beyond the grid that is followed
 _CLOSE_PIXELS = 8
 _COARSEST, _COARSEST_METRES = 10.0, 500.0  # DEM postings beyond both, in pixels and metres, are refused
+_FLAT = 1.0  # m between lowest and highest height: no terrain to correct
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +175,11 @@ def _metres_per_unit(epsg: int) -> float:
 
 def _check_posting(dem: Dem, grid: GeoGrid) -> None:
     posting = max(dem.dx, dem.dy) * _metres_per_unit(dem.epsg)
-    if posting > max(_COARSEST * grid.resolution * _metres_per_unit(grid.epsg), _COARSEST_METRES):
+    low, high = _dem_range(dem)
+    # A plane of one height loses nothing by wide spacing: it is what people take where there is no relief.
+    if high - low > _FLAT and posting > max(
+        _COARSEST * grid.resolution * _metres_per_unit(grid.epsg), _COARSEST_METRES
+    ):
         raise DemError(
             f"the DEM ({dem.description or 'unnamed'}) has a posting of {posting:.0f} m: too coarse to correct "
             f"terrain at {grid.resolution:g}; give a finer dem.path"
