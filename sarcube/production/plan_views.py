@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sarcube.production.page import Shape, burst_map, html_table, page, size_text, time_text, wrap
+from sarcube.html import burst_map, html_table, page, wrap
+from sarcube.production.maps import plan_map
+from sarcube.production.page import size_text, time_text
 
 if TYPE_CHECKING:
     from sarcube.production.plan import BurstSummary, Plan
     from sarcube.production.task import Task
 
 _ROWS = 200  # of tasks shown where people read
+_FIRST_ROWS = 12  # in a notebook
 
 
 def headline(plan: Plan) -> str:
@@ -56,8 +60,8 @@ def table(plan: Plan) -> str:
         if len(plan.tasks) > _ROWS:
             console.print(f"... and {len(plan.tasks) - _ROWS} more (sarcube plan --json lists all)")
     for problem in plan.problems:
-        console.print(f"problem: {problem.subject}: {problem.message}", markup=False, highlight=False)
-    console.print(headline(plan), markup=False, highlight=False)
+        console.print(f"problem: {problem.subject}: {problem.message}", markup=False, highlight=False, soft_wrap=True)
+    console.print(headline(plan), markup=False, highlight=False, soft_wrap=True)
     return out.getvalue().rstrip()
 
 
@@ -101,16 +105,17 @@ def to_geojson(plan: Plan) -> str:
 
 def to_html(plan: Plan, *, whole_page: bool = True) -> str:
     """A page of its own, or a fragment for a notebook."""
-    shapes = [Shape(b.footprint, _state(b), _title(b)) for b in plan.bursts]
-    parts = [f"<p>{headline(plan)}</p>", burst_map(shapes)]
+    drawn = plan_map(plan)
+    parts = [f"<p>{html.escape(headline(plan))}</p>", burst_map(drawn.shapes, drawn.areas)]
     if plan.problems:
         parts += ["<h2>Problems</h2>", html_table(("what", "why"), [(p.subject, p.message) for p in plan.problems])]
     if plan.tasks:
-        shown = min(len(plan.tasks), _ROWS)
+        # A notebook gets the beginning, a page of its own what people can still read.
+        shown = min(len(plan.tasks), _ROWS if whole_page else _FIRST_ROWS)
         parts += [
             f"<h2>Tasks ({shown} of {len(plan.tasks)})</h2>",
             html_table(
-                ("burst", "date", "what", "why", "scene", "memory", "CPU"), map(_row, plan.tasks[:_ROWS]), (5, 6)
+                ("burst", "date", "what", "why", "scene", "memory", "CPU"), map(_row, plan.tasks[:shown]), (5, 6)
             ),
         ]
     body = "".join(parts)
@@ -156,15 +161,3 @@ def _properties(burst: BurstSummary) -> dict[str, Any]:
         "shape": list(grid.shape) if grid else None,
         "transform": list(grid.transform) if grid else None,
     }
-
-
-def _state(burst: BurstSummary) -> str:
-    if burst.grid is None:
-        return "failed"
-    if not burst.dates_to_do and (burst.dates_done or burst.has_static):
-        return "done"
-    return "partly" if burst.dates_done else "to do"
-
-
-def _title(burst: BurstSummary) -> str:
-    return f"{burst.burst_id}: {burst.dates_done} dates exist, {burst.dates_to_do} to do"
