@@ -120,6 +120,34 @@ class Collections(_Model):
     static: str = "s1_rtc_static_c1"
 
 
+class Compression(_Model):
+    """How the layers' files are compressed; the default loses nothing. What is lost is stated in file and item."""
+
+    codec: Literal["zstd", "deflate", "lerc", "none"] = Field(
+        "zstd", description="deflate: for readers built without ZSTD; lerc: with max_error"
+    )
+    level: int = Field(1, ge=1, le=9, description="of zstd or deflate")
+    mantissa_bits: int | None = Field(
+        None, ge=1, le=23, description="backscatter keeps so many bits; 8 halve the bytes, relative error at most 0.2 %"
+    )
+    max_error: float | None = Field(None, gt=0, description="lerc: largest absolute error, in units of the layer")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Compression:
+        if (self.codec == "lerc") != (self.max_error is not None):
+            raise ValueError("codec lerc and max_error go together: give both or neither")
+        return self
+
+
+class Metadata(_Model):
+    """What only the operator knows, for the items of the run."""
+
+    facility: str | None = Field(None, description="who processes")
+    properties: dict[str, Any] = Field(
+        default_factory=dict, description="further properties of every item, such as an accuracy that was measured"
+    )
+
+
 class RunConfig(_Model):
     """Everything that decides what a run does. Written beside the products as the record of the run."""
 
@@ -141,6 +169,8 @@ class RunConfig(_Model):
     cluster: str = "local"
     product: Literal["RTC_S1", "RTC_S1_STATIC"] = Field("RTC_S1", description="RTC_S1_STATIC: static only")
     link_static_layers: bool = Field(False, description="refuse bursts that lack static layers")
+    compression: Compression = Compression()
+    metadata: Metadata = Metadata()
     schemas: Path | None = Field(None, description="folder of STAC schemas to validate against")
 
     @field_validator("dates")
@@ -208,6 +238,21 @@ class RunConfig(_Model):
     def to_yaml(self) -> str:
         """The configuration as YAML that `from_file` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json", exclude_none=True), sort_keys=False)
+
+    def _repr_html_(self) -> str:
+        from sarcube.html import card
+
+        # What was chosen, and not the defaults.
+        chosen = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return card("Run", ((key, _in_words(value)) for key, value in chosen.items()))
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_in_words(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
 
 
 def _explain(error: ValidationError, raw: dict[str, Any], model: type[BaseModel], origin: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,8 @@ CEOS_NRB_VERSION = "5.5"
 _ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection
 # UN registry of space objects.
 _DESIGNATORS = {"S1A": "2014-016A", "S1B": "2016-025A"}
+# Of what an engine records, what files say in words of their own, or what changes no pixel.
+_NO_CHOICE = ("engine", "engine_version", "orbit_source", "orbit_type", "dem", "threads", "grid")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ItemContext:
     dem : str
         What the DEM is and where it came from (`Dem.description`).
     source_href : str, optional
-        Address of the source scene, for a `derived_from` link.
+        Address of the source scene, for a `derived_from` link; a path of this machine makes none.
     dem_href : str, optional
         Address of the DEM.
     facility : str, optional
@@ -117,6 +120,7 @@ def rtc_item(
         # Only terrain-flattened gamma0 is Normalised Radar Backscatter.
         extensions = (*extensions, CEOS_ARD)
         properties |= {
+            "sar:product_type": "NRB",
             "ceosard:type": "radar",
             "ceosard:specification": "NRB",
             "ceosard:specification_version": CEOS_NRB_VERSION,
@@ -146,7 +150,9 @@ def static_item(
 def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> dict[str, Any]:
     name = product.name
     engine = str(attrs.get("engine", "native"))
-    software = {"sarcube": sarcube.__version__, "Sentinel-1 IPF": burst.ipf_version, **context.software}
+    software = {"sarcube": sarcube.__version__, **context.software}
+    if burst.ipf_version:  # unknown where a scene has lost its manifest
+        software["Sentinel-1 IPF"] = burst.ipf_version
     if version := attrs.get("engine_version"):
         software[f"sarcube {engine} engine" if engine == "native" else engine] = str(version)
     near, centre, far = incidence_angles(burst)
@@ -162,7 +168,6 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         "sar:center_frequency": round(burst.radar_frequency / 1e9, 9),
         "sar:observation_direction": "right",  # Sentinel-1 has looked right throughout the mission
         "sar:beam_ids": [burst.swath],
-        "sar:product_type": "NRB" if name.kind == "RTC_S1" else name.kind,
         "sat:orbit_state": burst.orbit_direction,
         "sat:absolute_orbit": burst.absolute_orbit,
         "sat:relative_orbit": burst.relative_orbit,
@@ -230,13 +235,43 @@ def _lineage(attrs: Mapping[str, Any], measurement: str) -> str:
 
 def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
     links = []
-    if context.source_href:
+    if context.source_href and "://" in context.source_href:
+        # A path of this machine would lead nowhere once the store is elsewhere; the scene's name stays true.
         links.append(pystac.Link("derived_from", context.source_href, title="Source scene"))
     if context.dem_href:
         links.append(pystac.Link("dem-source", context.dem_href, title="Digital elevation model"))
     if attrs.get("geocoding", "area_projection") == "area_projection":
         links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))
     return links
+
+
+def file_tags(burst: Burst, attrs: Mapping[str, Any], dem: str) -> dict[str, str]:
+    """What every file of a product says as GDAL metadata: source, times, software, and each choice of the engine.
+
+    Parameters
+    ----------
+    burst : Burst
+    attrs : mapping
+        `attrs` of the engine's dataset.
+    dem : str
+        What the DEM is.
+    """
+    tags = {
+        "SCENE": burst.scene,
+        "ACQUISITION_START": utc_text(_utc(burst.start_time)),
+        "ACQUISITION_END": utc_text(_utc(burst.end_time)),
+        "ORBIT": burst.orbit_source,
+        "ORBIT_TYPE": burst.orbit_type,
+        "DEM": dem,
+        "SOFTWARE": f"sarcube {sarcube.__version__}",
+        "ENGINE": str(attrs.get("engine", "")),
+        "ENGINE_VERSION": str(attrs.get("engine_version", "")),
+    }
+    for name, value in attrs.items():
+        if name not in _NO_CHOICE and value is not None:
+            text = plain(value)
+            tags[f"PROCESSING_{name.upper()}"] = text if isinstance(text, str) else json.dumps(text)
+    return {name: text for name, text in tags.items() if text}
 
 
 def plain(value: Any) -> Any:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from sarcube.geometry.dem import Dem
     from sarcube.geometry.grid import GeoGrid
+    from sarcube.products.cog import Codec
+    from sarcube.products.product import ProductOptions
     from sarcube.rtc.engine import RtcOptions
     from sarcube.sentinel1.model import Burst
     from sarcube.sources.scenes import FoundBurst
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 _DEM_MARGIN_M = 6000.0
 _METRES_PER_DEGREE = 111_320.0
 _RTC, _STATIC = "RTC_S1", "RTC_S1_STATIC"
+_LINKED = ("number_of_looks",)
+_CODECS: dict[str, Codec] = {"zstd": "ZSTD", "deflate": "DEFLATE", "lerc": "LERC", "none": "NONE"}
 
 
 @dataclass
@@ -125,6 +129,16 @@ def rtc_options(config: RunConfig, threads: int = 0) -> RtcOptions:
     )
 
 
+def product_options(config: RunConfig) -> ProductOptions:
+    """How a run file wants files to be written."""
+    from sarcube.products.cog import CogOptions
+    from sarcube.products.product import ProductOptions
+
+    wanted = config.compression
+    codec = _CODECS[wanted.codec]
+    return ProductOptions(CogOptions(codec, wanted.level, wanted.mantissa_bits, wanted.max_error))
+
+
 def _store(config: RunConfig, kind: str) -> Store:
     return open_store((config.static_store if kind == "static" else None) or config.store)
 
@@ -172,6 +186,9 @@ def _backscatter(task: Task, found: FoundBurst, context: Context, store: Store, 
         # The grid is that of the static layers in the store, whatever the plan expected: two runs that began
         # with different dates may have expected different ones, and only one of them made the layers.
         dataset = get_engine(config.engine).backscatter(burst, grid, dem, options, static)
+    if config.link_static_layers:
+        # Who asks for linked layers gets the static ones, as from the AWS pipeline: what both have is kept once.
+        dataset = dataset.drop_vars([name for name in _LINKED if name in item.assets and name in dataset])
     return _commit(task, found, (burst, dem), dataset, grid, config, store, stages, item)
 
 
@@ -219,7 +236,7 @@ def _commit(  # noqa: PLR0913, PLR0917
     static: pystac.Item | None,
 ) -> Made:
     from sarcube.catalog.publish import publish_item
-    from sarcube.catalog.rtc_items import ItemContext, rtc_item, static_item
+    from sarcube.catalog.rtc_items import ItemContext, file_tags, rtc_item, static_item
     from sarcube.products.product import THUMBNAIL, remove_files, write_product
 
     burst, dem = inputs
@@ -232,11 +249,19 @@ def _commit(  # noqa: PLR0913, PLR0917
         burst.platform,
         grid.resolution,
     )
-    tags = {"SCENE": burst.scene, "ORBIT": burst.orbit_source, "ENGINE": config.engine, "DEM": dem.description}
+    tags = file_tags(burst, dataset.attrs, dem.description)
     with stages("write"):
-        product = write_product(store, name, dataset, grid, tags, _collection(config, task.kind))
+        product = write_product(
+            store, name, dataset, grid, tags, _collection(config, task.kind), product_options(config)
+        )
     with stages("publish"):
-        context = ItemContext(dem=dem.description, source_href=found.path, static=static)
+        context = ItemContext(
+            dem=dem.description,
+            source_href=found.path,
+            facility=config.metadata.facility,
+            static=static,
+            properties=config.metadata.properties,
+        )
         try:
             make = static_item if is_static else rtc_item
             item = make(store, product, burst, dataset.attrs, context)

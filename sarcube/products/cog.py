@@ -27,6 +27,7 @@ from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import Layer
 from sarcube.products.local_store import LocalStore
 
+Codec = Literal["ZSTD", "DEFLATE", "LERC", "NONE"]
 BLOCK = 512
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 # What a map viewer paints the mask's classes with: (red, green, blue, alpha).
@@ -58,7 +59,7 @@ class CogOptions:
         Of the compressor.
     """
 
-    codec: Literal["ZSTD", "DEFLATE", "LERC", "NONE"] = "ZSTD"
+    codec: Codec = "ZSTD"
     level: int = 1
     mantissa_bits: int | None = None
     max_error: float | None = None
@@ -166,7 +167,7 @@ def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:
     }
     if codec in ("ZSTD", "DEFLATE"):
         chosen["LEVEL"] = options.level
-        chosen["PREDICTOR"] = "FLOATING_POINT" if layer.dtype == "float32" else "NO"
+        chosen["PREDICTOR"] = "FLOATING_POINT" if layer.dtype == "float32" else "STANDARD"
     if codec == "LERC" and options.max_error is not None:
         # A little less, so that rounding to float32 stays within what is stated.
         chosen["MAX_Z_ERROR"] = 0.999 * options.max_error
