@@ -102,7 +102,7 @@ def carry_out(
     with show_progress() as show:
         outcome = produce(planned, on_event=show)
     if as_json:
-        echo_json(asdict(outcome))
+        echo_json({name: value for name, value in asdict(outcome).items() if name != "shapes"})
     else:
         echo_lines(_ending(planned, outcome))
     return planned, outcome

@@ -14,6 +14,7 @@ from typing import Any
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError, SourceError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.html import BurstMap
 from sarcube.production.estimates import Rate, estimate, rates_of
 from sarcube.production.grids import burst_grid, check_grid, static_grid
 from sarcube.production.task import Estimate, Task, task_key, utc_second
@@ -131,6 +132,12 @@ class Plan:
         from sarcube.production.plan_views import to_html
 
         return to_html(self)
+
+    def map(self) -> BurstMap:
+        """The bursts on a map, with the area of interest: for a notebook, or to `save` as a page."""
+        from sarcube.production.maps import plan_map
+
+        return plan_map(self)
 
     def _repr_html_(self) -> str:
         from sarcube.production.plan_views import to_html

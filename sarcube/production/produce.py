@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import ClusterError, SarcubeError
+from sarcube.html import BurstMap, Shape
 from sarcube.production.events import Event, OnEvent, TaskResult
+from sarcube.production.maps import outcome_shapes
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan
 from sarcube.production.workflow import Context, Problem, load_workflow
@@ -71,6 +74,10 @@ class Outcome:
     bytes_out : int
     record : str
         Where the record of the run lies; empty where nothing was to do.
+    left : int
+        Tasks that the run did not come to.
+    shapes : tuple of Shape
+        The bursts, for `map`.
     """
 
     done: int = 0
@@ -84,11 +91,21 @@ class Outcome:
     bytes_out: int = 0
     record: str = ""
     left: int = field(default=0)
+    shapes: tuple[Shape, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
         """Whether everything that the run asks for now exists."""
         return not (self.failed or self.blocked or self.problems or self.cancelled or self.stopped)
+
+    def map(self) -> BurstMap:
+        """The bursts on a map, by what became of them: for a notebook, or to `save` as a page."""
+        return BurstMap("Run", self.shapes)
+
+    def _repr_html_(self) -> str:
+        from sarcube.production.maps import outcome_html
+
+        return outcome_html(self)
 
     @property
     def exit_code(self) -> int:
@@ -135,7 +152,12 @@ def produce(
     """
     begun = time.monotonic()
     if not plan.tasks:
-        return Outcome(skipped=len(plan.done), problems=plan.problems, seconds=time.monotonic() - begun)
+        return Outcome(
+            skipped=len(plan.done),
+            problems=plan.problems,
+            seconds=time.monotonic() - begun,
+            shapes=outcome_shapes(plan, {}, {}),
+        )
     options = options or ProduceOptions()
     load_workflow(plan.workflow).prepare(plan.config, {t.kind for t in plan.tasks})
     return _carry_out(plan, client, on_event, options, begun)
@@ -152,7 +174,11 @@ def _carry_out(
     if record:
         record.begin()
 
+    finished: Counter[str] = Counter()
+
     def tell(event: Event) -> None:
+        if event.kind == "done" and event.task:
+            finished[event.task.burst_id] += 1
         if record:
             record.hear(event)
         if on_event:
@@ -175,6 +201,8 @@ def _carry_out(
     if tally.done:
         _finish(plan, dispatcher)
     outcome = _outcome(plan, tally, record, cancelled, stopped, time.monotonic() - begun)
+    bad = Counter(failure.burst_id for failure in (*outcome.failed, *outcome.blocked))
+    outcome = replace(outcome, shapes=outcome_shapes(plan, finished, bad))
     if dispatcher:
         dispatcher.emit("end", message=str(outcome))
     if record:

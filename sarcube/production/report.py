@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from sarcube.errors import SarcubeError
-from sarcube.production.page import Shape, burst_map, html_table, page, size_text, time_text
+from sarcube.html import Shape, burst_map, html_table, page
+from sarcube.production.maps import areas, outcome_shapes
+from sarcube.production.page import size_text, time_text
 from sarcube.production.plan import Plan
 from sarcube.products.store import Store
 
@@ -31,7 +33,7 @@ def report_html(store: Store, plan: Plan, folder: str, summary: dict[str, Any]) 
         f"<p>{html.escape(summary['outcome'])}</p>",
         html_table(("", ""), _facts(summary)),
         "<h2>Bursts</h2>",
-        burst_map(_shapes(plan, ends)),
+        burst_map(_shapes(plan, ends), areas(plan.config.aoi)),
         _failures(plan, ends),
         "<h2>Timings</h2>",
         _timings(ends),
@@ -51,26 +53,13 @@ def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _shapes(plan: Plan, ends: dict[str, dict[str, Any]]) -> list[Shape]:
-    counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+def _shapes(plan: Plan, ends: dict[str, dict[str, Any]]) -> tuple[Shape, ...]:
+    done: Counter[str] = Counter()
+    bad: Counter[str] = Counter()
     for line in ends.values():
-        counts[line["burst_id"]][line["outcome"]] += 1
-    planned: defaultdict[str, int] = defaultdict(int)
-    for task in plan.tasks:
-        planned[task.burst_id] += 1
-    shapes = []
-    for burst in plan.bursts:
-        own = counts[burst.burst_id]
-        done, bad = own["done"], own["failed"] + own["blocked"]
-        if bad or burst.grid is None:
-            state = "failed"
-        elif done >= planned[burst.burst_id]:
-            state = "done"
-        else:
-            state = "partly" if done or burst.dates_done else "to do"
-        title = f"{burst.burst_id}: {done} of {planned[burst.burst_id]} tasks done, {bad} failed"
-        shapes.append(Shape(burst.footprint, state, title))
-    return shapes
+        if line["outcome"] in ("done", "failed", "blocked"):
+            (done if line["outcome"] == "done" else bad)[line["burst_id"]] += 1
+    return outcome_shapes(plan, done, bad)
 
 
 def _failures(plan: Plan, ends: dict[str, dict[str, Any]]) -> str:

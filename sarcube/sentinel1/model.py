@@ -245,3 +245,19 @@ class Burst:
     def end_time(self) -> np.datetime64:
         """UTC zero-Doppler time of the last line, nanoseconds."""
         return self.orbit.epoch + np.timedelta64(round(self.radar.last_line_time * 1e9), "ns")
+
+    def _repr_html_(self) -> str:
+        from sarcube.html import Shape, burst_map, card
+
+        return card(
+            f"Burst {self.burst_id}",
+            (
+                ("time", f"{str(self.start_time)[:23]} UTC, {self.radar.lines * self.radar.line_interval:.2f} s"),
+                ("scene", self.scene),
+                ("orbit", f"{self.orbit_direction}, track {self.relative_orbit}, {self.orbit_type}"),
+                ("samples", f"{self.radar.lines} lines of {self.radar.samples}"),
+                ("polarizations", ", ".join(self.channels)),
+                ("warnings", "; ".join(self.warnings)),
+            ),
+            burst_map((Shape(self.footprint, "to do", self.burst_id),)),
+        )

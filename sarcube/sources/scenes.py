@@ -72,6 +72,21 @@ class FoundBurst:
     checksum: str = ""
     file_size: int = 0
 
+    def _repr_html_(self) -> str:
+        from sarcube.html import Shape, burst_map, card
+
+        return card(
+            f"Burst {self.burst_id}",
+            (
+                ("time", f"{self.start_time:%Y-%m-%d %H:%M:%S} UTC"),
+                ("scene", self.scene),
+                ("orbit", f"{self.orbit_direction}, track {self.relative_orbit}"),
+                ("platform", self.platform),
+                ("polarizations", ", ".join(self.polarizations)),
+            ),
+            burst_map((Shape(self.footprint, "to do", self.burst_id),)),
+        )
+
 
 @dataclass(frozen=True)
 class Problem:
