@@ -124,7 +124,7 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object]], numbers:
     return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
-def burst_map(shapes: Sequence[Shape], areas: Sequence[Ring] = ()) -> str:
+def burst_map(shapes: Sequence[Shape], areas: Sequence[Ring] = (), *, legend: bool = True) -> str:
     """Bursts as SVG, equirectangular about their middle latitude, with a graticule and a legend."""
     if not shapes:
         return "<p>no burst</p>"
@@ -141,9 +141,9 @@ def burst_map(shapes: Sequence[Shape], areas: Sequence[Ring] = ()) -> str:
     )
     dashed = "".join(f'<polyline points="{frame.points(ring)}"/>' for ring in outlines)
     states = [state for state in COLOURS if any(s.state == state for s in shapes)]
-    legend = " ".join(f'<span style="color:{COLOURS[s]}">&#9632;</span> {s}' for s in states)
+    words = " ".join(f'<span style="color:{COLOURS[s]}">&#9632;</span> {s}' for s in states)
     if areas:
-        legend += " <span>&#9476;</span> area of interest"
+        words += " <span>&#9476;</span> area of interest"
     rest = f" ({len(shapes) - MAX_SHAPES} more bursts not drawn)" if len(shapes) > MAX_SHAPES else ""
     return (
         f'<svg viewBox="0 0 {frame.width:.0f} {frame.height:.0f}" width="{frame.width:.0f}" '
@@ -151,7 +151,7 @@ def burst_map(shapes: Sequence[Shape], areas: Sequence[Ring] = ()) -> str:
         f'<g stroke="rgba(128,140,155,.5)" stroke-width=".7" font-size="10">{frame.graticule()}</g>'
         f'<g stroke="currentColor" stroke-width=".7" fill-opacity=".45">{polygons}</g>'
         f'<g stroke="currentColor" stroke-width="1.6" stroke-dasharray="5 4" fill="none">{dashed}</g></svg>'
-        f'<p class="soft">{legend}{rest}</p>'
+        + (f'<p class="soft">{words}{rest}</p>' if legend else "")
     )
 
 

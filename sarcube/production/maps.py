@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -63,13 +64,13 @@ def outcome_shapes(plan: Plan, done: Mapping[str, int], bad: Mapping[str, int]) 
 
 def outcome_html(outcome: Outcome) -> str:
     """An outcome in a notebook: the sentence, the map, what failed and why."""
-    parts = [html_table((), [("", str(outcome))]), draw(outcome.shapes) if outcome.shapes else ""]
+    parts = [f"<p>{html.escape(str(outcome))}</p>", draw(outcome.shapes) if outcome.shapes else ""]
     bad = (*outcome.failed, *outcome.blocked)
     if bad:
         rows = [(f.key, f.error, f.message) for f in bad[:_FAILURES]]
         parts.append(html_table(("task", "error", "why"), rows))
     if outcome.record:
-        parts.append(html_table((), [("record", outcome.record)]))
+        parts.append(f'<p class="soft">record: {html.escape(outcome.record)}</p>')
     return wrap("Run", "".join(parts), style=True)
 
 

@@ -259,5 +259,5 @@ class Burst:
                 ("polarizations", ", ".join(self.channels)),
                 ("warnings", "; ".join(self.warnings)),
             ),
-            burst_map((Shape(self.footprint, "to do", self.burst_id),)),
+            burst_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
         )

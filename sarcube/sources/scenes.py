@@ -84,7 +84,7 @@ class FoundBurst:
                 ("platform", self.platform),
                 ("polarizations", ", ".join(self.polarizations)),
             ),
-            burst_map((Shape(self.footprint, "to do", self.burst_id),)),
+            burst_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
         )
 
 
