@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sarcube import __version__
-from sarcube.cli import cubes, init, runs, scene, start, view
+from sarcube.cli import cluster, cubes, init, runs, scene, start, view
 
 app = typer.Typer(
     name="sarcube",
@@ -42,5 +42,5 @@ def _options(
         handler.setLevel(level)
 
 
-for module in (start, init, runs, scene, cubes, view):
+for module in (start, init, runs, scene, cubes, view, cluster):
     module.register(app)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sarcube.cluster.environment import MEMORY, kernel_environment, passed_environment
 from sarcube.cluster.profiles import Profile, find_profile
 from sarcube.errors import ClusterError
 
 if TYPE_CHECKING:
     from distributed import Client
 
-MEMORY = "sarcube_memory"  # Dask resource that tasks declare, bytes
 _SHARE = 0.9  # of the machine's free memory that workers may take together
 _CGROUP = Path("/sys/fs/cgroup")
 # What must be alike on client and workers, because small pickled values of these travel between them.
@@ -72,20 +72,6 @@ def connect(profile: str | Profile = "local", demand: Demand | None = None) -> I
         yield client
 
 
-def worker_environment(profile: Profile, threads: int | None = None) -> dict[str, str]:
-    """Variables for a worker: one pool of kernel threads, of the size the profile says, and no second one.
-
-    They must be set before numba, GDAL and BLAS are loaded; that is why they are not set inside of tasks.
-    """
-    number = str(threads or profile.threads or 1)
-    names = ("SARCUBE_KERNEL_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "GDAL_NUM_THREADS")
-    # BLAS inside of kernels only ever sees small matrices: threads of its own would only contend.
-    single = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    own = dict.fromkeys(names, number) | dict.fromkeys(single, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
-    passed = {name: os.environ[name] for name in profile.pass_environment if name in os.environ}
-    return own | passed | profile.environment
-
-
 def local_size(profile: Profile, demand: Demand) -> tuple[int, int, int]:
     """Workers of a local cluster, bytes of memory for each, and kernel threads of each."""
     import psutil
@@ -121,7 +107,7 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "distributed.scheduler.allowed-failures": 2,
         "distributed.worker.daemon": True,
         "distributed.worker.preload": ["sarcube.cluster.worker_start"],
-        "distributed.nanny.pre-spawn-environ": worker_environment(profile, threads),
+        "distributed.nanny.pre-spawn-environ": kernel_environment(profile, threads) | passed_environment(profile),
         # Rasters and arrays of a task are not Dask's: only the hard limit of memory counts.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,

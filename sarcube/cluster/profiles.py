@@ -2,17 +2,78 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sarcube.errors import ClusterError
 
 KINDS = ("local", "address", "fargate", "ec2", "slurm", "kubernetes", "gateway")
 _SCHEMES = ("tcp://", "tls://", "ws://", "wss://", "ucx://", "inproc://")
+
+
+class Aws(BaseModel):
+    """What a profile of kind fargate or ec2 says about AWS.
+
+    Attributes
+    ----------
+    region, vpc : str, optional
+        Default: the AWS configuration's region, and its default VPC.
+    subnets : tuple of str
+        Default: all of the VPC.
+    private : bool
+        No public addresses: the client is in the VPC, which has a NAT or endpoints.
+    client : str, optional
+        The address (CIDR) that may reach the scheduler from outside of the security group.
+    buckets : tuple of str
+        That workers may write to; `sarcube cluster up --bucket` adds to them.
+    scheduler_cpu, scheduler_memory : int
+        Fargate: thousandths of 1.024 vCPUs (1024 is one), and MB.
+    instance, scheduler_instance : str
+        EC2: types of machines.
+    image_id : str
+        EC2: an AMI with Docker, or the public parameter that names the newest one.
+    disk : int
+        GB of a worker's disk.
+    idle : str
+        A scheduler without work ends itself after that time.
+    start_s : float
+        Seconds that the scheduler and the first worker may take to start.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    region: str | None = None
+    vpc: str | None = None
+    subnets: tuple[str, ...] = ()
+    private: bool = False
+    client: str | None = None
+    buckets: tuple[str, ...] = ()
+    scheduler_cpu: int = Field(1024, ge=256)
+    scheduler_memory: int = Field(4096, ge=512)
+    instance: str = "c7i.large"
+    scheduler_instance: str = "t3.medium"
+    image_id: str = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
+    disk: int = Field(40, ge=21, le=200)
+    idle: str = "10 minutes"
+    start_s: float = Field(600.0, gt=0)
+
+    @field_validator("client")
+    @classmethod
+    def _not_the_world(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            network = ipaddress.ip_network(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; give the address that you come from, like 203.0.113.4/32") from error
+        if network.prefixlen < (16 if network.version == 4 else 48):
+            raise ValueError(f"{value} opens the scheduler to the world; give the address that you come from")
+        return str(network)
 
 
 class Profile(BaseModel):
@@ -39,6 +100,9 @@ class Profile(BaseModel):
         Variables of the client that workers get too.
     image : str
         Container image, where workers run in containers.
+    spot : bool
+        AWS: workers on spare capacity.
+    aws : Aws
     usd_per_core_hour : float, optional
         For estimates.
     options : mapping
@@ -58,6 +122,8 @@ class Profile(BaseModel):
     environment: dict[str, str] = Field(default_factory=dict)
     pass_environment: tuple[str, ...] = ()
     image: str = "ghcr.io/sarcube/sarcube:latest"
+    spot: bool = False
+    aws: Aws = Field(default_factory=Aws)
     usd_per_core_hour: float | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -69,6 +135,23 @@ def profile_folders() -> list[Path]:
     folders = [Path(own)] if own else []
     # In a wheel the profiles lie inside the package, in a checkout beside it.
     return [*folders, Path.cwd() / "cluster", package / "profiles", package.parents[1] / "cluster"]
+
+
+def definitions_file() -> Path:
+    """The file that says what `sarcube cluster up` makes in AWS; one beside own profiles goes first.
+
+    Raises
+    ------
+    ClusterError
+        There is none, in no folder of profiles.
+    """
+    for folder in profile_folders():
+        path = folder / "aws" / "definitions.yaml"
+        if path.is_file():
+            return path
+    raise ClusterError(
+        "aws/definitions.yaml is in no folder of cluster profiles; set SARCUBE_CLUSTER to one that has it"
+    )
 
 
 def known_profiles() -> dict[str, Path]:

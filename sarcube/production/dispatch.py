@@ -14,7 +14,7 @@ from distributed import Client
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from sarcube.cluster.connect import MEMORY
+from sarcube.cluster.environment import MEMORY
 from sarcube.errors import ClusterError
 from sarcube.production.events import Counts, Event, OnEvent, TaskResult
 from sarcube.production.execute import RunPlugin, execute

@@ -1,0 +1,134 @@
+"""One way to AWS for all that makes, finds and removes clusters: region, names, tags, errors."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sarcube.cluster.extras import need
+from sarcube.cluster.profiles import Profile
+from sarcube.errors import ClusterError
+
+TAG = "sarcube-cluster"
+RUN_TAG = "sarcube-run"
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+@dataclass
+class Session:
+    """Where a profile's cluster lives in AWS.
+
+    Attributes
+    ----------
+    name : str
+        Of the profile; part of every resource's name, and the value of its tag.
+    region : str
+    account, partition : str
+    """
+
+    name: str
+    region: str
+    account: str = ""
+    partition: str = "aws"
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """A client of one AWS service."""
+        if service not in self._clients:
+            session = need("botocore.session", "aws").get_session()
+            config = need("botocore.config", "aws").Config(retries={"max_attempts": 8, "mode": "standard"})
+            self._clients[service] = session.create_client(service, region_name=self.region, config=config)
+        return self._clients[service]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What everything of this cluster is tagged with."""
+        return {TAG: self.name}
+
+    def tag_list(self, *, upper: bool = True) -> list[dict[str, str]]:
+        """The tags as AWS's interfaces want them."""
+        key, value = ("Key", "Value") if upper else ("key", "value")
+        return [{key: k, value: v} for k, v in self.tags.items()]
+
+    @property
+    def parameters(self) -> str:
+        """Path of the encrypted parameters: certificates, and the variables that workers need."""
+        return f"/sarcube/{self.name}"
+
+    @property
+    def filters(self) -> list[dict[str, Any]]:
+        """EC2's way to ask for what carries the tag."""
+        return [{"Name": f"tag:{TAG}", "Values": [self.name]}]
+
+
+@contextlib.contextmanager
+def aws_errors(doing: str) -> Iterator[None]:
+    """Turn what AWS and its client library say into a ClusterError.
+
+    Raises
+    ------
+    ClusterError
+    """
+    exceptions = need("botocore.exceptions", "aws")
+    try:
+        yield
+    except (exceptions.BotoCoreError, exceptions.ClientError) as error:
+        raise ClusterError(
+            f"{doing}: {error}; look at your AWS credentials, region and permissions (aws sts get-caller-identity)"
+        ) from error
+
+
+def open_session(profile: Profile) -> Session:
+    """The session of a profile of kind fargate or ec2.
+
+    Raises
+    ------
+    ClusterError
+        Another kind of profile, a name that AWS would not take, no region, or no valid credentials.
+    """
+    if profile.kind not in ("fargate", "ec2"):
+        raise ClusterError(
+            f"cluster profile {profile.name!r} is of kind {profile.kind}: only fargate and ec2 have resources in AWS"
+        )
+    if not _NAME.fullmatch(profile.name):
+        raise ClusterError(
+            f"cluster profile {profile.name!r}: names of resources are made of it; use small letters, digits and "
+            "hyphens, at most 31, a letter first"
+        )
+    base = need("botocore.session", "aws").get_session()
+    region = profile.aws.region or base.get_config_variable("region") or os.environ.get("AWS_REGION")
+    if not region:
+        raise ClusterError("no AWS region: set AWS_REGION, or `aws: {region: ...}` in the profile")
+    session = Session(profile.name, region)
+    with aws_errors("AWS does not tell who you are"):
+        identity = session.client("sts").get_caller_identity()
+    session.account, session.partition = identity["Account"], identity["Arn"].split(":")[1]
+    return session
+
+
+def code_of(error: Any) -> str:
+    """The code of an AWS ClientError."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextlib.contextmanager
+def already(*codes: str) -> Iterator[None]:
+    """Ignore that something is there already, or is gone already."""
+    exceptions = need("botocore.exceptions", "aws")
+    try:
+        yield
+    except exceptions.ClientError as error:
+        if code_of(error) not in codes:
+            raise
+
+
+def pages(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
+    """Everything that a listing has, page by page."""
+    found: list[Any] = []
+    for page in client.get_paginator(operation).paginate(**arguments):
+        found.extend(page.get(key, ()))
+    return found

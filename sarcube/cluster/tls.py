@@ -1,0 +1,69 @@
+"""Certificates by which client, scheduler and workers know each other: nobody else can join or listen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sarcube.cluster.extras import need
+
+PREFIX = "DASK_DISTRIBUTED__COMM__TLS__"
+_ROLES = ("SCHEDULER", "WORKER", "CLIENT")
+_DAYS = 365
+_RENEW_DAYS = 60
+
+
+def make_certificate() -> dict[str, str]:
+    """A fresh key with its own certificate, as the variables from which Dask reads them.
+
+    An elliptic curve's key is short enough for one parameter of AWS (4 kB); the certificate is its own authority,
+    as in Dask's temporary credentials.
+    """
+    x509 = need("cryptography.x509", "aws")
+    ec = need("cryptography.hazmat.primitives.asymmetric.ec", "aws")
+    hashes = need("cryptography.hazmat.primitives.hashes", "aws")
+    serialization = need("cryptography.hazmat.primitives.serialization", "aws")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "sarcube-cluster")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("sarcube-cluster")]), critical=False)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=10))  # clocks differ
+        .not_valid_after(now + dt.timedelta(days=_DAYS))
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    public = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    variables = {f"{PREFIX}CA_FILE": public}
+    for role in _ROLES:
+        variables |= {f"{PREFIX}{role}__KEY": secret, f"{PREFIX}{role}__CERT": public}
+    return variables
+
+
+def expires_soon(variables: Mapping[str, str]) -> bool:
+    """Whether a certificate is missing or should be renewed."""
+    text = variables.get(f"{PREFIX}CA_FILE")
+    if not text:
+        return True
+    x509 = need("cryptography.x509", "aws")
+    left = x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc - dt.datetime.now(dt.UTC)
+    return bool(left < dt.timedelta(days=_RENEW_DAYS))
+
+
+def security(variables: Mapping[str, str]) -> Any:
+    """Dask's Security for the client's side of these variables."""
+    distributed: Any = need("distributed", "aws")
+    return distributed.Security(
+        require_encryption=True,
+        tls_ca_file=variables[f"{PREFIX}CA_FILE"],
+        tls_client_key=variables[f"{PREFIX}CLIENT__KEY"],
+        tls_client_cert=variables[f"{PREFIX}CLIENT__CERT"],
+    )
