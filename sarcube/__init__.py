@@ -14,14 +14,16 @@ _LAZY = {
     "produce": "sarcube.production.produce",
     "open_cube": "sarcube.cube.open_cube",
     "mosaic": "sarcube.cube.mosaic",
+    "show": "sarcube.cube.viewer",
 }
 
-__all__ = ["RunConfig", "SarcubeError", "__version__", "mosaic", "open_cube", "plan", "produce"]
+__all__ = ["RunConfig", "SarcubeError", "__version__", "mosaic", "open_cube", "plan", "produce", "show"]
 
 if TYPE_CHECKING:
     from sarcube.config import RunConfig
     from sarcube.cube.mosaic import mosaic
     from sarcube.cube.open_cube import open_cube
+    from sarcube.cube.viewer import show
     from sarcube.errors import SarcubeError
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sarcube.cube.viewer.server import ViewerOptions, open_viewer
+from sarcube.cube.viewer.server import Viewer, ViewerOptions, open_viewer, show
 
-__all__ = ["ViewerOptions", "open_viewer"]
+__all__ = ["Viewer", "ViewerOptions", "open_viewer", "show"]

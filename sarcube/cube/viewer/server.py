@@ -68,6 +68,10 @@ class Viewer:
         """Answer until interrupted."""
         self._server.serve_forever()
 
+    def _repr_html_(self) -> str:
+        # In a notebook: the page itself, to move and to click. Only where the notebook runs on this machine.
+        return f'<iframe src="{self.url}" width="100%" height="560" style="border:0" title="sarcube view"></iframe>'
+
     def close(self) -> None:
         """End it."""
         self._server.shutdown()
@@ -99,6 +103,24 @@ def open_viewer(store: str, options: ViewerOptions | None = None) -> Iterator[Vi
     finally:
         viewer.close()
         thread.join(timeout=5)
+
+
+def show(store: str) -> Viewer:
+    """Show a store within a notebook that runs on this machine; answers until the notebook's kernel ends.
+
+    Parameters
+    ----------
+    store : str
+        Folder, s3:// address, or a folder of OPERA RTC-S1 files.
+
+    Raises
+    ------
+    CubeError
+        There is nothing to show.
+    """
+    viewer = Viewer(read_content(store), ViewerOptions(port=0))
+    threading.Thread(target=viewer.serve, daemon=True).start()
+    return viewer
 
 
 class _Kept:
