@@ -14,6 +14,8 @@ from sarcube.sentinel1.annotation import POLARIZATIONS, Annotation, BurstEntry, 
 from sarcube.sentinel1.burst_id import (
     ORBITS_PER_CYCLE,
     BurstId,
+    CycleTime,
+    corrected_elapsed,
     cycle_time,
     esa_burst_id,
     relative_orbit,
@@ -78,22 +80,17 @@ class SceneReader:
 
         Told by the absolute orbit, else the manifest, and settled by where the platform was.
         """
-        middle = len(annotation.orbit.time) // 2
-        try:
-            seen = cycle_time(annotation.orbit.position[middle], annotation.orbit.velocity[middle])
-        except SceneError:
-            seen = None
+        since, seen = _flight(annotation)
         told = relative_orbit(annotation.platform, annotation.absolute_orbit)
         if told is None and self.safe.manifest is not None:
             told = self.safe.manifest.relative_orbit
         if told is None and seen is not None:
-            told = seen[0]
+            told = seen.relative_orbit
         if told is None:
             raise SceneError(
                 f"{self.safe.path}: the relative orbit of {annotation.platform} orbit {annotation.absolute_orbit} "
                 "cannot be told: no manifest, and the platform is off its reference orbit"
             )
-        since = float(annotation.orbit.time[middle]) - annotation.anx_time
         return told if seen is None else settle_orbit(told, since, seen)
 
     def burst_id(self, annotation: Annotation, entry: BurstEntry) -> BurstId:
@@ -102,6 +99,9 @@ class SceneReader:
         if number is not None:
             return BurstId(track_of(number, annotation.mode), number, annotation.swath)
         elapsed = entry.sensing_time - annotation.anx_time
+        since, seen = _flight(annotation)
+        if seen is not None:
+            elapsed += corrected_elapsed(since, seen) - since
         return esa_burst_id(annotation.swath, self.relative_orbit(annotation), elapsed)
 
     def footprint(self, part: Part, radar: RadarGrid, valid: Valid) -> tuple[tuple[float, float], ...]:
@@ -214,6 +214,16 @@ def valid_area(entry: BurstEntry, samples: int, where: str) -> Valid:
     if int(last.max()) >= samples or np.any(first > last):
         raise SceneError(f"{where}: valid samples {first.max()} to {last.max()} do not fit in {samples}; damaged")
     return Valid(int(lines[0]), int(lines[-1]), first, last)
+
+
+def _flight(annotation: Annotation) -> tuple[float, CycleTime | None]:
+    """Seconds from the annotated node to the middle state vector, and what `cycle_time` says of that vector."""
+    middle = len(annotation.orbit.time) // 2
+    since = float(annotation.orbit.time[middle]) - annotation.anx_time
+    try:
+        return since, cycle_time(annotation.orbit.position[middle], annotation.orbit.velocity[middle])
+    except SceneError:  # not on the reference ground track: the annotation alone tells
+        return since, None
 
 
 def _valid_ranges(annotation: Annotation, valid: Valid) -> tuple[float, float]:

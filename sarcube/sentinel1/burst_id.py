@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,14 @@ S1C_LAST_BEFORE_MOVE, S1C_OFFSET_AFTER_MOVE = 8018, 99
 # scenes of eight tracks; neighbouring tracks are 2.06 degrees apart.
 FIRST_NODE_LONGITUDE = 0.146
 EARTH_RATE = 7.2921151467e-5  # rad/s (WGS 84)
+# s: eccentricity (2 e T / 2 pi = 2.2 s, perigee over the north) and the Earth's flattening, fitted to orbit files and
+# annotated node times of 2014 to 2025.
+FROZEN_ORBIT = (2.237, -2.222, 0.092)
+# m: its distance from the Earth's centre by argument of latitude u: constant, sin u, cos 2u; orbit files of 2014 to
+# 2023 keep within 270 m.
+FROZEN_RADIUS = (7_075_361.0, -8_325.0, 1_524.0)
+OFF_RADIUS = 700.0
+ANX_TOLERANCE = 0.5  # s; annotated node times are good to 0.1 s, but for some of before 2022 that are seconds off
 OFF_TRACK = 60.0  # s: further from the reference ground track than this, the geometry says nothing about the orbit
 SEAM = 120.0  # s for which an acquisition that began in orbit 175 keeps its own count into orbit 1
 _PATTERN = re.compile(r"t(\d{3})[_-](\d{6})[_-]((?:iw[1-3])|(?:ew[1-5]))", re.IGNORECASE)
@@ -104,22 +113,34 @@ def esa_burst_id(swath: str, relative_orbit: int, time_since_anx: float) -> Burs
     return BurstId(track_of(number, mode), number, swath)
 
 
-def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> tuple[int, float]:
+class CycleTime(NamedTuple):
+    """Where in the 12-day cycle an instant lies.
+
+    Attributes
+    ----------
+    relative_orbit : int
+    time : float
+        Seconds since that orbit's ascending node.
+    exact : bool
+        `time` is good to 0.12 s: the platform flies Sentinel-1's frozen orbit. Else to 5 s.
+    """
+
+    relative_orbit: int
+    time: float
+    exact: bool
+
+
+def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> CycleTime:
     """Relative orbit and time since its ascending node, told by a state vector alone.
 
     The platform is kept within 120 m of a ground track that repeats every 175 orbits, so that where it is tells
-    when in the cycle it is. Sun-synchronous: the node moves west by exactly 360 degrees a day.
+    when in the cycle it is. Sun-synchronous: the node moves west by exactly 360 degrees a day. Its orbit is frozen, so
+    that the time by the argument of latitude departs from a circular orbit's by the same harmonics in every revolution.
 
     Parameters
     ----------
     position, velocity : (3,) float64
         Earth-fixed, metres and metres per second.
-
-    Returns
-    -------
-    relative_orbit : int
-    time : float
-        Seconds since the ascending node, within 5 s (circular orbit assumed).
 
     Raises
     ------
@@ -132,6 +153,10 @@ def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> 
     across = np.cross(normal / np.linalg.norm(normal), node)
     phase = math.atan2(float(position @ across), float(position @ node)) % (2 * math.pi)
     time = phase / (2 * math.pi) * ORBIT_PERIOD
+    radius = float(np.dot(FROZEN_RADIUS, [1.0, math.sin(phase), math.cos(2 * phase)]))
+    exact = abs(float(np.linalg.norm(position)) - radius) < OFF_RADIUS
+    if exact:
+        time -= float(np.dot(FROZEN_ORBIT, [1.0, math.cos(phase), math.sin(2 * phase)]))
     longitude = math.degrees(math.atan2(node[1], node[0]))
     of_day = (FIRST_NODE_LONGITUDE - longitude) % 360.0 * 240.0  # cycle time modulo one day
     orbits = np.arange(ORBITS_PER_CYCLE)
@@ -139,16 +164,32 @@ def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> 
     best = int(np.argmin(np.abs(off)))
     if abs(off[best]) > OFF_TRACK:
         raise SceneError(f"the platform is {off[best]:.0f} s off its reference ground track")
-    return best + 1, time
+    return CycleTime(best + 1, time, exact)
 
 
-def settle_orbit(relative_orbit: int, time_since_anx: float, seen: tuple[int, float]) -> int:
+def corrected_elapsed(elapsed: float, seen: CycleTime) -> float:
+    """Time since the node as annotated, or as the state vector tells where the two are more than 0.5 s apart.
+
+    A burst lasts 2.76 s: an annotated node time that is seconds off would name a neighbour.
+
+    Parameters
+    ----------
+    elapsed : float
+        Seconds since the annotated ascending node, at any instant.
+    seen : CycleTime
+        Of the same instant.
+    """
+    apart = (seen.time - elapsed + ORBIT_PERIOD / 2) % ORBIT_PERIOD - ORBIT_PERIOD / 2  # nodes may be orbits apart
+    return elapsed if abs(apart) <= ANX_TOLERANCE or not seen.exact else elapsed + apart
+
+
+def settle_orbit(relative_orbit: int, time_since_anx: float, seen: CycleTime) -> int:
     """Relative orbit of the node that time is counted from, where annotation and geometry may be orbits apart.
 
     Some annotations count from a node more than an orbit ago, some carry the next orbit's number: the two together
     are ambiguous by whole orbits, which `seen`, the answer of `cycle_time` for the same instant, settles.
     """
     told = (relative_orbit - 1) * ORBIT_PERIOD + time_since_anx
-    true = (seen[0] - 1) * ORBIT_PERIOD + seen[1]
+    true = (seen.relative_orbit - 1) * ORBIT_PERIOD + seen.time
     apart = (true - told + CYCLE / 2) % CYCLE - CYCLE / 2
     return (relative_orbit - 1 + round(apart / ORBIT_PERIOD)) % ORBITS_PER_CYCLE + 1

@@ -49,6 +49,18 @@ def test_every_annotated_burst_id_is_reproduced_when_hidden(shared_data: Path) -
     assert count == 243
 
 
+@pytest.mark.parametrize("error", [-4.0, -1.2, 0.8, 2.7])
+def test_an_annotated_node_time_that_is_seconds_off_names_no_neighbour(shared_data: Path, error: float) -> None:
+    for path in (shared_data / "data" / "safe").glob("*.zip"):
+        reader = SceneReader(open_safe(path))
+        part = reader.safe.parts[0]
+        annotation = reader.annotation(part)
+        wrong = replace(annotation, anx_time=annotation.anx_time + error)
+        for entry in annotation.bursts:
+            hidden = replace(entry, burst_number=None)
+            assert reader.burst_id(wrong, hidden) == reader.burst_id(annotation, hidden)
+
+
 @pytest.mark.parametrize(
     ("date", "swath", "index", "expected"),
     [("20200511", "IW2", 3, "t071_151202_iw2"), ("20230904", "IW1", 0, "t052_110431_iw1")],
@@ -105,9 +117,10 @@ def test_bursts_across_the_node(make: Any, track: int, first: float, label: int,
 @given(st.floats(0, CYCLE - 1))
 @settings(max_examples=200, deadline=None)
 def test_a_state_vector_tells_where_in_the_cycle_it_is(make: Any, time: float) -> None:
-    orbit, since = cycle_time(*make.state(time))
-    told = (orbit - 1) * ORBIT_PERIOD + since
-    assert abs((told - time + CYCLE / 2) % CYCLE - CYCLE / 2) < 1.0
+    # The made platform flies a circle, which crosses Sentinel-1's frozen orbit in two places of a revolution.
+    seen = cycle_time(*make.state(time))
+    told = (seen.relative_orbit - 1) * ORBIT_PERIOD + seen.time
+    assert abs((told - time + CYCLE / 2) % CYCLE - CYCLE / 2) < (5.0 if seen.exact else 1.0)
 
 
 def test_off_the_reference_track_is_said(make: Any) -> None:
