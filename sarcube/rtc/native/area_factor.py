@@ -85,7 +85,7 @@ def area_factors(
     sigma : bool
         Also make the factor of sigma0.
     minimum : float
-        Cells whose gamma factor lies below become NaN.
+        Cells whose gamma factor lies below become NaN (in both factors).
     """
     field = np.zeros((window.lines, window.samples + 2, 2 if sigma else 1), np.float32)
     holes = np.zeros((window.lines, window.samples) if np.isnan(mesh.heights).any() else (1, 1), np.uint8)
@@ -368,4 +368,4 @@ def _sum_rows(field: NDArray[np.float32], holes: NDArray[np.uint8], minimum: np.
             field[i, j, 0] = value
             if two:
                 sigma += field[i, j, 1]
-                field[i, j, 1] = sigma
+                field[i, j, 1] = sigma if value == value else math.nan

@@ -24,7 +24,7 @@ from sarcube.rtc.native.corrections import timing_correction
 from sarcube.rtc.native.geocode import Geocoded, area_projection, bilinear
 from sarcube.rtc.native.mapping import RadarMap, map_row, radar_map
 from sarcube.rtc.native.mesh import Mesh, make_mesh
-from sarcube.rtc.native.radiometry import Echo, fill_cells, power_tables
+from sarcube.rtc.native.radiometry import Echo, Reach, fill_cells, power_tables
 from sarcube.rtc.native.shadow_layover import OUTSIDE, SHADOW, geocode_mask, mask_window, shadow_layover
 from sarcube.sentinel1.model import Burst
 from sarcube.sentinel1.samples import read_samples
@@ -97,7 +97,7 @@ class NativeEngine:
             geometry = _geometry(burst, grid, terrain, options, (0.0, 0.0))
             centres = _centres(geometry.mesh, grid)
             tied = dem is None and options.backscatter != "beta0"
-            cells, empty = _cells(burst, names, geometry, options, tied)
+            cells, reach = _cells(burst, names, geometry, options, tied)
             if options.geocoding == "bilinear":
                 result = bilinear(geometry.rmap, centres, grid, geometry.window, cells)
             else:
@@ -112,13 +112,13 @@ class NativeEngine:
             if options.backscatter == "sigma0":
                 published = np.divide(published, reuse["rtc_anf_gamma0_to_sigma0"].values, dtype=np.float32)
             result.bands[: len(names)] *= result.bands[len(names)] / published
-        _apply_mask(result, mask, options)
+        _apply_mask(result, mask, options, _beyond_echo(geometry, grid, centres, mask, reach))
         layers = {name: result.bands[k] for k, name in enumerate(names)}
         layers["mask"] = mask
         layers["number_of_looks"] = result.looks
         facts = {
             "void_dem_pixels": _void_pixels(geometry, grid, centres, burst),
-            "empty_lines": empty,
+            "empty_lines": reach.empty_lines,
             "noise_removed": [n for n in names if options.thermal_noise and burst.channels[n].noise is not None],
             "geometry": "exact" if reuse is None else "reuse",
             "dem": terrain.description,
@@ -239,8 +239,8 @@ def _factors(geometry: _Geometry, options: RtcOptions, *, sigma: bool) -> AreaFa
 
 def _cells(
     burst: Burst, names: tuple[str, ...], geometry: _Geometry, options: RtcOptions, with_factor: bool
-) -> tuple[NDArray[np.float32], int]:
-    """Power over area factor of every cell of the window, one band a polarization, and the count of empty lines.
+) -> tuple[NDArray[np.float32], Reach]:
+    """Power over area factor of every cell of the window, one band a polarization, and where all have an echo.
 
     `with_factor` appends the factor itself as a band.
     """
@@ -256,15 +256,20 @@ def _cells(
     valid = (burst.first_valid_sample, burst.last_valid_sample)
     if not options.valid_sample_masking:
         valid = (np.zeros_like(valid[0]), np.full_like(valid[1], burst.radar.samples - 1))
-    empty = 0
+    reaches = []
     for k, name in enumerate(names):
         samples = read_samples(burst, name, (first, stop))
         tables = power_tables(burst, name, calibrate=options.absolute_calibration, denoise=options.thermal_noise)
         echo = Echo(samples, first, tables, valid[0], valid[1])
-        empty = max(empty, fill_cells(cells, k, window, echo, field, which))
+        reaches.append(fill_cells(cells, k, window, echo, field, which))
     if with_factor and field is not None:
         cells[..., -1] = field[..., which]
-    return cells, empty
+    common = Reach(
+        np.max([r.first for r in reaches], axis=0),
+        np.min([r.stop for r in reaches], axis=0),
+        max(r.empty_lines for r in reaches),
+    )
+    return cells, common
 
 
 def _mask(burst: Burst, geometry: _Geometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -273,15 +278,42 @@ def _mask(burst: Burst, geometry: _Geometry, grid: GeoGrid, centres: NDArray[np.
     return geocode_mask(geometry.rmap, centres, grid, window, radar_mask)
 
 
-def _apply_mask(result: Geocoded, mask: NDArray[np.uint8], options: RtcOptions) -> None:
-    """Shadowed pixels are left out; pixels without backscatter are outside."""
+def _apply_mask(
+    result: Geocoded, mask: NDArray[np.uint8], options: RtcOptions, beyond: NDArray[np.bool_] | None
+) -> None:
+    """Shadowed pixels are left out; pixels without backscatter are outside, shadow where there is an echo is not."""
     absent = np.isnan(result.bands[0])
+    shadow = (mask & SHADOW).astype(bool) & (mask != OUTSIDE)
     if options.shadow_masking:
-        shadow = (mask & SHADOW).astype(bool) & (mask != OUTSIDE)
         result.bands[:, shadow] = np.nan
         result.looks[shadow] = np.nan
-        absent &= ~shadow
+    absent &= ~shadow
+    if beyond is not None:
+        absent |= beyond
+        result.bands[:, beyond] = np.nan
+        result.looks[beyond] = np.nan
     mask[absent] = OUTSIDE
+
+
+def _beyond_echo(
+    geometry: _Geometry, grid: GeoGrid, centres: NDArray[np.float32], mask: NDArray[np.uint8], reach: Reach
+) -> NDArray[np.bool_] | None:
+    """Shadowed pixels whose centre lies where there is no echo; None where none are shadowed."""
+    shadow: NDArray[np.bool_] = np.asarray(((mask & SHADOW) > 0) & (mask != OUTSIDE))
+    if not shadow.any():
+        return None
+    rmap, window = geometry.rmap, geometry.window
+    line, sample = np.empty(grid.width), np.empty(grid.width)
+    x, y = grid.left + 0.5 * grid.resolution, grid.y()
+    for r in np.flatnonzero(shadow.any(axis=1)):
+        map_row(rmap, y[r], x, grid.resolution, 0, grid.width, centres[r], line, sample)
+        columns = np.flatnonzero(shadow[r])
+        i = np.floor(line[columns] + 0.5 - window.first_line)
+        j = sample[columns] + 0.5 - window.first_sample
+        within = (i >= 0) & (i < window.lines)
+        k = np.where(within, i, 0).astype(np.int64)
+        shadow[r, columns] = ~(within & (j >= reach.first[k]) & (j < reach.stop[k]))
+    return shadow
 
 
 def _centres(mesh: Mesh, grid: GeoGrid) -> NDArray[np.float32]:

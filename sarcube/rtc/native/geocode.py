@@ -3,6 +3,8 @@
 Area projection (Shiroma et al. 2022): the four corners of a pixel, mapped to the radar, bound a polygon; each cell
 counts with the part of it inside. Pixels of which less than three quarters have valid cells stay NaN. The
 bilinear alternative takes the four cells around the pixel's centre.
+
+Cells from which noise was subtracted may be negative. A pixel's average is cut at 0, power being what it is.
 """
 
 # ruff: noqa: PLR0912, PLR0913, PLR0915, PLR0917, PLW3301, PLR0124
@@ -202,7 +204,9 @@ def _gather_block(
             if total > 0.0 and total >= MINIMUM_COVERAGE * whole:
                 looks[r, c] = total
                 for k in range(n):
-                    bands[k, r, c] = sums[k] / total
+                    value = sums[k] / total
+                    # In this order NaN stays NaN.
+                    bands[k, r, c] = 0.0 if value < 0.0 else value
         line0, line1 = line1, line0
         sample0, sample1 = sample1, sample0
 
@@ -230,9 +234,11 @@ def _interpolate(
                 continue
             i, j = int(y), int(x)
             fy, fx = y - i, x - j
+            if math.isnan(cells[i, j, 0] + cells[i, j + 1, 0] + cells[i + 1, j, 0] + cells[i + 1, j + 1, 0]):
+                continue
+            looks[r, c] = 1.0
             for k in range(n):
                 upper = (1.0 - fx) * cells[i, j, k] + fx * cells[i, j + 1, k]
                 lower = (1.0 - fx) * cells[i + 1, j, k] + fx * cells[i + 1, j + 1, k]
-                bands[k, r, c] = (1.0 - fy) * upper + fy * lower
-            if not math.isnan(bands[0, r, c]):
-                looks[r, c] = 1.0
+                value = (1.0 - fy) * upper + fy * lower
+                bands[k, r, c] = 0.0 if value < 0.0 else value
