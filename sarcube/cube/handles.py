@@ -17,7 +17,8 @@ from typing import Any
 import rasterio
 from rasterio.errors import RasterioIOError
 
-_KEPT = 4
+# Files kept by each thread: a chunk's whole time series where possible, within the 1024 that a process may open.
+_KEPT = max(8, 256 // (os.cpu_count() or 1))
 _BLOCK_CACHE_MB = 64
 _thread = threading.local()
 

@@ -7,7 +7,6 @@ chunk and one burst's part of it.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -91,10 +90,12 @@ class MergeReader:
         left, _, _, top = spec.bounds
         self.grid = GeoGrid(spec.epsg, left, top, spec.resolutions_xy[0], width, height)
 
-    def read(self, window: Window) -> NDArray[Any]:
-        """Pixels of a window of the cube's grid, shape (height, width); called within a worker thread."""
+    def read(self, window: Window) -> NDArray[Any] | None:
+        """Pixels of a window of the cube's grid, shape (height, width), or None where no file touches it."""
         box = _Box(int(window.row_off), int(window.col_off), int(window.height), int(window.width))
         parts = [(source, part) for source in self.merge.sources if (part := self._overlap(source, box))]
+        if not parts:
+            return None
         remote = any("://" in source.href for source, _ in parts)
         with rasterio.Env(**gdal_options(remote)):
             if len(parts) == 1 and parts[0][1] == box:
@@ -138,7 +139,7 @@ class MergeReader:
         total = np.zeros((box.height, box.width), np.float64)
         weights = np.zeros_like(total)
         for source, part in parts:
-            values = self._read(source, part).copy()  # the weights are read into the same memory
+            values = self._read(source, part)
             weight = np.ones_like(values) if source.weight is None else self._read(source, part, weight=True)
             weight = np.where(np.isnan(values) | ~(weight > 0), 0, weight)
             rows, cols = part.within(box)
@@ -223,21 +224,6 @@ class MergeReader:
         ) as warped:
             values: NDArray[Any] = warped.read(1)
         return values
-
-
-_thread = threading.local()
-
-
-def _scratch(part: _Box, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Memory to read into, one per thread and used again: fresh memory costs as much as decoding does.
-
-    Whoever reads copies the pixels before the next read; stackstac does.
-    """
-    size = part.height * part.width * dtype.itemsize
-    buffer = getattr(_thread, "buffer", None)
-    if buffer is None or buffer.size < size:
-        buffer = _thread.buffer = np.empty(size, np.uint8)
-    return buffer[:size].view(dtype).reshape(part.height, part.width)
 
 
 @dataclass(frozen=True, slots=True)

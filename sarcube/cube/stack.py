@@ -13,10 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 import numpy as np
 import stackstac
 import xarray as xr
+from dask.blockwise import blockwise
+from dask.highlevelgraph import HighLevelGraph
+from dask.layers import ArraySliceDep
 from rasterio.enums import Resampling
+from rasterio.windows import Window
 
 from sarcube.cube.lazy import da
 from sarcube.cube.reader import Merge, MergeReader
@@ -74,15 +79,51 @@ def stack_layer(
             errors_as_nodata=(),
             reader=MergeReader,
         )
-    data = stacked.data
-    # stackstac keeps the making of readers apart from reading, as one task per time step that all its chunks wait
-    # for; dask then walks along time for all chunks at once and holds the whole stack. Our readers cost nothing
-    # to make: let each chunk make its own, so that chunks finish one after the other.
-    for part in data.dask.layers.values():
-        part.annotations = None
+    return xr.DataArray(_read_by_chunk(stacked.data, layer), dims=("time", "y", "x"), name=layer.name)
+
+
+def _read_by_chunk(stacked: Any, layer: Layer) -> Any:
+    """stackstac's table of readers, read into chunks (time, y, x) with one copy of the pixels.
+
+    stackstac keeps the making of readers apart from reading, as one task per time step that all its chunks wait
+    for: dask then walks along time for all chunks at once and holds the whole stack. It also fills, compares and
+    copies every chunk once more. Our readers cost nothing to make and know what is empty, so each chunk makes its
+    own, and chunks finish one after the other.
+    """
+    (table,) = stacked.dask.dependencies[stacked.name]
+    readers = stacked.dask.layers[table]
+    readers.annotations = None
+    name = f"read-{layer.name}-{dask.base.tokenize(stacked.name)}"
+    reading = blockwise(
+        _read_chunk, name, "tbyx", table, "tb", ArraySliceDep(stacked.chunks[2:]), "yx",
+        np.dtype(layer.dtype), None, np.dtype(layer.dtype).type(layer.nodata), None,
+        numblocks={table: stacked.numblocks[:2]},
+    )  # fmt: skip
+    above = {k: v for k, v in stacked.dask.layers.items() if k != stacked.name}
+    links = {k: v for k, v in stacked.dask.dependencies.items() if k != stacked.name}
+    graph = HighLevelGraph({**above, name: reading}, {**links, name: {table}})
+    pixels = da.Array(graph, name, stacked.chunks, meta=np.empty((0, 0, 0, 0), layer.dtype))
     # A blockwise step keeps the graph symbolic; indexing would write out a task per chunk.
-    flat = da.map_blocks(_drop_band, data, drop_axis=1, dtype=data.dtype, meta=np.empty((0, 0, 0), data.dtype))
-    return xr.DataArray(flat, dims=("time", "y", "x"), name=layer.name)
+    return da.map_blocks(_drop_band, pixels, drop_axis=1, dtype=layer.dtype, meta=np.empty((0, 0, 0), layer.dtype))
+
+
+def _read_chunk(table: Any, slices: tuple[slice, slice], dtype: np.dtype[Any], fill: Any) -> Any:
+    window = Window.from_slices(*slices)
+    shape = (int(window.height), int(window.width))
+    pictures = [entry[0].read(window) if entry else None for entry in table[:, 0]]
+    if all(p is None for p in pictures):
+        return np.broadcast_to(fill, (len(pictures), 1, *shape))
+    if len(pictures) == 1:
+        return pictures[0][None, None]
+    out = np.full((len(pictures), 1, *shape), fill, dtype)
+    for target, picture in zip(out[:, 0], pictures, strict=True):
+        if picture is not None:
+            target[:] = picture
+    return out
+
+
+def _drop_band(block: Any) -> Any:
+    return block[:, 0]
 
 
 def resampling_of(merges: Sequence[Merge | None], grid: GeoGrid, layer: Layer) -> Resampling:
@@ -98,10 +139,6 @@ def resampling_of(merges: Sequence[Merge | None], grid: GeoGrid, layer: Layer) -
         ((s.bounds[2] - s.bounds[0]) / s.grid.width for m in merges if m for s in m.sources), default=grid.resolution
     )
     return Resampling.bilinear if grid.resolution < native * 0.9 else Resampling.average
-
-
-def _drop_band(block: Any) -> Any:
-    return block[:, 0]
 
 
 def _item(index: int, merge: Merge | None, time: np.datetime64, grid: GeoGrid, layer: Layer) -> dict[str, Any]:
