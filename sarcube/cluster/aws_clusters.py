@@ -22,6 +22,7 @@ from sarcube.errors import ClusterError
 
 log = logging.getLogger(__name__)
 _OWN_SHARE = 256_000_000  # bytes of a worker's container that its nanny and the system take
+_POLL_S = 1.0
 _DEATH_S = 60  # a worker without scheduler ends itself
 
 
@@ -77,7 +78,7 @@ def _dask_config_kept() -> Iterator[None]:
 
 
 def _fargate(profile: Profile, session: Session, found: Resources, security: Any, run: str) -> Any:
-    base = need("dask_cloudprovider.aws", "aws").FargateCluster
+    base = _with_own_containers(need("dask_cloudprovider.aws.ecs", "aws"))
     threads = profile.threads or 1
     size = fargate_memory(threads, profile.memory)
     memory = size * 2**20 - _OWN_SHARE
@@ -149,6 +150,44 @@ def _ec2(profile: Profile, session: Session, found: Resources, security: Any, ru
     }
     cluster = _with_own_machines(module, session.parameters)
     return _timely(cluster, profile.aws.start_s)(**{**options, **profile.options})
+
+
+def _with_own_containers(module: Any) -> Any:
+    """FargateCluster whose containers start today's Dask, and that asks how they are at a bearable pace."""
+    spec_cluster = need("distributed", "aws").SpecCluster
+
+    class Container:
+        task_type: str
+        _overrides: dict[str, Any]
+
+        def _todays_command(self) -> None:
+            # It calls dask-scheduler and dask-worker, which distributed no longer has.
+            self._overrides["command"] = ["dask", self.task_type, *self._overrides["command"][1:]]
+
+        async def _update_task(self) -> None:
+            await asyncio.sleep(_POLL_S)  # it asks without a pause until AWS throttles it
+            await super()._update_task()  # type: ignore[misc]
+
+    class Scheduler(Container, module.Scheduler):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._todays_command()
+
+    class Worker(Container, module.Worker):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._todays_command()
+
+    class Own(spec_cluster):  # type: ignore[misc]
+        async def _start(self) -> None:
+            # FargateCluster has said by now what it would start; this comes before it does.
+            self.scheduler_spec["cls"], self.new_spec["cls"] = Scheduler, Worker
+            await super()._start()
+
+    class Cluster(module.FargateCluster, Own):  # type: ignore[misc]
+        pass
+
+    return Cluster
 
 
 def _with_own_machines(module: Any, parameters: str) -> Any:

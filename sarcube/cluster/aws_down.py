@@ -218,13 +218,12 @@ def _named(session: Session, what: str) -> list[str]:
         "role": [f"sarcube-{session.name}-execution", f"sarcube-{session.name}-worker"],
         "instance_profile": [f"sarcube-{session.name}"],
     }[what]
-    argument = {"role": "RoleName", "instance_profile": "InstanceProfileName"}[what]
+    argument, key = {"role": ("RoleName", "Role"), "instance_profile": ("InstanceProfileName", "InstanceProfile")}[what]
     found = []
     for name in names:
         with already("NoSuchEntity"):
-            getattr(iam, f"get_{what}")(**{argument: name})
-            tags = getattr(iam, f"list_{what}_tags")(**{argument: name})["Tags"]
-            if _tagged(tags, session):
+            described = getattr(iam, f"get_{what}")(**{argument: name})[key]
+            if _tagged(described.get("Tags"), session):
                 found.append(name)
     return found
 

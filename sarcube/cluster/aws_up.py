@@ -390,6 +390,7 @@ class _Maker:
         defined = self._defined(section)
         (container,) = defined["containerDefinitions"]
         container["image"] = self.profile.image
+        container |= {"cpu": int(more["cpu"]), "memory": int(more["memory"])}
         environment = cluster_environment(self.profile) | {"AWS_DEFAULT_REGION": self.session.region}
         container["environment"] = [{"name": k, "value": v} for k, v in sorted(environment.items())]
         # A scheduler needs its certificate, but none of the credentials that tasks use.

@@ -119,7 +119,7 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
         "n_workers": 0,
         "env": cluster_environment(profile, encrypted=False),
         "resources": {"requests": {"cpu": str(threads), "memory": str(memory)}, "limits": {"memory": str(memory)}},
-        "worker_command": ["dask-worker", "--nthreads", "1", "--resources", f"{MEMORY}={memory}"],
+        "worker_command": ["dask", "worker", "--nthreads", "1", "--resources", f"{MEMORY}={memory}"],
     }
     try:
         cluster = operator.KubeCluster(**{**own, **profile.options})
