@@ -154,7 +154,7 @@ def _ec2(profile: Profile, session: Session, found: Resources, security: Any, ru
 
 def _with_own_containers(module: Any) -> Any:
     """FargateCluster whose containers start today's Dask, and that asks how they are at a bearable pace."""
-    spec_cluster = need("distributed", "aws").SpecCluster
+    distributed: Any = need("distributed", "aws")
 
     class Container:
         task_type: str
@@ -178,7 +178,7 @@ def _with_own_containers(module: Any) -> Any:
             super().__init__(*args, **kwargs)
             self._todays_command()
 
-    class Own(spec_cluster):  # type: ignore[misc]
+    class Own(distributed.SpecCluster):  # type: ignore[misc]
         async def _start(self) -> None:
             # FargateCluster has said by now what it would start; this comes before it does.
             self.scheduler_spec["cls"], self.new_spec["cls"] = Scheduler, Worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import Any
 
@@ -109,7 +110,17 @@ def _stop_tasks(session: Session, run: str | None = None) -> list[str]:
             ecs.stop_task(cluster=cluster, task=arn, reason="sarcube cluster down" if run is None else "run ended")
     if run is None:
         _wait(lambda: not any(arns for _, arns in _running(session)))
+        for cluster, _ in running:
+            _untag(ecs, pages(ecs, "list_tasks", "taskArns", cluster=cluster, desiredStatus="STOPPED"))
     return [f"task {arn}" for _, arns in running for arn in arns]
+
+
+def _untag(ecs: Any, arns: list[str]) -> None:
+    """What has ended stays in listings for a while, with its tags: only what exists is to be found by them."""
+    exceptions = need("botocore.exceptions", "aws")
+    for arn in arns:
+        with contextlib.suppress(exceptions.ClientError):  # gone for good already, which is as well
+            ecs.untag_resource(resourceArn=arn, tagKeys=[TAG, RUN_TAG])
 
 
 def _instances(session: Session, run: str | None = None, *, dead: bool = False) -> list[str]:
@@ -135,9 +146,8 @@ def _terminate(session: Session, run: str | None = None, *, wait: bool = True) -
     if not wait:
         return [f"machine {i}" for i in ids]
     _wait(lambda: not _instances(session))
-    # Machines that are gone stay in listings for an hour, with their tags: only what exists is to be found by them.
-    if remains := _instances(session, dead=True):
-        ec2.delete_tags(Resources=remains, Tags=[{"Key": TAG}])
+    if remains := _instances(session, dead=True):  # which stay in listings for an hour, with their tags
+        ec2.delete_tags(Resources=remains, Tags=[{"Key": TAG}, {"Key": RUN_TAG}])
     for volume in _volumes(session):
         if volume["State"] == "available":
             with already("InvalidVolume.NotFound"):
@@ -147,9 +157,10 @@ def _terminate(session: Session, run: str | None = None, *, wait: bool = True) -
 
 
 def _wait(done: Any) -> None:
-    deadline = time.monotonic() + _WAIT_S
+    deadline, pause = time.monotonic() + _WAIT_S, 0.2
     while not done() and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
+        time.sleep(pause)
+        pause = min(1.5 * pause, _POLL_S)
 
 
 # --- what it rests on
@@ -194,6 +205,7 @@ def _clusters(session: Session) -> list[str]:
     arns = _cluster_arns(session)
     for arn in arns:
         session.client("ecs").delete_cluster(cluster=arn)
+    _untag(session.client("ecs"), arns)
     return [f"ECS cluster {arn}" for arn in arns]
 
 
