@@ -67,7 +67,8 @@ def examine() -> tuple[Check, ...]:
         *(_package(name) for name in _PACKAGES),
         *(_package(name, advice) for name, advice in _OPTIONAL.items()),
         _gdal(),
-        *(_engine(name) for name in ("native", "isce3")),
+        _native(),
+        _isce3(),
         _machine(),
         *_credentials(),
     )
@@ -96,14 +97,21 @@ def _gdal() -> Check:
     )
 
 
-def _engine(name: str) -> Check:
+def _native() -> Check:
     from sarcube.rtc.engine import get_engine
 
+    get_engine("native")
+    return Check("engine native", True, "usable")
+
+
+def _isce3() -> Check:
+    from sarcube.rtc.isce3.engine import describe
+
     try:
-        get_engine(name)
+        versions = describe({})
     except SarcubeError as error:
-        return Check(f"engine {name}", None if name == "isce3" else False, "not usable here", str(error))
-    return Check(f"engine {name}", True, "usable")
+        return Check("engine isce3", None, "not usable here", str(error))
+    return Check("engine isce3", True, ", ".join(f"{name} {version}" for name, version in versions.items()) or "usable")
 
 
 def _machine() -> Check:

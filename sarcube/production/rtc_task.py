@@ -79,7 +79,7 @@ class RtcWorkflow:
         from sarcube.rtc.engine import get_engine
 
         if config.engine != "native":  # which is always there, and slow to import
-            get_engine(config.engine)
+            get_engine(config.engine, config.engine_options)
         schemas = str(config.schemas) if config.schemas else None
         names = config.collections
         for kind in kinds:
@@ -167,7 +167,7 @@ def _static(task: Task, found: FoundBurst, context: Context, store: Store, stage
         dem = _dem(config, task.grid, burst)
     with stages("compute"):
         options = rtc_options(config, context.threads)
-        dataset = get_engine(config.engine).static(burst, task.grid, dem, options)
+        dataset = get_engine(config.engine, config.engine_options).static(burst, task.grid, dem, options)
     return _commit(task, found, (burst, dem), dataset, task.grid, config, store, stages, None)
 
 
@@ -185,7 +185,7 @@ def _backscatter(task: Task, found: FoundBurst, context: Context, store: Store, 
         options = rtc_options(config, context.threads)
         # The grid is that of the static layers in the store, whatever the plan expected: two runs that began
         # with different dates may have expected different ones, and only one of them made the layers.
-        dataset = get_engine(config.engine).backscatter(burst, grid, dem, options, static)
+        dataset = get_engine(config.engine, config.engine_options).backscatter(burst, grid, dem, options, static)
     if config.link_static_layers:
         # Who asks for linked layers gets the static ones, as from the AWS pipeline: what both have is kept once.
         dataset = dataset.drop_vars([name for name in _LINKED if name in item.assets and name in dataset])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -66,15 +64,26 @@ class Engine(Protocol):
         ...
 
 
-def get_engine(name: str) -> Engine:
-    """The engine of that name; EngineError names the known ones, and for isce3 what is missing."""
+def get_engine(name: str, engine_options: Mapping[str, Any] | None = None) -> Engine:
+    """The engine of that name.
+
+    Parameters
+    ----------
+    name : "native" or "isce3"
+    engine_options : mapping, optional
+        Those of the run: they may say where isce3 is installed.
+
+    Raises
+    ------
+    EngineError
+        No engine of that name, or, for isce3, what is missing and how to get it.
+    """
     if name == "native":
         from sarcube.rtc.native.engine import NativeEngine
 
         return NativeEngine()
     if name == "isce3":
-        if importlib.util.find_spec("sarcube.rtc.isce3") is None:
-            raise EngineError("the isce3 engine is not part of this installation; use engine: native")
-        engine: Engine = importlib.import_module("sarcube.rtc.isce3").Isce3Engine()
-        return engine
+        from sarcube.rtc.isce3.engine import make_engine
+
+        return make_engine(engine_options or {})
     raise EngineError(f"there is no engine `{name}`; known are native and isce3")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import stat
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from sarcube.rtc.isce3.stage import even_orbit, stage_safe, write_orbit
 from sarcube.sentinel1.burst import read_bursts
 from sarcube.sentinel1.orbit_file import read_orbit
 from sarcube.sentinel1.safe import open_safe
+from tests.rtc.fake_opera import fake_opera
 
 CASES = {
     "nevada": ("t071_151202_iw2", 32611, (456040, 4228740, 562500, 4267280), {}),
@@ -125,42 +124,11 @@ def test_the_orbit_file_reads_back_and_is_even(case, tmp_path: Path) -> None:
     assert start < "20200510T135117" and stop > "20200511T135144"
 
 
-FAKES = {
-    "copies": "shutil.copytree(RECORDED, out, dirs_exist_ok=True)",
-    "fails": "print('RuntimeError: no DEM'); sys.exit(3)",
-    "hangs": "time.sleep(60)",
-    "writes nothing": "pass",
-    "writes half": (
-        "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
-        "for f in out.glob('*_VV.tif'): f.write_bytes(f.read_bytes()[:5000])"
-    ),
-    "writes a wrong grid": (
-        "import rasterio\n"
-        "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
-        "for f in out.glob('*.tif'):\n"
-        "    f.chmod(0o644)\n"
-        "    with rasterio.open(f, 'r+') as d: d.transform = d.transform * d.transform.translation(1, 0)"
-    ),
-}
-
-
-def fake(tmp_path: Path, recorded: Path, behaviour: str) -> str:
-    script = tmp_path / "rtc_s1"
-    script.write_text(
-        f"#!{sys.executable}\nimport pathlib, shutil, sys, time, yaml\n"
-        "groups = yaml.safe_load(open(sys.argv[1]))['runconfig']['groups']\n"
-        "out = pathlib.Path(groups['product_group']['output_dir']) / groups['input_file_group']['burst_id'][0]\n"
-        f"RECORDED = {str(recorded)!r}\n{FAKES[behaviour]}\n"
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return str(script)
-
-
 def produce(case, tmp_path: Path, behaviour: str, **options):
     folder, burst, grid, dem = case
     scratch = tmp_path / "scratch"
     choices = {
-        "executable": fake(tmp_path, folder / "rtc", behaviour), "scratch": str(scratch), "time_limit": 20, **options
+        "executable": fake_opera(tmp_path, folder, behaviour), "scratch": str(scratch), "time_limit": 20, **options
     }  # fmt: skip
     try:
         return Isce3Engine().backscatter(burst, grid, dem, RtcOptions(engine_options=choices), None)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 import yaml
 
 from sarcube.errors import DemError
-from sarcube.geometry.dem import Dem
+from sarcube.geometry.dem import Dem, sample_grid
 from sarcube.geometry.grid import GeoGrid
 from sarcube.rtc.engine import RtcOptions
 from sarcube.rtc.isce3.outputs import read_outputs
 from sarcube.rtc.isce3.process import (
     DEFAULT_TIME_LIMIT,
-    Installation,
     find_installation,
     installed_versions,
     run,
@@ -36,7 +36,6 @@ _STATIC = (
     "mask",
     "number_of_looks",
     *_AREA_FACTORS,
-    "digital_elevation_model",
 )
 STATIC_VALIDITY = 20140403  # launch of Sentinel-1A, the date that OPERA gives its static products
 
@@ -50,7 +49,12 @@ class Isce3Engine:
         """The static layers; `engine_options.static_validity` (YYYYMMDD) dates them."""
         co_polarization = burst.polarizations[:1]
         validity = int(options.engine_options.get("static_validity", STATIC_VALIDITY))
-        return self._produce(burst, grid, dem, options, co_polarization, _STATIC, validity)
+        dataset = self._produce(burst, grid, dem, options, co_polarization, _STATIC, validity)
+        # opera-rtc would interpolate the DEM anew; this is the one that it was given, as `native` has it.
+        heights = sample_grid(dem, grid)
+        dataset["digital_elevation_model"] = (("y", "x"), heights)
+        dataset.attrs["void_dem_pixels"] = int(np.isnan(heights).sum())
+        return dataset
 
     def backscatter(
         self, burst: Burst, grid: GeoGrid, dem: Dem | None, options: RtcOptions, static: xr.Dataset | None
@@ -106,12 +110,11 @@ class Isce3Engine:
 def _record(options: RtcOptions, dataset: xr.Dataset, polarizations: tuple[str, ...]) -> dict[str, object]:
     choices = {key: value for key, value in asdict(options).items() if key not in ("threads", "engine_options")}
     choices["polarizations"] = list(polarizations)
-    void = dataset.get("digital_elevation_model")
     return {
         "engine": "isce3",
         "engine_version": str(dataset.attrs.get("version_isce3", "unknown")),
         **choices,
-        "void_dem_pixels": int(np.isnan(void.values).sum()) if void is not None else 0,
+        "void_dem_pixels": 0,
         "conversion": "10*log10(backscatter_linear)",
     }
 
@@ -135,7 +138,7 @@ def _scratch(options: RtcOptions) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_engine() -> Isce3Engine:
+def make_engine(engine_options: Mapping[str, Any]) -> Isce3Engine:
     """The engine, where it can be started.
 
     Raises
@@ -143,11 +146,10 @@ def make_engine() -> Isce3Engine:
     EngineError
         isce3, opera-rtc or s1reader is missing; the message says how to get them.
     """
-    describe()
+    describe(engine_options)
     return Isce3Engine()
 
 
-def describe() -> tuple[Installation, dict[str, str]]:
-    """How opera-rtc is started here and the versions it says it has."""
-    installation = find_installation({})
-    return installation, installed_versions(installation)
+def describe(engine_options: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of isce3, opera-rtc and s1reader here."""
+    return installed_versions(find_installation(engine_options))

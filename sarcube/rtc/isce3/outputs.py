@@ -12,7 +12,6 @@ import xarray as xr
 from sarcube.errors import EngineError
 from sarcube.geometry.grid import GeoGrid
 
-_SUFFIX_OF_LAYER = {"digital_elevation_model": "interpolated_dem"}
 _VERSION_TAGS = {"ISCE3_VERSION": "isce3", "SOFTWARE_VERSION": "opera-rtc", "S1_READER_VERSION": "s1reader"}
 
 
@@ -48,10 +47,9 @@ def read_outputs(folder: Path, layers: Iterable[str], grid: GeoGrid) -> xr.Datas
 
 
 def _find(folder: Path, layer: str) -> Path:
-    suffix = _SUFFIX_OF_LAYER.get(layer, layer)
     found = [
         path
-        for path in sorted(folder.glob(f"*_{suffix}.tif"))
+        for path in sorted(folder.glob(f"*_{layer}.tif"))
         # local_incidence_angle ends like incidence_angle.
         if not (layer == "incidence_angle" and path.name.endswith("_local_incidence_angle.tif"))
     ]

@@ -149,9 +149,10 @@ def run(installation: Installation, runconfig: Path, scratch: Path, *, threads: 
     environment = dict(os.environ)
     if threads:
         environment["OMP_NUM_THREADS"] = str(threads)
-    # GDAL's and PROJ's data folders of our wheel would mislead the other environment's libraries.
-    for name in ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "PYTHONPATH"):
-        environment.pop(name, None)
+    if installation.python != sys.executable:
+        # Data folders and modules of this environment would mislead the other one's libraries.
+        for name in ("GDAL_DATA", "PROJ_DATA", "PROJ_LIB", "PYTHONPATH"):
+            environment.pop(name, None)
     printed = scratch / "stdout.log"
     with printed.open("wb") as sink:
         try:

@@ -119,7 +119,7 @@ _DEFAULTS: dict[str, Any] = {
 PRODUCT_ID = "sarcube"
 """File stem that we give opera-rtc, so that its outputs are found whatever the time of processing."""
 
-_STATIC_SWITCHES = ("save_incidence_angle", "save_local_inc_angle", "save_dem")
+_STATIC_SWITCHES = ("save_incidence_angle", "save_local_inc_angle")
 
 
 @dataclass(frozen=True)

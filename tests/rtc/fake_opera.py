@@ -1,0 +1,39 @@
+"""A stand-in for opera-rtc's program: delivers what the real one wrote, or fails as the real one does."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+FAKES = {
+    "copies": "shutil.copytree(RECORDED, out, dirs_exist_ok=True)",
+    "fails": "print('RuntimeError: no DEM'); sys.exit(3)",
+    "hangs": "time.sleep(60)",
+    "writes nothing": "pass",
+    "writes half": (
+        "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
+        "for f in out.glob('*_VV.tif'): f.write_bytes(f.read_bytes()[:5000])"
+    ),
+    "writes a wrong grid": (
+        "import rasterio\n"
+        "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
+        "for f in out.glob('*.tif'):\n"
+        "    f.chmod(0o644)\n"
+        "    with rasterio.open(f, 'r+') as d: d.transform = d.transform * d.transform.translation(1, 0)"
+    ),
+}
+
+
+def fake_opera(tmp_path: Path, recorded: Path, behaviour: str = "copies") -> str:
+    """A program that is called as opera-rtc's is and behaves as told; `recorded` holds what the real one wrote."""
+    script = tmp_path / "rtc_s1"
+    script.write_text(
+        f"#!{sys.executable}\nimport pathlib, shutil, sys, time, yaml\n"
+        "groups = yaml.safe_load(open(sys.argv[1]))['runconfig']['groups']\n"
+        "out = pathlib.Path(groups['product_group']['output_dir']) / groups['input_file_group']['burst_id'][0]\n"
+        "kind = 'static' if 'STATIC' in groups['primary_executable']['product_type'] else 'rtc'\n"
+        f"RECORDED = pathlib.Path({str(recorded)!r}) / kind\n{FAKES[behaviour]}\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return str(script)
