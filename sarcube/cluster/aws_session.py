@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Session:
     def client(self, service: str) -> Any:
         """A client of one AWS service."""
         if service not in self._clients:
-            session = need("botocore.session", "aws").get_session()
+            session = _botocore()
             config = need("botocore.config", "aws").Config(retries={"max_attempts": 8, "mode": "standard"})
             self._clients[service] = session.create_client(service, region_name=self.region, config=config)
         return self._clients[service]
@@ -63,6 +64,18 @@ class Session:
     def filters(self) -> list[dict[str, Any]]:
         """EC2's way to ask for what carries the tag."""
         return [{"Name": f"tag:{TAG}", "Values": [self.name]}]
+
+
+@functools.cache
+def _descriptions() -> Any:
+    return need("botocore.loaders", "aws").create_loader()
+
+
+def _botocore() -> Any:
+    """A fresh session, which sees today's credentials, on descriptions of AWS that are read once: they are large."""
+    session = need("botocore.session", "aws").get_session()
+    session.register_component("data_loader", _descriptions())
+    return session
 
 
 @contextlib.contextmanager
@@ -99,7 +112,7 @@ def open_session(profile: Profile) -> Session:
             f"cluster profile {profile.name!r}: names of resources are made of it; use small letters, digits and "
             "hyphens, at most 31, a letter first"
         )
-    base = need("botocore.session", "aws").get_session()
+    base = _botocore()
     region = profile.aws.region or base.get_config_variable("region") or os.environ.get("AWS_REGION")
     if not region:
         raise ClusterError("no AWS region: set AWS_REGION, or `aws: {region: ...}` in the profile")
