@@ -80,6 +80,8 @@ def update_collections(
 ) -> tuple[str, ...]:
     """Bring the index, extents, summaries and links of every collection, and the root catalog, up to date.
 
+    Where nothing was published since the last time, nothing is written.
+
     Parameters
     ----------
     store : Store
@@ -97,12 +99,15 @@ def update_collections(
     """
     names = collections(store)
     for name in names:
+        if not rebuild and store.exists(f"{name}/{INDEX_FILE}") and not pending(store, name):
+            continue
         with index_lock(store, name, patience) as lock:
             if lock is None:
                 log.info("%s is being brought up to date by another process", name)
                 continue
             _update(store, name, _schemas(schemas), rebuild, lock)
-    _write_catalog(store, set())
+    if names:
+        _write_catalog(store, set())
     return names
 
 
@@ -224,7 +229,9 @@ def _write_catalog(store: Store, more: set[str]) -> None:
             *({"rel": "child", "href": f"./{n}/{COLLECTION_FILE}", "type": "application/json"} for n in names),
         ],
     }
-    store.write_bytes(CATALOG_FILE, encode(stored))
+    data = encode(stored)
+    if not store.exists(CATALOG_FILE) or store.read_bytes(CATALOG_FILE) != data:
+        store.write_bytes(CATALOG_FILE, data)
 
 
 def _schemas(schemas: Schemas | str | None) -> Schemas:

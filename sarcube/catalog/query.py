@@ -133,10 +133,11 @@ def find_static_item(store: Store, collection: str, burst_id: str) -> pystac.Ite
 
 
 def open_item(stored: dict[str, Any], href: str) -> pystac.Item:
-    """An item from its JSON and its address, all hrefs absolute.
+    """An item from its JSON and its address, all hrefs absolute, without the link to the root.
 
-    In memory it names projection 2.0, as pystac makes of 1.2, but keeps `proj:epsg`, which stackstac needs and
-    pystac's own reading drops.
+    pystac follows a root link, once an item, whenever an item becomes a dictionary (stackstac and odc-stac ask for
+    one), and cannot where that is an s3:// address. In memory the item names projection 2.0, as pystac makes of
+    1.2, but keeps `proj:epsg`, which stackstac needs and pystac's own reading drops.
     """
     item = pystac.Item(
         id=stored["id"],
@@ -151,6 +152,6 @@ def open_item(stored: dict[str, Any], href: str) -> pystac.Item:
     for name, asset in stored["assets"].items():
         item.add_asset(name, pystac.Asset.from_dict({**asset, "href": absolute_href(href, asset["href"])}))
     for link in stored.get("links", ()):
-        if link["rel"] != "self":
+        if link["rel"] not in ("self", "root"):
             item.add_link(pystac.Link.from_dict({**link, "href": absolute_href(href, link["href"])}))
     return item

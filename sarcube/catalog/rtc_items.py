@@ -94,6 +94,8 @@ def rtc_item(
     extensions: tuple[str, ...] = RTC_EXTENSIONS
     links = _links(attrs, context)
     measurement = str(attrs.get("backscatter", "gamma0"))
+    # Asked for is not done: a scene may lack noise annotation.
+    denoised = _applied(attrs, "thermal_noise") and all(c.noise is not None for c in burst.channels.values())
     properties |= {
         "sar:polarizations": [p for p in burst.polarizations if any(f.layer == p for f in product.files)],
         "s1:orbit_source": burst.orbit_type,
@@ -103,13 +105,12 @@ def rtc_item(
         "sarcube:measurement_convention": "linear power",
         "sarcube:measurement_conversion": "dB = 10 * log10(value)",
         "sarcube:speckle_filter": "none",
-        "sarcube:noise_removal_applied": _applied(attrs, "thermal_noise")
-        and all(channel.noise is not None for channel in burst.channels.values()),
+        "sarcube:noise_removal_applied": denoised,
         "sarcube:bistatic_delay_correction_applied": _applied(attrs, "bistatic_delay"),
         "sarcube:static_tropospheric_correction_applied": _applied(attrs, "static_troposphere"),
         "sarcube:wet_tropospheric_correction_applied": False,
         "sarcube:ionospheric_correction_applied": False,
-        "processing:lineage": _lineage(attrs, measurement),
+        "processing:lineage": _lineage({**attrs, "thermal_noise": denoised}, measurement),
     }
     noise = {
         name: nesz for name, channel in burst.channels.items() if (nesz := noise_equivalent_sigma0(burst, channel))

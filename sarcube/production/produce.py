@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from sarcube.production.dispatch import Dispatcher
     from sarcube.production.record import RunRecord
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ def produce(
     """
     begun = time.monotonic()
     if not plan.tasks:
+        _catch_up(plan)
         return Outcome(
             skipped=len(plan.done),
             problems=plan.problems,
@@ -208,6 +212,18 @@ def _carry_out(
     if record:
         record.finish(_facts(outcome))
     return outcome
+
+
+def _catch_up(plan: Plan) -> None:
+    """Finish for a run that was killed after its last product: its items are there, its collections lag behind."""
+    kinds = {key.partition("/")[0] for key in plan.done}
+    if plan.config.link_static_layers:  # someone else's
+        kinds.discard("static")
+    try:
+        if kinds:
+            load_workflow(plan.workflow).finish(plan.config, kinds)
+    except SarcubeError as error:
+        log.warning("collections may not be up to date: %s", error)
 
 
 def _finish(plan: Plan, dispatcher: Dispatcher | None) -> None:

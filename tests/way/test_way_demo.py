@@ -12,6 +12,9 @@ import pytest
 import rasterio
 from rio_cogeo.cogeo import cog_validate
 
+from sarcube.catalog.schemas import shared_schemas
+from sarcube.catalog.validate import validate
+from tests.catalog.whole import Files, crawl, faults, rasters
 from tests.way.running import Demo, sarcube
 
 pytestmark = pytest.mark.timeout(600)
@@ -97,6 +100,20 @@ def test_items_are_linked_and_open_after_the_store_moved(demo: Demo, tmp_path: P
     backscatter = next(i for i in items if i.collection_id == "s1_rtc_c1")
     assert "local_incidence_angle" in backscatter.assets
     assert backscatter.get_single_link("static-layers") is not None
+
+
+def test_the_store_is_valid_and_true(demo: Demo, shared_data: Path) -> None:
+    schemas = shared_schemas(str(shared_data / "schemas"))
+    store = str(demo.folder / "store")
+    assert faults(store, Files()) == []
+    found = [stored for _, stored in crawl(store, Files())]
+    assert len(found) == 19
+    for stored in found:
+        outcome = validate(stored, schemas)
+        assert outcome.problems == () and outcome.unchecked == ()
+    files = {address for address, _ in rasters(store, Files())}
+    assert len(files) == 4 * 7 + 12 * 4
+    assert all(cog_validate(path, strict=True, quiet=True)[0] for path in files)
 
 
 def test_cube_command_writes_what_python_opens(demo: Demo, tmp_path: Path) -> None:
