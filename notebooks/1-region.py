@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -35,7 +36,7 @@ run_file = simulated.region()
 # %% [markdown]
 # ## What is asked for
 #
-# A run file says everything that decides what a run does.
+# A run file says everything that decides what a run does: the area, the dates, where scenes, orbits and the DEM come from.
 
 # %%
 config = sarcube.RunConfig.from_file(run_file)
@@ -45,6 +46,7 @@ print("\n".join(line for line in Path(run_file).read_text().splitlines() if line
 # ## The plan
 #
 # Known before anything is computed: which bursts the area touches, which products exist, what is to do and what it takes.
+# The map shows the area (dashed) and its bursts; with a network, `plan.map().on_streets()` shows them on OpenStreetMap.
 
 # %%
 plan = sarcube.plan(config)
@@ -56,9 +58,9 @@ plan
 # One task per burst and date, on all cores. Stop it and run the cell again: what exists is skipped.
 
 # %%
-with show_progress() as show:
-    outcome = sarcube.produce(plan, on_event=show)
-print(outcome.done + outcome.skipped, "products are there;", len(outcome.failed), "failed")
+with show_progress() as progress:
+    outcome = sarcube.produce(plan, on_event=progress)
+outcome
 
 # %% [markdown]
 # ## The cube
@@ -83,9 +85,27 @@ figure.colorbar(image, label="VV gamma0, dB")
 plt.show()
 
 # %% [markdown]
-# ## A time series at a place
+# ## Click for a time series
 #
-# Between the second and the third date, a block of forest was cut. The largest drop of the smoothed picture finds it:
+# `sarcube.show` puts the viewer into the notebook: move the slider, click anywhere for the series at that place. It is a
+# small server on this machine; nothing comes from elsewhere.
+
+# %%
+sarcube.show(config.store)
+
+# %% [markdown]
+# ![The viewer, clicked at a place](../images/viewer.png)
+#
+# The same from code, at a place in the forest that was cut between the second and the third date:
+
+# %%
+cube.sar.plot_timeseries((8.2209, 48.0086))
+plt.gcf().set_size_inches(7, 3)
+plt.xticks(cube.time.values)
+plt.show()
+
+# %% [markdown]
+# One pixel of one date is mostly speckle. Where was the cut? The largest drop of the smoothed picture finds it:
 
 # %%
 smooth = seen["VV"].rolling(x=9, y=9, center=True).mean()
@@ -98,6 +118,7 @@ for name, style in (("VV", "o-"), ("VH", "s-")):
     plt.plot(around.time, 10 * np.log10(around[name]), style, label=f"{name}, 200 m around the place")
     plt.plot(whole.time, 10 * np.log10(whole[name]), ":", color="gray")
 plt.gcf().set_size_inches(7, 3)
+plt.xticks(around.time.values)
 plt.ylabel("gamma0, dB")
 plt.legend()
 plt.title("Cut forest; dotted: the whole area")

@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -53,18 +54,18 @@ plt.show()
 # %% [markdown]
 # ## A timescan
 #
-# All dates in one picture: red the mean of VV, green the mean of VH, blue how much VV varied. What is steady shows in yellow
-# tones, what changed in blue.
+# All dates in one picture: red how much VH varied, green the mean of VH, blue the mean of VV. What is steady shows in green
+# and blue tones; what changed turns red or pale.
 
 # %%
 scan = filtered.sar.timescan(("mean", "cov", "min", "max")).compute()
-red, green = 10 * np.log10(scan["VV_mean"]), 10 * np.log10(scan["VH_mean"])
-bands = [(red, -16, -6), (green, -23, -12), (scan["VV_cov"], 0.05, 0.5)]
+green, blue = 10 * np.log10(scan["VH_mean"]), 10 * np.log10(scan["VV_mean"])
+bands = [(scan["VH_cov"], 0.05, 0.45), (green, -23, -10), (blue, -16, -3)]
 colours = np.stack([np.clip((band - low) / (high - low), 0, 1) for band, low, high in bands], axis=-1)
 plt.figure(figsize=(6, 5.4))
-plt.imshow(np.nan_to_num(colours))
+plt.imshow(np.where(np.isnan(colours), 1, colours))
 plt.axis("off")
-plt.title("timescan: red mean VV, green mean VH, blue variation of VV")
+plt.title("timescan: red variation of VH, green mean VH, blue mean VV")
 plt.show()
 
 # %% [markdown]
@@ -109,7 +110,7 @@ figure, panels = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 image = panels[0].imshow(ratio, cmap="RdBu", vmin=-5, vmax=5)
 panels[0].set_title("VH after / before, dB")
 figure.colorbar(image)
-panels[1].imshow(cut, cmap="Reds")
+panels[1].imshow(cut.where(np.isfinite(ratio)), cmap="Reds", vmin=0, vmax=1)
 panels[1].set_title("significant loss of more than 1.5 dB")
 for panel in panels:
     panel.set_axis_off()

@@ -1,6 +1,7 @@
 # ---
 # jupyter:
 #   jupytext:
+#     formats: ipynb,py:percent
 #     text_representation:
 #       extension: .py
 #       format_name: percent
@@ -15,14 +16,14 @@
 #
 # A run does not know where it is carried out: `produce` takes any Dask client. This notebook runs on two processes of this
 # machine and prints what differs on AWS Fargate. It starts nothing that costs money: **the single line that changes** is
-# `cluster = "fargate"`.
+# `cluster = fargate`.
 
 # %%
 import simulated
 import yaml
 
 import sarcube
-from sarcube.cluster import Profile, connect, known_profiles
+from sarcube.cluster import Profile, connect, find_profile, known_profiles
 
 run_file = simulated.year()
 cluster = Profile(name="two", kind="local", workers=2)
@@ -34,16 +35,22 @@ cluster = Profile(name="two", kind="local", workers=2)
 # what a worker gets, and a price, so that a plan can name what a run will cost:
 
 # %%
-fargate = Profile(
-    name="fargate", kind="fargate", minimum=0, maximum=100, threads=1, memory=4, usd_per_core_hour=0.058,
-    pass_environment=("AWS_REGION",),
-)  # fmt: skip
+fargate = find_profile("fargate")
 print(yaml.safe_dump(fargate.model_dump(mode="json", exclude_defaults=True), sort_keys=False))
 print("profiles here:", ", ".join(sorted(known_profiles())))
 
 # %% [markdown]
 # The price is that of one vCPU with 4 GB on Fargate (on demand, us-east-1: 0.04048 USD for the vCPU-hour, 0.004445 USD for
 # each GB-hour); look up today's for your region.
+#
+# ## Made once, removed at the end
+#
+# What Fargate needs (roles, a closed security group, a log group, certificates, task definitions) is made once from the
+# shell, all of it tagged with the profile's name. It costs nothing worth a line while no run goes on:
+#
+# ```sh
+# sarcube cluster up fargate --bucket my-bucket
+# ```
 #
 # ## What it would cost
 
@@ -76,12 +83,18 @@ with connect(cluster) as client:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     print(len(workers), "workers")
     outcome = sarcube.produce(plan, client)
-print(outcome.done + outcome.skipped, "products are there;", len(outcome.failed), "failed")
+outcome
 
 # %% [markdown]
 # ## After it
 #
-# A cluster that is lost in the middle of a run costs no product that was committed: run it again, and it goes on.
+# A cluster that is lost in the middle of a run costs no product that was committed: run it again, and it goes on. When there
+# is nothing more to run, the shell removes what carries the profile's tag, and tells whether anything is left:
+#
+# ```sh
+# sarcube cluster down fargate
+# sarcube cluster left fargate
+# ```
 
 # %%
 again = sarcube.produce(sarcube.plan(run_file))

@@ -21,6 +21,7 @@ from PIL import Image
 HERE = Path(__file__).resolve().parent
 PAGES = HERE.parent / "docs" / "notebooks"
 NAMES = sorted(path.stem for path in HERE.glob("[0-9]-*.py"))
+_MOST_BYTES = 140_000  # of a picture
 _NOISE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -52,26 +53,63 @@ def render(notebook: Any, name: str) -> Path:
     return page
 
 
+def pair(name: str) -> Any:
+    """The notebook without outputs, as Jupyter opens it; cells are named by their place, so that it is stable."""
+    notebook = jupytext.read(HERE / f"{name}.py")
+    for i, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{i}"
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return notebook
+
+
+def write_pair(name: str) -> Path:
+    """Write the .ipynb beside the script."""
+    path = HERE / f"{name}.ipynb"
+    path.write_text(jupytext.writes(pair(name), fmt="ipynb") + "\n")
+    return path
+
+
 def worth_keeping(output: Any) -> bool:
-    """Results and pictures; not logs, nor widgets that are dead on a page."""
-    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    """Results and pictures; not logs, nor widgets and frames that are dead on a page."""
+    data = output.get("data", {})
+    widget = "application/vnd.jupyter.widget-view+json" in data or "<iframe" in str(data.get("text/html", ""))
     return not widget and output.get("name") != "stderr"
 
 
 def tidy(output: Any) -> Any:
     """Without terminal colours, and with pictures of few colours."""
     if "text" in output:
-        output["text"] = _NOISE.sub("", output["text"])
+        output["text"] = _without_folder(_NOISE.sub("", output["text"]))
     data = output.get("data", {})
+    for kind in ("text/plain", "text/html"):
+        if kind in data:
+            data[kind] = _without_folder(data[kind])
     if "image/png" in data:
-        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
-        small = io.BytesIO()
-        picture.quantize(64).save(small, "PNG", optimize=True)
-        data["image/png"] = base64.b64encode(small.getvalue()).decode()
+        data["image/png"] = base64.b64encode(smaller(base64.b64decode(data["image/png"]))).decode()
         data.pop("text/plain", None)
     return output
 
 
+def smaller(png: bytes) -> bytes:
+    """A picture of few colours, and of fewer pixels where speckle keeps it from being compressed."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB")
+    for scale, colours in ((1, 224), (1, 128), (0.85, 128), (0.7, 128), (0.6, 96)):
+        size = (round(picture.width * scale), round(picture.height * scale))
+        out = io.BytesIO()
+        picture.resize(size).quantize(colours).save(out, "PNG", optimize=True)
+        if out.tell() <= _MOST_BYTES:
+            break
+    return out.getvalue()
+
+
+def _without_folder(text: str) -> str:
+    """Where the notebook was executed is nobody's concern."""
+    folder = Path(os.environ.get("SARCUBE_NOTEBOOK_DATA", HERE / "data")).resolve()
+    return text.replace(str(folder), "data")
+
+
 if __name__ == "__main__":
     for chosen in sys.argv[1:] or NAMES:
+        print(write_pair(chosen))
         print(render(execute(chosen), chosen))

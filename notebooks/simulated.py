@@ -8,8 +8,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 from pathlib import Path
+from typing import Any
+
+from rasterio.warp import transform_bounds
 
 import sarcube
+from sarcube.cluster import Profile, connect
 from sarcube.production.run_file import archive_options, run_file_text
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
@@ -34,6 +38,28 @@ def region() -> Path:
     return _run_file("region", options)
 
 
+def bounds_of(cube: Any) -> tuple[float, float, float, float]:
+    """West, south, east, north of a cube, degrees."""
+    grid = cube.sar.grid
+    return transform_bounds(f"EPSG:{grid.epsg}", "EPSG:4326", *grid.bounds)
+
+
+def beside(cube: Any) -> Path:
+    """Run file of one more acquisition of a cube's place, on its grid."""
+    west, south, east, north = bounds_of(cube)
+    grid = cube.sar.grid
+    options = SimulationOptions(
+        center=((west + east) / 2, (south + north) / 2),
+        direction="ascending",
+        aoi=(west - 0.02, south - 0.02, east + 0.02, north + 0.02),
+        crop=True,
+        swaths=("IW2",),
+        bursts=1,
+        dates=(dt.date(2025, 1, 14),),
+    )
+    return _run_file("beside", options, f"grid: {{resolution: {grid.resolution:g}, crs: {grid.epsg}}}")
+
+
 def year() -> Path:
     """Run file of a few kilometres, one burst, twelve dates over a year, cut after the eighth."""
     options = SimulationOptions(
@@ -52,16 +78,20 @@ def produced(run_file: Path) -> str:
     """The store of a run, made where it is not there yet."""
     plan = sarcube.plan(run_file)
     if plan.tasks:
-        sarcube.produce(plan)
+        # So little is to do that starting processes would take longer: a cluster of one thread of this process.
+        here = Profile(name="here", kind="local", workers=1, options={"processes": False, "protocol": "tcp://"})
+        with connect(here) as client:
+            sarcube.produce(plan, client)
     return plan.config.store
 
 
-def _run_file(name: str, options: SimulationOptions) -> Path:
+def _run_file(name: str, options: SimulationOptions, grid: str = "") -> Path:
     folder = data_folder()
     folder.mkdir(parents=True, exist_ok=True)
     archive, path = folder / f"{name}-archive", folder / f"{name}.yaml"
     if not (archive / "simulation.json").exists():
         simulate(archive, options)
     if not path.exists():
-        path.write_text(run_file_text(archive_options(archive, f"./{name}-store", relative_to=folder)))
+        text = run_file_text(archive_options(archive, f"./{name}-store", relative_to=folder))
+        path.write_text(text.replace("grid: {resolution: 20, crs: auto}", grid) if grid else text)
     return path
