@@ -84,7 +84,8 @@ def require_valid(stored: dict[str, Any], schemas: Schemas | None = None) -> Non
 
 @lru_cache(maxsize=64)
 def _say_unchecked(uris: tuple[str, ...]) -> None:
-    log.warning(
+    # Who publishes many items says it to people once (`shared_schemas(...).get`), not in every process.
+    log.info(
         "no schema to be had for %s: checked are STAC's core and sarcube's own rules; name a folder of "
         "schemas as `schemas` in the run file to check all",
         ", ".join(uris),

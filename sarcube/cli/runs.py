@@ -23,11 +23,11 @@ def plan(
     run: Path = _RUN,
     as_json: bool = JSON,
     geojson: Path = typer.Option(None, "--geojson", help="write the bursts as GeoJSON"),
-    html: Path = typer.Option(None, "--html", help="write a page with a map"),
+    html: Path = typer.Option(None, "--map", "--html", help="write a page with a map"),
 ) -> None:
     """Say what a run would do: bursts, dates, what exists, what is missing, bytes and time. Nothing is computed.
 
-    Example: sarcube plan run.yaml --html plan.html
+    Example: sarcube plan run.yaml --map plan.html
     """
     from sarcube.production.plan import plan as make_plan
 
@@ -113,8 +113,7 @@ def _ending(planned: Plan, outcome: Outcome) -> Iterator[str]:
         what = "blocked" if failure in outcome.blocked else "failed"
         yield f"{what}: {failure.key} {failure.scene}: {failure.message}"
     if not planned.tasks and outcome.ok:
-        yield f"nothing to do: all {outcome.skipped} products exist"
-        return
+        return  # the plan has said so
     yield str(outcome)
     if outcome.record:
         yield f"record: {outcome.record}"

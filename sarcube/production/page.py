@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from sarcube.html import COLOURS, STYLE, BurstMap, Shape, burst_map, card, html_table, page, wrap
 
 __all__ = [
@@ -14,9 +16,15 @@ __all__ = [
     "html_table",
     "page",
     "size_text",
+    "terminal_width",
     "time_text",
     "wrap",
 ]
+
+
+def terminal_width(widest: int = 140) -> int:
+    """Columns to write tables in: the terminal's ($COLUMNS), as wide as is of use where there is none."""
+    return max(60, min(widest, shutil.get_terminal_size((widest, 24)).columns))
 
 
 def size_text(number: float) -> str:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from sarcube.html import burst_map, html_table, page, wrap
 from sarcube.production.maps import plan_map
-from sarcube.production.page import size_text, time_text
+from sarcube.production.page import size_text, terminal_width, time_text
 
 if TYPE_CHECKING:
     from sarcube.production.plan import BurstSummary, Plan
     from sarcube.production.task import Task
 
 _ROWS = 200  # of tasks shown where people read
+_COLUMNS = ("burst", "date", "what", "why", "scene", "memory", "CPU")
+_WIDE = 100  # columns of a terminal from which the scene has room, too
 _FIRST_ROWS = 12  # in a notebook
 
 
@@ -44,18 +46,22 @@ def table(plan: Plan) -> str:
     from rich.table import Table
 
     out = io.StringIO()
-    console = Console(file=out, width=140, force_terminal=False)
+    width = terminal_width()
+    console = Console(file=out, width=width, force_terminal=False)
     if plan.tasks:
         grid = Table(box=None, pad_edge=False)
-        for name in ("burst", "date", "what", "why", "scene", "memory", "CPU"):
-            grid.add_column(
-                name,
-                justify="right" if name in ("memory", "CPU") else "left",
-                no_wrap=True,
-                max_width=44 if name == "scene" else None,
-            )
-        for task in islice(plan.tasks, _ROWS):
-            grid.add_row(*_row(task))
+        columns = [name for name in _COLUMNS if name != "scene" or width >= _WIDE]
+        rows = [_row(task) for task in islice(plan.tasks, _ROWS)]
+        lengths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
+        # One column gives way where there is no room; the rest, burst IDs first of all, is never cut.
+        gives = "scene" if "scene" in columns else "why"
+        room = width - 2 * (len(columns) - 1) - sum(n for name, n in lengths.items() if name != gives)
+        for name in columns:
+            length = max(8, min(room, lengths[name])) if name == gives else lengths[name]
+            right = name in ("memory", "CPU")
+            grid.add_column(name, justify="right" if right else "left", no_wrap=True, width=length)
+        for row in rows:
+            grid.add_row(*(row[name] for name in columns))
         console.print(grid)
         if len(plan.tasks) > _ROWS:
             console.print(f"... and {len(plan.tasks) - _ROWS} more (sarcube plan --json lists all)")
@@ -114,24 +120,22 @@ def to_html(plan: Plan, *, whole_page: bool = True) -> str:
         shown = min(len(plan.tasks), _ROWS if whole_page else _FIRST_ROWS)
         parts += [
             f"<h2>Tasks ({shown} of {len(plan.tasks)})</h2>",
-            html_table(
-                ("burst", "date", "what", "why", "scene", "memory", "CPU"), map(_row, plan.tasks[:shown]), (5, 6)
-            ),
+            html_table(_COLUMNS, (tuple(_row(task).values()) for task in plan.tasks[:shown]), (5, 6)),
         ]
     body = "".join(parts)
     return page("Plan", body) if whole_page else wrap("Plan", body, style=True)
 
 
-def _row(task: Task) -> tuple[str, ...]:
-    return (
-        task.burst_id,
-        task.date.isoformat() if task.date else "-",
-        "static layers" if task.kind == "static" else "backscatter",
-        task.reason,
-        task.scene,
-        size_text(task.estimate.memory),
-        time_text(task.estimate.cpu_s),
-    )
+def _row(task: Task) -> dict[str, str]:
+    return {
+        "burst": task.burst_id,
+        "date": task.date.isoformat() if task.date else "-",
+        "what": "static layers" if task.kind == "static" else "backscatter",
+        "why": task.reason,
+        "scene": task.scene,
+        "memory": size_text(task.estimate.memory),
+        "CPU": time_text(task.estimate.cpu_s),
+    }
 
 
 def _task(task: Task) -> dict[str, Any]:

@@ -7,6 +7,7 @@ is the commit; whatever a killed attempt left beside it is swept away afterwards
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sarcube.sentinel1.model import Burst
     from sarcube.sources.scenes import FoundBurst
 
+log = logging.getLogger(__name__)
 # Layover and shadow at the burst's edge come from terrain beyond it: engines look up to five kilometres out.
 _DEM_MARGIN_M = 6000.0
 _METRES_PER_DEGREE = 111_320.0
@@ -76,6 +78,8 @@ class RtcWorkflow:
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Make the collections that the run writes to, and refuse an engine that is not there."""
         from sarcube.catalog.collections import ensure_collection
+        from sarcube.catalog.items import PROJECTION
+        from sarcube.catalog.schemas import shared_schemas
         from sarcube.rtc.engine import get_engine
 
         if config.engine != "native":  # which is always there, and slow to import
@@ -85,6 +89,8 @@ class RtcWorkflow:
         for kind in kinds:
             name = names.static if kind == "static" else names.rtc
             ensure_collection(_store(config, kind), name, schemas=schemas)
+        if shared_schemas(schemas).get(PROJECTION) is None:
+            log.warning("STAC extension schemas are not at hand: items are checked without (name a folder: `schemas`)")
 
     def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Bring collections and index up to date with what the run made."""

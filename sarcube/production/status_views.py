@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from sarcube.production.page import terminal_width
+
 if TYPE_CHECKING:
     from sarcube.production.status import Status
 
@@ -19,10 +21,13 @@ def table(found: Status) -> str:
     from rich.table import Table
 
     out = io.StringIO()
-    console = Console(file=out, width=140, force_terminal=False)
+    console = Console(file=out, width=terminal_width(), force_terminal=False)
     grid = Table(box=None, pad_edge=False)
     for name in ("burst", "static layers", "dates present", "dates missing", "which"):
-        grid.add_column(name, justify="right" if name.startswith("dates") else "left")
+        least = 15 if name == "burst" else None
+        grid.add_column(
+            name, justify="right" if name.startswith("dates") else "left", no_wrap=name == "burst", min_width=least
+        )
     for burst in found.bursts[:_ROWS]:
         days = ", ".join(burst.missing[:_DAYS]) + (", ..." if len(burst.missing) > _DAYS else "")
         static = "yes" if burst.static else "no"

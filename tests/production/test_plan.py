@@ -146,3 +146,17 @@ def test_tasks_are_small_to_ship(rehearse: Rehearse) -> None:
     made = rehearse(bursts=20, dates=49)
     assert len(made.tasks) == 1000
     assert sum(len(pickle.dumps(t)) for t in made.tasks) < 2_000_000  # 20 MB for ten thousand
+
+
+@pytest.mark.parametrize("columns", [80, 140])
+def test_no_burst_id_is_cut_in_a_narrow_terminal(
+    columns: int, rehearse: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    made = rehearse(bursts=3, dates=2)
+    lines = made.table().splitlines()
+    rows = lines[1 : 1 + len(made.tasks)]
+    assert [line.split()[0] for line in rows] == [t.burst_id for t in made.tasks]
+    assert all(len(line) <= columns for line in rows)
+    assert all(line.endswith(" s") for line in rows), "the last column is whole"
+    assert ("REHEARSAL" in made.table()) == (columns > 100)
