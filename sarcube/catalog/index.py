@@ -202,7 +202,7 @@ def _present(assets: pa.ChunkedArray) -> dict[str, list[bool]]:
 
 def _matching(table: pa.Table, wanted: Selection) -> pa.Array:
     """Rows of a table that may be wanted (bounding boxes instead of geometries)."""
-    keep: Any = pa.array([True] * table.num_rows)
+    keep: Any = pa.array([True] * table.num_rows, pa.bool_())  # typed: a group may be empty
     if wanted.burst_ids is not None:
         keep = pc.and_(keep, pc.is_in(table["sarcube:burst_id"], pa.array(sorted(wanted.burst_ids))))
     if wanted.start is not None or wanted.end is not None:
