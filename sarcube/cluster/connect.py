@@ -185,6 +185,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def differences(worker: Mapping[str, str], client: Mapping[str, str]) -> list[str]:
+    """What differs between a worker's versions and the client's."""
+    return [f"{name} {worker.get(name)}, here {client[name]}" for name in _COMPARED if worker.get(name) != client[name]]
+
+
 def compare_versions(client: Client) -> None:
     """Refuse workers whose versions differ from the client's, before any work is lost on it.
 
@@ -203,9 +208,8 @@ def compare_versions(client: Client) -> None:
         if not isinstance(found, dict):
             different.setdefault(f"sarcube cannot be imported ({found})", []).append(worker)
             continue
-        for name in _COMPARED:
-            if found.get(name) != own[name]:
-                different.setdefault(f"{name} {found.get(name)}, here {own[name]}", []).append(worker)
+        for text in differences(found, own):
+            different.setdefault(text, []).append(worker)
     if different:
         listed = "; ".join(f"{what} on {len(where)} worker(s), e.g. {where[0]}" for what, where in different.items())
         raise ClusterError(f"workers and client differ: {listed}; install the same versions on both sides")

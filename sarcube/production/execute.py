@@ -15,6 +15,7 @@ from typing import Any
 
 from distributed import WorkerPlugin, get_worker
 
+from sarcube.cluster.connect import differences, versions
 from sarcube.errors import SarcubeError, TaskTimeoutError
 from sarcube.production.events import TaskResult
 from sarcube.production.redact import redact, secrets_of
@@ -26,6 +27,7 @@ _POLL_S = 0.2
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _HARD_LIMIT = 1.25  # times the limit, plus a minute: then not even Python runs any more, and the process ends
 _contexts: dict[str, Context] = {}
+_strangers: dict[str, str] = {}  # run to what differs here from its client
 
 
 class RunPlugin(WorkerPlugin):
@@ -38,10 +40,14 @@ class RunPlugin(WorkerPlugin):
     def setup(self, worker: Any) -> None:
         threads = int(os.environ.get(THREADS_VARIABLE, "1"))
         _contexts[self.context.run_id] = replace(self.context, threads=threads)
+        # Workers that join while the run goes on were not there when the client compared.
+        if self.context.versions and (different := differences(versions(), self.context.versions)):
+            _strangers[self.context.run_id] = "; ".join(different)
         _gate.adopt(worker)
 
     def teardown(self, worker: Any) -> None:
         _contexts.pop(self.context.run_id, None)
+        _strangers.pop(self.context.run_id, None)
 
 
 class MemoryGate:
@@ -91,15 +97,11 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     worker = _announce(run_id, task)
     secrets = secrets_of()
     context = _contexts.get(run_id)
-    if context is None:
-        return TaskResult(
-            "failed",
-            "ClusterError",
-            "the worker does not know the run: it joined while the run ended",
-            transient=True,
-            started=time.time(),
-            worker=worker,
-        )
+    if context is None or run_id in _strangers:
+        message = "the worker does not know the run: it joined while the run ended"
+        if context is not None:
+            message = f"the worker differs from the client: {_strangers[run_id]}; install the same versions"
+        return TaskResult("failed", "ClusterError", message, transient=True, started=time.time(), worker=worker)
     with _gate.hold(task.estimate.memory):
         started, wall, cpu = time.time(), time.monotonic(), time.process_time()
         attempt, peak = _in_time(task, context, limit_s)

@@ -170,6 +170,7 @@ def produce(
 def _carry_out(
     plan: Plan, client: Client | None, on_event: OnEvent | None, options: ProduceOptions, begun: float
 ) -> Outcome:
+    from sarcube.cluster.connect import versions
     from sarcube.production.dispatch import Dispatcher, Tally
     from sarcube.production.record import RunRecord, new_run_id
 
@@ -192,7 +193,7 @@ def _carry_out(
     stopped, cancelled = "", False
     try:
         with _client(plan, client) as used:
-            context = Context(run_id, plan.config, plan.workflow)
+            context = Context(run_id, plan.config, plan.workflow, versions=versions())
             dispatcher = Dispatcher(used, plan, context, options, tell)
             dispatcher.run()
     except KeyboardInterrupt:

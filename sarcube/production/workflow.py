@@ -66,12 +66,15 @@ class Context:
         Name of the workflow.
     threads : int
         Kernel threads that one task may use.
+    versions : mapping of str to str
+        The client's, of what must be alike on workers; empty: not compared.
     """
 
     run_id: str
     config: RunConfig
     workflow: str
     threads: int = 1
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

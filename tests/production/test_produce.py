@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable
@@ -188,3 +189,16 @@ def test_losing_a_race_counts_as_existing(rehearse: Rehearse, two_workers: Any) 
 def test_an_outcome_reads_like_a_sentence(rehearse: Rehearse, two_workers: Any) -> None:
     outcome = produce(rehearse(bursts=1, dates=2, faults={FIRST: "bad"}), two_workers)
     assert str(outcome).startswith("2 done, 0 existed, 1 failed in ")
+
+
+def test_a_worker_of_other_versions_that_joins_late_spoils_nothing(
+    rehearse: Rehearse, two_workers: Any, monkeypatch: pytest.MonkeyPatch, items_of: Any
+) -> None:
+    made = rehearse(bursts=1, dates=1)
+    module = importlib.import_module("sarcube.cluster.connect")
+    own = module.versions()
+    monkeypatch.setattr(module, "versions", lambda: {**own, "numpy": "1.0"})
+    outcome = produce(made, two_workers, options=ProduceOptions(backoff_s=0.05, attempts=2))
+    assert items_of(made.config.store) == {}
+    assert "the worker differs from the client: numpy" in outcome.failed[0].message
+    assert outcome.failed[0].attempts == 2
