@@ -3,7 +3,9 @@
 # and a dask command is run as it is (schedulers and workers of a cluster use this image too).
 set -eu
 case "${1:-}" in
-    --scene | --scene=* | --burst* | --resolution* | --output* | --dem* | --product* | --s3* | --collection* | --link*)
+    --help | --version | --verbose)
+        exec sarcube "$@" ;;
+    --*)
         exec sarcube scene "$@" ;;
     dask | dask-* | python | sh | bash)
         exec "$@" ;;
