@@ -1,0 +1,110 @@
+"""Every notebook, top to bottom, without a network; and its pair and its page beside it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import pytest
+
+from tests.documented import DOCS, ROOT, FirstRun
+
+HERE = ROOT / "notebooks"
+# The order saves work: the first makes the region that the others read, the fifth the year that the third reads.
+NAMES = ["1-region", "2-static-layers", "4-opera", "5-cluster", "3-time-series"]
+
+
+@pytest.fixture(scope="module")
+def kernel(tutorial: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One kernel for all, emptied before each notebook: starting and importing would be most of the time."""
+    from jupyter_client.manager import start_new_kernel
+
+    data = tmp_path_factory.mktemp("notebooks")
+    # The tutorial's archive is the one of the notebooks: same options, same seed.
+    (data / "region-archive").symlink_to(tutorial.archive)
+    path = os.pathsep.join([str(HERE), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {
+        "SARCUBE_NOTEBOOK_DATA": str(data),
+        "SARCUBE_TEST_DATA": os.environ.get("SARCUBE_TEST_DATA", str(ROOT.parent / "shared")),
+        "PYTHONPATH": path,
+        "JUPYTER_RUNTIME_DIR": str(data / "runtime"),
+    }
+    manager, client = start_new_kernel(kernel_name="python3", env=environment, cwd=str(HERE))
+    client.stop_channels()
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
+def test_all_notebooks_are_executed() -> None:
+    assert sorted(NAMES) == sorted(path.stem for path in HERE.glob("[0-9]-*.py"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_top_to_bottom(name: str, kernel: Any) -> None:
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell
+
+    notebook = jupytext.read(HERE / f"{name}.py")
+    notebook.cells.insert(0, new_code_cell("get_ipython().run_line_magic('reset', '-f')"))
+    client = NotebookClient(notebook, km=kernel, timeout=200)
+    client.execute(cleanup_kc=True)
+    printed = "".join(
+        o.get("text", "") for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stdout"
+    )
+    pictures = [o for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    shown = str([o["data"].get("text/html") for c in notebook.cells for o in c.get("outputs", []) if "data" in o])
+    if name == "1-region":
+        assert "8 done, 0 existed" in shown
+        assert "<iframe" in shown
+        assert printed.count("mosaic_") == 3
+    elif name == "4-opera" and "no OPERA files here" not in printed:
+        assert "published values are untouched: True" in printed
+        assert "22 time steps on one grid" in printed
+    elif name == "5-cluster":
+        assert "2 workers" in printed
+        assert "0 to do; 13 existed" in printed
+    elif name == "3-time-series":
+        found, false = re.findall(r"found ([\d.]+)% of the cut; false alarms elsewhere ([\d.]+)%", printed)[0]
+        assert float(found) > 75
+        assert float(false) < 0.5
+    elif name == "2-static-layers":
+        assert re.search(r"valid\s+[89]\d\.\d\d%|valid\s+100", printed)
+    assert bool(pictures) == (name != "5-cluster")
+    if name == "4-opera" and "no OPERA files here" in printed:
+        pytest.skip("the published OPERA files are not here: executed on simulated products")
+
+
+def render() -> Any:
+    specification = importlib.util.spec_from_file_location("notebook_render", HERE / "render.py")
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pair_and_page_are_of_today(name: str) -> None:
+    module = render()
+    pair = jupytext.writes(module.pair(name), fmt="ipynb") + "\n"
+    assert (HERE / f"{name}.ipynb").read_text() == pair, f"python notebooks/render.py {name}"
+    page = (DOCS / "notebooks" / f"{name}.md").read_text()
+    for cell in jupytext.read(HERE / f"{name}.py").cells:
+        lines = [line.strip() for line in cell["source"].splitlines() if line.strip()]
+        for line in lines if cell["cell_type"] == "markdown" else []:
+            assert line in page, f"{name}.md is older than the notebook: python notebooks/render.py {name}"
+    pictures = re.findall(r"!\[png\]\((.+?)\)", page)
+    assert all((DOCS / "notebooks" / picture).stat().st_size < 150_000 for picture in pictures)
+    kept = {path.name for path in (DOCS / "notebooks" / name).glob("*.png")}
+    assert kept == {Path(picture).name for picture in pictures}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_the_line_that_changes(name: str) -> None:
+    assert (
+        "a single line changes" in (text := (HERE / f"{name}.py").read_text()) or "the single line that changes" in text
+    )
