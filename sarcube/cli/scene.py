@@ -67,7 +67,14 @@ def scene(
     --burst_id_list t070_149815_iw3 --output_crs 3031 --s3_bucket my-bucket --s3_project_folder nrb
     """
     from sarcube.cli.runs import carry_out
-    from sarcube.production.scene import SceneOptions, scene_config, scene_exit_code
+    from sarcube.errors import DownloadTimeoutError
+    from sarcube.production.scene import (
+        EXIT_DOWNLOAD_TIMED_OUT,
+        SceneOptions,
+        absent_bursts,
+        scene_config,
+        scene_exit_code,
+    )
 
     options = SceneOptions(
         scene=scene,
@@ -93,7 +100,13 @@ def scene(
         engine=engine,
         cluster=cluster,
     )
-    plan, outcome = carry_out(scene_config(options), as_json=as_json, remake=remake)
+    try:
+        plan, outcome = carry_out(scene_config(options), as_json=as_json, remake=remake)
+    except DownloadTimeoutError as error:  # while looking for the scene
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_DOWNLOAD_TIMED_OUT) from error
+    for burst_id in absent_bursts(plan):
+        typer.echo(f"error: the scene has no burst {burst_id}", err=True)
     raise typer.Exit(scene_exit_code(plan, outcome))
 
 

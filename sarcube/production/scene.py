@@ -128,14 +128,21 @@ def _static_store(options: SceneOptions) -> str | None:
     return f"s3://{bucket}/{folder}"
 
 
+def absent_bursts(plan: Plan) -> tuple[str, ...]:
+    """Burst IDs that were asked for and that the scene does not have."""
+    found = {burst.burst_id for burst in plan.bursts}
+    return tuple(burst_id for burst_id in plan.config.source.burst_ids or () if burst_id not in found)
+
+
 def scene_exit_code(plan: Plan, outcome: Outcome | None) -> int:
     """The exit code that operators of the AWS pipeline expect."""
     if outcome is None:
         return EXIT_DONE
     if plan.config.link_static_layers and any("no static layers" in p.message for p in outcome.problems):
         return EXIT_STATIC_MISSING
-    if any(failure.error == "DownloadTimeoutError" for failure in outcome.failed):
+    timed_out = any("timed out" in problem.message for problem in outcome.problems)
+    if timed_out or any(failure.error == "DownloadTimeoutError" for failure in outcome.failed):
         return EXIT_DOWNLOAD_TIMED_OUT
-    if not outcome.ok:
+    if not outcome.ok or absent_bursts(plan):
         return EXIT_SOME_FAILED
     return EXIT_DONE if plan.tasks else EXIT_NOTHING_TO_DO

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from datetime import timedelta
 from typing import Any
 
-from sarcube.errors import CredentialError, TransferError
+from sarcube.errors import CredentialError, DownloadTimeoutError, TransferError
 from sarcube.sources.credentials import redact
 from sarcube.sources.http import AbsentError
 
@@ -115,4 +116,6 @@ def s3_call(address: str, call: Any) -> Any:
             f"{shown}: access is refused; check the AWS credentials, or set AWS_NO_SIGN_REQUEST=YES for public data"
         ) from None
     except (exceptions.BaseError, OSError) as error:
+        if re.search(r"timed out|timeout", str(error), re.IGNORECASE):
+            raise DownloadTimeoutError(f"{shown}: timed out") from None
         raise TransferError(f"{shown} cannot be read: {type(error).__name__}; try again later") from None

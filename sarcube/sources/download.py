@@ -22,7 +22,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import SourceError, TransferError
 from sarcube.sources.cache import cache_folder
 from sarcube.sources.credentials import redact
-from sarcube.sources.http import attempts, pause, request
+from sarcube.sources.http import attempts, pause, request, torn
 from sarcube.sources.sessions import session_for
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _append(address: str, part: Path, expected: Expected) -> bool:
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
                     raise SourceError(f"{part} cannot be written: {error.strerror}; free some room") from error
-                raise TransferError(f"{redact(address)}: {type(error).__name__} while reading") from None
+                raise torn(address, error, ": {} while reading") from None
         size = part.stat().st_size
         return size >= total if answer.headers.get("Content-Length") else True
 

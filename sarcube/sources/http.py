@@ -7,7 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from sarcube.errors import CredentialError, SourceError, TransferError
+from sarcube.errors import CredentialError, DownloadTimeoutError, SourceError, TransferError
 from sarcube.sources.credentials import RedactingFilter, redact
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class AbsentError(SourceError, FileNotFoundError):
     """The server was reached and has no such thing."""
 
 
-_TIMEOUT = (15.0, 120.0)  # s to connect, s between bytes
+_CONNECT_S = 15.0
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _local = threading.local()
 
@@ -26,6 +26,23 @@ _local = threading.local()
 def attempts() -> int:
     """How often a request is tried; `SARCUBE_HTTP_ATTEMPTS` changes it."""
     return max(1, int(os.environ.get("SARCUBE_HTTP_ATTEMPTS", "5")))
+
+
+def patience() -> float:
+    """Seconds without a byte after which a transfer has timed out; `SARCUBE_HTTP_TIMEOUT` changes it."""
+    return float(os.environ.get("SARCUBE_HTTP_TIMEOUT", "120"))
+
+
+def torn(address: str, error: Exception, what: str) -> TransferError:
+    """What a broken transfer means: a time-out is told apart. Without the cause, which may quote a signed address."""
+    import requests
+    import urllib3
+
+    kinds = (TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError)
+    # requests wraps a time-out between bytes in a ConnectionError.
+    if any(isinstance(inner, kinds) for inner in (error, *error.args, error.__context__)):
+        return DownloadTimeoutError(f"{redact(address)}: timed out")
+    return TransferError(f"{redact(address)}{what.format(type(error).__name__)}")
 
 
 def request(method: str, address: str, *, session: Any = None, **options: Any) -> requests.Response:
@@ -61,12 +78,12 @@ def _once(method: str, address: str, session: Any, options: dict[str, Any]) -> r
 
     shown = redact(address)
     try:
-        answer: requests.Response = session.request(method, address, timeout=_TIMEOUT, **options)
+        limits = (min(_CONNECT_S, patience()), patience())  # to connect, between bytes
+        answer: requests.Response = session.request(method, address, timeout=limits, **options)
     except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
         raise SourceError(f"{shown} is not an address: {redact(str(error))}") from None
     except (requests.exceptions.RequestException, OSError) as error:
-        # Without the cause: it quotes the full address, and that may be signed.
-        raise TransferError(f"{shown} cannot be reached: {type(error).__name__}") from None
+        raise torn(address, error, " cannot be reached: {}") from None
     if answer.status_code < 400:
         return answer
     code = answer.status_code

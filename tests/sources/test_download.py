@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sarcube.config import RunConfig
-from sarcube.errors import CredentialError, SourceError, TransferError
+from sarcube.errors import CredentialError, DownloadTimeoutError, SourceError, TransferError
 from sarcube.sources.download import Expected, download, download_slot, ensure_scene
 from sarcube.sources.scenes import FoundBurst
 from sarcube.sources.sessions import check_credentials
@@ -32,6 +32,28 @@ def torn(data: bytes, at: int) -> Any:
         return Reply(whole.body, whole.status, {**whole.headers, "Content-Length": str(len(whole.body))}, send=at)
 
     return answer
+
+
+def test_a_download_that_times_out_says_so(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SARCUBE_HTTP_TIMEOUT", "0.2")
+    monkeypatch.setenv("SARCUBE_HTTP_ATTEMPTS", "2")
+    monkeypatch.setenv("SARCUBE_HTTP_PAUSE", "0.01")
+    released = threading.Event()
+
+    def silent(request: Request) -> Reply:
+        released.wait(5)
+        return Reply(b"")
+
+    server.routes["/silent"] = silent
+    # All but the end comes, and the connection stays open.
+    server.routes["/stalled"] = lambda request: Reply(DATA, 200, {"Content-Length": str(len(DATA) + 9)})
+    try:
+        for name in ("silent", "stalled"):
+            with pytest.raises(DownloadTimeoutError, match=f"/{name}: timed out"):
+                download(f"{server.url}/{name}", tmp_path / name, Expected())
+            assert not (tmp_path / name).exists()
+    finally:
+        released.set()
 
 
 def test_a_torn_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
