@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +66,8 @@ def carry_out(command: str) -> Result:
     done = CliRunner().invoke(app, words[1:])
     if isinstance(done.exception, SarcubeError):
         return Result(command, 2, f"{done.output}error: {done.exception}")
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
+    if done.exc_info and done.exception is not None and not isinstance(done.exception, SystemExit):
+        return Result(command, 70, done.output + "".join(traceback.format_exception(*done.exc_info)))
     return Result(command, done.exit_code, done.output)
 
 
