@@ -127,7 +127,7 @@ def from_item(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
     for key, asset in item.assets.items():
         name = key if key in LAYERS else _ALIASES.get(key, key)
         if name in wanted:
-            files[name] = LayerFile(asset.get_absolute_href() or asset.href, _asset_grid(item, key, asset))
+            files[name] = LayerFile(_absolute(asset), _asset_grid(item, key, asset))
     start = as_time(properties.get("start_datetime") or item.datetime)
     burst = burst_id_of_item(item)
     orbit = properties.get("sat:relative_orbit")
@@ -144,6 +144,12 @@ def from_item(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
         static=is_static(item),
         files=files,
     )
+
+
+def _absolute(asset: pystac.Asset) -> str:
+    # pystac looks through the item's links each time, which is most of the time of opening many items.
+    href = asset.href
+    return href if href.startswith("/") or "://" in href else asset.get_absolute_href() or href
 
 
 def layers_of(items: Iterable[pystac.Item]) -> set[str]:

@@ -84,6 +84,8 @@ def detect_change(cube: xr.Dataset, before: Any, after: Any, options: ChangeOpti
     attributes = {**first.attrs, "enl": options.enl, "alpha": options.alpha}
     for key in ("time_first", "time_last", "dates"):
         attributes[f"before_{key}"], attributes[f"after_{key}"] = attributes.pop(key), second.attrs[key]
+    attributes["time_first"] = min(first.attrs["time_first"], second.attrs["time_first"])
+    attributes["time_last"] = max(first.attrs["time_last"], second.attrs["time_last"])
     return xr.Dataset(variables, coords=first.coords, attrs=attributes)
 
 

@@ -25,12 +25,14 @@ from rasterio.windows import Window
 
 from sarcube.catalog.query import open_item
 from sarcube.cube.grid_of import grid_of
-from sarcube.cube.lazy import as_dask, da
+from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import LAYERS, NAN, Layer
+from sarcube.products.store import Store, open_store
 
 _BLOCK = 512
+_BLOCKS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
     ----------
     cube : Dataset
         Dimensions (time, y, x), or (y, x) for one picture.
-    folder : path
-        Made where it does not exist.
+    folder : path or str
+        Made where it does not exist; or an s3:// address, where files go as soon as a step is written.
     options : CogOptions, optional
 
     Returns
@@ -77,21 +79,21 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
         The cube has no CRS or evenly spaced coordinates, or the folder cannot be written.
     """
     options = options or CogOptions()
-    folder = Path(folder)
     grid = grid_of(cube)
     names = list(options.layers) if options.layers is not None else [str(n) for n in cube.data_vars]
     if missing := [n for n in names if n not in cube]:
         raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
+    steps = range(cube.sizes["time"]) if "time" in cube.dims else [None]
+    pictures = (cube[names] if step is None else cube[names].isel(time=step) for step in steps)
+    if "://" in str(folder) and not str(folder).startswith("file://"):
+        store = open_store(str(folder))
+        return [_upload_step(picture, store, grid, options) for picture in pictures]
+    folder = Path(str(folder).removeprefix("file://"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CubeError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
-    steps = range(cube.sizes["time"]) if "time" in cube.dims else [None]
-    items = []
-    for step in steps:
-        picture = cube[names] if step is None else cube[names].isel(time=step)
-        items.append(_write_step(picture, folder, grid, options))
-    return items
+    return [_write_step(picture, folder, grid, options) for picture in pictures]
 
 
 def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
@@ -114,12 +116,25 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
             target.update_tags(**dict(tags or {}))
             target.set_band_description(1, layer.name)
             target.set_band_unit(1, layer.unit)
-            da.store(data.astype(dtype), _Writer(target), lock=False)
+            _store(data.astype(dtype), _Writer(target))
         rasterio.shutil.copy(
             raw, whole, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES" if dtype == "float32" else "STANDARD",
             BLOCKSIZE=str(_BLOCK), OVERVIEW_RESAMPLING=layer.overview.upper(), BIGTIFF="IF_SAFER",
         )  # fmt: skip
         whole.replace(path)
+
+
+def _store(data: Any, target: _Writer) -> None:
+    if not on_cluster():
+        da.store(data, target, lock=False)
+        return
+    # Workers elsewhere cannot write into our file: a few blocks at a time come here.
+    edges = [np.cumsum([0, *sizes]) for sizes in data.chunks]
+    places = list(np.ndindex(*data.numblocks))
+    for first in range(0, len(places), _BLOCKS_AT_ONCE):
+        batch = places[first : first + _BLOCKS_AT_ONCE]
+        for (i, j), block in zip(batch, compute(*(data.blocks[i, j] for i, j in batch)), strict=True):
+            target[slice(edges[0][i], edges[0][i + 1]), slice(edges[1][j], edges[1][j + 1])] = block
 
 
 class _Writer:
@@ -137,44 +152,111 @@ class _Writer:
             self._dataset.write(block, 1, window=window)
 
 
-def _write_step(picture: xr.Dataset, folder: Path, grid: GeoGrid, options: CogOptions) -> pystac.Item:
-    time = picture.coords.get("time")
-    moment = pd.Timestamp(time.values.item()) if time is not None else None
-    stem = f"{options.prefix}_{moment:%Y%m%dT%H%M%SZ}" if moment is not None else options.prefix
-    orbit = picture.coords.get("relative_orbit")
-    if moment is not None and orbit is not None and int(orbit) > 0:
-        stem += f"_T{int(orbit):03d}"
-    record = folder / f"{stem}.json"
-    if options.stac and record.exists() and not options.overwrite:
-        return open_item(json.loads(record.read_text()), str(record.resolve()))
-    tags = {k: str(v) for k, v in picture.attrs.items() if k.startswith("sarcube_")}
-    item = _item(picture, stem, moment, grid)
-    for name, array in picture.data_vars.items():
-        path = folder / f"{stem}_{name}.tif"
-        if options.overwrite or not path.exists() or options.stac:
-            write_raster(array, path, grid, tags)
-        layer = LAYERS.get(str(name))
-        item.add_asset(
-            str(name),
-            pystac.Asset(
-                str(path.resolve()),
-                title=layer.title if layer else str(name),
-                media_type=pystac.MediaType.COG,
-                roles=list(layer.roles) if layer else ["data"],
-                extra_fields={"file:size": path.stat().st_size},
-            ),
-        )
+def _upload_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> pystac.Item:
+    stem = _stem(picture, options)
+    record = f"{stem}.json"
+    item = _item(picture, stem, grid)
+    if options.stac and not options.overwrite and store.exists(record):
+        written = open_item(json.loads(store.read_bytes(record)), store.href(record))
+        if _complete(written, item, picture):
+            return written
+        _take_over(item, written)
+    with tempfile.TemporaryDirectory(prefix="sarcube-") as scratch:
+        for name, array in picture.data_vars.items():
+            path = Path(scratch, f"{stem}_{name}.tif")
+            write_raster(array, path, grid, _tags(picture))
+            store.upload(path, path.name)
+            item.add_asset(str(name), _asset(str(name), store.href(path.name), path.stat().st_size))
+            path.unlink()
     if options.stac:
-        item.set_self_href(str(record.resolve()))
-        item.make_asset_hrefs_relative()
-        part = record.with_suffix(".part")
-        part.write_text(json.dumps(item.to_dict(transform_hrefs=False), indent=2))
-        part.replace(record)
-        item.make_asset_hrefs_absolute()
+        store.write_bytes(record, _json(item, store.href(record)))
     return item
 
 
-def _item(picture: xr.Dataset, stem: str, moment: pd.Timestamp | None, grid: GeoGrid) -> pystac.Item:
+def _stem(picture: xr.Dataset, options: CogOptions) -> str:
+    time, orbit = picture.coords.get("time"), picture.coords.get("relative_orbit")
+    if time is None:
+        return options.prefix
+    stem = f"{options.prefix}_{pd.Timestamp(time.values.item()):%Y%m%dT%H%M%SZ}"
+    return f"{stem}_T{int(orbit):03d}" if orbit is not None and int(orbit) > 0 else stem
+
+
+def _write_step(picture: xr.Dataset, folder: Path, grid: GeoGrid, options: CogOptions) -> pystac.Item:
+    stem = _stem(picture, options)
+    record = folder.resolve() / f"{stem}.json"
+    item = _item(picture, stem, grid)
+    if options.stac and record.exists() and not options.overwrite:
+        written = open_item(json.loads(record.read_text()), str(record))
+        if _complete(written, item, picture):
+            return written
+        _take_over(item, written)
+    for name, array in picture.data_vars.items():
+        path = record.with_name(f"{stem}_{name}.tif")
+        if options.overwrite or not path.exists() or options.stac:
+            write_raster(array, path, grid, _tags(picture))
+        item.add_asset(str(name), _asset(str(name), str(path), path.stat().st_size))
+    if options.stac:
+        part = record.with_suffix(".part")
+        part.write_bytes(_json(item, str(record)))
+        part.replace(record)
+    return item
+
+
+def _tags(picture: xr.Dataset) -> dict[str, str]:
+    return {k: str(v) for k, v in picture.attrs.items() if k.startswith("sarcube_")}
+
+
+def _asset(name: str, href: str, size: int) -> pystac.Asset:
+    layer = LAYERS.get(name)
+    return pystac.Asset(
+        href,
+        title=layer.title if layer else name,
+        media_type=pystac.MediaType.COG,
+        roles=list(layer.roles) if layer else ["data"],
+        extra_fields={
+            "file:size": size,
+            "data_type": "uint8" if name == "mask" else "float32",
+            "nodata": 255 if name == "mask" else "nan",
+        },
+    )
+
+
+def _take_over(item: pystac.Item, written: pystac.Item) -> None:
+    # Layers of an earlier call stay part of the step.
+    for name, asset in written.assets.items():
+        item.add_asset(name, asset)
+
+
+def _json(item: pystac.Item, href: str) -> bytes:
+    """The item as it is stored at `href`, its assets beside it."""
+    item.set_self_href(href)
+    stored = item.to_dict(transform_hrefs=False)
+    for asset in stored["assets"].values():
+        asset["href"] = "./" + asset["href"].rsplit("/", 1)[1]
+    return json.dumps(stored, indent=2).encode()
+
+
+def _complete(written: pystac.Item, item: pystac.Item, picture: xr.Dataset) -> bool:
+    """Whether an item that is there holds all layers of this picture.
+
+    Raises
+    ------
+    CubeError
+        It is of another area or time.
+    """
+    for key in ("proj:code", "proj:shape", "proj:transform", "start_datetime", "end_datetime"):
+        if key.endswith("datetime") and "time" not in picture.coords and "time_first" not in picture.attrs:
+            continue
+        mine, other = item.properties[key], written.properties.get(key)
+        if mine != other:
+            raise CubeError(
+                f"{written.get_self_href()} is of another picture ({key} {other}, not {mine}); "
+                "choose another folder, or overwrite it"
+            )
+    return set(map(str, picture.data_vars)) <= set(written.assets)
+
+
+def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
     west, south, east, north = transform_bounds(grid.epsg, 4326, *grid.bounds, densify_pts=21)
     properties: dict[str, Any] = {
         "proj:epsg": grid.epsg,
@@ -189,20 +271,25 @@ def _item(picture: xr.Dataset, stem: str, moment: pd.Timestamp | None, grid: Geo
             properties[key] = text
     if "relative_orbit" in picture.coords and int(picture.coords["relative_orbit"]) > 0:
         properties["sat:relative_orbit"] = int(picture.coords["relative_orbit"])
-    start = moment.tz_localize("UTC").to_pydatetime() if moment is not None else None
-    if start is None:
-        start = pd.Timestamp.now(tz="UTC").to_pydatetime()
-    properties["start_datetime"] = start.isoformat()
-    if "end_time" in picture.coords:
-        properties["end_datetime"] = pd.Timestamp(picture.coords["end_time"].values.item()).isoformat() + "Z"
-    else:
-        properties["end_datetime"] = start.isoformat()
+    start, end = _span(picture)
+    properties["start_datetime"], properties["end_datetime"] = (f"{t.isoformat()}Z" for t in (start, end))
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return pystac.Item(
         id=stem,
         geometry={"type": "Polygon", "coordinates": [ring]},
         bbox=[west, south, east, north],
-        datetime=start,
+        datetime=start.tz_localize("UTC").to_pydatetime(warn=False),
         properties=properties,
         stac_extensions=["https://stac-extensions.github.io/projection/v1.2.0/schema.json"],
     )
+
+
+def _span(picture: xr.Dataset) -> tuple[pd.Timestamp, pd.Timestamp]:
+    # A time step knows its own; metrics over time know what they were made of; else all we know is now.
+    if "time" in picture.coords:
+        start = pd.Timestamp(picture.coords["time"].values.item())
+        return start, pd.Timestamp(picture.coords.get("end_time", picture.coords["time"]).values.item())
+    if "time_first" in picture.attrs:
+        return pd.Timestamp(picture.attrs["time_first"]), pd.Timestamp(picture.attrs["time_last"])
+    now = pd.Timestamp.now(tz="UTC").tz_localize(None).floor("s")
+    return now, now

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.cog_export import CogOptions, write_cogs, write_raster
-from sarcube.cube.preview import RgbOptions, write_preview
+from sarcube.cube.preview import RgbOptions, write_preview, write_previews
 from sarcube.cube.zarr_export import ZarrOptions, ZarrOutcome, write_zarr
 from sarcube.errors import CubeError
 
@@ -18,11 +18,57 @@ __all__ = [
     "ZarrOptions",
     "ZarrOutcome",
     "write_cogs",
+    "write_cube",
     "write_netcdf",
     "write_preview",
+    "write_previews",
     "write_raster",
     "write_zarr",
 ]
+
+
+def write_cube(
+    cube: xr.Dataset, address: str | Path, *, versioned: bool = False, prefix: str = "cube", overwrite: bool = False
+) -> str:
+    """Write a cube in the format that the address tells.
+
+    Parameters
+    ----------
+    cube : Dataset
+        From `open_cube`, `mosaic` or `timescan`.
+    address : str or path
+        `.zarr`: Zarr 3, gone on with where it was begun; `.nc`: NetCDF; no suffix: a folder of COGs with STAC items.
+        Zarr and COGs may go to s3://.
+    versioned : bool
+        Write through icechunk, whatever the suffix.
+    prefix : str
+        First part of the names of COGs.
+    overwrite : bool
+        Write COGs again that are there.
+
+    Returns
+    -------
+    str
+        What was written, in words.
+
+    Raises
+    ------
+    CubeError
+        The suffix is of no known format.
+    """
+    text = str(address).rstrip("/")
+    suffix = Path(text).suffix.lower()
+    if versioned or suffix == ".zarr":
+        outcome = write_zarr(cube, text, ZarrOptions(versioned=versioned))
+        return f"{outcome.written} of {outcome.regions} regions to {text}"
+    if suffix in (".nc", ".nc4"):
+        if "://" in text:
+            raise CubeError(f"NetCDF is written to a local file, not to {text}; write .zarr there")
+        return f"{write_netcdf(cube, text)}"
+    if suffix in (".tif", ".tiff", ".png"):
+        raise CubeError(f"{text}: COGs go into a folder, so give its name without a suffix; .zarr and .nc are files")
+    items = write_cogs(cube, text, CogOptions(prefix=prefix, overwrite=overwrite))
+    return f"{sum(len(i.assets) for i in items)} COGs and {len(items)} STAC items to {text}"
 
 
 def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Path:

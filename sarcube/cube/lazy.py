@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ import xarray as xr
 # dask.array is only partly typed.
 da: Any = dask.array
 compute: Any = dask.base.compute
+get_scheduler: Any = dask.base.get_scheduler
 
 # Bytes of one block that holds all dates of its pixels.
 _STACK_BYTES = 64 * 2**20
@@ -65,6 +67,15 @@ def whole_stack(variable: xr.DataArray, halo: int = 0) -> Any:
     edge = int(np.sqrt(_STACK_BYTES / (count * data.dtype.itemsize)))
     edge = max(128, 4 * halo, edge // 128 * 128)
     return data.rechunk({0: -1, 1: min(edge, height), 2: min(edge, width)})
+
+
+def on_cluster() -> bool:
+    """Whether what is computed now runs on the workers of a dask client."""
+    if "distributed" not in sys.modules:
+        return False
+    from distributed import Client
+
+    return isinstance(getattr(get_scheduler(), "__self__", None), Client)
 
 
 def as_dask(variable: xr.DataArray) -> Any:

@@ -56,8 +56,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     CubeError
         Unknown method or period, or the layer to weight by is not in the cube.
     """
-    if method not in get_args(Method):
-        raise CubeError(f"method is one of {', '.join(get_args(Method))}, not {method!r}")
+    _check_method(method)
     if "time" not in cube.dims:
         raise CubeError("there is no time axis to merge; the cube is a mosaic already")
     groups = _groups(cube, by)
@@ -75,6 +74,18 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
     result = xr.Dataset({**merged, **kept.data_vars}, coords={**coords, **_time_coords(cube, groups)})
     return result.assign_attrs({**cube.attrs, "sarcube_mosaic": method, "sarcube_mosaic_by": by})
+
+
+def opening(method: Method) -> dict[str, Any]:
+    """Keywords of `open_cube` for a mosaic of passes: how bursts of a pass meet, and the layer to weight passes by."""
+    _check_method(method)
+    layer = _WEIGHT_LAYER.get(method)
+    return {"merge": "first" if method == "resolution" else method, "static": [layer] if layer else False}
+
+
+def _check_method(method: str) -> None:
+    if method not in get_args(Method):
+        raise CubeError(f"method is one of {', '.join(get_args(Method))}, not {method!r}")
 
 
 def _groups(cube: xr.Dataset, by: str) -> list[list[int]]:

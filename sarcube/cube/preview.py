@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import rasterio
 import xarray as xr
 
@@ -97,6 +98,18 @@ def write_preview(picture: xr.Dataset, path: str | Path, size: int = 1024, optio
     with rasterio.open(path, "w", **profile) as target:
         target.write(colours.transpose("band", "y", "x").values)
     return path
+
+
+def write_previews(
+    cube: xr.Dataset, folder: str | Path, size: int = 1024, options: RgbOptions | None = None
+) -> list[Path]:
+    """A PNG of every time step, named by its time."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if "time" not in cube.dims:
+        return [write_preview(cube, folder / "preview.png", size, options)]
+    names = [f"{pd.Timestamp(t):%Y%m%dT%H%M%SZ}.png" for t in cube["time"].values]
+    return [write_preview(cube.isel(time=i), folder / name, size, options) for i, name in enumerate(names)]
 
 
 def _colour(

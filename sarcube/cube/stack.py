@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import dask
+import dask.blockwise
 import numpy as np
 import stackstac
 import xarray as xr
-from dask.blockwise import blockwise
 from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
 from rasterio.enums import Resampling
@@ -27,6 +27,9 @@ from sarcube.cube.lazy import da
 from sarcube.cube.reader import Merge, MergeReader
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import Layer
+
+# dask is only partly typed.
+blockwise: Any = dask.blockwise.blockwise
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _read_by_chunk(stacked: Any, layer: Layer) -> Any:
 def _read_chunk(table: Any, slices: tuple[slice, slice], dtype: np.dtype[Any], fill: Any) -> Any:
     window = Window.from_slices(*slices)
     shape = (int(window.height), int(window.width))
-    pictures = [entry[0].read(window) if entry else None for entry in table[:, 0]]
+    pictures: list[Any] = [entry[0].read(window) if entry else None for entry in table[:, 0]]
     if all(p is None for p in pictures):
         return np.broadcast_to(fill, (len(pictures), 1, *shape))
     if len(pictures) == 1:

@@ -106,6 +106,15 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
     )
 
 
+def scan_chunks(dates: int, options: TimescanOptions) -> dict[str, int]:
+    """Chunks to open a cube of that many dates with, so that a scan reads every pixel once and rechunks nothing."""
+    if not options.remove_outliers and set(options.metrics) <= set(MOMENTS):
+        return {"time": 1, "y": 1024, "x": 1024}
+    # 64 MB of float32, in halves of the COGs' blocks.
+    edge = int(np.sqrt(2**24 / max(dates, 1))) // 256 * 256
+    return {"time": -1, "y": min(max(edge, 256), 1024), "x": min(max(edge, 256), 1024)}
+
+
 def years(times: Any) -> np.ndarray:
     """Years since 1970 of instants, float64."""
     result: np.ndarray = (np.asarray(times) - np.datetime64("1970-01-01")) / _YEAR

@@ -18,9 +18,8 @@ import xarray as xr
 import zarr
 
 from sarcube.cube.lazy import compute
+from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget
 from sarcube.errors import CubeError
-
-_PROGRESS = "progress"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
     cube : Dataset
         From `open_cube`, or any lazy dataset with y and x.
     address : str
-        Folder, or an address that Zarr takes.
+        Folder or s3:// address.
     options : ZarrOptions, optional
 
     Returns
@@ -83,7 +82,7 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
     """
     options = options or ZarrOptions()
     prepared = _prepared(cube)
-    target = _Icechunk(str(address)) if options.versioned else _Plain(str(address))
+    target = IcechunkTarget(str(address)) if options.versioned else PlainTarget(str(address))
     shapes = {a: n for a, n in zip(("time", "y", "x"), options.shard, strict=True) if a in prepared.dims}
     counts = tuple(-(-prepared.sizes[a] // n) for a, n in shapes.items())
     if target.exists():
@@ -103,7 +102,7 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
             # Regions are whole shards: no two tasks touch one object.
             # An icechunk session lives in this process.
             compute(*writes, **({"scheduler": "threads"} if options.versioned else {}))
-            progress: Any = zarr.open_array(store, mode="r+", path=f"{_PROGRESS}/written")
+            progress: Any = zarr.open_array(store, mode="r+", path=f"{PROGRESS}/written")
             for index in batch:
                 progress[index] = 1
     return ZarrOutcome(int(np.prod(counts)), int(np.prod(counts)) - len(todo), len(todo))
@@ -154,7 +153,7 @@ def _lay_out(cube: xr.Dataset, target: Any, options: ZarrOptions, counts: tuple[
             )  # fmt: skip
         except (FileExistsError, zarr.errors.ContainsGroupError, zarr.errors.ContainsArrayError) as error:
             raise CubeError(f"{target} holds other data already; choose another address, or delete it") from error
-        group = zarr.open_group(store, mode="a", path=_PROGRESS)
+        group = zarr.open_group(store, mode="a", path=PROGRESS)
         group.create_array("written", shape=counts, chunks=(1,) * len(counts), dtype="uint8", fill_value=0)
 
 
@@ -187,74 +186,3 @@ def _check_same(cube: xr.Dataset, there: xr.Dataset, address: str) -> None:
 
 def _equal(mine: xr.DataArray, other: xr.DataArray | None) -> bool:
     return other is not None and mine.shape == other.shape and bool((mine.values == other.values).all())
-
-
-class _Plain:
-    """A Zarr store at an address."""
-
-    consolidated = True
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def __str__(self) -> str:
-        return self._address
-
-    def exists(self) -> bool:
-        try:
-            zarr.open_array(self._address, path=f"{_PROGRESS}/written", mode="r")
-        except (FileNotFoundError, zarr.errors.NodeNotFoundError):
-            return False
-        return True
-
-    def open(self) -> xr.Dataset:
-        return xr.open_dataset(self._address, consolidated=True, engine="zarr", chunks=None)
-
-    def progress(self) -> np.ndarray:
-        return np.asarray(zarr.open_array(self._address, path=f"{_PROGRESS}/written", mode="r")[...])
-
-    def writing(self, message: str) -> Any:
-        from contextlib import nullcontext
-
-        return nullcontext(self._address)
-
-
-class _Icechunk:
-    """A versioned store: what one `writing` block wrote becomes one commit."""
-
-    consolidated = False
-
-    def __init__(self, address: str) -> None:
-        try:
-            import icechunk
-        except ImportError as error:
-            raise CubeError("versioned stores need icechunk: pip install icechunk") from error
-        self._address = address
-        if address.startswith("s3://"):
-            bucket, _, prefix = address[5:].partition("/")
-            storage = icechunk.s3_storage(bucket=bucket, prefix=prefix, from_env=True)
-        else:
-            storage = icechunk.local_filesystem_storage(address)
-        self._repository = icechunk.Repository.open_or_create(storage)
-
-    def __str__(self) -> str:
-        return self._address
-
-    def _store(self) -> Any:
-        return self._repository.readonly_session("main").store
-
-    def exists(self) -> bool:
-        try:
-            zarr.open_array(self._store(), path=f"{_PROGRESS}/written", mode="r")
-        except (FileNotFoundError, zarr.errors.NodeNotFoundError):
-            return False
-        return True
-
-    def open(self) -> xr.Dataset:
-        return xr.open_dataset(self._store(), consolidated=False, engine="zarr", chunks=None)
-
-    def progress(self) -> np.ndarray:
-        return np.asarray(zarr.open_array(self._store(), path=f"{_PROGRESS}/written", mode="r")[...])
-
-    def writing(self, message: str) -> Any:
-        return self._repository.transaction("main", message=message)

@@ -83,6 +83,13 @@ class S3Store:
 
     @cached_property
     def _client(self) -> Any:
+        return self._connected(None)
+
+    def client(self) -> Any:
+        """obstore's own store at this address, for libraries that take one."""
+        return self._connected(self.prefix or None)
+
+    def _connected(self, prefix: str | None) -> Any:
         from obstore.store import S3Store as Client
 
         options: dict[str, Any] = {
@@ -109,7 +116,7 @@ class S3Store:
             options["skip_signature"] = True
         elif "AWS_ACCESS_KEY_ID" not in os.environ and (provider := _boto3_provider()):
             options["credential_provider"] = provider
-        return Client(self.bucket, **options)
+        return Client(self.bucket, prefix=prefix, **options)
 
     def _path(self, key: str) -> str:
         key = checked_key(key)
