@@ -96,6 +96,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
     if facts.end is not None:
         properties["start_datetime"] = utc_text(facts.start)
         properties["end_datetime"] = utc_text(facts.end)
+    properties = {name: value for name, value in properties.items() if value is not None and value != ""}
     extensions = [*GENERIC_EXTENSIONS, *facts.extensions]
     if any("mask" in LAYERS[f.layer].roles for f in product.files if f.layer in LAYERS):
         extensions.append(CLASSIFICATION)

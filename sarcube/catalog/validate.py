@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from sarcube.catalog.fields import field_problems
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.errors import CatalogError
 
@@ -167,6 +168,7 @@ def _check(stored: dict[str, Any], uri: str, schemas: Schemas) -> list[str] | No
 def _own(item: dict[str, Any]) -> Iterable[str]:
     """Rules of sarcube's items that schemas do not have."""
     properties = item.get("properties", {})
+    yield from field_problems(properties)
     yield from _own_grid(properties)
     for name in ("datetime", "start_datetime", "end_datetime", "created"):
         value = properties.get(name)

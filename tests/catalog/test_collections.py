@@ -232,7 +232,7 @@ def test_an_empty_or_mistyped_store(tmp_path: Path) -> None:
         find_items(str(tmp_path / "nothing"))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sets(
         st.tuples(st.integers(-180, 179), st.integers(1, 40)).map(

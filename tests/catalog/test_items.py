@@ -14,7 +14,7 @@ from sarcube.catalog.burst_facts import heading_and_altitude, noise_equivalent_s
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.items import item_dict, utc_text
 from sarcube.catalog.query import find_items, find_static_item
-from sarcube.catalog.rtc_items import CEOS_ARD, rtc_item
+from sarcube.catalog.rtc_items import CEOS_ARD, ItemContext, file_tags, rtc_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.local_store import LocalStore
@@ -234,6 +234,32 @@ def test_items_of_a_real_burst(shared_data: Path, local: LocalStore, schemas: Sc
     assert angles[0] < angles[1] < stored["properties"]["sarcube:incidence_angle_far"]
 
 
+def test_what_is_not_known_is_left_out(local: LocalStore, schemas: Schemas) -> None:
+    """A scene without manifest does not tell its IPF; a path of this machine is no address."""
+    import dataclasses
+
+    product, item = make_rtc(local)
+    assert item.properties["processing:software"]["Sentinel-1 IPF"] == "003.31"
+    burst = dataclasses.replace(make_burst(), ipf_version="")
+    context = ItemContext(source_href="/home/somebody/scene.zip", properties={"sarcube:comment": ""})
+    stored = item_dict(rtc_item(local, product, burst, ATTRS, context))
+    assert "Sentinel-1 IPF" not in stored["properties"]["processing:software"]
+    assert not any(link["rel"] == "derived_from" for link in stored["links"])
+    assert not {"sarcube:comment", "sarcube:dem", "processing:facility"} & set(stored["properties"])
+    assert validate(stored, schemas).problems == ()
+    texts = json.dumps(stored)
+    assert '""' not in texts and "TODO" not in texts
+
+
+def test_files_say_times_software_and_choices() -> None:
+    tags = file_tags(make_burst(), ATTRS, "a DEM")
+    assert tags["ACQUISITION_START"] == "2022-01-01T12:47:52.123456Z" < tags["ACQUISITION_END"]
+    assert tags["SOFTWARE"].startswith("sarcube ") and tags["ENGINE"] == "native" and tags["ENGINE_VERSION"] == "0.1.0"
+    assert tags["SCENE"] == make_burst().scene and tags["ORBIT_TYPE"] == "POEORB" and tags["DEM"] == "a DEM"
+    assert tags["PROCESSING_BACKSCATTER"] == "gamma0" and tags["PROCESSING_THERMAL_NOISE"] == "true"
+    assert tags["PROCESSING_POLARIZATIONS"] == '["VV", "VH"]'
+
+
 def test_noise_that_is_missing_was_not_removed(local: LocalStore) -> None:
     import dataclasses
 
@@ -245,3 +271,4 @@ def test_noise_that_is_missing_was_not_removed(local: LocalStore) -> None:
     assert without.properties["sarcube:noise_removal_applied"] is False
     assert "sarcube:noise_equivalent_sigma0_db" not in without.properties
     assert item.properties["processing:lineage"].startswith("Sentinel-1 IW SLC burst; thermal noise removed")
+    assert "noise removed" not in without.properties["processing:lineage"]

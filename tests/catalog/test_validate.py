@@ -64,6 +64,27 @@ DAMAGES = {
 }
 
 
+WRONG_FIELDS = {
+    "platform": "",
+    "gsd": 0,
+    "title": None,
+    "sar:polarizations": [],
+    "sar:frequency_band": 5.4,
+    "sat:orbit_state": "up",
+    "sat:absolute_orbit": True,
+    "view:incidence_angle": 120.0,
+    "processing:software": {"sarcube": "0.1.0", "Sentinel-1 IPF": ""},
+    "sarcube:noise_removal_applied": "TODO",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FIELDS)
+def test_fields_are_checked_without_any_schema(name: str, stored: dict[str, Any], core_schemas: Schemas) -> None:
+    assert validate(stored, core_schemas).problems == ()
+    stored["properties"][name] = WRONG_FIELDS[name]
+    assert any(name in problem for problem in validate(stored, core_schemas).problems)
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found(name: str, stored: dict[str, Any], schemas: Schemas) -> None:
     assert validate(stored, schemas).problems == ()

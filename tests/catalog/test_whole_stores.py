@@ -16,6 +16,7 @@ import rasterio
 from rio_cogeo import cog_validate
 
 from sarcube.catalog.check import check_store
+from sarcube.catalog.export import write_ndjson
 from sarcube.catalog.query import find_items
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
@@ -177,7 +178,7 @@ def test_stackstac_and_odc_stac_agree(place: Place, stores: dict[str, Path]) -> 
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
-def test_items_go_into_an_api(place: Place, stores: dict[str, Path]) -> None:
+def test_items_go_into_an_api(place: Place, stores: dict[str, Path], schemas: Schemas, tmp_path: Path) -> None:
     """What APIs ask of what is loaded into them: unique ids, a collection that exists, absolute links, plain JSON."""
     root = str(stores[place.name])
     found = {address: stored for address, stored in crawl(root, Files()) if stored["type"] == "Feature"}
@@ -187,6 +188,16 @@ def test_items_go_into_an_api(place: Place, stores: dict[str, Path]) -> None:
         again = pystac.Item.from_dict(json.loads(json.dumps(item.to_dict(transform_hrefs=False), allow_nan=False)))
         assert again.id == item.id and again.geometry == item.geometry and set(again.assets) == set(item.assets)
         assert all(Path(asset.href).is_absolute() for asset in again.assets.values())
+    collections, items = write_ndjson(root, tmp_path)
+    loaded = [json.loads(line) for path in (collections, items) for line in path.read_text().splitlines()]
+    assert {(entry["type"], entry.get("collection", entry["id"])) for entry in loaded} == {
+        (kind, name) for kind in ("Collection", "Feature") for name in (RTC, STATIC)
+    }
+    assert {(e["collection"], e["id"]) for e in loaded if e["type"] == "Feature"} == set(ids)
+    for entry in loaded:
+        assert validate(entry, schemas).problems == ()
+        hrefs = [thing["href"] for thing in (*entry["links"], *entry.get("assets", {}).values())]
+        assert all(href.startswith("https://") or Path(href).is_file() for href in hrefs)
     catalog = pystac.Catalog.from_file(f"{root}/catalog.json")
     assert {(i.collection_id, i.id) for i in catalog.get_items(recursive=True)} == set(ids)
 
