@@ -34,6 +34,7 @@ _NAME = re.compile(
     r"_(?P<start>\d{8}(?:T\d{6}Z)?)(?:_(?P<processed>\d{8}T\d{6}Z))?_(?P<platform>S1[A-D])"
     r"_(?P<resolution>\d+)_v(?P<version>[0-9.]+?)_(?P<layer>[A-Za-z][A-Za-z0-9_]*)\.tiff?$"
 )
+_PROJECTION = "https://stac-extensions.github.io/projection/v1.2.0/schema.json"
 _LAYER = {"interpolated_dem": "digital_elevation_model"}
 # One burst takes 2.76 s (Sentinel-1 IW burst cycle); the end is needed only where tags do not tell it.
 _BURST_DURATION = timedelta(seconds=2.76)
@@ -144,9 +145,18 @@ def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
         bbox=[west, south, east, north],
         datetime=name.start,
         properties=properties,
+        stac_extensions=[_PROJECTION],
     )
     for layer, href in sorted(files.items()):
-        item.add_asset(layer, pystac.Asset(href, media_type=pystac.MediaType.COG, roles=list(LAYERS[layer].roles)))
+        # What odc-stac and others go by, so that the items are of use without sarcube too.
+        nodata = 255 if LAYERS[layer].dtype == "uint8" else "nan"
+        about = {"data_type": LAYERS[layer].dtype, "nodata": nodata}
+        item.add_asset(
+            layer,
+            pystac.Asset(
+                href, media_type=pystac.MediaType.COG, roles=list(LAYERS[layer].roles), extra_fields=about
+            ),
+        )
     return item
 
 

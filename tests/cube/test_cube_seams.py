@@ -144,6 +144,47 @@ def test_utm_zones_meet_without_gap_or_shift(bursts: Any) -> None:
     np.testing.assert_allclose(picture[native], _waves(x[native], y[native]), rtol=1e-6)
 
 
+def test_a_checkerboard_across_zones_stays_where_it_is(bursts: Any) -> None:
+    """400 m squares in zone 29, half of them from a burst in zone 30: no gap, and edges at their place to a metre."""
+    from pyproj import Transformer
+
+    left, top = 750000.0, 4500000.0
+    x30, y30 = Transformer.from_crs(32629, 32630, always_xy=True).transform(left + 4000, top)
+    items = [
+        bursts.burst(GeoGrid.snapped(32629, (left, top - 5000, left + 5000, top), 20), "t052_001000_iw1", slant=0),
+        bursts.burst(
+            GeoGrid.snapped(32630, (x30, y30 - 5000, x30 + 6000, y30), 20), "t052_001000_iw2", "2022-01-03T05:00:01",
+            slant=0,
+        ),
+    ]  # fmt: skip
+    cube = sarcube.open_cube(items, crs=32629, resolution=20, chunks=100)
+    part = cube["VV"].isel(time=0).sel(x=slice(left + 100, left + 9000), y=slice(top - 500, top - 4500)).load()
+    assert part.notnull().all(), "a gap between the zones"
+    x, y = np.meshgrid(part["x"], part["y"])
+    inner = (np.abs(x % 400 - 200) < 170) & (np.abs(y % 400 - 200) < 170)
+    np.testing.assert_allclose(part.values[inner], bursts.truth(x, y)[inner], rtol=1e-5)
+    share = (part.values - 0.05) / 0.15  # of the bright level in each pixel
+    found: dict[str, list[float]] = {"x": [], "y": []}
+    for edge in np.arange(left + 5600, left + 8800, 400):
+        for middle in np.arange(top - 4200, top - 600, 400):
+            cols, rows = np.abs(part["x"].values - edge) < 160, np.abs(part["y"].values - middle) < 100
+            found["x"].append(_edge(share[np.ix_(rows, cols)].mean(axis=0), part["x"].values[cols]) - edge)
+    for edge in np.arange(top - 4400, top - 600, 400):
+        for middle in np.arange(left + 5800, left + 8800, 400):
+            rows, cols = np.abs(part["y"].values - edge) < 160, np.abs(part["x"].values - middle) < 100
+            found["y"].append(_edge(share[np.ix_(rows, cols)].mean(axis=1)[::-1], part["y"].values[rows][::-1]) - edge)
+    for axis, errors in found.items():
+        assert len(errors) > 50
+        # Each edge's own place has pixels of the zone-30 grid in it; on average nothing moves.
+        assert abs(np.mean(errors)) < 1.0, f"{axis}: {np.mean(errors):.2f} m, of pixels of 20 m"
+
+
+def _edge(share: np.ndarray, places: np.ndarray) -> float:
+    """Where a profile steps: the length that its low side takes."""
+    low = 1 - share if share[-1] > share[0] else share
+    return float(places[0] - 10 + 20 * low.sum())
+
+
 def test_coarser_pixels_are_means_in_power(bursts: Any) -> None:
     rng = np.random.default_rng(4)
     grid = GeoGrid(32629, 600000, 4500000, 20, 120, 120)
