@@ -191,7 +191,8 @@ def _changes(archive: Archive, cube: xr.Dataset, truth: Truth) -> tuple[Change, 
 def drop_db(before: NDArray[np.float32], after: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log-ratio of the local means of two pictures, dB."""
     first, second = (uniform_filter(np.nan_to_num(values), _SMOOTH) for values in (before, after))
-    return np.asarray(_db(second) - _db(first))
+    with np.errstate(invalid="ignore"):  # outside of the bursts: -inf less -inf
+        return np.asarray(_db(second) - _db(first))
 
 
 def _seam(bursts: xr.Dataset, archive: Archive) -> float:
