@@ -1,4 +1,4 @@
-"""One small seeded round of the chaos benchmark."""
+"""Small seeded rounds of the chaos benchmark, on disk and on an S3 server that behaves badly."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import pytest
 from benchmarks.chaos import play
 
 
-@pytest.mark.parametrize("seed", [7])
-def test_whatever_is_killed_the_store_comes_out_as_from_a_quiet_run(seed: int, tmp_path: Path) -> None:
-    result = play(seed, tmp_path, lives=2, bursts=3, dates=3)
+@pytest.mark.parametrize(
+    ("seed", "events"),
+    [(7, ("scheduler", "full disk")), (8, ("everything", "damaged scene"))],
+    ids=["disk", "s3"],
+)
+def test_whatever_happens_the_store_comes_out_as_from_a_quiet_run(
+    seed: int, events: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = play(seed, tmp_path, lives=len(events), bursts=3, dates=3, events=events)
     assert result.faults == []
     assert result.reads > 0
-    assert result.events
+    assert result.events == list(events)
+    assert bool(result.s3_faults) == (seed % 2 == 0)

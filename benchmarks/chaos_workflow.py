@@ -1,0 +1,57 @@
+"""The rehearsal with scenes that can be damaged and a disk that can be full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sarcube.errors import SceneError
+from sarcube.production.rehearsal import Rehearsal
+from sarcube.production.task import Task
+from sarcube.production.workflow import Context, Made
+
+NAME = "benchmarks.chaos_workflow:WORKFLOW"
+FULL = "disk-is-full"
+
+
+def scene_bytes(name: str) -> bytes:
+    """What an undamaged scene holds."""
+    return hashlib.sha256(name.encode()).digest() * 64
+
+
+class Chaos(Rehearsal):
+    """Reads its scene before it makes anything, as real work does."""
+
+    def run(self, task: Task, context: Context) -> Made:
+        folder = Path(context.config.engine_options["chaos"])
+        good = [u for u in task.inputs if (folder / u.scene).read_bytes() == scene_bytes(u.scene)]
+        if not good:
+            raise SceneError(f"{task.scene}: the measurement is damaged; fetch it again")
+        with _full_disk(folder / FULL):
+            return super().run(task, context)
+
+
+@contextlib.contextmanager
+def _full_disk(flag: Path) -> Iterator[None]:
+    """While the flag is there, whatever is written does not fit: the last step of writing says so."""
+    if not flag.exists():
+        yield
+        return
+    real = os.fsync
+
+    def refuse(_handle: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    os.fsync = refuse
+    try:
+        yield
+    finally:
+        os.fsync = real
+
+
+WORKFLOW = Chaos()
