@@ -25,11 +25,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "reference/cli.md": cli_page(),
         "reference/run-file.md": run_file_page(),
+        "cube.md": "# Cube\n\n::: sarcube.cube.accessor.SarAccessor\n",
         "accuracy.md": accuracy,
         "speed.md": speed,
     }
     for path, content in pages.items():
-        files.append(File.generated(config, path, content=content))
+        if files.get_file_from_path(path) is None:  # a page that someone has written comes first
+            files.append(File.generated(config, path, content=content))
     return files
 
 
@@ -49,7 +51,10 @@ def cli_page() -> str:
         *_help(root, "sarcube"),
     ]
     for name in root.list_commands(None):
-        lines += ["", f"## sarcube {name}", "", *_help(root.commands[name], f"sarcube {name}")]
+        command = root.commands[name]
+        lines += ["", f"## sarcube {name}", "", *_help(command, f"sarcube {name}")]
+        for inner, below in getattr(command, "commands", {}).items():
+            lines += ["", f"### sarcube {name} {inner}", "", *_help(below, f"sarcube {name} {inner}")]
     return "\n".join(lines) + "\n"
 
 

@@ -54,11 +54,15 @@ def _asked(given: str | None, question: str, option: str, default: str | None = 
 
     if given is not None:
         return given
-    if sys.stdin.isatty():
+    if _at_a_terminal():
         return str(typer.prompt(question, default=default, show_default=bool(default)))
     if default is None:
         raise ConfigError(f"{option} is missing, and there is no terminal to ask in")
     return default
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def register(app: typer.Typer) -> None:

@@ -1,0 +1,92 @@
+"""`sarcube init`: three questions, or flags; a run file that is valid and explains itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from sarcube.cli.app import app
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError
+from sarcube.production.run_file import parse_days, parse_place
+
+
+def init(*arguments: str, answers: str | None = None) -> Any:
+    return CliRunner().invoke(app, ["init", *arguments], input=answers)
+
+
+def test_flags(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    done = init(
+        str(path), "--place=-8.4,31.6,-8.1,31.8", "--dates", "2023-09", "--source", "./my scenes", "--dem", "d.tif"
+    )
+    assert done.exit_code == 0, done.output
+    config = RunConfig.from_file(path)
+    assert config.aoi and config.aoi.bbox == (-8.4, 31.6, -8.1, 31.8)
+    assert config.dates == (dt.date(2023, 9, 1), dt.date(2023, 9, 30))
+    assert config.source.path == str(tmp_path / "my scenes")
+    assert config.dem.heights == "ellipsoid"
+    text = path.read_text()
+    for key in ("engine", "backscatter", "polarizations", "corrections", "geometry", "product", "cluster"):
+        assert f"# {key}:" in text
+    # What is commented are the defaults: taking the # away changes nothing.
+    keys = ("engine:", "backscatter:", "geometry:", "product:", "cluster:")
+    path.write_text("\n".join(line[2:] if line[2:].startswith(keys) else line for line in text.splitlines()))
+    assert RunConfig.from_file(path) == config
+
+
+def test_three_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sarcube.cli.init._at_a_terminal", lambda: True)
+    path = tmp_path / "run.yaml"
+    done = init(str(path), answers="8.2,48.0\n2024\nasf\n")
+    assert done.exit_code == 0, done.output
+    config = RunConfig.from_file(path)
+    assert config.source.kind == "asf"
+    assert config.orbits.kind == "aws"
+    assert config.aoi and config.aoi.bbox
+    west, south, east, north = config.aoi.bbox
+    assert west < 8.2 < east
+    assert south < 48.0 < north
+    assert [w in done.output for w in ("Where?", "When?", "Scenes from?")] == [True] * 3
+
+
+def test_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    assert "--place is missing" in str(init(str(path)).exception)
+    path.write_text("mine")
+    refused = init(str(path), "--place", "8,48", "--dates", "2024")
+    assert isinstance(refused.exception, ConfigError)
+    assert "--force" in str(refused.exception)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("2024", ("2024-01-01", "2024-12-31")),
+        ("2024-02", ("2024-02-01", "2024-02-29")),
+        ("2023-12", ("2023-12-01", "2023-12-31")),
+        ("2024-05-01,2024-05-09", ("2024-05-01", "2024-05-09")),
+        ("", None),
+    ],
+)
+def test_days(text: str, days: Any) -> None:
+    found = parse_days(text)
+    assert (tuple(map(str, found)) if found else None) == days
+
+
+@pytest.mark.parametrize("text", ["here", "1,2,3", "8,95", "8,48,7", "8,49,9,48"])
+def test_places_that_are_none(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_place(text)
+
+
+@pytest.mark.parametrize("text", ["soon", "2024-13", "2024-05-40", "2024-05-09,2024-05-01"])
+def test_days_that_are_none(text: str) -> None:
+    with pytest.raises(ConfigError):
+        days = parse_days(text)
+        RunConfig.from_dict({"source": {"path": "."}, "dem": {"kind": "cop_glo30"}, "dates": days})
