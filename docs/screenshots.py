@@ -37,8 +37,8 @@ def main(store: str, place: str = "8.2,48.0") -> None:
     lon, lat = (float(v) for v in place.split(","))
     spot = f"at={lon + 0.02},{lat + 0.012}"
     views = {
-        "viewer": f"layer=VV&low=-18&high=-4&pass=1&map=13/{lat}/{lon + 0.04}&{spot}&theme=light",
-        "viewer-dark": f"layer=colour&low=-18&high=-4&pass=2&map=13/{lat}/{lon + 0.04}&{spot}&theme=dark",
+        "viewer": f"layer=VV&low=-18&high=-4&pass=1&map=12/{lat}/{lon + 0.05}&{spot}&theme=light",
+        "viewer-dark": f"layer=colour&low=-18&high=-4&pass=2&map=12/{lat}/{lon + 0.05}&{spot}&theme=dark",
     }
     folder = Path(store).resolve()
     os.chdir(folder.parent)
@@ -49,8 +49,11 @@ def main(store: str, place: str = "8.2,48.0") -> None:
             picture = Image.open(path).convert("RGB")
             # Smaller and of few colours: speckle does not compress.
             picture = picture.resize((WIDTH, WIDTH * picture.height // picture.width), Image.Resampling.LANCZOS)
-            for colours in (96, 64, 48, 32):
-                picture.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+            for colours in (128, 96, 64):
+                # By coverage, or the greys of speckle leave no place for the colours of lines and words.
+                picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+                    path, optimize=True
+                )
                 if path.stat().st_size < MOST_BYTES:
                     break
             print(path, path.stat().st_size)
