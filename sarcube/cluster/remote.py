@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sarcube.cluster.environment import MEMORY, cluster_environment, kernel_environment
 from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
+from sarcube.cluster.tls import security_files
 from sarcube.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -77,7 +78,6 @@ def _aws(profile: Profile) -> Iterator[Any]:
 def _queue(profile: Profile) -> Iterator[Any]:
     """Jobs of Slurm, or of another queue that dask-jobqueue knows."""
     jobqueue = need("dask_jobqueue", "hpc")
-    security = need("distributed", "hpc").Security.temporary
     memory = int((profile.memory or 4.0) * 1e9)
     options = dict(profile.options)
     name = options.pop("class", "SLURMCluster")
@@ -91,9 +91,8 @@ def _queue(profile: Profile) -> Iterator[Any]:
             "memory": f"{memory}B",
             "nanny": True,
             "protocol": "tls://",
-            "security": security(),
             # Certificates go by files; only the user may enter the folder, and it goes with the run.
-            "shared_temp_directory": folder,
+            "security": security_files(Path(folder)),
             "job_script_prologue": [*options.pop("job_script_prologue", []), *exports],
             "worker_extra_args": ["--nthreads", "1", "--resources", f"{MEMORY}={memory}"],
             "scheduler_options": {"dashboard_address": "127.0.0.1:0", **options.pop("scheduler_options", {})},

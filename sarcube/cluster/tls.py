@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sarcube.cluster.extras import need
@@ -14,16 +15,16 @@ _DAYS = 365
 _RENEW_DAYS = 60
 
 
-def make_certificate() -> dict[str, str]:
+def make_certificate(extra: str = "aws") -> dict[str, str]:
     """A fresh key with its own certificate, as the variables from which Dask reads them.
 
     An elliptic curve's key is short enough for one parameter of AWS (4 kB); the certificate is its own authority,
     as in Dask's temporary credentials.
     """
-    x509 = need("cryptography.x509", "aws")
-    ec = need("cryptography.hazmat.primitives.asymmetric.ec", "aws")
-    hashes = need("cryptography.hazmat.primitives.hashes", "aws")
-    serialization = need("cryptography.hazmat.primitives.serialization", "aws")
+    x509 = need("cryptography.x509", extra)
+    ec = need("cryptography.hazmat.primitives.asymmetric.ec", extra)
+    hashes = need("cryptography.hazmat.primitives.hashes", extra)
+    serialization = need("cryptography.hazmat.primitives.serialization", extra)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "sarcube-cluster")])
     now = dt.datetime.now(dt.UTC)
@@ -46,6 +47,20 @@ def make_certificate() -> dict[str, str]:
     for role in _ROLES:
         variables |= {f"{PREFIX}{role}__KEY": secret, f"{PREFIX}{role}__CERT": public}
     return variables
+
+
+def security_files(folder: Path) -> Any:
+    """Dask's Security with a fresh certificate in files of a folder, for all roles."""
+    variables = make_certificate("hpc")
+    paths = {"tls_ca_file": folder / "certificate.pem"}
+    paths["tls_ca_file"].write_text(variables[f"{PREFIX}CA_FILE"])
+    key = folder / "key.pem"
+    key.touch(mode=0o600)
+    key.write_text(variables[f"{PREFIX}CLIENT__KEY"])
+    for role in _ROLES:
+        paths |= {f"tls_{role.lower()}_key": key, f"tls_{role.lower()}_cert": paths["tls_ca_file"]}
+    distributed: Any = need("distributed", "hpc")
+    return distributed.Security(require_encryption=True, **{name: str(path) for name, path in paths.items()})
 
 
 def expires_soon(variables: Mapping[str, str]) -> bool:
