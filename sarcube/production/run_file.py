@@ -32,6 +32,8 @@ class RunFileOptions:
     dem : str, optional
         Raster with heights above the ellipsoid; None: Copernicus GLO-30.
     store : str
+    burst_ids : tuple of str
+        Only these; empty: all that meet the area.
     """
 
     bbox: Bbox
@@ -40,6 +42,7 @@ class RunFileOptions:
     orbits: str | None = None
     dem: str | None = None
     store: str = "./store"
+    burst_ids: tuple[str, ...] = ()
 
 
 def archive_options(archive: str | Path, store: str = "./store", *, relative_to: Path | None = None) -> RunFileOptions:
@@ -77,6 +80,8 @@ def archive_options(archive: str | Path, store: str = "./store", *, relative_to:
         orbits=(base / "orbits").as_posix() if any((folder / "orbits").glob("*")) else None,
         dem=(base / "dem.tif").as_posix(),
         store=store,
+        # A real scene's metadata tells of more bursts than were filled.
+        burst_ids=tuple(facts["burst_ids"]) if facts["options"]["template"] else (),
     )
 
 
@@ -189,7 +194,8 @@ def _source(options: RunFileOptions) -> Sequence[str]:
     )
     if options.source in REMOTE:
         return [kinds, f"source: {{kind: {options.source}}}"]
-    return [kinds, f"source: {{kind: local, path: {_quoted(options.source)}}}"]
+    narrowed = f", burst_ids: [{', '.join(options.burst_ids)}]" if options.burst_ids else ""
+    return [kinds, f"source: {{kind: local, path: {_quoted(options.source)}{narrowed}}}"]
 
 
 def _orbits(options: RunFileOptions) -> Sequence[str]:
