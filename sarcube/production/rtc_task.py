@@ -224,7 +224,8 @@ def _static_layers(task: Task, config: RunConfig) -> tuple[pystac.Item, xr.Datas
             f"{store.url}/{config.collections.static} has no static layers of {task.burst_id}; run the plan again"
         )
     grid = grid_of_item(item.to_dict(transform_hrefs=False), item.id)
-    static = read_static(store, item)
+    # A task always has a DEM: with it an engine needs no more of the static layers than this.
+    static = read_static(store, item, ("mask",))
     if static.attrs["grid"] != grid:
         raise GridError(f"static layers of {task.burst_id}: the files lie on another grid than {item.id} says")
     return item, static, grid

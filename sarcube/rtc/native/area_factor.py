@@ -23,14 +23,13 @@ from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import RadarGrid
 from sarcube.rtc.native.coverage import spread_edge
+from sarcube.rtc.native.densities import bend_of, bends, densities, spread_facet
 from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row, radar_map
 from sarcube.rtc.native.mesh import Mesh, make_mesh
 
 _LONGEST = 2000.0  # samples; a facet longer than that is a fault of the DEM
-_SMALLEST = 1e-3  # radar cells; triangles smaller than that count as edge-on
-_EVEN = 0.01  # half the spread of the four triangles' densities that counts as none
 _LEAST = 1e-4  # factor below which a cell holds no terrain: running sums leave rounding behind
-_CHUNK_LINES = 96  # lines that one thread owns at a time; fixed, so that results do not depend on threads
+_CHUNK_LINES = 192  # lines that one thread owns at a time; fixed, so that results do not depend on threads
 
 
 @dataclass(frozen=True)
@@ -168,6 +167,7 @@ def _spread_chunk(
     line0, line1 = np.empty(columns), np.empty(columns)
     sample0, sample1 = np.empty(columns), np.empty(columns)
     below, void_above = np.zeros((columns, 2)), np.zeros(columns, np.bool_)
+    quick, room = np.empty((2, columns)), np.empty(columns)
     k, right, t = np.zeros((4, 2)), np.zeros(2), np.empty(rmap.facet.shape[2])
     window = (
         offsets[0] + low - 1.0,
@@ -200,6 +200,35 @@ def _spread_chunk(
                 facet_row(rmap, y0 - (r + 0.5) * spacing, terms)
             right[:] = 0.0
             void_left = False
+            quick[:, first:last] = math.nan
+            if 0 < r < rows - 2:
+                begin, stop = max(own0, 1), min(own1 - 1, columns - 2)
+                if stop > begin:
+                    a, b = begin - 1, stop + 2
+                    middle_bends = room[begin:stop]
+                    bends(heights[r - 1, a:b], heights[r, a:b], heights[r + 1, a:b], heights[r + 2, a:b], middle_bends)
+                at = begin
+                while at < stop:
+                    u = origin + at * scale
+                    node = int(u)
+                    to = min(stop, max(at + 1, int(math.ceil((node + 1 - origin) / scale))))
+                    place = (u - node, scale, middle, spacing)
+                    b = to + 1
+                    for q in range(field.shape[2]):
+                        densities(
+                            heights[r, at:b],
+                            heights[r + 1, at:b],
+                            room[at:to],
+                            sample0[at:b],
+                            sample1[at:b],
+                            line0[at:b],
+                            line1[at:b],
+                            terms[node : node + 2],
+                            place,
+                            q == 1,
+                            quick[q, at:to],
+                        )
+                    at = to
             for c in range(first, last):
                 seen = void = False
                 if own0 <= c < own1 - 1:
@@ -210,17 +239,21 @@ def _spread_chunk(
                     void = math.isnan(xa + xb + xc + xd)
                     seen = not void and ymax > top and ymin < bottom and xmax > 0.0 and xmin < end
                     seen = seen and xmax - xmin < _LONGEST
-                if seen:
+                if seen and quick[0, c] == quick[0, c]:
+                    k[:, 0] = quick[0, c]
+                    if field.shape[2] == 2:
+                        k[:, 1] = quick[1, c]
+                elif seen:
                     u = origin + c * scale
                     node = int(u)
                     bend = 0.0
                     if 0 < r < rows - 2 and 0 < c < columns - 2:
-                        bend = _bend(heights, r, c)
+                        bend = bend_of(heights, r, c)
                     corners = (heights[r, c], heights[r, c + 1], heights[r + 1, c + 1], heights[r + 1, c])
                     xs, ys = (xa, xb, xc, xd), (ya, yb, yc, yd)
                     for q in range(19):
                         t[q] = terms[node, q] + (u - node) * (terms[node + 1, q] - terms[node, q])
-                    _facet(field, low, high, corners, bend, middle, spacing, xs, ys, t, k)
+                    spread_facet(field, low, high, corners, bend, middle, spacing, xs, ys, t, k)
                 else:
                     k[:] = 0.0
                 if c < columns - 1 and (void or void_above[c] or void_left):
@@ -246,26 +279,6 @@ def _spread_chunk(
         sample0, sample1 = sample1, sample0
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _bend(heights: NDArray[np.float32], r: int, c: int) -> float:
-    """Height of the middle of facet (r, c) above the mean of its corners, by cubic interpolation."""
-    inner = heights[r, c] + heights[r, c + 1] + heights[r + 1, c] + heights[r + 1, c + 1]
-    sides = (
-        heights[r - 1, c]
-        + heights[r - 1, c + 1]
-        + heights[r + 2, c]
-        + heights[r + 2, c + 1]
-        + heights[r, c - 1]
-        + heights[r + 1, c - 1]
-        + heights[r, c + 2]
-        + heights[r + 1, c + 2]
-    )
-    outer = heights[r - 1, c - 1] + heights[r - 1, c + 2] + heights[r + 2, c - 1] + heights[r + 2, c + 2]
-    value = (17.0 * inner - 9.0 * sides + outer) / 256.0
-    # Beside a void the middle stays the corners' mean.
-    return value if value == value else 0.0
-
-
 @njit(cache=True, nogil=True)
 def _mark(holes: NDArray[np.uint8], low: int, high: int, xa: float, ya: float, xb: float, yb: float) -> None:
     """Mark the cells along the rim of a void: terrain is missing in them."""
@@ -274,83 +287,6 @@ def _mark(holes: NDArray[np.uint8], low: int, high: int, xa: float, ya: float, x
     for i in range(max(int(math.floor(min(ya, yb))), low), min(int(math.floor(max(ya, yb))) + 1, high)):
         for j in range(max(int(math.floor(min(xa, xb))), 0), min(int(math.floor(max(xa, xb))) + 1, holes.shape[1])):
             holes[i, j] = 1
-
-
-@njit(cache=True, nogil=True)
-def _facet(
-    field: NDArray[np.float32],
-    low: int,
-    high: int,
-    h: tuple[float, float, float, float],
-    bend: float,
-    middle: float,
-    spacing: float,
-    x: tuple[float, float, float, float],
-    y: tuple[float, float, float, float],
-    t: NDArray[np.float64],
-    k: NDArray[np.float64],
-) -> None:
-    """Gamma and sigma area per slant-plane area of a facet's four triangles, and the edges between them.
-
-    Corners a, b, c, d run clockwise from the upper left; triangles are top, right, bottom, left, `k` (4, 2).
-    """
-    mean = 0.25 * (h[0] + h[1] + h[2] + h[3])
-    dh = mean - middle
-    gx, gy, gz = t[0] + dh * t[6], t[1] + dh * t[7], t[2] + dh * t[8]
-    hm = mean + bend
-    xm = 0.25 * (x[0] + x[1] + x[2] + x[3]) + bend * t[17]
-    ym = 0.25 * (y[0] + y[1] + y[2] + y[3]) + bend * t[16]
-    with_sigma = field.shape[2] == 2
-    part, quarter = 0.25 * spacing * spacing, 0.25 * spacing
-    flat = part * gz
-    least, most, total0, total1, area = math.inf, -math.inf, 0.0, 0.0, 0.0
-    for n in range(4):
-        m = (n + 1) & 3
-        across = quarter * (h[n] + h[m] - 2.0 * hm)
-        along = quarter * (h[n] - h[m])
-        # Normal of the triangle in the basis (e_y x u, u x e_x, e_x x e_y), turned by side.
-        if n == 0:
-            p, q = along, -across
-        elif n == 1:
-            p, q = -across, -along
-        elif n == 2:
-            p, q = -along, across
-        else:
-            p, q = across, along
-        gamma = p * gx + q * gy + flat
-        sigma = 0.0
-        if gamma <= 0.0:
-            gamma = 0.0
-        elif with_sigma:
-            square = p * p * t[12] + q * q * t[13] + part * part * t[14] + 2.0 * p * q * t[15]
-            sigma = math.sqrt(square)
-        whole = 0.5 * ((x[n] - xm) * (y[m] - ym) - (x[m] - xm) * (y[n] - ym))
-        if abs(whole) < _SMALLEST:
-            # Edge-on: no extent in the radar plane, all of its area falls into one cell.
-            i = int(math.floor((x[n] + x[m] + xm) / 3.0))
-            j = int(math.floor((y[n] + y[m] + ym) / 3.0))
-            if low <= j < high and 0 <= i < field.shape[1] - 2:
-                field[j, i, 0] += gamma / t[18]
-                field[j, i + 1, 0] -= gamma / t[18]
-                if with_sigma:
-                    field[j, i, 1] += sigma / t[18]
-                    field[j, i + 1, 1] -= sigma / t[18]
-            k[n, 0] = k[n, 1] = 0.0
-        else:
-            # Edges run clockwise: coverage comes out as minus the shoelace area in a frame with y down.
-            scale = -1.0 / (whole * t[18])
-            k[n, 0], k[n, 1] = gamma * scale, sigma * scale
-        least, most = min(least, k[n, 0]), max(most, k[n, 0])
-        total0, total1, area = total0 + gamma, total1 + sigma, area + whole
-    if most - least < _EVEN * abs(most + least):
-        # As good as one density: no edges inside.
-        scale = -1.0 / (area * t[18])
-        for n in range(4):
-            k[n, 0], k[n, 1] = total0 * scale, total1 * scale
-        return
-    for n in range(4):
-        m = (n + 3) & 3
-        spread_edge(field, low, high, xm, ym, x[n], y[n], k[n, 0] - k[m, 0], k[n, 1] - k[m, 1])
 
 
 @njit(cache=True, nogil=True, parallel=True)

@@ -19,7 +19,7 @@ MAX_ROWS = 96
 MAX_COLUMNS = 1024
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def add_edge(acc: NDArray[np.float64], xa: float, ya: float, xb: float, yb: float) -> None:
     """Add one directed edge to `acc` (rows, columns); coordinates in cells from acc's corner, all positive."""
     if ya == yb:
@@ -61,7 +61,7 @@ def add_edge(acc: NDArray[np.float64], xa: float, ya: float, xb: float, yb: floa
         row += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def spread_edge(
     field: NDArray[np.float32],
     low: int,
@@ -85,6 +85,35 @@ def spread_edge(
         k0, k1 = -k0, -k1
     if yb <= low or ya >= high:
         return
+    limit = float(field.shape[1] - 2)
+    if ya >= low and yb <= high:
+        row = int(ya)
+        a, b = (xa, xb) if xa < xb else (xb, xa)
+        if yb <= row + 1.0 and a >= 0.0 and b < limit:
+            # Most edges: within one row and one or two cells.
+            i = int(a)
+            e0, e1 = (yb - ya) * k0, (yb - ya) * k1
+            if b <= i + 1.0:
+                w1 = 0.5 * (a + b) - i
+                field[row, i, 0] += e0 * (1.0 - w1)
+                field[row, i + 1, 0] += e0 * w1
+                if field.shape[2] == 2:
+                    field[row, i, 1] += e1 * (1.0 - w1)
+                    field[row, i + 1, 1] += e1 * w1
+                return
+            if b <= i + 2.0:
+                s = 0.5 / (b - a)
+                head, rest = i + 1.0 - a, b - i - 1.0
+                w0, w2 = s * head * head, s * rest * rest
+                w1 = 1.0 - w0 - w2
+                field[row, i, 0] += e0 * w0
+                field[row, i + 1, 0] += e0 * w1
+                field[row, i + 2, 0] += e0 * w2
+                if field.shape[2] == 2:
+                    field[row, i, 1] += e1 * w0
+                    field[row, i + 1, 1] += e1 * w1
+                    field[row, i + 2, 1] += e1 * w2
+                return
     slope = (xb - xa) / (yb - ya)
     y, x, end = ya, xa, yb
     if y < low:
@@ -92,7 +121,6 @@ def spread_edge(
         y = float(low)
     if end > high:
         end = float(high)
-    limit = float(field.shape[1] - 2)
     two = field.shape[2] == 2
     row = int(y)
     while y < end:

@@ -99,7 +99,7 @@ def _gather(
         _gather_block(rmap, heights, left, top, resolution, place, begin, end, cells, bands, looks)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _gather_block(
     rmap: RadarMap,
     heights: NDArray[np.float32],
@@ -173,6 +173,29 @@ def _gather_block(
             total = 0.0
             for k in range(n):
                 sums[k] = 0.0
+            if not split and row >= 0 and column >= 0 and row + nrows <= lines and column + ncolumns <= samples:
+                first_sum, second_sum = 0.0, 0.0
+                for i in range(nrows):
+                    line = acc[i]
+                    run = 0.0
+                    for j in range(ncolumns):
+                        run += line[j]
+                        line[j] = 0.0
+                        w = abs(run)
+                        v = cells[row + i, column + j, 0]
+                        if w > 1e-9 and v == v:
+                            total += w
+                            first_sum += w * v
+                            if n > 1:
+                                second_sum += w * cells[row + i, column + j, 1]
+                                for k in range(2, n):
+                                    sums[k] += w * cells[row + i, column + j, k]
+                    line[ncolumns] = 0.0
+                    line[ncolumns + 1] = 0.0
+                sums[0] = first_sum
+                if n > 1:
+                    sums[1] = second_sum
+                nrows = 0
             for i in range(nrows):
                 line = acc[i]
                 other = part[i]

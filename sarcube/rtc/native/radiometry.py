@@ -195,7 +195,7 @@ def _echo_of_line(line: NDArray[np.int16], begin: int, end: int) -> tuple[int, i
     return begin if first - begin < _NO_ECHO else first, end if end - stop < _NO_ECHO else stop
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _fill(
     cells: NDArray[np.float32],
     band: int,
@@ -230,9 +230,17 @@ def _fill(
             cells[i, j, 0] = np.nan
         t = np.float32(line / max(lines - 1, 1))
         g0, g1, n0, n1 = tables.gain[0], tables.gain[1], tables.noise[0], tables.noise[1]
-        for j in range(begin, end):
-            x = j + start
-            re, im = np.float32(samples[row, x, 0]), np.float32(samples[row, x, 1])
-            noise = (n0[x] + t * (n1[x] - n0[x])) * tables.azimuth[tables.block[x], line]
-            value = (re * re + im * im - noise) * (g0[x] + t * (g1[x] - g0[x]))
-            cells[i, j, band] = value if plain else value / area[i, j, which]
+        j = begin
+        while j < end:
+            # A stretch of samples that share an azimuth noise block.
+            block, stop = tables.block[j + start], j + 1
+            while stop < end and tables.block[stop + start] == block:
+                stop += 1
+            factor = tables.azimuth[block, line]
+            for k in range(j, stop):
+                x = k + start
+                re, im = np.float32(samples[row, x, 0]), np.float32(samples[row, x, 1])
+                noise = (n0[x] + t * (n1[x] - n0[x])) * factor
+                value = (re * re + im * im - noise) * (g0[x] + t * (g1[x] - g0[x]))
+                cells[i, k, band] = value if plain else value / area[i, k, which]
+            j = stop
