@@ -12,7 +12,15 @@ def absolute_href(base: str, href: str) -> str:
     if _absolute(href):
         return href
     scheme, mark, rest = base.rpartition("://")
-    parts = rest.split("/")[:-1]
+    folder = rest.rpartition("/")[0]
+    # All that a store's hrefs begin with; quick, for there may be a million of them.
+    while href.startswith(("./", "../")):
+        up, _, href = href.partition("/")
+        if up == ".." and "/" in folder:
+            folder = folder.rpartition("/")[0]
+    if "./" not in href:
+        return f"{scheme}{mark}{folder}/{href}"
+    parts = folder.split("/")
     for part in href.split("/"):
         if part == ".." and len(parts) > 1:
             parts.pop()

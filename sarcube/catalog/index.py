@@ -7,10 +7,11 @@ one selects by. Two columns of our own hold the items exactly as stored: `sarcub
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,11 @@ from sarcube.catalog.selection import Selection, spans
 from sarcube.products.layers import LAYERS
 from sarcube.products.product import THUMBNAIL
 from sarcube.products.store import Store
+
+_loads: Callable[[str], Any] = json.loads
+with contextlib.suppress(ImportError):
+    # Several times as quick, and there with stac-geoparquet; over an index of 100,000 items that is felt.
+    from orjson import loads as _loads
 
 FILE = "items.parquet"
 MEDIA_TYPE = "application/vnd.apache.parquet"
@@ -156,7 +162,7 @@ class Index:
             keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
             for i, (key, item) in enumerate(zip(keys, items, strict=True)):
                 if key not in without:
-                    stored = json.loads(item)
+                    stored = _loads(item)
                     stored["assets"] = {name: {} for name, there in present.items() if there[i]}
                     yield key, stored
 
@@ -183,8 +189,8 @@ class Index:
             by_asset = dict(zip(names, (t.to_pylist() for t in texts), strict=True))
             keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
             for i, (key, item) in enumerate(zip(keys, items, strict=True)):
-                stored = json.loads(item)
-                stored["assets"] |= {n: json.loads(text[i]) for n, text in by_asset.items() if text[i]}
+                stored = _loads(item)
+                stored["assets"] |= {n: _loads(text[i]) for n, text in by_asset.items() if text[i]}
                 if wanted.takes(stored):
                     yield key, stored
 

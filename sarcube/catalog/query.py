@@ -20,6 +20,8 @@ from sarcube.errors import StoreError
 from sarcube.products.names import item_key
 from sarcube.products.store import Store, open_store
 
+_ASSET_FIELDS = frozenset({"href", "title", "description", "type", "roles"})
+_LINK_FIELDS = frozenset({"rel", "href", "type", "title"})
 _PROJECTION_2 = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 
 
@@ -150,8 +152,12 @@ def open_item(stored: dict[str, Any], href: str) -> pystac.Item:
         collection=stored.get("collection"),
     )
     for name, asset in stored["assets"].items():
-        item.add_asset(name, pystac.Asset.from_dict({**asset, "href": absolute_href(href, asset["href"])}))
+        fields = {k: v for k, v in asset.items() if k not in _ASSET_FIELDS}
+        target, get = absolute_href(href, asset["href"]), asset.get
+        item.add_asset(name, pystac.Asset(target, get("title"), get("description"), get("type"), get("roles"), fields))
     for link in stored.get("links", ()):
         if link["rel"] not in ("self", "root"):
-            item.add_link(pystac.Link.from_dict({**link, "href": absolute_href(href, link["href"])}))
+            extra = {k: v for k, v in link.items() if k not in _LINK_FIELDS} or None
+            target = absolute_href(href, link["href"])
+            item.add_link(pystac.Link(link["rel"], target, link.get("type"), link.get("title"), extra))
     return item

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarcube.errors import ProductError
@@ -46,6 +46,7 @@ def test_other_time_zones_count_in_utc() -> None:
 times = st.datetimes(dt.datetime(2014, 4, 3), dt.datetime(2099, 12, 31), timezones=st.just(dt.UTC))
 
 
+@settings(deadline=None)
 @given(
     kind=st.sampled_from(["RTC_S1", "RTC_S1_STATIC", "COHERENCE"]),
     track=st.integers(1, 175),
