@@ -25,6 +25,8 @@ _PLACES = {
     "-8.4, 31.6, -8.1, 31.8": "8.16, 47.98, 8.24, 48.02",
     "--dates 2023 ": "--dates 2024 ",
 }
+# So little is to do that starting processes would take longer; the notebooks and tests/way start some.
+_THIS_PROCESS = "{kind: local, workers: 1, options: {processes: false, protocol: 'tcp://'}}\n"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ def first_run(factory: pytest.TempPathFactory) -> FirstRun:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not record.exists():
             folder.mkdir()
+            (folder / "cluster").mkdir()
+            (folder / "cluster" / "local.yaml").write_text(_THIS_PROCESS)
             with in_folder(folder):
                 typed = [c for c in commands(DOCS / "tutorial.md") if c.startswith("sarcube") and " view " not in c]
                 results = [carry_out(command) for command in typed]

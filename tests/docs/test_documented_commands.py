@@ -121,16 +121,16 @@ def test_example_of_the_help(command: str, tutorial: FirstRun, tmp_path: Path) -
     if not runs_here(command):
         return
     command = command.replace("--crop", "--crop --bursts 1 --dates 2024-05-01")  # small
-    folder = tutorial.folder
-    if command.startswith(("sarcube init", "sarcube simulate")):
-        folder = tmp_path  # they refuse to replace what is there
-    elif command.startswith("sarcube compare"):
-        folder = tmp_path
+    # A folder of its own: examples write, and refuse to replace what another has written.
+    if not command.startswith(("sarcube init", "sarcube simulate")):
+        for name in ("archive", "cluster", "run.yaml", "store"):
+            (tmp_path / name).symlink_to(tutorial.folder / name)
+    if command.startswith("sarcube compare"):
         item = next(tutorial.store.glob("s1_rtc_c1/*/*/*/*/*.json"))
         for name in ("native", "isce3"):
             shutil.copytree(item.parent, tmp_path / name)
             (tmp_path / name / item.name).rename(tmp_path / name / "item.json")
-    with in_folder(folder):
+    with in_folder(tmp_path):
         result = carry_out(moved(command))
     assert result.exit_code == 0, result.output
 
