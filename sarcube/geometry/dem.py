@@ -25,7 +25,7 @@ from sarcube.geometry.interpolation import (
     sample_warped,
     sample_warped_parallel,
 )
-from sarcube.geometry.lookup import cell_pixels, cell_polynomials
+from sarcube.geometry.lattice import cell_pixels, cell_polynomials
 
 Method = Literal["biquintic", "bilinear"]
 Place = Literal["centers", "corners"]

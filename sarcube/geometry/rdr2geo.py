@@ -20,7 +20,7 @@ from sarcube.geometry.dem import Dem, Method, height_range
 from sarcube.geometry.ellipsoid import ecef_to_geodetic_point
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.interpolation import height_at
-from sarcube.geometry.lookup import cell_polynomials
+from sarcube.geometry.lattice import cell_polynomials
 from sarcube.geometry.orbit import Orbit, OrbitModel, find_interval, state_at
 from sarcube.geometry.radar import RadarGrid
 
