@@ -18,7 +18,7 @@ _GAMMA = 0.5
 
 
 def browse_png(layers: Sequence[NDArray[np.float32]], longest_side: int = LONGEST_SIDE) -> bytes:
-    """An RGBA image of one or two backscatter layers; where no layer has data it is transparent.
+    """An RGBA image of one or two backscatter layers, of the part that has data; else it is transparent.
 
     Two layers: red and blue are the first (co-polarized), green the second (cross-polarized), each stretched
     between its 3rd and 97th percentile with gamma 0.5, as in OPERA's browse images. One layer: grey.
@@ -32,8 +32,9 @@ def browse_png(layers: Sequence[NDArray[np.float32]], longest_side: int = LONGES
     """
     from PIL import Image
 
-    factor = math.ceil(max(layers[0].shape) / longest_side)
-    small = [block_mean(np.asarray(values, np.float32), factor) for values in layers]
+    part = _with_data(layers)
+    factor = math.ceil(max(layers[0][part].shape) / longest_side)
+    small = [block_mean(np.asarray(values[part], np.float32), factor) for values in layers]
     alpha = np.where(np.any([np.isfinite(v) for v in small], axis=0), 255, 0).astype(np.uint8)
     grey = [_stretch(values) for values in small]
     channels = (grey[0], grey[1] if len(grey) > 1 else grey[0], grey[0], alpha)
@@ -46,6 +47,15 @@ def browse_layers(layers: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.
     """Co-polarized, then cross-polarized layer, of those that are there."""
     order = [name for name in ("VV", "HH", "VH", "HV") if name in layers]
     return [layers[name] for name in order[:2]]
+
+
+def _with_data(layers: Sequence[NDArray[np.float32]]) -> tuple[slice, slice]:
+    """Rows and columns around the data: of a burst at a scene's edge little may be left."""
+    valid = np.any([np.isfinite(values) for values in layers], axis=0)
+    if not valid.any():
+        return slice(None), slice(None)
+    rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _stretch(values: NDArray[np.float32]) -> NDArray[np.uint8]:

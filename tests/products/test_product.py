@@ -224,3 +224,21 @@ def test_outline_of_parts_holes_and_nothing() -> None:
     coarse[70, 2] = 1  # too small to tell
     rings = outline(coarse, GRID, 8)
     assert len(rings) == 2
+
+
+def test_the_browse_image_shows_the_part_that_has_data() -> None:
+    import io
+
+    from PIL import Image
+
+    from sarcube.products.browse import browse_png
+
+    power = np.full((4000, 5000), np.nan, np.float32)
+    power[1000:1300, 2000:2600] = np.linspace(0.01, 1, 600, dtype=np.float32)
+    power[1000, 2000] = np.nan
+    image = np.asarray(Image.open(io.BytesIO(browse_png([power]))))
+    assert image.shape == (300, 600, 4)
+    assert image[0, 0, 3] == 0 and (image[1:, :, 3] == 255).all()
+    assert image[150, 590, 0] > 250 > 50 > image[150, 5, 0]
+    empty = np.asarray(Image.open(io.BytesIO(browse_png([np.full((40, 50), np.nan, np.float32)]))))
+    assert empty.shape == (40, 50, 4) and not empty.any()
