@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from sarcube.products.store import Store, open_store
 
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32
+_STATIC = "static_layers"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
     Returns
     -------
     list of pystac.Item
-        One per step, assets by layer, absolute hrefs.
+        One per step, assets by layer, absolute hrefs; and one of layers without a time axis, where there are both.
 
     Raises
     ------
@@ -83,8 +84,7 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
     names = list(options.layers) if options.layers is not None else [str(n) for n in cube.data_vars]
     if missing := [n for n in names if n not in cube]:
         raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
-    steps = range(cube.sizes["time"]) if "time" in cube.dims else [None]
-    pictures = (cube[names] if step is None else cube[names].isel(time=step) for step in steps)
+    pictures = _pictures(cube, names)
     if "://" in str(folder) and not str(folder).startswith("file://"):
         store = open_store(str(folder))
         return [_upload_step(picture, store, grid, options) for picture in pictures]
@@ -122,6 +122,33 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
             BLOCKSIZE=str(_BLOCK), OVERVIEW_RESAMPLING=layer.overview.upper(), BIGTIFF="IF_SAFER",
         )  # fmt: skip
         whole.replace(path)
+
+
+def _pictures(cube: xr.Dataset, names: Sequence[str]) -> Iterator[xr.Dataset]:
+    """One dataset (y, x) for each item to write."""
+    steps = [n for n in names if "time" in cube[n].dims]
+    still = [n for n in names if "time" not in cube[n].dims]
+    for step in range(cube.sizes["time"]) if steps else ():
+        yield cube[steps].isel(time=step)
+    if still:
+        rest = _tracks_apart(cube[still])
+        if "time" in cube.coords and "time" not in rest.coords:
+            times = cube["time"].values
+            rest.attrs |= {"time_first": str(times.min())[:19], "time_last": str(times.max())[:19]}
+        if steps:
+            rest.attrs[_STATIC] = True
+        yield rest
+
+
+def _tracks_apart(still: xr.Dataset) -> xr.Dataset:
+    flat = {}
+    for name, variable in still.data_vars.items():
+        if "track" not in variable.dims:
+            flat[str(name)] = variable
+            continue
+        for track in variable["track"].values:
+            flat[f"{name}_T{int(track):03d}"] = variable.sel(track=track, drop=True)
+    return xr.Dataset(flat, attrs=dict(still.attrs))
 
 
 def _store(data: Any, target: _Writer) -> None:
@@ -166,7 +193,7 @@ def _upload_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogO
             path = Path(scratch, f"{stem}_{name}.tif")
             write_raster(array, path, grid, _tags(picture))
             store.upload(path, path.name)
-            item.add_asset(str(name), _asset(str(name), store.href(path.name), path.stat().st_size))
+            item.add_asset(str(name), _asset(array, store.href(path.name), path.stat().st_size))
             path.unlink()
     if options.stac:
         store.write_bytes(record, _json(item, store.href(record)))
@@ -176,7 +203,7 @@ def _upload_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogO
 def _stem(picture: xr.Dataset, options: CogOptions) -> str:
     time, orbit = picture.coords.get("time"), picture.coords.get("relative_orbit")
     if time is None:
-        return options.prefix
+        return f"{options.prefix}_static" if _STATIC in picture.attrs else options.prefix
     stem = f"{options.prefix}_{pd.Timestamp(time.values.item()):%Y%m%dT%H%M%SZ}"
     return f"{stem}_T{int(orbit):03d}" if orbit is not None and int(orbit) > 0 else stem
 
@@ -194,7 +221,7 @@ def _write_step(picture: xr.Dataset, folder: Path, grid: GeoGrid, options: CogOp
         path = record.with_name(f"{stem}_{name}.tif")
         if options.overwrite or not path.exists() or options.stac:
             write_raster(array, path, grid, _tags(picture))
-        item.add_asset(str(name), _asset(str(name), str(path), path.stat().st_size))
+        item.add_asset(str(name), _asset(array, str(path), path.stat().st_size))
     if options.stac:
         part = record.with_suffix(".part")
         part.write_bytes(_json(item, str(record)))
@@ -206,7 +233,8 @@ def _tags(picture: xr.Dataset) -> dict[str, str]:
     return {k: str(v) for k, v in picture.attrs.items() if k.startswith("sarcube_")}
 
 
-def _asset(name: str, href: str, size: int) -> pystac.Asset:
+def _asset(array: xr.DataArray, href: str, size: int) -> pystac.Asset:
+    name, whole = str(array.name), array.dtype == np.uint8
     layer = LAYERS.get(name)
     return pystac.Asset(
         href,
@@ -215,8 +243,8 @@ def _asset(name: str, href: str, size: int) -> pystac.Asset:
         roles=list(layer.roles) if layer else ["data"],
         extra_fields={
             "file:size": size,
-            "data_type": "uint8" if name == "mask" else "float32",
-            "nodata": 255 if name == "mask" else "nan",
+            "data_type": "uint8" if whole else "float32",
+            "nodata": 255 if whole else "nan",
         },
     )
 
@@ -271,6 +299,8 @@ def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
             properties[key] = text
     if "relative_orbit" in picture.coords and int(picture.coords["relative_orbit"]) > 0:
         properties["sat:relative_orbit"] = int(picture.coords["relative_orbit"])
+    if _STATIC in picture.attrs:
+        properties["product:type"] = "RTC_S1_STATIC"
     start, end = _span(picture)
     properties["start_datetime"], properties["end_datetime"] = (f"{t.isoformat()}Z" for t in (start, end))
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]

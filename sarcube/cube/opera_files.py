@@ -153,9 +153,7 @@ def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
         about = {"data_type": LAYERS[layer].dtype, "nodata": nodata}
         item.add_asset(
             layer,
-            pystac.Asset(
-                href, media_type=pystac.MediaType.COG, roles=list(LAYERS[layer].roles), extra_fields=about
-            ),
+            pystac.Asset(href, media_type=pystac.MediaType.COG, roles=list(LAYERS[layer].roles), extra_fields=about),
         )
     return item
 

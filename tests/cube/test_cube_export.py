@@ -67,6 +67,20 @@ def test_cogs_with_stac_open_as_the_same_cube(cube: xr.Dataset, tmp_path: Path) 
     assert not list((tmp_path / "out").glob(".writing*"))
 
 
+def test_static_layers_are_written_once(cube: xr.Dataset, tmp_path: Path) -> None:
+    angle = xr.DataArray(
+        np.full((2, 130, 150), 40.0, np.float32), dims=("track", "y", "x"), coords={"track": [52, 154]}
+    )
+    height = xr.DataArray(np.full((130, 150), 7.0, np.float32), dims=("y", "x"))
+    layers = cube[["VV"]].assign(local_incidence_angle=angle, digital_elevation_model=height).isel(time=slice(0, 2))
+    *steps, still = write_cogs(layers, tmp_path)
+    assert [set(i.assets) for i in steps] == [{"VV"}, {"VV"}]
+    assert set(still.assets) == {"local_incidence_angle_T052", "local_incidence_angle_T154", "digital_elevation_model"}
+    assert still.properties["start_datetime"] == "2022-01-03T05:00:00Z"
+    again = sarcube.open_cube([*steps, still])
+    np.testing.assert_array_equal(again["VV"].values, layers["VV"].values)
+
+
 def test_overviews_are_means_in_power(bursts: Any, tmp_path: Path) -> None:
     grid = GeoGrid(32629, 600000, 4500000, 20, 1100, 600)
     values = np.random.default_rng(0).gamma(4, 0.05, grid.shape).astype(np.float32)
