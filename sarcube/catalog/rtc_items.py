@@ -208,6 +208,10 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         properties["sarcube:source_resolution_range"], properties["sarcube:source_resolution_azimuth"] = resolution
     if context.dem:
         properties["sarcube:dem"] = context.dem
+    if burst.source_facility:
+        properties["sarcube:source_processing_facility"] = burst.source_facility
+    if made := _moment(burst.source_processed):
+        properties["sarcube:source_processing_datetime"] = utc_text(made)
     if context.facility:
         properties["processing:facility"] = context.facility
     if burst.warnings:
@@ -288,6 +292,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value if value is None else str(value)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _utc(time: np.datetime64) -> dt.datetime:

@@ -175,6 +175,8 @@ class SceneReader:
             warnings=tuple(warnings + _channel_warnings(channel)),
             rank=annotation.rank,
             pulse_interval=annotation.pulse_interval,
+            source_facility=self.safe.manifest.facility if self.safe.manifest else "",
+            source_processed=self.safe.manifest.processed if self.safe.manifest else "",
         )
 
 

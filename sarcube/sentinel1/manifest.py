@@ -1,4 +1,4 @@
-"""The manifest of a SAFE: what only it tells (IPF version, relative orbit) and the files it lists."""
+"""The manifest of a SAFE: what only it tells (IPF, who processed it and when, relative orbit), the files it lists."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ class Manifest:
         "ascending", "descending" or "".
     files : tuple of str
         Members it lists, relative to the SAFE's root.
+    facility : str
+        Who made the scene: "Copernicus Ground Segment, Production Service-SERCO, Italy"; empty where unknown.
+    processed : str
+        UTC end of its processing as it is written, empty where unknown.
     """
 
     ipf_version: str
     relative_orbit: int | None
     orbit_direction: str
     files: tuple[str, ...]
+    facility: str = ""
+    processed: str = ""
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
@@ -39,7 +45,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         href = (node.attribute("href") or "").removeprefix("./")
         if href and not href.startswith("/") and ".." not in href.split("/"):
             files.append(href)
-    return Manifest(_version(root), _relative_orbit(root), _direction(root), tuple(files))
+    facility, processed = _processing(root)
+    return Manifest(_version(root), _relative_orbit(root), _direction(root), tuple(files), facility, processed)
 
 
 def _version(root: Node) -> str:
@@ -47,6 +54,16 @@ def _version(root: Node) -> str:
         if "IPF" in (node.attribute("name") or ""):
             return node.attribute("version") or ""
     return ""
+
+
+def _processing(root: Node) -> tuple[str, str]:
+    """Facility and end of the outermost processing, which made this very product; the inner ones made its inputs."""
+    for node in root.find_all(f".//{_SAFE}processing"):
+        for facility in node.find_all(f"{_SAFE}facility"):
+            parts = [facility.attribute(name) or "" for name in ("name", "site", "country")]
+            return ", ".join(part for part in parts if part), node.attribute("stop") or ""
+        return "", node.attribute("stop") or ""
+    return "", ""
 
 
 def _relative_orbit(root: Node) -> int | None:

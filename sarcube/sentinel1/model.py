@@ -199,6 +199,8 @@ class Burst:
         Pulses in the air between transmission and reception of the same echo (`downlinkValues/rank`).
     pulse_interval : float
         `pri` of the downlink, seconds; rank * pulse_interval is the time from the pulse to its sensing window.
+    source_facility, source_processed : str
+        Who made the scene, and when (UTC, as the manifest has it); empty where there is no manifest to tell.
     """
 
     burst_id: str
@@ -231,6 +233,8 @@ class Burst:
     warnings: tuple[str, ...] = field(default=())
     rank: int = 0
     pulse_interval: float = 0.0
+    source_facility: str = ""
+    source_processed: str = ""
 
     @property
     def polarizations(self) -> tuple[str, ...]:

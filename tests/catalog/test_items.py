@@ -224,6 +224,9 @@ def test_items_of_a_real_burst(shared_data: Path, local: LocalStore, schemas: Sc
     assert stored["properties"]["sarcube:source_scene"] == burst.scene
     assert 13.5 < stored["properties"]["sarcube:source_pixel_spacing_azimuth"] < 14.5
     assert stored["properties"]["sarcube:source_resolution_range"] == 2.7
+    facility = "Copernicus Ground Segment, Production Service-SERCO, Italy"
+    assert stored["properties"]["sarcube:source_processing_facility"] == facility
+    assert stored["properties"]["sarcube:source_processing_datetime"] == "2023-09-04T07:40:01.000000Z"
     vectors = stored["properties"]["sat:orbit_state_vectors"]
     assert 5 <= len(vectors) <= 8
     assert min(vectors) < stored["properties"]["datetime"] < max(vectors)

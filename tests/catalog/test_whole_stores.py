@@ -37,7 +37,7 @@ def one_worker() -> Iterator[Any]:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client
@@ -136,6 +136,32 @@ def test_every_raster_is_a_strict_cog(place: Place, stores: dict[str, Path]) -> 
             assert np.isnan(data.nodata) if data.dtypes[0] == "float32" else data.nodata == 255
             assert bool(data.overviews(1)) == (max(data.shape) > 512)
     assert len(seen) >= 7
+
+
+def test_half_the_bytes_with_the_error_stated(
+    stores: dict[str, Path], archives: dict[str, Archive], shared_data: Path, one_worker: Any, tmp_path: Path,
+    schemas: Schemas,
+) -> None:  # fmt: skip
+    place = PLACES[1]
+    store = str(tmp_path / "store")
+    schema_folder = shared_data / "schemas"
+    facts = {"facility": "A Laboratory", "properties": {"sarcube:geometric_accuracy_rmse": 4.2}}
+    lossy = {"mantissa_bits": 8}
+    outcome = make(archives[place.name], place, store, schema_folder, one_worker, compression=lossy, metadata=facts)
+    assert outcome.ok
+    [exact], [item] = find_items(str(stores[place.name]), RTC), find_items(store, RTC)
+    ratio = item.assets["HH"].extra_fields["file:size"] / exact.assets["HH"].extra_fields["file:size"]
+    assert ratio < 0.55
+    assert item.assets["HH"].extra_fields["sarcube:compression_error"] == "relative error at most 0.00195"
+    assert "sarcube:compression_error" not in item.assets["local_incidence_angle"].extra_fields
+    with rasterio.open(exact.assets["HH"].href) as before, rasterio.open(item.assets["HH"].href) as after:
+        truth, values = before.read(1).astype(float), after.read(1)
+        assert after.tags()["COMPRESSION_ERROR"] == "relative error at most 0.00195"
+    np.testing.assert_array_equal(np.isnan(values), np.isnan(truth))
+    assert 0.0005 < np.nanmax(np.abs(values / truth - 1)) < 0.00196
+    assert item.properties["processing:facility"] == "A Laboratory"
+    assert item.properties["sarcube:geometric_accuracy_rmse"] == 4.2
+    assert list(check_store(open_store(store), checksums=True, schemas=schemas)) == []
 
 
 def test_polar_and_antimeridian_footprints(stores: dict[str, Path]) -> None:
