@@ -18,6 +18,9 @@ from sarcube.cluster import Profile
 from sarcube.config import RunConfig
 from tests.documented import DOCS, ROOT, FirstRun, blocks, carry_out, commands, in_folder, moved
 
+# Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.
+pytestmark = pytest.mark.timeout(900)
+
 PAGES = [
     ROOT / "README.md",
     *sorted(DOCS.glob("*.md")),

@@ -14,6 +14,9 @@ import pytest
 
 from tests.documented import DOCS, ROOT, FirstRun
 
+# Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.
+pytestmark = pytest.mark.timeout(900)
+
 HERE = ROOT / "notebooks"
 # The order saves work: the first makes the region that the others read, the fifth the year that the third reads.
 NAMES = ["1-region", "2-static-layers", "4-opera", "5-cluster", "3-time-series"]

@@ -17,6 +17,10 @@ from sarcube.sources.scenes import find_scenes
 from tests.documented import FirstRun
 
 
+# Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.
+pytestmark = pytest.mark.timeout(900)
+
+
 class _Balanced(HTMLParser):
     """Fails where tags do not close in order; keeps the words."""
 

@@ -15,6 +15,9 @@ from PIL import Image
 from sarcube.cube.viewer import Viewer, ViewerOptions, open_viewer
 from tests.documented import FirstRun
 
+# Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.
+pytestmark = pytest.mark.timeout(900)
+
 BROWSERS = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome", "chrome")
 VIEW = "map=13/48.0/8.2&low=-18&high=-4&theme=light"
 FOREST = (8.2209, 48.0086)

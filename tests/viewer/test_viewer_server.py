@@ -25,6 +25,9 @@ from sarcube.cube.viewer import Viewer, ViewerOptions, open_viewer
 from sarcube.errors import CubeError
 from tests.documented import FirstRun
 
+# Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.
+pytestmark = pytest.mark.timeout(900)
+
 FOREST = (8.2209, 48.0086)  # cut before the third date
 LAKE = (8.1800, 47.9830)
 
