@@ -45,11 +45,14 @@ def report_html(store: Store, plan: Plan, folder: str, summary: dict[str, Any]) 
 
 
 def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    from sarcube.production.record import versions
+
     return [
         ("ended", summary["ended"]),
         ("engine", summary["engine"]),
         ("wall time", time_text(summary["seconds"])),
         ("written", size_text(summary["bytes_out"])),
+        ("versions", ", ".join(f"{name} {number}" for name, number in versions().items())),
     ]
 
 
