@@ -25,7 +25,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "reference/cli.md": cli_page(),
         "reference/run-file.md": run_file_page(),
-        "cube.md": "# Cube\n\n::: sarcube.cube.accessor.SarAccessor\n",
         "accuracy.md": accuracy,
         "speed.md": speed,
     }

@@ -16,7 +16,6 @@ from sarcube.sources.open_burst import open_burst
 from sarcube.sources.scenes import find_scenes
 from tests.documented import FirstRun
 
-
 # Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.
 pytestmark = pytest.mark.timeout(900)
 
