@@ -27,6 +27,9 @@ class FaultyS3(ThreadingHTTPServer):
         self.faults: Counter[str] = Counter()
         self._random = random.Random(seed)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        return None  # clients are killed in the middle of requests: that is what this is about
+
     @property
     def environment(self) -> dict[str, str]:
         host, port = self.server_address[:2]
