@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from sarcube.errors import CredentialError, DemError
 from sarcube.sources.http import AbsentError
-from sarcube.sources.mosaic import LARGEST, MARGIN, Bounds, Lattice, read_window
+from sarcube.sources.lattice import Bounds, Lattice
+from sarcube.sources.mosaic import LARGEST, MARGIN, read_window
 from sarcube.sources.raster import gdal_path, is_remote, open_raster
 from sarcube.sources.remote import open_remote, read_all
 

@@ -12,7 +12,8 @@ from sarcube.config import DemConfig
 from sarcube.errors import DemError
 from sarcube.geometry.dem import Dem
 from sarcube.sources.geoid import load_geoid
-from sarcube.sources.mosaic import Bounds, Lattice, Ring, lattice_crs, read_mosaic
+from sarcube.sources.lattice import Bounds, Lattice, Ring, lattice_crs
+from sarcube.sources.mosaic import read_mosaic
 
 _SUFFIXES = (".tif", ".tiff", ".vrt", ".img", ".dt2", ".dt1", ".dt0", ".hgt", ".bil", ".nc")
 _MESH = 16  # pixels between exactly projected points; between them longitude and latitude run straight

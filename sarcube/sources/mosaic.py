@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import DemError
+from sarcube.sources.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
 from sarcube.sources.raster import gdal_path, is_remote, open_raster
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
 LARGEST = 250_000_000  # pixels: 1 GB of float32; beyond it a mistake is likelier than a wish
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
-
-Bounds = tuple[float, float, float, float]
-Ring = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -51,23 +49,6 @@ class RasterInfo:
     @property
     def bottom(self) -> float:
         return self.top - self.height * self.dy
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """The pixels to fill: `left`, `top` are outer edges, rows run north to south."""
-
-    epsg: int
-    left: float
-    top: float
-    dx: float
-    dy: float
-    width: int
-    height: int
-
-    @property
-    def geographic(self) -> bool:
-        return self.epsg == 4326
 
 
 def read_mosaic(
@@ -99,7 +80,7 @@ def read_mosaic(
     infos = [describe(path, _stamp(path)) for path in paths]
     near = [info for info in infos if _touches(info, bounds)]
     if not near:
-        raise DemError(f"{_names(infos)} does not overlap {_say(bounds)} at all; give a DEM of that area")
+        raise DemError(f"{_names(infos)} does not overlap {say(bounds)} at all; give a DEM of that area")
     reference = min(near, key=_metres)
     lattice, exact = _lattice(reference, near, bounds, resolution_m)
     if lattice.width * lattice.height > LARGEST:
@@ -335,38 +316,7 @@ def _extent_mask(info: RasterInfo, lattice: Lattice, turn: float) -> NDArray[np.
         if lattice.geographic:
             middle = lattice.left + lattice.width * lattice.dx / 2
             x = middle + (x - middle + 180.0) % 360.0 - 180.0
-    return _ring_mask(np.column_stack([x + turn, y]), lattice)
-
-
-def lattice_crs(lattice: Lattice) -> str:
-    """The lattice's CRS in the form that rasterio takes."""
-    return f"EPSG:{lattice.epsg}"
-
-
-def _ring_mask(ring: NDArray[np.float64], lattice: Lattice) -> NDArray[np.bool_]:
-    """Pixels whose centre lies in a ring of the lattice's CRS."""
-    from affine import Affine
-    from rasterio.features import rasterize
-
-    if not np.isfinite(ring).all():
-        return np.zeros((lattice.height, lattice.width), np.bool_)
-    shape = {"type": "Polygon", "coordinates": [ring.tolist()]}
-    burnt = rasterize(
-        [(shape, 1)],
-        out_shape=(lattice.height, lattice.width),
-        transform=Affine(lattice.dx, 0, lattice.left, 0, -lattice.dy, lattice.top),
-        dtype="uint8",
-    )
-    return np.asarray(burnt == 1)
-
-
-def rectangle(bounds: Bounds) -> Ring:
-    """The ring of a longitude and latitude rectangle, with points along its edges."""
-    west, south, east, north = bounds
-    lon, lat = np.linspace(west, east, 33), np.linspace(south, north, 33)
-    x = np.concatenate([lon, np.full(33, east), lon[::-1], np.full(33, west)])
-    y = np.concatenate([np.full(33, south), lat, np.full(33, north), lat[::-1]])
-    return list(zip(x.tolist(), y.tolist(), strict=True))
+    return ring_mask(np.column_stack([x + turn, y]), lattice)
 
 
 def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Sequence[RasterInfo]) -> None:
@@ -381,7 +331,7 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
 
         lon = (points[:, 0] + 180.0) % 360.0 - 180.0
         points = np.column_stack(transform("EPSG:4326", lattice_crs(lattice), lon.tolist(), points[:, 1].tolist()))
-    wanted = _ring_mask(points, lattice)
+    wanted = ring_mask(points, lattice)
     missing = wanted & ~covered
     if missing.any():
         from scipy.ndimage import binary_dilation
@@ -391,28 +341,11 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
             return
         share = missing.sum() / max(int(wanted.sum()), 1)
         raise DemError(
-            f"{_names(infos)} does not cover {share:.1%} of the area: missing {_say(_extent(missing, lattice))}; "
+            f"{_names(infos)} does not cover {share:.1%} of the area: missing {say(extent(missing, lattice))}; "
             "give a DEM or further tiles that reach there"
         )
-
-
-def _extent(missing: NDArray[np.bool_], lattice: Lattice) -> Bounds:
-    rows, columns = np.flatnonzero(missing.any(axis=1)), np.flatnonzero(missing.any(axis=0))
-    left, right = lattice.left + columns[0] * lattice.dx, lattice.left + (columns[-1] + 1) * lattice.dx
-    top, bottom = lattice.top - rows[0] * lattice.dy, lattice.top - (rows[-1] + 1) * lattice.dy
-    if lattice.geographic:
-        return left, bottom, right, top
-    from rasterio.warp import transform_bounds
-
-    west, south, east, north = transform_bounds(lattice_crs(lattice), "EPSG:4326", left, bottom, right, top)
-    return west, south, east + 360.0 if east < west else east, north
 
 
 def _names(infos: Sequence[RasterInfo]) -> str:
     first = infos[0].path.split("?", 1)[0]
     return f"DEM {first}" if len(infos) == 1 else f"DEM {first} and {len(infos) - 1} more"
-
-
-def _say(bounds: Bounds) -> str:
-    west, south, east, north = bounds
-    return f"{west:.4f} to {east:.4f} degrees east, {south:.4f} to {north:.4f} degrees north"
