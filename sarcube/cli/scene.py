@@ -49,7 +49,11 @@ def scene(
     dem_heights: str = typer.Option(
         "ellipsoid", "--dem-heights", help="heights of --dem-path: ellipsoid, egm2008 or egm96"
     ),
-    geoid: str = typer.Option(None, "--geoid", help="geoid grid file, for heights above a geoid"),
+    geoid: str = typer.Option(
+        None,
+        "--geoid",
+        help="geoid grid, for heights above a geoid; none: SARCUBE_GEOID, else EGM2008 over the network",
+    ),
     store: str = typer.Option(None, "--store", help="folder or S3 prefix instead of --s3-bucket/--s3-project-folder"),
     static_store: str = typer.Option(None, "--static-store", help="where static layers live, if elsewhere"),
     engine: str = typer.Option("native", "--engine", help="native or isce3"),

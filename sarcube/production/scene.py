@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from sarcube.errors import ConfigError
 from sarcube.production.plan import Plan
 from sarcube.production.produce import Outcome
 
+# EGM2008 at one arc minute, the grid that the AWS pipeline adds to Copernicus heights too.
+EGM2008 = "https://aria-geoid.s3.us-west-2.amazonaws.com/us_nga_egm2008_1_4326__agisoft.tif"
 EXIT_DONE = 0
 EXIT_SOME_FAILED = 1
 EXIT_NOTHING_TO_DO = 100
@@ -101,7 +104,7 @@ def scene_config(options: SceneOptions) -> RunConfig:
     dem: dict[str, Any] = (
         {"path": options.dem_path, "heights": options.dem_heights} if options.dem_path else {"kind": options.dem}
     )
-    dem["geoid"] = options.geoid
+    dem["geoid"] = options.geoid or (None if options.dem_path else os.environ.get("SARCUBE_GEOID") or EGM2008)
     raw: dict[str, Any] = {
         "source": source,
         "orbits": orbits,
