@@ -154,7 +154,7 @@ def _collection(name: str, text: CollectionText, summary: Summary) -> dict[str, 
     stored: dict[str, Any] = {
         "type": "Collection",
         "stac_version": pystac.get_stac_version(),
-        "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION],
+        "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION, *summary.extensions()],
         "id": name,
         "title": text.title,
         "description": text.description,

@@ -30,6 +30,7 @@ class Summary:
     def __init__(self, collection: str) -> None:
         self.count = 0
         self.assets: set[str] = set()
+        self._extensions: set[str] = set()
         self.hrefs: list[str] = []
         self._prefix = f"{collection}/"
         self._values: dict[str, set[Any]] = {}
@@ -41,6 +42,7 @@ class Summary:
         """One item, by its key in the store."""
         self.count += 1
         self.assets.update(stored["assets"])
+        self._extensions.update(stored["stac_extensions"])
         self.hrefs.append("./" + key.removeprefix(self._prefix))
         west, south, east, north = stored["bbox"]
         self._spans.add((west, east))
@@ -52,6 +54,11 @@ class Summary:
             value = properties.get(name)
             if value is not None:
                 self._values.setdefault(name, set()).update(value if isinstance(value, list) else [value])
+
+    def extensions(self) -> list[str]:
+        """Schemas of the items' extensions whose fields are summarized."""
+        prefixes = {name.partition(":")[0] for name in self._values}
+        return sorted(uri for uri in self._extensions if uri.split("/")[-3] in prefixes)
 
     def values(self) -> dict[str, list[Any]]:
         """STAC summaries: every value that occurs."""
