@@ -34,7 +34,7 @@ def headline(plan: Plan) -> str:
             f"{size_text(totals.memory)} of memory per task"
         )
         if totals.money_usd is not None:
-            text += f", {totals.money_usd:.2f} USD"
+            text += f", {totals.money_usd:.2f} USD" if totals.money_usd >= 0.01 else ", less than 0.01 USD"
     if plan.problems:
         text += f"; {len(plan.problems)} problem{'s' if len(plan.problems) > 1 else ''}"
     return text

@@ -61,7 +61,7 @@ def profile_file(made: Cloud, kind: str, folder: Path, **more: Any) -> Path:
             "vpc": made.vpc,
             "subnets": [made.subnet],
             "private": True,
-            "start_s": 90,
+            "start_s": 200,
             "image_id": "ami-12c6146b",
         },
         **more,
@@ -115,6 +115,7 @@ def test_a_production_from_up_to_down(
         assert CANARY not in " ".join(started.command)
         assert "PRIVATE KEY" not in " ".join(started.command)
         assert started.environment["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "True"
+    assert CANARY not in aws.logs()
     assert "tls://" in worker.log.read_text()
     assert "tcp://" not in worker.log.read_text()
     keys = [o["Key"] for o in aws.client("s3").list_objects_v2(Bucket=f"store-{kind}")["Contents"]]
