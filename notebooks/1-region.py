@@ -18,7 +18,7 @@
 # the truth is known. **For real archives a single line changes**:
 #
 # ```python
-# run_file = "run.yaml"      # yours; `sarcube init` writes one
+# run_file = "run.yaml"  # yours; `sarcube init` writes one
 # ```
 
 # %%

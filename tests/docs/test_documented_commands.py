@@ -74,7 +74,9 @@ def desk(tutorial: FirstRun, folder: Path) -> Path:
     (folder / "archive").symlink_to(tutorial.archive)
     for name in ("cluster", "store"):  # copies: a page may make products anew
         shutil.copytree(tutorial.folder / name, folder / name)
-    shutil.copy(tutorial.folder / "run.yaml", folder)
+    # One of the dates is enough to make anew.
+    text = (tutorial.folder / "run.yaml").read_text()
+    (folder / "run.yaml").write_text(re.sub(r"(?m)^(# )?dates: .*$", "dates: [2024-05-01, 2024-05-01]", text))
     return folder
 
 
