@@ -22,7 +22,20 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.store import open_store
 from sarcube.simulate.archive import Archive
-from tests.catalog.whole import PLACES, RTC, STATIC, Files, Objects, Place, archive, crawl, faults, make, rasters
+from tests.catalog.whole import (
+    PLACES,
+    RTC,
+    STATIC,
+    Files,
+    Objects,
+    Place,
+    archive,
+    crawl,
+    faults,
+    make,
+    rasters,
+    resolve,
+)
 from tests.servers import S3Server, seaweedfs, use_server
 
 _TAGS = {
@@ -201,6 +214,18 @@ def test_stackstac_and_odc_stac_agree(place: Place, stores: dict[str, Path]) -> 
     _agree(items, items[0].properties["sar:polarizations"][0])
     _agree(items, "local_incidence_angle")  # linked
     _agree(find_items(store, STATIC), "digital_elevation_model")
+    # Plain JSON goes into stackstac, and what pystac reads into odc-stac (it drops proj:epsg, and keeps proj:code).
+    import odc.stac
+    import stackstac
+
+    found = [(address, stored) for address, stored in crawl(store, Files()) if stored.get("collection") == RTC]
+    layer = items[0].properties["sar:polarizations"][0]
+    for address, stored in found:
+        stored["assets"][layer]["href"] = resolve(address, stored["assets"][layer]["href"])
+    stack = stackstac.stack([stored for _, stored in found], assets=[layer], rescale=False).squeeze("band")
+    collection = pystac.Collection.from_file(f"{store}/{RTC}/collection.json")
+    cube = odc.stac.load(collection.get_items(), bands=[layer])[layer]
+    np.testing.assert_array_equal(stack.sortby("time").values, cube.sortby("time").values)
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
