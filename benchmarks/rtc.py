@@ -12,7 +12,9 @@ time of a process of its own, after its imports and with kernels compiled (`impo
 - further: the task of the other date, with the static layers there; `exact` the same with `geometry: exact`.
 
 One kernel thread does the measured work; `threads2_speedup` is the wall time of the engine alone (reading samples,
-static layers, backscatter) with one thread over that with two, best of three each, taken in turns.
+static layers, backscatter) with one thread over that with two, best of three each, taken in turns. Beside other
+programs that says little: `threads2_speedup_cpu` is the CPU time of one thread over that of the busier of two, which is
+what the wall times come to on cores that are free.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ BOUNDS = {  # the requirement each figure is held against
     "peak_mb": 2000.0,
     "peak_10m_mb": 4000.0,
     "threads2_speedup": 1.7,
+    "threads2_speedup_cpu": 1.7,
 }
 
 
@@ -176,21 +179,39 @@ def stage_threads(archive: Path) -> dict[str, float]:
     dem = load_dem(made.config.dem, bounds, task.grid.resolution, footprint=burst.footprint)
     engine = NativeEngine()
     best = {1: float("inf"), 2: float("inf")}
+    busiest = dict(best)
     _ready()
     for _ in range(3):
         for threads in (1, 2):
             options = replace(rtc_options(made.config), threads=threads)
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), _thread_cpu()
             static = engine.static(burst, task.grid, dem, options)
             engine.backscatter(burst, task.grid, dem, options, static)
             best[threads] = min(best[threads], time.perf_counter() - begun)
-    return {"threads1_wall_s": best[1], "threads2_wall_s": best[2]}
+            after = _thread_cpu()
+            busiest[threads] = min(busiest[threads], max(after[t] - before.get(t, 0.0) for t in after))
+    return {
+        "threads1_wall_s": best[1],
+        "threads2_wall_s": best[2],
+        "threads1_busiest_cpu_s": busiest[1],
+        "threads2_busiest_cpu_s": busiest[2],
+    }
+
+
+def _thread_cpu() -> dict[str, float]:
+    """CPU seconds of every thread of this process so far."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    out = {}
+    for task in Path("/proc/self/task").iterdir():
+        fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
+        out[task.name] = (int(fields[11]) + int(fields[12])) / ticks
+    return out
 
 
 def _stage(name: str, *arguments: object) -> dict[str, Any]:
     """One stage in a process of its own."""
     command = [sys.executable, __file__, "--stage", name, *map(str, arguments)]
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64"}
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode:
         raise SystemExit(f"stage {name} failed:\n{run.stderr}")
@@ -232,6 +253,7 @@ def measure(archive: Path, *, fine: bool) -> dict[str, Any]:
             "exact_cpu_s": exact["rtc"]["cpu_s"],
             "peak_mb": max(run["peak_mb"] for run in (first, further, exact)),
             "threads2_speedup": threads["threads1_wall_s"] / threads["threads2_wall_s"],
+            "threads2_speedup_cpu": threads["threads1_busiest_cpu_s"] / threads["threads2_busiest_cpu_s"],
             "reuse_within_002_db": same,
             "import_cpu_s": further["import_cpu_s"],
             "floor": floor,

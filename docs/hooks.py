@@ -34,6 +34,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, /, *, page: Any, config: MkDocsConfig, files: Files) -> str:
+    """Under a written page on accuracy or speed, the tables of the benchmarks."""
+    written = page.file.src_uri if page.file.generated_by is None else ""
+    tables = dict(zip(("accuracy.md", "speed.md"), benchmark_pages(), strict=True)).get(written)
+    if tables is None:
+        return markdown
+    return f"{markdown.rstrip()}\n\n{tables.partition(chr(10))[2].strip()}\n"
+
+
 def cli_page() -> str:
     """Every command's help, as the terminal shows it."""
     from typer.main import get_command
