@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ import rasterio
 
 from sarcube.catalog.schemas import shared_schemas
 from sarcube.catalog.validate import validate
-from sarcube.errors import ConfigError, DownloadTimeoutError
+from sarcube.errors import ConfigError
 from sarcube.production.scene import SceneOptions, absent_bursts, burst_ids, scene_config, scene_exit_code
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 from tests.catalog.whole import Objects, faults
 from tests.servers import S3Server, seaweedfs, use_server
+from tests.sources.http_server import Reply, Request, Server
 
 ROOT = Path(__file__).parents[2]
 SCENE = "S1A_IW_SLC__1SSH_20220101T124744_20220101T124814_041267_04E7A2_1DAD"
@@ -219,19 +221,27 @@ def test_burst_ids_in_any_spelling(tmp_path: Path) -> None:
     assert burst_ids((f"{BURST} t070_149816_iw3, {BURST}",)) == expected
 
 
-def test_a_search_that_times_out(program: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Exit code 102, as for a download."""
-    from typer.testing import CliRunner
+def test_a_server_that_falls_silent(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 102: trying again later may help."""
+    for name, value in (("TIMEOUT", "0.3"), ("ATTEMPTS", "2"), ("PAUSE", "0.01")):
+        monkeypatch.setenv(f"SARCUBE_HTTP_{name}", value)
+    server, released = Server(), threading.Event()
 
-    from sarcube.cli import runs
-    from sarcube.cli.app import app
+    def silent(request: Request) -> Reply:
+        released.wait(20)
+        return Reply()
 
-    def carry_out(*_: object, **__: object) -> None:
-        raise DownloadTimeoutError("https://example.com/scene.zip: timed out")
-
-    monkeypatch.setattr(runs, "carry_out", carry_out)
-    done = CliRunner().invoke(app, ["scene", "--scene", SCENE, "--store", str(tmp_path)])
-    assert done.exit_code == 102
+    server.routes["/"] = silent
+    try:
+        done = entry_point(
+            program, "--scene", SCENE, "--source", f"{server.url}/{SCENE}.zip", "--dem-path", "dem.tif",
+            "--store", tmp_path / "store",
+        )  # fmt: skip
+    finally:
+        released.set()
+        server.close()
+    assert done.returncode == 102 and "timed out" in done.stderr
+    assert not (tmp_path / "store").exists()
 
 
 def test_exit_codes_of_outcomes() -> None:
@@ -242,7 +252,7 @@ def test_exit_codes_of_outcomes() -> None:
     config = scene_config(SceneOptions(SCENE, link_static_layers=True))
     plan = Plan(config, (), ("rtc/x",), (), (), "w")
     assert absent_bursts(plan) == ()
-    failed = Failure("rtc/x", BURST, "", SCENE, "DownloadTimeoutError", "timed out")
+    failed = Failure("rtc/x", BURST, "", SCENE, "DownloadTimeoutError", "x: timed out")
     cases = {
         100: Outcome(skipped=1),
         101: Outcome(problems=(Problem(BURST, f"no static layers of {BURST}"),)),
