@@ -106,6 +106,7 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         # waited on the worker) must not come first, production keeps its own.
         "distributed.scheduler.allowed-failures": 2,
         "distributed.worker.daemon": True,
+        "distributed.worker.profile.enabled": False,  # looks at every stack a hundred times a second; nobody reads it
         "distributed.worker.preload": ["sarcube.cluster.worker_start"],
         "distributed.nanny.pre-spawn-environ": kernel_environment(profile, threads) | passed_environment(profile),
         # Rasters and arrays of a task are not Dask's: only the hard limit of memory counts.

@@ -37,6 +37,7 @@ def cluster_environment(profile: Profile, *, encrypted: bool = True) -> dict[str
         "SCHEDULER__UNKNOWN_TASK_DURATION": "60s",
         "SCHEDULER__WORKER_SATURATION": "1.0",
         "WORKER__DAEMON": "True",
+        "WORKER__PROFILE__ENABLED": "False",
         # Rasters and arrays of a task are not Dask's: only the hard limit of memory counts.
         "WORKER__MEMORY__TARGET": "False",
         "WORKER__MEMORY__SPILL": "False",
