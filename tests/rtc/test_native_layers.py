@@ -238,3 +238,25 @@ def test_other_resolutions(scene: Scene, resolution: float) -> None:
     assert abs(bias(made, "VV", 0.1)) < 0.05
     looks = (resolution / 20.0) ** 2
     assert np.nanmedian(made["number_of_looks"].values) == pytest.approx(7.6 * looks, rel=0.15)
+
+
+def test_a_grid_in_degrees(scene: Scene) -> None:
+    degrees = burst_grid(scene.burst, 4326, 0.0002)
+    made = ENGINE.backscatter(scene.burst, degrees, scene.dem, ONE, None)
+    assert abs(bias(made, "VV", 0.1)) < 0.05
+    static = ENGINE.static(scene.burst, degrees, scene.dem, ONE)
+    metric = ENGINE.static(scene.burst, scene.grid, scene.dem, ONE)
+    for name in ("incidence_angle", "local_incidence_angle", "rtc_anf_gamma0_to_beta0"):
+        assert np.nanmean(static[name].values) == pytest.approx(np.nanmean(metric[name].values), rel=2e-3)
+
+
+@pytest.mark.parametrize(("centre", "epsg"), [((-45.0, 78.0), 3413), ((165.0, -77.5), 3031), ((179.99, -17.0), 32701)])
+def test_poles_and_antimeridian(
+    tmp_path_factory: pytest.TempPathFactory, centre: tuple[float, float], epsg: int
+) -> None:
+    there = make(tmp_path_factory.mktemp("far"), center=centre, burst_size=(120, 1200))
+    grid = burst_grid(there.burst, epsg)
+    made = ENGINE.backscatter(there.burst, grid, there.dem, ONE, None)
+    assert np.isfinite(made["VV"].values).sum() > 10_000
+    assert abs(bias(made, "VV", 0.1)) < 0.08
+    assert made.attrs["void_dem_pixels"] == 0
