@@ -114,7 +114,7 @@ def test_command_is_understood(page: str, command: str) -> None:
     elif words[0] == "sarcube":
         understood(command)
     else:
-        assert Path(words[0]).name in ("pip", "git", "cd", "export", "python", "docker", "mkdocs"), (
+        assert Path(words[0]).name in ("pip", "git", "cd", "export", "python", "docker", "mkdocs", "jupyter"), (
             f"{page}: unknown tool {words[0]}"
         )
         if words[0] == "python":
