@@ -39,5 +39,8 @@ benchmark: $(STAMP) ## measure speed and memory; tables are in benchmarks/README
 	$(BIN)/python benchmarks/production.py
 	$(BIN)/python benchmarks/cube.py
 
+docs: $(STAMP)   ## build the documentation into ./site
+	$(BIN)/mkdocs build --strict
+
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) demo site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
