@@ -26,14 +26,18 @@ def up(
     """
     from dataclasses import asdict
 
+    from sarcube.cluster.aws_up import UNREACHABLE
     from sarcube.cluster.aws_up import up as make
     from sarcube.cluster.profiles import find_profile
 
-    made = make(find_profile(profile), buckets=bucket)
+    found = find_profile(profile)
+    made = make(found, buckets=bucket)
     if as_json:
         echo_json(asdict(made))
         return
     echo_lines(made.lines())
+    if not (found.aws.private or found.aws.client or found.options):
+        echo_lines([f"note: {UNREACHABLE}"], err=True)
     typer.echo(f"ready: `cluster: {profile}` in a run file uses it; `sarcube cluster down {profile}` removes it")
 
 

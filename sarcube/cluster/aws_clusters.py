@@ -14,7 +14,7 @@ from typing import Any
 from sarcube.cluster import tls
 from sarcube.cluster.aws_down import stop_run
 from sarcube.cluster.aws_session import RUN_TAG, Session
-from sarcube.cluster.aws_up import Resources, fargate_memory, find
+from sarcube.cluster.aws_up import UNREACHABLE, Resources, fargate_memory, find
 from sarcube.cluster.environment import MEMORY, cluster_environment
 from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
@@ -36,6 +36,8 @@ def aws_cluster(profile: Profile) -> Iterator[Any]:
         Its resources are not there, or the scheduler does not start.
     """
     need("dask_cloudprovider.aws", "aws")
+    if not (profile.aws.private or profile.aws.client or profile.options):
+        raise ClusterError(f"cluster profile {profile.name!r}: {UNREACHABLE}")
     session, resources, secrets = find(profile)
     run = f"{session.name}-{random_names.token_hex(4)}"
     make = _fargate if profile.kind == "fargate" else _ec2

@@ -25,6 +25,12 @@ from sarcube.errors import ClusterError
 
 SCHEDULER_PORT = 8786
 _POLICY = "sarcube"
+_LONGEST_RUN_DAYS = 7
+UNREACHABLE = (
+    "the scheduler is closed to everybody outside: say in the profile from which address you come "
+    "(`aws: {client: 203.0.113.4/32}`), or that you are in its VPC (`aws: {private: true}`), and run "
+    "`sarcube cluster up` again"
+)
 # Fargate: vCPUs of a task to the GB that may go with them: smallest, largest, step.
 _FARGATE_GB = {1: (2, 8, 1), 2: (4, 16, 1), 4: (8, 30, 1), 8: (16, 60, 4), 16: (32, 120, 8)}
 
@@ -96,7 +102,7 @@ def find(profile: Profile) -> tuple[Session, Resources, dict[str, str]]:
     session = open_session(profile)
     with aws_errors(f"the resources of cluster {profile.name!r} cannot be looked up"):
         secrets = read_secrets(session)
-        if tls.expires_soon(secrets):
+        if tls.expires_soon(secrets, _LONGEST_RUN_DAYS):
             raise _missing(profile)
         vpc, subnets = network(session, profile)
         group = security_group(session, vpc)

@@ -51,7 +51,7 @@ def _scale(cluster: Any, profile: Profile, demand: Demand) -> None:
     most = profile.workers or max(profile.maximum, profile.minimum)
     most = max(1, min(most, demand.tasks or most))
     least = most if profile.workers else min(max(1, profile.minimum), most)
-    options = {} if profile.kind == "gateway" else _ADAPT
+    options = {} if profile.kind in ("gateway", "kubernetes") else _ADAPT  # these two scale on their own side
     # Also a fixed number: workers that are taken away (spot) come again.
     cluster.adapt(minimum=least, maximum=most, **options)
 

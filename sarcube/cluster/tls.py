@@ -63,14 +63,14 @@ def security_files(folder: Path) -> Any:
     return distributed.Security(require_encryption=True, **{name: str(path) for name, path in paths.items()})
 
 
-def expires_soon(variables: Mapping[str, str]) -> bool:
-    """Whether a certificate is missing or should be renewed."""
+def expires_soon(variables: Mapping[str, str], days: float = _RENEW_DAYS) -> bool:
+    """Whether a certificate is missing or ends within so many days."""
     text = variables.get(f"{PREFIX}CA_FILE")
     if not text:
         return True
     x509 = need("cryptography.x509", "aws")
     left = x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc - dt.datetime.now(dt.UTC)
-    return bool(left < dt.timedelta(days=_RENEW_DAYS))
+    return bool(left < dt.timedelta(days=days))
 
 
 def security(variables: Mapping[str, str]) -> Any:

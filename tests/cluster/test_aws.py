@@ -198,6 +198,14 @@ def test_without_up_the_message_says_how(aws: Cloud) -> None:
         pass
 
 
+def test_a_scheduler_that_nobody_could_reach_is_not_started(aws: Cloud) -> None:
+    profile = small(aws, aws={"private": False})
+    up(profile)
+    with pytest.raises(ClusterError, match="closed to everybody outside"), connect(profile):
+        pass
+    assert not aws.started
+
+
 def test_too_small_workers_are_refused_before_anything_starts(aws: Cloud) -> None:
     with pytest.raises(ClusterError, match=r"needs 5\.0 GB"), connect(small(aws, memory=4.0), Demand(3, 5_000_000_000)):
         pass

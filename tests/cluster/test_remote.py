@@ -119,8 +119,8 @@ def test_what_is_asked_of_a_gateway_and_of_kubernetes(monkeypatch: pytest.Monkey
         def __exit__(self, *_error: object) -> None:
             asked["closed"] = True
 
-        def adapt(self, **bounds: Any) -> None:
-            asked.update(bounds)
+        def adapt(self, minimum: int, maximum: int) -> None:
+            asked.update(minimum=minimum, maximum=maximum)
 
     class Gateway(Cluster):
         def cluster_options(self) -> dict[str, Any]:
