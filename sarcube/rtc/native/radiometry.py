@@ -237,10 +237,18 @@ def _fill(
             while stop < end and tables.block[stop + start] == block:
                 stop += 1
             factor = tables.azimuth[block, line]
-            for k in range(j, stop):
-                x = k + start
-                re, im = np.float32(samples[row, x, 0]), np.float32(samples[row, x, 1])
-                noise = (n0[x] + t * (n1[x] - n0[x])) * factor
-                value = (re * re + im * im - noise) * (g0[x] + t * (g1[x] - g0[x]))
-                cells[i, k, band] = value if plain else value / area[i, k, which]
+            # Slices, so that the loop counts from 0: numba then knows that no index is negative.
+            echo, out, x = samples[row, j + start : stop + start], cells[i, j:stop], j + start
+            a, b, c, d = g0[x : stop + start], g1[x : stop + start], n0[x : stop + start], n1[x : stop + start]
+            if plain:
+                for k in range(stop - j):
+                    re, im = np.float32(echo[k, 0]), np.float32(echo[k, 1])
+                    noise = (c[k] + t * (d[k] - c[k])) * factor
+                    out[k, band] = (re * re + im * im - noise) * (a[k] + t * (b[k] - a[k]))
+            else:
+                over = area[i, j:stop]
+                for k in range(stop - j):
+                    re, im = np.float32(echo[k, 0]), np.float32(echo[k, 1])
+                    noise = (c[k] + t * (d[k] - c[k])) * factor
+                    out[k, band] = (re * re + im * im - noise) * (a[k] + t * (b[k] - a[k])) / over[k, which]
             j = stop
