@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,11 @@ def remote_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         raise ClusterError(
             f"the largest task needs {demand.memory / 1e9:.1f} GB, workers of cluster profile {profile.name!r} have "
             f"{profile.memory:g} GB: raise `memory` in the profile"
+        )
+    if profile.pass_environment and profile.kind in ("kubernetes", "gateway"):
+        raise ClusterError(
+            f"cluster profile {profile.name!r}: pass_environment would write values into pods for all to read; give "
+            "workers a Kubernetes secret or a service account"
         )
     with _OPENERS[profile.kind](profile) as cluster:
         import distributed
@@ -113,7 +119,7 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
     memory = int((profile.memory or 4.0) * 1e9)
     threads = profile.threads or 1
     own: dict[str, Any] = {
-        "name": f"sarcube-{profile.name}",
+        "name": f"sarcube-{profile.name}-{secrets.token_hex(3)}",  # a name that is there would be shared
         "image": profile.image,
         "n_workers": 0,
         "env": cluster_environment(profile, encrypted=False),
