@@ -248,8 +248,8 @@ def _lose_scheduler(scene: Scene, rng: random.Random) -> None:
         scene, *dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0",
         "--scheduler-file", str(address_file),
     )  # fmt: skip
-    _until(address_file.exists)
-    address = json.loads(address_file.read_text())["address"]
+    _until(lambda: _address(address_file) != "")
+    address = _address(address_file)
     options = ("--nthreads", "1", "--death-timeout", "5", "--resources", f"{MEMORY}=1000000000", "--no-dashboard")
     workers = [_process(scene, *dask, "worker", address, "--host", "127.0.0.1", *options) for _ in range(2)]
     client = _start(scene, address)
@@ -262,6 +262,14 @@ def _lose_scheduler(scene: Scene, rng: random.Random) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def _address(file: Path) -> str:
+    """Of the scheduler that writes this file; empty until it has."""
+    try:
+        return json.loads(file.read_text())["address"]
+    except (OSError, ValueError):
+        return ""
 
 
 def _until(there: Callable[[], bool]) -> None:
