@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -245,23 +246,24 @@ def _cells(
     `with_factor` appends the factor itself as a band.
     """
     window = geometry.window
-    field, which = None, 0
-    if options.backscatter != "beta0":
-        which = int(options.backscatter == "sigma0")
-        field = _factors(geometry, options, sigma=which == 1).field
-    bands = len(names) + int(with_factor)
-    cells = np.empty((window.lines, window.samples + 2, bands), np.float32)
     first = max(window.first_line, 0)
     stop = min(window.first_line + window.lines, burst.radar.lines)
     valid = (burst.first_valid_sample, burst.last_valid_sample)
     if not options.valid_sample_masking:
         valid = (np.zeros_like(valid[0]), np.full_like(valid[1], burst.radar.samples - 1))
+    field, which = None, 0
     reaches = []
-    for k, name in enumerate(names):
-        samples = read_samples(burst, name, (first, stop))
-        tables = power_tables(burst, name, calibrate=options.absolute_calibration, denoise=options.thermal_noise)
-        echo = Echo(samples, first, tables, valid[0], valid[1])
-        reaches.append(fill_cells(cells, k, window, echo, field, which))
+    with _reader(burst, names, (first, stop), ahead=options.threads != 1) as read:
+        if options.backscatter != "beta0":
+            which = int(options.backscatter == "sigma0")
+            field = _factors(geometry, options, sigma=which == 1).field
+        bands = len(names) + int(with_factor)
+        cells = np.empty((window.lines, window.samples + 2, bands), np.float32)
+        for k, name in enumerate(names):
+            tables = power_tables(burst, name, calibrate=options.absolute_calibration, denoise=options.thermal_noise)
+            echo = Echo(read(name), first, tables, valid[0], valid[1])
+            reaches.append(fill_cells(cells, k, window, echo, field, which))
+            del echo
     if with_factor and field is not None:
         cells[..., -1] = field[..., which]
     common = Reach(
@@ -270,6 +272,23 @@ def _cells(
         max(r.empty_lines for r in reaches),
     )
     return cells, common
+
+
+@contextmanager
+def _reader(
+    burst: Burst, names: tuple[str, ...], lines: tuple[int, int], *, ahead: bool
+) -> Iterator[Callable[[str], NDArray[np.int16]]]:
+    """A function that gives a polarization's samples (once each); `ahead` reads them while others compute."""
+    if not ahead:
+        yield lambda name: read_samples(burst, name, lines)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        waiting = {name: pool.submit(read_samples, burst, name, lines) for name in names}
+        try:
+            yield lambda name: waiting.pop(name).result()
+        finally:
+            for future in waiting.values():
+                future.cancel()
 
 
 def _mask(burst: Burst, geometry: _Geometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
