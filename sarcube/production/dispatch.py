@@ -136,33 +136,42 @@ class Dispatcher:
     # --- submitting
 
     def _fill(self, room: int = 0) -> None:
+        chosen: list[tuple[Task, int]] = []
         while due := self._feed.due():
-            self._submit(*due)
+            chosen.append(due)
         slots = sum(int(w["nthreads"]) for w in self._workers.values())
         window = (self.options.window or max(_WINDOW, 4 * slots)) + room
-        while len(self._flights) < window and (task := self._feed.next()):
-            self._submit(task, 1)
+        while len(self._flights) + len(chosen) < window and (task := self._feed.next()):
+            chosen.append((task, 1))
+        alike: defaultdict[tuple[str, int, int], list[tuple[Task, int]]] = defaultdict(list)
+        for task, attempt in chosen:
+            alike[task.kind, task.estimate.memory, task.rank].append((task, attempt))
+        for group in alike.values():
+            self._submit(group)
         for task, cause in self._feed.take_blocked():
             self._block(task, cause)
 
-    def _submit(self, task: Task, attempt: int) -> None:
+    def _submit(self, group: list[tuple[Task, int]]) -> None:
+        """Tasks of one kind, memory and rank go together: the scheduler's work per call is most of its work."""
         # Resources are asked for only where every worker has announced some: otherwise a task could wait
         # for ever. The gate in each worker holds either way.
+        first = group[0][0]
         announced = [w["resources"].get(MEMORY) for w in self._workers.values()]
         known = [float(a) for a in announced if a]
-        memory = min(float(task.estimate.memory), max(known)) if known and len(known) == len(announced) else None
-        future = self.client.submit(
+        memory = min(float(first.estimate.memory), max(known)) if known and len(known) == len(announced) else None
+        futures = self.client.map(
             execute,
-            self.context.run_id,
-            task,
-            self.options.time_limit_s,
-            key=(f"{self._topic}-{task.kind}", task.key, attempt),
+            [self.context.run_id] * len(group),
+            [task for task, _ in group],
+            [self.options.time_limit_s] * len(group),
+            key=[(f"{self._topic}-{task.kind}", task.key, attempt) for task, attempt in group],
             resources=None if memory is None else {MEMORY: memory},
-            priority=-task.rank,
+            priority=-first.rank,
             pure=False,
         )
-        self._flights[task.key] = _Flight(task, attempt, future)
-        future.add_done_callback(lambda _f, ended=(task.key, attempt): self._news.put(("ended", ended)))
+        for (task, attempt), future in zip(group, futures, strict=True):
+            self._flights[task.key] = _Flight(task, attempt, future)
+            future.add_done_callback(lambda _f, ended=(task.key, attempt): self._news.put(("ended", ended)))
 
     # --- hearing
 
