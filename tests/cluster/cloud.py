@@ -177,7 +177,6 @@ def _end(started: Started) -> None:
 @contextmanager
 def cloud(monkeypatch: pytest.MonkeyPatch, folder: Path, region: str) -> Iterator[Cloud]:
     """The cloud, with this process pointed at it; everything in it ends with the block."""
-    import boto3
     import requests
 
     server = moto()
@@ -200,7 +199,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch, folder: Path, region: str) -> Iterato
     ec2.modify_vpc_attribute(VpcId=made.vpc, EnableDnsHostnames={"Value": True})
     made.subnet = ec2.create_subnet(VpcId=made.vpc, CidrBlock="127.10.0.0/16")["Subnet"]["SubnetId"]
     made.client("ecs").put_account_setting(name="taskLongArnFormat", value="enabled")
-    boto3.setup_default_session(region_name=region)
     stop = threading.Event()
 
     def watch() -> None:
