@@ -92,6 +92,8 @@ def _peak_mb() -> float:
 
 def _ready() -> None:
     """Import what tasks import, load the kernels, and let GDAL and pyproj open their tables."""
+    import xarray as xr
+
     import sarcube.catalog.publish
     import sarcube.catalog.rtc_items
     import sarcube.products.product
@@ -100,6 +102,7 @@ def _ready() -> None:
     from sarcube.rtc.native import warm_up
 
     warm_up()
+    xr.DataArray(np.zeros(2))  # the first one imports dask.array
 
 
 def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, kinds: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sarcube.geometry.rdr2geo import rdr2geo
 from sarcube.rtc.native.angles import incidence_angles
 from sarcube.rtc.native.area_factor import Window, area_factors
 from sarcube.rtc.native.geocode import area_projection, bilinear
-from sarcube.rtc.native.mapping import radar_map
+from sarcube.rtc.native.mapping import map_row, radar_map
 from sarcube.rtc.native.mesh import make_mesh
 from sarcube.rtc.native.radiometry import Echo, PowerTables, fill_cells
 from sarcube.rtc.native.shadow_layover import geocode_mask, mask_window, shadow_layover
@@ -51,6 +51,8 @@ def run_all() -> None:
     dem = Dem(np.zeros(size, np.float32), grid.epsg, left, top, grid.resolution, grid.resolution)
     mesh = make_mesh(dem, grid, 2, 8)
     rmap = radar_map(orbit, radar, grid.epsg, mesh.bounds, mesh.height_range())
+    nodes = np.zeros(4, np.float32)
+    map_row(rmap, grid.top, grid.left, grid.resolution, 0, nodes.size, nodes, np.empty(4), np.empty(4))
     factors = area_factors(rmap, mesh, window, sigma=True)
     area_factors(rmap, mesh, window)
     _, _, height = incidence_angles(rmap, mesh, grid)
