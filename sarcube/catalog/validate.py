@@ -126,10 +126,7 @@ class _Validator:
 
 
 def _quick_validator(schema: dict[str, Any], schemas: Schemas) -> Any:
-    try:
-        import jsonschema_rs
-    except ImportError:
-        return None
+    import jsonschema_rs
 
     def retrieve(address: str) -> dict[str, Any]:
         found = schemas.get(address)
