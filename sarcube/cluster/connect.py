@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sarcube.cluster.environment import MEMORY, kernel_environment, passed_environment
+from sarcube.cluster.environment import AT_START, MEMORY, kernel_environment, passed_environment
 from sarcube.cluster.profiles import Profile, find_profile
 from sarcube.errors import ClusterError
 
@@ -108,7 +108,10 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "distributed.worker.daemon": True,
         "distributed.worker.profile.enabled": False,  # looks at every stack a hundred times a second; nobody reads it
         "distributed.worker.preload": ["sarcube.cluster.worker_start"],
-        "distributed.nanny.pre-spawn-environ": kernel_environment(profile, threads) | passed_environment(profile),
+        # Dask leaves what it sets before a spawn in this process for ever: kernels that run here later (a notebook's)
+        # would find other threads than they were compiled for. All but what must be there first is set in the worker.
+        "distributed.nanny.pre-spawn-environ": AT_START,
+        "distributed.nanny.environ": kernel_environment(profile, threads) | passed_environment(profile),
         # Rasters and arrays of a task are not Dask's: only the hard limit of memory counts.
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.spill": False,

@@ -7,6 +7,9 @@ import os
 from sarcube.cluster.profiles import Profile
 
 MEMORY = "sarcube_memory"  # Dask resource that tasks declare, bytes
+# Read as a process starts. BLAS inside of kernels only ever sees small matrices: threads of its own would only contend.
+_BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+AT_START = dict.fromkeys(_BLAS, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
 
 
 def kernel_environment(profile: Profile, threads: int | None = None) -> dict[str, str]:
@@ -16,10 +19,7 @@ def kernel_environment(profile: Profile, threads: int | None = None) -> dict[str
     """
     number = str(threads or profile.threads or 1)
     names = ("SARCUBE_KERNEL_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "GDAL_NUM_THREADS")
-    # BLAS inside of kernels only ever sees small matrices: threads of its own would only contend.
-    single = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-    own = dict.fromkeys(names, number) | dict.fromkeys(single, "1") | {"MALLOC_TRIM_THRESHOLD_": "65536"}
-    return own | profile.environment
+    return dict.fromkeys(names, number) | AT_START | profile.environment
 
 
 def passed_environment(profile: Profile) -> dict[str, str]:
