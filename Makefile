@@ -24,6 +24,9 @@ demo: $(STAMP)   ## simulate, produce and open a small cube; pictures land in ./
 test: $(STAMP)   ## run the test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
+images: $(STAMP) ## lint the container images and carry out their steps in an empty folder
+	$(BIN)/python -m pytest -m images tests/docker
+
 check: $(STAMP)  ## lint, format, types, import contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -133,6 +133,8 @@ def _start(weed: str) -> S3Server:
         [
             weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-filer",
             f"-s3.config={folder / 's3.json'}", "-master.volumeSizeLimitMB=256", "-volume.max=100", *arguments,
+            # Services that listen on ports of their own, the same for every server.
+            "-s3.port.iceberg=0", "-s3.port.lance=0",
         ],
         stdout=log,
         stderr=log,

@@ -30,7 +30,7 @@ STAND_INS = {
     ),
 }
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.images]
 
 
 class Step(NamedTuple):
