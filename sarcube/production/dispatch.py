@@ -29,6 +29,7 @@ _WINDOW = 64
 _BATCH_S = 0.02  # results that come in together are fetched together: one round trip instead of many
 _LOOK_S = 5.0  # how often the workers are counted
 _SETTLE_S = 0.5  # news of a dying worker and of the tasks it took come on different ways
+_INTRODUCTIONS_S = (0.5, 2.0, 5.0)  # pauses between attempts to bring the run to all workers
 _RESTART_S = 60.0
 
 
@@ -98,7 +99,7 @@ class Dispatcher:
             After the tasks on the cluster have been called back.
         """
         try:
-            self.client.register_plugin(RunPlugin(self.context))
+            self._introduce()
             self.client.subscribe_topic(self._topic, lambda event: self._news.put(("began", event[1])))
             self.client.subscribe_topic("all", lambda event: self._news.put(("cluster", event[1])))
             self._look()
@@ -112,6 +113,18 @@ class Dispatcher:
             raise ClusterError(f"the scheduler cannot be reached any more: {error}; run again to go on") from error
         finally:
             self._leave()
+
+    def _introduce(self) -> None:
+        """Bring the run to the workers; one that dies at that moment breaks the call, though the scheduler is there."""
+        for pause in _INTRODUCTIONS_S:
+            try:
+                self.client.register_plugin(RunPlugin(self.context))
+                return
+            except (CommClosedError, OSError):
+                if self.client.status != "running":
+                    raise
+                time.sleep(pause)
+        self.client.register_plugin(RunPlugin(self.context))
 
     def emit(self, kind: str, task: Task | None = None, message: str = "", **more: Any) -> None:
         """Tell of an event."""
