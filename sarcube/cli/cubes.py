@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,39 +16,71 @@ from sarcube.cli.output import JSON, bounding_box, echo_json
 if TYPE_CHECKING:
     import xarray as xr
 
-_STORE = typer.Argument(..., help="store (folder or s3:// prefix), or a folder of OPERA RTC-S1 files")
-_BBOX = typer.Option(None, "--bbox", help="west,south,east,north in degrees")
-_DATES = typer.Option(None, "--dates", help='"2023", "2023-09" or "2023-09-01,2023-09-30"')
+_OUT = "folder or s3:// prefix for COGs and STAC; .zarr; .nc"
 _LAYERS = typer.Option(None, "--layers", help="like VV,VH,mask; default: polarizations and mask")
-_RESOLUTION = typer.Option(None, "--resolution", help="pixel size; default: that of the products")
-_CRS = typer.Option(None, "--crs", help="EPSG code; default: that of most products")
-_GROUP = typer.Option("pass", "--group", help="what makes a time step: pass, acquisition, day or track")
 _MERGE = typer.Option("first", "--merge", help="where bursts overlap: first, mean, looks or centre")
-_DIRECTION = typer.Option(None, "--direction", help="only ascending or only descending passes")
-_TRACKS = typer.Option(None, "--tracks", help="only these relative orbits, like 52,154")
-_COLLECTION = typer.Option(None, "--collection", help="only this collection of the store")
 _PREVIEW = typer.Option(None, "--preview", help="folder for a PNG of every time step")
 _VERSIONED = typer.Option(False, "--versioned", help="write through icechunk, one commit per batch of regions")
 _OVERWRITE = typer.Option(False, "--overwrite", help="write COGs again that are there")
 
 
-def _open(store: str, bbox: str | None, dates: str | None, layers: str | None, **options: Any) -> xr.Dataset:
-    from sarcube.cube.open_cube import open_cube
-    from sarcube.errors import ConfigError
+def _option(name: str, text: str) -> Any:
+    return typer.Option(name, help=text)
 
-    tracks = options.pop("tracks", None)
-    try:
-        orbits = [int(t) for t in tracks.split(",")] if tracks else None
-    except ValueError as error:
-        raise ConfigError(f"--tracks wants relative orbits like 52,154, not {tracks!r}") from error
-    return open_cube(
-        store,
-        bbox=bounding_box(bbox),
-        dates=dates.split(",") if dates and "," in dates else dates,
-        layers=layers.split(",") if layers else None,
-        relative_orbits=orbits,
-        **options,
-    )
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a store is opened: the arguments and options that cube, mosaic and timescan share."""
+
+    store: Annotated[str, typer.Argument(help="store (folder or s3:// prefix), or a folder of OPERA RTC-S1 files")]
+    bbox: Annotated[str | None, _option("--bbox", "west,south,east,north in degrees")] = None
+    dates: Annotated[str | None, _option("--dates", '"2023", "2023-09" or "2023-09-01,2023-09-30"')] = None
+    resolution: Annotated[float | None, _option("--resolution", "pixel size; default: that of the products")] = None
+    crs: Annotated[int | None, _option("--crs", "EPSG code; default: that of most products")] = None
+    direction: Annotated[str | None, _option("--direction", "only ascending or only descending passes")] = None
+    tracks: Annotated[str | None, _option("--tracks", "only these relative orbits, like 52,154")] = None
+    collection: Annotated[str | None, _option("--collection", "only this collection of the store")] = None
+
+    def open(self, layers: str | None, **options: Any) -> xr.Dataset:
+        """Open the cube, with further options of `open_cube`."""
+        from sarcube.cube.open_cube import open_cube
+        from sarcube.errors import ConfigError
+
+        try:
+            orbits = [int(t) for t in self.tracks.split(",")] if self.tracks else None
+        except ValueError as error:
+            raise ConfigError(f"--tracks wants relative orbits like 52,154, not {self.tracks!r}") from error
+        return open_cube(
+            self.store,
+            bbox=bounding_box(self.bbox),
+            dates=self.dates.split(",") if self.dates and "," in self.dates else self.dates,
+            layers=layers.split(",") if layers else None,
+            resolution=self.resolution,
+            crs=self.crs,
+            orbit_direction=self.direction,
+            relative_orbits=orbits,
+            collection=self.collection,
+            **options,
+        )
+
+
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Spread a command's first parameter, a `Selection`, over the command line."""
+
+    @functools.wraps(command)
+    def spread(**given: Any) -> None:
+        command(Selection(**{field.name: given.pop(field.name) for field in fields(Selection)}), **given)
+
+    def parameters(of: Callable[..., Any]) -> list[inspect.Parameter]:
+        return [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for p in inspect.signature(of, eval_str=True).parameters.values()
+        ]
+
+    shown = [*parameters(Selection), *parameters(command)[1:]]
+    spread.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    spread.__annotations__ = {p.name: p.annotation for p in shown}
+    return spread
 
 
 def _facts(cube: xr.Dataset) -> dict[str, Any]:
@@ -62,19 +98,13 @@ def _facts(cube: xr.Dataset) -> dict[str, Any]:
     }
 
 
+@_selecting
 def cube(
-    store: str = _STORE,
+    selection: Selection,
     out: str = typer.Option(None, "--out", "-o", help="write it: .zarr, .nc, or a folder for COGs; none: describe it"),
-    bbox: str = _BBOX,
-    dates: str = _DATES,
     layers: str = _LAYERS,
-    resolution: float = _RESOLUTION,
-    crs: int = _CRS,
-    group: str = _GROUP,
+    group: str = typer.Option("pass", "--group", help="what makes a time step: pass, acquisition, day or track"),
     merge: str = _MERGE,
-    direction: str = _DIRECTION,
-    tracks: str = _TRACKS,
-    collection: str = _COLLECTION,
     static: bool = typer.Option(False, "--static", help="add the static layers"),
     versioned: bool = _VERSIONED,
     overwrite: bool = _OVERWRITE,
@@ -83,16 +113,13 @@ def cube(
 ) -> None:
     """Open a store as one cube; describe it or write it out.
 
-    Zarr is gone on with where an earlier call stopped. A folder gets one COG per time step and layer with STAC items.
+    Zarr: an earlier call that was stopped is continued. A folder gets one COG per time step and layer, with STAC items.
 
     Example: sarcube cube store --bbox=-8.4,31.6,-8.1,31.8 --layers VV,VH --out region.zarr
     """
     from sarcube.cube.export import write_cube, write_previews
 
-    opened = _open(
-        store, bbox, dates, layers, resolution=resolution, crs=crs, group=group, merge=merge, static=static,
-        orbit_direction=direction, tracks=tracks, collection=collection,
-    )  # fmt: skip
+    opened = selection.open(layers, group=group, merge=merge, static=static)
     written = write_cube(opened, out, versioned=versioned, overwrite=overwrite) if out is not None else None
     pictures = write_previews(opened, preview) if preview is not None else []
     if as_json:
@@ -106,19 +133,13 @@ def cube(
         typer.echo(f"{len(pictures)} previews in {preview}")
 
 
+@_selecting
 def mosaic(
-    store: str = _STORE,
-    out: str = typer.Option("mosaics", "--out", "-o", help="folder or s3:// prefix for COGs and STAC; .zarr; .nc"),
-    bbox: str = _BBOX,
-    dates: str = _DATES,
+    selection: Selection,
+    out: str = typer.Option("mosaics", "--out", "-o", help=_OUT),
     layers: str = _LAYERS,
-    resolution: float = _RESOLUTION,
-    crs: int = _CRS,
     method: str = typer.Option("first", "--method", help="first, mean, looks, centre or resolution"),
     by: str = typer.Option("pass", "--by", help='what becomes one mosaic: pass, day, all, or a period like "MS"'),
-    direction: str = _DIRECTION,
-    tracks: str = _TRACKS,
-    collection: str = _COLLECTION,
     overwrite: bool = _OVERWRITE,
     preview: Path = _PREVIEW,
     as_json: bool = JSON,
@@ -131,10 +152,7 @@ def mosaic(
     from sarcube.cube.mosaic import mosaic as merge_steps
     from sarcube.cube.mosaic import opening
 
-    opened = _open(
-        store, bbox, dates, layers, resolution=resolution, crs=crs, orbit_direction=direction, tracks=tracks,
-        collection=collection, **opening(method),  # type: ignore[arg-type]
-    )  # fmt: skip
+    opened = selection.open(layers, **opening(method))  # type: ignore[arg-type]
     merged = merge_steps(opened, method=method, by=by)  # type: ignore[arg-type]
     merged = merged[[name for name, v in merged.data_vars.items() if "time" in v.dims]]
     written = write_cube(merged, out, prefix="mosaic", overwrite=overwrite)
@@ -147,14 +165,11 @@ def mosaic(
         typer.echo(f"{len(pictures)} previews in {preview}")
 
 
+@_selecting
 def timescan(
-    store: str = _STORE,
-    out: str = typer.Option("timescan", "--out", "-o", help="folder or s3:// prefix for COGs and STAC; .zarr; .nc"),
-    bbox: str = _BBOX,
-    dates: str = _DATES,
+    selection: Selection,
+    out: str = typer.Option("timescan", "--out", "-o", help=_OUT),
     layers: str = typer.Option(None, "--layers", help="like VV,VH; default: all polarizations"),
-    resolution: float = _RESOLUTION,
-    crs: int = _CRS,
     metrics: str = typer.Option(
         "mean,median,min,max,std,cov,p5,p95,count",
         "--metrics",
@@ -164,9 +179,6 @@ def timescan(
     outliers: bool = typer.Option(False, "--remove-outliers", help="where a pixel has five dates or more"),
     mask: bool = typer.Option(False, "--mask", help="leave shadow and layover out"),
     merge: str = _MERGE,
-    direction: str = _DIRECTION,
-    tracks: str = _TRACKS,
-    collection: str = _COLLECTION,
     versioned: bool = _VERSIONED,
     overwrite: bool = _OVERWRITE,
     as_json: bool = JSON,
@@ -186,13 +198,9 @@ def timescan(
         layers=tuple(layers.split(",")) if layers else None,
     )
     wanted = f"{layers},mask" if layers and mask else layers
-    selection: dict[str, Any] = {
-        "resolution": resolution, "crs": crs, "merge": merge, "orbit_direction": direction, "tracks": tracks,
-        "collection": collection,
-    }  # fmt: skip
     # Opening is cheap; the number of dates decides about the chunks.
-    chunks = scan_chunks(_open(store, bbox, dates, wanted, **selection).sizes["time"], options)
-    opened = _open(store, bbox, dates, wanted, chunks=chunks, **selection)
+    chunks = scan_chunks(selection.open(wanted, merge=merge).sizes["time"], options)
+    opened = selection.open(wanted, merge=merge, chunks=chunks)
     scanned = scan(opened.sar.mask() if mask else opened, options)
     written = write_cube(scanned, out, versioned=versioned, prefix="timescan", overwrite=overwrite)
     if as_json:
