@@ -87,7 +87,7 @@ def open_raster(href: str) -> Iterator[Any]:
     dataset = entry[1] if entry is not None else DatasetReader(path, sharing=False)
     try:
         yield dataset
-    except BaseException:
+    except BaseException:  # survives nothing: whatever ended the read, also an interrupt, the file is not kept open
         dataset.close()
         raise
     kept[path] = (identity, dataset)

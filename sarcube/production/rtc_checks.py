@@ -65,8 +65,7 @@ def _outline(path: str) -> Any:
     from sarcube.sources.mosaic import describe
 
     info = describe(path)
-    if info.epsg == 4326 or info.epsg is None:
-        # Without a code it is read by warping, and its bounds are those in longitude and latitude already.
+    if info.geographic:
         return box(info.left, info.bottom, info.right, info.top)
     edge = np.linspace(0.0, 1.0, 33)
     x = np.concatenate([info.left + edge * (info.right - info.left), np.full(33, info.right)])

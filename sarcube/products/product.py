@@ -153,25 +153,22 @@ def write_product(
     layers = _layers_of(dataset)
     written: list[str] = []
     try:
-        first = True
         files: list[ProductFile] = []
         valid: NDArray[np.uint8] | None = None
         for layer in layers:
             values = np.asarray(dataset[layer.name].values)
             statistics, coarse = scan(values, layer.nodata)
             valid = _combine(valid, coarse, layer)
-            data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
             while True:
                 key = f"{name.folder(collection)}/{name.file(layer.name)}"
+                data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
                 try:
                     store.create_bytes(key, data)
                     break
                 except StoreConflictError:
-                    if not first:
+                    if files:  # the first file has claimed the name for all
                         raise
                     name = name.later()
-                    data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
-            first = False
             written.append(key)
             files.append(_file(layer.name, key, data, MEDIA_TYPE, statistics, options.cog.lossy(layer)))
         if options.browse and (pictures := browse_layers({v: dataset[v].values for v in _names(dataset)})):
@@ -182,7 +179,7 @@ def write_product(
             files.append(_file(THUMBNAIL, key, data, PNG))
         assert valid is not None  # there is at least one layer
         return Product(name, collection, grid, tuple(files), outline(valid, grid, 8))
-    except BaseException:
+    except BaseException:  # survives nothing: also a cancelled task takes back its files before it ends
         remove_files(store, written)
         raise
 

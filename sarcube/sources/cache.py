@@ -40,6 +40,6 @@ def write_atomically(path: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # survives nothing: after an interrupt, too, no half a file stays beside the cache
         Path(name).unlink(missing_ok=True)
         raise

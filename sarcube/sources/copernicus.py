@@ -88,12 +88,7 @@ def read_glo30(mirror: str | None, bounds: Bounds) -> tuple[NDArray[np.float32],
         )
     heights = np.zeros((lattice.height, lattice.width), np.float32)
     used = 0
-    reach = (
-        lattice.left,
-        max(lattice.top - lattice.height * lattice.dy, -90.0),
-        lattice.left + lattice.width * lattice.dx,
-        min(lattice.top, 90.0),
-    )
+    reach = (lattice.left, max(lattice.bottom, -90.0), lattice.right, min(lattice.top, 90.0))
     for spacing, band in _bands(tiles(reach)):
         used += _read_band(address, band, spacing, lattice, heights)
     return heights, lattice, f"Copernicus GLO-30 ({used} tiles of {address})"

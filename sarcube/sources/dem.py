@@ -127,8 +127,7 @@ def _blocks(height: int, size: int = 512) -> list[slice]:
 
 
 def _holds_origin(lattice: Lattice) -> bool:
-    right, bottom = lattice.left + lattice.width * lattice.dx, lattice.top - lattice.height * lattice.dy
-    return lattice.left < 0.0 < right and bottom < 0.0 < lattice.top
+    return lattice.left < 0.0 < lattice.right and lattice.bottom < 0.0 < lattice.top
 
 
 def _nodes(size: int) -> NDArray[np.intp]:

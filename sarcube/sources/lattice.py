@@ -14,7 +14,7 @@ Ring = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Lattice:
-    """The pixels to fill: `left`, `top` are outer edges, rows run north to south."""
+    """Pixels of a CRS: `left`, `top` are outer edges, rows run north to south."""
 
     epsg: int
     left: float
@@ -23,6 +23,14 @@ class Lattice:
     dy: float
     width: int
     height: int
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width * self.dx
+
+    @property
+    def bottom(self) -> float:
+        return self.top - self.height * self.dy
 
     @property
     def geographic(self) -> bool:

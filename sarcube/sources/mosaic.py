@@ -30,25 +30,11 @@ _METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
 
 
 @dataclass(frozen=True)
-class RasterInfo:
-    """What must be known of a raster to plan reading it."""
+class RasterInfo(Lattice):
+    """A raster and its pixels; `warped`: those it gets in EPSG:4326, because it cannot be copied pixel for pixel."""
 
     path: str
-    epsg: int | None  # None: no EPSG code, or a geographic CRS other than WGS 84; needs warping
-    left: float
-    top: float
-    dx: float
-    dy: float
-    width: int
-    height: int
-
-    @property
-    def right(self) -> float:
-        return self.left + self.width * self.dx
-
-    @property
-    def bottom(self) -> float:
-        return self.top - self.height * self.dy
+    warped: bool = False
 
 
 def read_mosaic(
@@ -121,20 +107,18 @@ def describe(path: str, stamp: float = 0.0) -> RasterInfo:
         crs = source.crs
         epsg = crs.to_epsg()
         if epsg is None and crs.is_projected:
-            horizontal = _horizontal_epsg(crs.to_wkt())
-            epsg = horizontal
+            epsg = _horizontal_epsg(crs.to_wkt())
         if epsg in (4979, 9518, 9707) or (epsg is None and _is_wgs84(crs.to_wkt())):
             epsg = 4326
         t = source.transform
         plain = not t.b and not t.d and t.a > 0 and t.e < 0
-        usable = plain and epsg is not None and (not crs.is_geographic or epsg == 4326)
-        if usable:
-            return RasterInfo(path, epsg, t.c, t.f, t.a, -t.e, source.width, source.height)
+        if plain and epsg is not None and (not crs.is_geographic or epsg == 4326):
+            return RasterInfo(epsg, t.c, t.f, t.a, -t.e, source.width, source.height, path)
         from rasterio.warp import calculate_default_transform
 
-        # Rotated, south-up or an unusual CRS: what it becomes when warped to longitude and latitude.
+        # Rotated, south-up, without EPSG code or of another datum: what it becomes in longitude and latitude.
         t, width, height = calculate_default_transform(crs, "EPSG:4326", source.width, source.height, *source.bounds)
-        return RasterInfo(path, None, t.c, t.f, t.a, -t.e, width, height)
+        return RasterInfo(4326, t.c, t.f, t.a, -t.e, width, height, path, warped=True)
 
 
 def _horizontal_epsg(wkt: str) -> int | None:
@@ -165,7 +149,7 @@ def _is_wgs84(wkt: str) -> bool:
 
 def _metres(info: RasterInfo) -> float:
     """Pixel height in metres; heights decide, because longitudes shrink towards the poles."""
-    return info.dy * (_METRES_PER_DEGREE if info.epsg in (4326, None) else 1.0)
+    return info.dy * (_METRES_PER_DEGREE if info.geographic else 1.0)
 
 
 def _turns(info: RasterInfo, west: float, east: float) -> Iterator[float]:
@@ -177,8 +161,8 @@ def _turns(info: RasterInfo, west: float, east: float) -> Iterator[float]:
 
 def _touches(info: RasterInfo, bounds: Bounds) -> bool:
     west, south, east, north = bounds
-    if info.epsg not in (4326, None):
-        left, bottom, right, top = project_bounds(bounds, info.epsg or 4326)
+    if not info.geographic:
+        left, bottom, right, top = project_bounds(bounds, info.epsg)
         return info.left < right and info.right > left and info.bottom < top and info.top > bottom
     return info.bottom < north and info.top > south and any(True for _ in _turns(info, west, east))
 
@@ -202,7 +186,7 @@ def _lattice(
     factor = int(resolution_m / 2 / _metres(reference)) if resolution_m else 1
     factor = max(factor, 1)
     dx, dy = reference.dx * factor, reference.dy * factor
-    epsg = reference.epsg or 4326
+    epsg = reference.epsg
     left, bottom, right, top = project_bounds(bounds, epsg)
     first = math.floor((left - reference.left) / dx + 1e-6) - MARGIN
     last = math.ceil((right - reference.left) / dx - 1e-6) + MARGIN
@@ -214,7 +198,7 @@ def _lattice(
 
 
 def _aligned(info: RasterInfo, lattice: Lattice, bounds: Bounds) -> bool:
-    if info.epsg != lattice.epsg:
+    if info.warped or info.epsg != lattice.epsg:
         return False
     # Sizes may differ by rounding only: less than a twentieth of a pixel over the raster's length.
     if abs(info.dx - lattice.dx) * info.width > 0.05 * lattice.dx:
@@ -260,7 +244,7 @@ def _warp(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], cover
     from rasterio.vrt import WarpedVRT
 
     finer = _metres(info) * 2 <= lattice.dy * (_METRES_PER_DEGREE if lattice.geographic else 1.0)
-    same = info.epsg in (4326, None) and lattice.geographic
+    same = info.geographic and lattice.geographic
     for turn in (0.0, 360.0, -360.0) if same else (0.0,):
         inside = _extent_mask(info, lattice, turn)
         if not inside.any():
@@ -272,7 +256,7 @@ def _warp(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], cover
             open_raster(gdal_path(info.path)) as source,
             WarpedVRT(
                 source,
-                crs=f"EPSG:{lattice.epsg}",
+                crs=lattice_crs(lattice),
                 transform=Affine(lattice.dx, 0, left, 0, -lattice.dy, top),
                 width=int(c1 - c0),
                 height=int(r1 - r0),
@@ -305,16 +289,15 @@ def _lay(
 
 def _extent_mask(info: RasterInfo, lattice: Lattice, turn: float) -> NDArray[np.bool_]:
     """Pixels of the lattice whose centre lies on the raster, voids included."""
-    epsg = info.epsg or 4326
     steps = np.linspace(0.0, 1.0, 41)
     x = np.concatenate([steps, np.ones(41), steps[::-1], np.zeros(41)]) * (info.right - info.left) + info.left
     y = np.concatenate([np.zeros(41), steps, np.ones(41), steps[::-1]]) * (info.bottom - info.top) + info.top
-    if epsg != lattice.epsg:
+    if info.epsg != lattice.epsg:
         from rasterio.warp import transform
 
-        x, y = (np.asarray(v) for v in transform(f"EPSG:{epsg}", lattice_crs(lattice), x.tolist(), y.tolist()))
+        x, y = (np.asarray(v) for v in transform(lattice_crs(info), lattice_crs(lattice), x.tolist(), y.tolist()))
         if lattice.geographic:
-            middle = lattice.left + lattice.width * lattice.dx / 2
+            middle = (lattice.left + lattice.right) / 2
             x = middle + (x - middle + 180.0) % 360.0 - 180.0
     return ring_mask(np.column_stack([x + turn, y]), lattice)
 
@@ -324,7 +307,7 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
         return
     points = np.asarray(ring, np.float64)
     if lattice.geographic:
-        middle = lattice.left + lattice.width * lattice.dx / 2
+        middle = (lattice.left + lattice.right) / 2
         points[:, 0] += 360.0 * np.round((middle - points[:, 0].mean()) / 360.0)
     else:
         from rasterio.warp import transform
