@@ -68,6 +68,23 @@ def request(method: str, address: str, *, session: Any = None, **options: Any) -
     return once()
 
 
+def read_small(address: str, limit: int, session: Any = None) -> bytes:
+    """The whole of a small file.
+
+    Raises
+    ------
+    SourceError
+        It is larger than `limit` bytes, or cannot be read (see `request`).
+    """
+    with request("GET", address, session=session, stream=True) as answer:
+        data = bytearray()
+        for part in answer.iter_content(1 << 16):
+            data += part
+            if len(data) > limit:
+                raise SourceError(f"{redact(address)} is larger than {limit} bytes")
+        return bytes(data)
+
+
 def pause() -> float:
     """Seconds before the first repetition; `SARCUBE_HTTP_PAUSE` changes it."""
     return float(os.environ.get("SARCUBE_HTTP_PAUSE", "0.5"))

@@ -21,7 +21,7 @@ from sarcube.config import Orbits
 from sarcube.errors import OrbitError, SourceError, TransferError
 from sarcube.sentinel1.orbit_file import OrbitFile, parse_orbit
 from sarcube.sources.cache import cache_folder, write_atomically
-from sarcube.sources.http import AbsentError, request
+from sarcube.sources.http import AbsentError, read_small, request
 from sarcube.sources.orbits import MARGIN, OrbitIndex, entry_of
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class AwsOrbits:
         return [RemoteOrbit(key.rsplit("/", 1)[-1], f"{self.address}/{key}") for key in _usable(keys, need, kind)]
 
     def fetch(self, orbit: RemoteOrbit) -> bytes:
-        return _read(orbit.address)
+        return read_small(orbit.address, _LARGEST)
 
     def _keys(self, need: OrbitNeed, kind: str) -> list[str]:
         # Keys begin with the time of creation: never before the orbit was flown. Restituted files come
@@ -186,7 +186,7 @@ def _listing(address: str, prefix: str, after: str, until: str) -> tuple[str, ..
     keys: list[str] = []
     query = {"list-type": "2", "prefix": prefix, "start-after": after}
     while True:
-        data = _read(f"{address}/?{urllib.parse.urlencode(query)}")
+        data = read_small(f"{address}/?{urllib.parse.urlencode(query)}", _LARGEST)
         root = parse_xml(data, f"{address} listing", "ListBucketResult", SourceError)
         page = [node.text("{*}Key") for node in root.find_all("{*}Contents")]
         keys.extend(key for key in page if not until or key < until)
@@ -220,7 +220,7 @@ class AsfOrbits:
         return [RemoteOrbit(name, urllib.parse.urljoin(f"{self.address}/{scene}", target))]
 
     def fetch(self, orbit: RemoteOrbit) -> bytes:
-        return _read(orbit.address)
+        return read_small(orbit.address, _LARGEST)
 
 
 class CdseOrbits:
@@ -254,7 +254,7 @@ class CdseOrbits:
     def fetch(self, orbit: RemoteOrbit) -> bytes:
         from sarcube.sources.sessions import provider_session
 
-        return _read(orbit.address, session=provider_session("cdse"))
+        return read_small(orbit.address, _LARGEST, session=provider_session("cdse"))
 
 
 PROVIDERS: dict[str, Callable[[], OrbitProvider]] = {"aws": AwsOrbits, "asf": AsfOrbits, "cdse": CdseOrbits}
@@ -266,17 +266,6 @@ def _products(answer: Any) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         raise SourceError("CDSE answered something that is no OData list; try again later") from error
     return [p for p in found if isinstance(p, dict)] if isinstance(found, list) else []
-
-
-def _read(address: str, session: Any = None) -> bytes:
-    """A small file, whole."""
-    with request("GET", address, session=session, stream=True) as answer:
-        data = bytearray()
-        for part in answer.iter_content(1 << 16):
-            data += part
-            if len(data) > _LARGEST:
-                raise SourceError(f"{address.split('?', 1)[0]} is larger than any orbit file")
-        return bytes(data)
 
 
 def _compact(time: np.datetime64) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from sarcube.errors import SourceError, TransferError
 from sarcube.sources.aws import s3_call, s3_store
 from sarcube.sources.credentials import redact
-from sarcube.sources.http import request
+from sarcube.sources.http import read_small, request
 
 BLOCK = 256 << 10  # bytes: a zip's directory is about 20 kB, an annotation 1 MB
 LARGE = 1 << 20  # reads from here on bypass the cache
@@ -145,15 +145,9 @@ def read_all(address: str, limit: int) -> bytes:
     if address.startswith("s3://"):
         source = open_remote(address)
         if source.size > limit:
-            raise SourceError(f"{redact(address)} is {source.size} bytes long, more than {limit}")
+            raise SourceError(f"{redact(address)} is larger than {limit} bytes")
         return source.read(0, source.size)
-    with request("GET", address, stream=True) as answer:
-        data = bytearray()
-        for part in answer.iter_content(1 << 16):
-            data += part
-            if len(data) > limit:
-                raise SourceError(f"{redact(address)} is more than {limit} bytes long")
-        return bytes(data)
+    return read_small(address, limit)
 
 
 def _transport(address: str) -> _Transport:
