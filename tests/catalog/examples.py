@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pystac
@@ -174,6 +175,22 @@ def publish(store: Store, made: tuple[Product, pystac.Item], schemas: Schemas) -
     """Publish what `make_rtc` or `make_static` made."""
     product, item = made
     return publish_item(store, item, product, schemas=schemas)
+
+
+def valid_by_pystac(stored: dict[str, Any], schemas: Schemas) -> None:
+    """Validate with pystac's own validator, on the schemas that are here."""
+    from pystac.validation.stac_validator import JsonSchemaSTACValidator
+
+    validator = JsonSchemaSTACValidator()
+    for uri in (
+        *stored.get("stac_extensions", ()),
+        "https://proj.org/schemas/v0.7/projjson.schema.json",
+        "https://geojson.org/schema/Geometry.json",
+    ):
+        schema = schemas.get(uri)
+        assert schema is not None, uri
+        validator.schema_cache[uri] = schema
+    pystac.validation.validate_dict(stored, validator=validator)
 
 
 def all_files(folder: Path) -> list[str]:

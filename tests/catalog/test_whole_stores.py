@@ -22,6 +22,7 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.store import open_store
 from sarcube.simulate.archive import Archive
+from tests.catalog.examples import valid_by_pystac
 from tests.catalog.whole import (
     PLACES,
     RTC,
@@ -73,21 +74,6 @@ def stores(
     return {place.name: folder / place.name for place in PLACES}
 
 
-def _valid_by_pystac(stored: dict[str, Any], schemas: Schemas) -> None:
-    from pystac.validation.stac_validator import JsonSchemaSTACValidator
-
-    validator = JsonSchemaSTACValidator()
-    for uri in (
-        *stored.get("stac_extensions", ()),
-        "https://proj.org/schemas/v0.7/projjson.schema.json",
-        "https://geojson.org/schema/Geometry.json",
-    ):
-        schema = schemas.get(uri)
-        assert schema is not None, uri
-        validator.schema_cache[uri] = schema
-    pystac.validation.validate_dict(stored, validator=validator)
-
-
 def _check(root: str, reader: Any, schemas: Schemas, place: Place) -> None:
     """Everything that must hold of a store, wherever it is."""
     assert faults(root, reader) == []
@@ -95,7 +81,7 @@ def _check(root: str, reader: Any, schemas: Schemas, place: Place) -> None:
     for stored in found:
         outcome = validate(stored, schemas)
         assert outcome.problems == () and outcome.unchecked == ()
-        _valid_by_pystac(stored, schemas)
+        valid_by_pystac(stored, schemas)
     items = [stored for stored in found if stored["type"] == "Feature"]
     bursts, days = len(place.options.swaths), len(place.options.dates)
     assert len(items) == bursts * (1 + days)

@@ -16,38 +16,23 @@ from typer.testing import CliRunner
 
 import sarcube
 from sarcube.cli.app import app
-from sarcube.cube import zarr_export
 from sarcube.cube.export import ZarrOptions, write_cogs, write_cube, write_zarr
 from sarcube.errors import CubeError, SarcubeError
-from sarcube.geometry.grid import GeoGrid
+from tests.cube.examples import SMALL, same, speckle, tear
 from tests.servers import moto, use_server
 
-GRID = GeoGrid(32629, 600000, 4500000, 20, 150, 130)
-SMALL = ZarrOptions(chunk=(2, 32, 32), shard=(2, 64, 64), batch=4)
 _numbers = itertools.count()
 
 
 @pytest.fixture
 def items(bursts: Any) -> list[Any]:
     """Six dates of one burst: a folder of layers with names that tell all."""
-    rng = np.random.default_rng(1)
-    made = []
-    for day in ("03", "09", "15", "21", "27", "30"):
-        vv = np.where(bursts.outline(GRID), rng.gamma(4, 0.05, GRID.shape), np.nan)
-        layers = {"VV": vv, "VH": vv / 5, "mask": np.where(np.isnan(vv), 255, rng.integers(0, 4, GRID.shape))}
-        made.append(bursts.burst(GRID, "t052_001000_iw1", f"2022-01-{day}T05:00:00", layers))
-    return made
+    return speckle(bursts, "03", "09", "15", "21", "27", "30")
 
 
 @pytest.fixture
 def cube(items: list[Any]) -> xr.Dataset:
     return sarcube.open_cube(items[:3], chunks=64)
-
-
-def _same(one: xr.Dataset, other: xr.Dataset) -> None:
-    for name in ("VV", "VH", "mask"):
-        np.testing.assert_array_equal(one[name].values, other[name].values)
-    np.testing.assert_array_equal(one["time"], other["time"])
 
 
 @pytest.fixture(scope="module")
@@ -69,27 +54,18 @@ def test_workers_write_regions_and_go_on_where_they_stopped(
 ) -> None:
     address = str(tmp_path / "cube.zarr")
     with workers.as_current():
-        real, calls = zarr_export.compute, []
-
-        def torn(*writes: Any, **options: Any) -> Any:
-            calls.append(len(writes))
-            if len(calls) == 3:
-                raise OSError("the driver was killed")
-            return real(*writes, **options)
-
-        monkeypatch.setattr(zarr_export, "compute", torn)
-        with pytest.raises(OSError, match="was killed"):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
+            tear(patch, after=2)
             write_zarr(cube, address, SMALL)
-        monkeypatch.setattr(zarr_export, "compute", real)
         outcome = write_zarr(cube, address, SMALL)
     assert (outcome.regions, outcome.before, outcome.written) == (18, 8, 10)
-    _same(cube, xr.open_zarr(address))
+    same(cube, xr.open_zarr(address))
 
 
 def test_workers_read_and_this_process_writes_cogs(cube: xr.Dataset, workers: Any, tmp_path: Path) -> None:
     with workers.as_current():
         made = write_cogs(cube.isel(time=[1]), tmp_path / "cogs")
-    _same(cube.isel(time=[1]), sarcube.open_cube(made))
+    same(cube.isel(time=[1]), sarcube.open_cube(made))
 
 
 def test_errors_of_workers_say_what_and_where(cube: xr.Dataset, items: list[Any], workers: Any) -> None:
@@ -110,13 +86,13 @@ def test_zarr_and_cogs_go_to_s3(cube: xr.Dataset, monkeypatch: pytest.MonkeyPatc
 
     from sarcube.products.s3_store import S3Store
 
-    _same(cube, xr.open_zarr(ObjectStore(S3Store(f"{place}/cube.zarr").client(), read_only=True)))
+    same(cube, xr.open_zarr(ObjectStore(S3Store(f"{place}/cube.zarr").client(), read_only=True)))
     first = cube.isel(time=[0])
     (made,) = write_cogs(first[["VV"]], f"{place}/cogs")
     assert made.assets["VV"].href == f"{place}/cogs/{made.id}_VV.tif"
     (again,) = write_cogs(first, f"{place}/cogs")
     assert set(again.assets) == {"VV", "VH", "mask"}
-    _same(first, sarcube.open_cube([again]))
+    same(first, sarcube.open_cube([again]))
 
 
 def test_icechunk_goes_to_s3(cube: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +134,7 @@ def test_the_commands_write_what_python_does(items: list[Any], bursts: Any, tmp_
     )
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["dims"] == {"time": 3, "y": 130, "x": 150}
-    _same(opened.isel(time=slice(0, 3)), xr.open_zarr(f"{out}.zarr"))
+    same(opened.isel(time=slice(0, 3)), xr.open_zarr(f"{out}.zarr"))
     assert sorted(p.name for p in (out / "png").iterdir()) == [f"202201{d}T050000Z.png" for d in ("03", "09", "15")]
 
     done = _run("mosaic", store, "--method", "mean", "--by", "MS", "--layers", "VV,VH", "--out", out / "months")

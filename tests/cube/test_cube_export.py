@@ -12,7 +12,6 @@ import rasterio
 import xarray as xr
 
 import sarcube
-from sarcube.cube import zarr_export
 from sarcube.cube.export import (
     CogOptions,
     ZarrOptions,
@@ -23,35 +22,18 @@ from sarcube.cube.export import (
 )
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
-
-GRID = GeoGrid(32629, 600000, 4500000, 20, 150, 130)
-SMALL = ZarrOptions(chunk=(2, 32, 32), shard=(2, 64, 64), batch=4)
+from tests.cube.examples import GRID, SMALL, same, speckle, tear
 
 
 @pytest.fixture
 def cube(bursts: Any) -> xr.Dataset:
-    rng = np.random.default_rng(1)
-    items = []
-    for day in ("03", "15", "27"):
-        vv = np.where(bursts.outline(GRID), rng.gamma(4, 0.05, GRID.shape), np.nan)
-        layers = {"VV": vv, "VH": vv / 5, "mask": np.where(np.isnan(vv), 255, rng.integers(0, 4, GRID.shape))}
-        items.append(bursts.burst(GRID, "t052_001000_iw1", f"2022-01-{day}T05:00:00", layers))
-    return sarcube.open_cube(items, chunks=64)
-
-
-def _same(one: xr.Dataset, other: xr.Dataset) -> None:
-    for name in ("VV", "VH", "mask"):
-        np.testing.assert_array_equal(one[name].values, other[name].values)
-    for axis in ("time", "y", "x"):
-        np.testing.assert_array_equal(one[axis], other[axis])
-    assert [str(p) for p in one["platform"].values] == [str(p) for p in other["platform"].values]
-    assert other.rio.crs.to_epsg() == 32629
+    return sarcube.open_cube(speckle(bursts, "03", "15", "27"), chunks=64)
 
 
 def test_cogs_with_stac_open_as_the_same_cube(cube: xr.Dataset, tmp_path: Path) -> None:
     items = write_cogs(cube, tmp_path / "out")
     assert len(items) == 3
-    _same(cube, sarcube.open_cube(items))
+    same(cube, sarcube.open_cube(items))
     item = json.loads((tmp_path / "out" / f"{items[0].id}.json").read_text())
     assert item["assets"]["VV"]["href"] == f"./{items[0].id}_VV.tif"
     assert item["properties"]["proj:epsg"] == 32629
@@ -96,7 +78,7 @@ def test_zarr_is_sharded_and_complete(cube: xr.Dataset, tmp_path: Path) -> None:
     outcome = write_zarr(cube, address, SMALL)
     assert outcome.written == outcome.regions == 2 * 3 * 3
     again = xr.open_zarr(address)
-    _same(cube, again)
+    same(cube, again)
     assert again["VV"].encoding["shards"] == (2, 64, 64)
     assert again["VV"].encoding["chunks"] == (2, 32, 32)
     assert again.attrs["Conventions"] == "CF-1.11"
@@ -108,22 +90,12 @@ def test_zarr_is_sharded_and_complete(cube: xr.Dataset, tmp_path: Path) -> None:
 
 def test_zarr_goes_on_where_it_stopped(cube: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     address = str(tmp_path / "cube.zarr")
-    calls = []
-    compute = zarr_export.compute
-
-    def torn(*arguments: Any, **options: Any) -> Any:
-        if len(calls) == 2:
-            raise OSError("power cut")
-        calls.append(len(arguments))
-        return compute(*arguments, **options)
-
-    monkeypatch.setattr(zarr_export, "compute", torn)
-    with pytest.raises(OSError, match="power cut"):
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="power cut"):
+        tear(patch, after=2)
         write_zarr(cube, address, SMALL)
-    monkeypatch.setattr(zarr_export, "compute", compute)
     outcome = write_zarr(cube, address, SMALL)
     assert (outcome.before, outcome.written) == (8, 10)
-    _same(cube, xr.open_zarr(address))
+    same(cube, xr.open_zarr(address))
     assert write_zarr(cube, address, SMALL).written == 0
 
 
@@ -150,14 +122,14 @@ def test_icechunk_keeps_versions(cube: xr.Dataset, tmp_path: Path) -> None:
     assert write_zarr(cube, address, options).written == 18
     repository = icechunk.Repository.open(icechunk.local_filesystem_storage(address))
     assert len(list(repository.ancestry(branch="main"))) == 1 + 1 + 2
-    _same(cube, xr.open_zarr(repository.readonly_session("main").store, consolidated=False))
+    same(cube, xr.open_zarr(repository.readonly_session("main").store, consolidated=False))
 
 
 def test_netcdf_comes_back(cube: xr.Dataset, tmp_path: Path) -> None:
     pytest.importorskip("netCDF4")
     path = write_netcdf(cube, tmp_path / "cube.nc")
     with xr.open_dataset(path, mask_and_scale=False) as again:
-        _same(cube, again)
+        same(cube, again)
         assert again["mask"].attrs["flag_meanings"].startswith("valid shadow")
     assert not list(tmp_path.glob("*.part"))
 

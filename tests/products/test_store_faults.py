@@ -180,6 +180,17 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
+def _kill_while_it_writes(code: str) -> None:
+    """Run code that prints when it has written once and goes on, and kill it then."""
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=_ROOT, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+
+
 def test_a_killed_writer_leaves_no_object(tmp_path: Path) -> None:
     code = (
         "from sarcube.products.local_store import LocalStore\n"
@@ -188,13 +199,7 @@ def test_a_killed_writer_leaves_no_object(tmp_path: Path) -> None:
         "    store.write_bytes('object', b'x' * 20_000_000)\n"
         "    print('written', flush=True)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=_ROOT, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    _kill_while_it_writes(code)
     store = LocalStore(tmp_path)
     assert store.read_bytes("object") == b"x" * 20_000_000
     assert list(store.list()) == ["object"]  # what the kill left behind is hidden
@@ -247,13 +252,7 @@ def test_a_killed_creator_leaves_nothing(tmp_path: Path) -> None:
         "    store.create_bytes(f'object{n}', b'x' * 20_000_000)\n"
         "    print('written', flush=True)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=_ROOT, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    _kill_while_it_writes(code)
     assert all(path.stat().st_size == 20_000_000 for path in tmp_path.iterdir())
     if local_store._create_nameless(tmp_path / "probe", b""):
         assert all(path.name.startswith(("object", "probe")) for path in tmp_path.iterdir())
