@@ -1,6 +1,6 @@
 """Chaos: whatever is killed, full, torn or damaged, the store must come out as from a quiet run.
 
-    python benchmarks/chaos.py [--rounds 200] [--seed 1] [--json]
+    python benchmarks/chaos.py [--rounds 200] [--seed 1] [--side-by-side 2] [--json]
 
 Each round starts a run and, as its seed says, kills workers, the scheduler, the client, or all of them at once, sets a
 second client to work on the same store, fills the disk, or damages a scene. Every second round works on an S3
@@ -8,28 +8,34 @@ server that answers 500 and 503, hangs, tears connections in the middle of uploa
 each mishap the run is started again. All the time a reader looks at the store. At the end of a round no product
 that could be made may be missing or there twice, none may ever have been visible in part, and every checksum
 must be right. A scene that stays damaged costs its own products, and nothing else.
+
+What happens in a round follows from its seed, when exactly from the machine: a seed alone repeats the mishaps, not
+their moments.
 """
 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import contextlib
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from benchmarks.chaos_processes import Nursery, Started  # noqa: E402
 from benchmarks.chaos_s3 import FaultyS3  # noqa: E402
 from benchmarks.chaos_workflow import FULL, NAME, scene_bytes  # noqa: E402
 
@@ -46,6 +52,7 @@ class Round:
     events: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     reads: int = 0
+    restarts: int = 0  # runs after the last mishap until nothing was left to do
     s3_faults: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -59,9 +66,18 @@ class Scene:
     bursts: int
     dates: int
     snapshot: Callable[[], Mapping[str, Callable[[], bytes]]]
+    nursery: Nursery
     environment: dict[str, str]
     s3_faults: Mapping[str, int] = field(default_factory=dict)  # counts of what the server did
+    quiet: Callable[[], None] = lambda: None  # an end to the server's faults
     lost: str = ""  # name of a scene that stays damaged
+    started: list[Started] = field(default_factory=list)
+
+    def start(self, call: str, *arguments: str) -> Started:
+        """A process of this round."""
+        process = self.nursery.start(call, *arguments, folder=self.folder, environment=self.environment)
+        self.started.append(process)
+        return process
 
     @property
     def chaos(self) -> Path:
@@ -93,30 +109,20 @@ class Scene:
         return sorted({u.scene for u in WORKFLOW.find(self.config).units})
 
 
-def produce_once(run_file: str, address: str = "") -> int:
-    """The client: plan what is missing, produce it, and return the exit code."""
-    from sarcube.cluster import Profile, connect, find_profile
-    from sarcube.config import RunConfig
-    from sarcube.production.options import ProduceOptions
-    from sarcube.production.plan import plan
-    from sarcube.production.produce import produce
-
-    made = plan(RunConfig.from_file(run_file), workflow=NAME)
-    if not made.tasks:
-        return 0
-    with connect(find_profile(address) if address else Profile(workers=2, memory=1.0)) as client:
-        outcome = produce(made, client, options=ProduceOptions(backoff_s=0.2, patience_s=20.0))
-    print(outcome, [f.message for f in outcome.failed], flush=True)
-    return outcome.exit_code
-
-
 def play(
-    seed: int, folder: Path, *, lives: int = 3, bursts: int = 6, dates: int = 5, events: tuple[str, ...] | None = None
+    seed: int,
+    folder: Path,
+    nursery: Nursery,
+    *,
+    lives: int = 3,
+    bursts: int = 6,
+    dates: int = 5,
+    events: tuple[str, ...] | None = None,
 ) -> Round:
     """One round in a fresh store; even seeds on S3."""
     rng = random.Random(seed)
     begun = time.monotonic()
-    with _stage(seed, folder, bursts, dates) as scene:
+    with _stage(seed, folder, nursery, bursts, dates) as scene:
         result = Round(seed, scene.url.split(":")[0] if "://" in scene.url else "disk")
         stop = threading.Event()
         reader = threading.Thread(target=_read, args=(scene, stop, result))
@@ -127,15 +133,18 @@ def play(
                 _live(events[i] if events else rng.choice(kinds), scene, rng, result)
             # A run whose worker died in the last moment, or whose server failed it too often, may leave something.
             for _ in range(4):
-                last = _start(scene)
-                output, _ = last.communicate(timeout=240)
+                last = scene.start("client", "run.yaml")
+                last.wait(240.0)
+                result.restarts += 1
                 if not scene.left():
                     break
             else:
-                result.faults.append(f"the last run did not finish: {output[-2000:]}")
+                result.faults.append(f"the last run did not finish: {last.output()[-2000:]}")
         finally:
             stop.set()
             reader.join()
+            for process in scene.started:
+                process.kill_all()
         _judge(scene, result)
         result.s3_faults = dict(scene.s3_faults)
     result.seconds = time.monotonic() - begun
@@ -143,7 +152,7 @@ def play(
 
 
 @contextlib.contextmanager
-def _stage(seed: int, folder: Path, bursts: int, dates: int) -> Iterator[Scene]:
+def _stage(seed: int, folder: Path, nursery: Nursery, bursts: int, dates: int) -> Iterator[Scene]:
     server = None if seed % 2 else FaultyS3(seed, rate=0.06)
     before = dict(os.environ)
     if server is None:
@@ -152,7 +161,7 @@ def _stage(seed: int, folder: Path, bursts: int, dates: int) -> Iterator[Scene]:
         def on_disk() -> dict[str, Callable[[], bytes]]:
             return {str(p.relative_to(root)): p.read_bytes for p in root.rglob("*") if p.suffix in (".json", ".tif")}
 
-        scene = Scene(folder, str(root), bursts, dates, on_disk, {})
+        scene = Scene(folder, str(root), bursts, dates, on_disk, nursery, {})
     else:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         os.environ.update(server.environment)
@@ -161,7 +170,9 @@ def _stage(seed: int, folder: Path, bursts: int, dates: int) -> Iterator[Scene]:
             found = server.snapshot().items()
             return {k.removeprefix("/chaos/store/"): (lambda data=data: data) for k, data in found}
 
-        scene = Scene(folder, "s3://chaos/store", bursts, dates, on_s3, server.environment, server.faults)
+        scene = Scene(
+            folder, "s3://chaos/store", bursts, dates, on_s3, nursery, server.environment, server.faults, server.quiet
+        )
     scene.chaos.mkdir()
     for name in scene.names():
         (scene.chaos / name).write_bytes(scene_bytes(name))
@@ -176,92 +187,61 @@ def _stage(seed: int, folder: Path, bursts: int, dates: int) -> Iterator[Scene]:
             server.server_close()
 
 
-def _process(scene: Scene, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **scene.environment, "PYTHONPATH": str(ROOT)},
-        cwd=scene.folder,
-    )
-
-
-def _start(scene: Scene, address: str = "") -> subprocess.Popen[str]:
-    script = scene.folder / "client.py"
-    script.write_text(
-        "import sys\nfrom benchmarks.chaos import produce_once\n"
-        "if __name__ == '__main__': sys.exit(produce_once(*sys.argv[1:]))\n"
-    )
-    return _process(scene, str(script), "run.yaml", *([address] if address else []))
-
-
 def _live(what: str, scene: Scene, rng: random.Random, result: Round) -> None:
     """Let a client live for a while, and do something to it."""
-    import psutil
-
     result.events.append(what)
     if what == "scheduler":
         _lose_scheduler(scene, rng)
         return
-    clients = [_start(scene)]
-    time.sleep(rng.uniform(1.5, 5.0))
+    clients = [scene.start("client", "run.yaml")]
+    # Any moment of a run: while it plans, brings up its workers, works, or ends.
+    time.sleep(rng.uniform(0.2, 2.5))
     if what == "two clients":
-        clients.append(_start(scene))
-        time.sleep(rng.uniform(1.0, 4.0))
+        clients.append(scene.start("client", "run.yaml"))
+        time.sleep(rng.uniform(0.2, 2.5))
     elif what == "workers":
         for _ in range(rng.randint(1, 3)):
-            with contextlib.suppress(psutil.Error, IndexError):
-                children = psutil.Process(clients[0].pid).children(recursive=True)
-                rng.choice([c for c in children if "spawn_main" in " ".join(c.cmdline())]).kill()
-            time.sleep(rng.uniform(0.2, 1.0))
-        _wait(clients[0], rng.uniform(2.0, 6.0))
+            if workers := clients[0].workers():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(rng.choice(workers), signal.SIGKILL)
+            time.sleep(rng.uniform(0.1, 0.6))
+        clients[0].wait(rng.uniform(0.5, 3.0))
     elif what == "full disk":
         flag = scene.chaos / FULL
         flag.touch()
-        _wait(clients[0], rng.uniform(1.0, 4.0))
+        clients[0].wait(rng.uniform(0.5, 2.0))
         flag.unlink()
     elif what == "damaged scene":
         path = scene.chaos / rng.choice(scene.names())
         path.write_bytes(path.read_bytes()[:1000])
-        _wait(clients[0], rng.uniform(2.0, 5.0))
+        clients[0].wait(rng.uniform(0.5, 3.0))
         if scene.lost or rng.random() < 0.5:  # fetched again
             path.write_bytes(scene_bytes(path.name))
         else:
             scene.lost = path.name
     for one in clients:
         if what == "everything":
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(one.pid, signal.SIGKILL)
+            one.kill_all()
         one.kill()
-        one.communicate()
 
 
 def _lose_scheduler(scene: Scene, rng: random.Random) -> None:
     """A cluster of its own processes, whose scheduler goes while the client works."""
-    from sarcube.cluster.environment import MEMORY
-
     address_file = scene.folder / f"scheduler-{rng.random()}.json"
-    dask = ("-m", "dask")
-    scheduler = _process(
-        scene, *dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0",
-        "--scheduler-file", str(address_file),
-    )  # fmt: skip
+    scheduler = scene.start("scheduler", str(address_file))
     _until(lambda: _address(address_file) != "")
     address = _address(address_file)
-    options = ("--nthreads", "1", "--death-timeout", "5", "--resources", f"{MEMORY}=1000000000", "--no-dashboard")
-    workers = [_process(scene, *dask, "worker", address, "--host", "127.0.0.1", *options) for _ in range(2)]
-    client = _start(scene, address)
-    before = len(scene.snapshot())
-    _until(lambda: len(scene.snapshot()) > before or client.poll() is not None)
-    time.sleep(rng.uniform(0.0, 2.0))
+    workers = [scene.start("worker", address) for _ in range(2)]
+    client = scene.start("client", "run.yaml", address)
+    # In every third case as the run begins (its record is the first that it writes), else while products come.
+    seen = scene.snapshot if rng.random() < 0.34 else lambda: _items(scene.snapshot())
+    before = len(seen())
+    _until(lambda: len(seen()) > before or client.ended)
+    time.sleep(rng.uniform(0.0, 1.0))
     scheduler.kill()
-    _wait(client, 30.0)
+    client.wait(30.0)
     for process in (client, *workers, scheduler):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.kill_all()
 
 
 def _address(file: Path) -> str:
@@ -276,11 +256,6 @@ def _until(there: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60.0
     while not there() and time.monotonic() < deadline:
         time.sleep(0.05)
-
-
-def _wait(process: subprocess.Popen[str], seconds: float) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=seconds)
 
 
 def _items(files: Mapping[str, Callable[[], bytes]]) -> list[str]:
@@ -330,9 +305,20 @@ def _judge(scene: Scene, result: Round) -> None:
     most = len(units) + scene.bursts
     if not wanted[1] <= present <= most or (not scene.lost and present != most):
         result.faults.append(f"{present} items instead of {wanted[1]} to {most}")
+    scene.quiet()  # what follows is the judge's look at what is stored
     clean(scene.url)
     found = status(scene.config, workflow=NAME)
     result.faults += [f"{key} belongs to nothing" for key in (*found.stale, *found.foreign)]
+
+
+_nurseries: list[Nursery] = []  # of this process: one, kept from round to round
+
+
+def _play_one(seed: int) -> Round:
+    if not _nurseries:
+        _nurseries.append(Nursery())
+    with tempfile.TemporaryDirectory(prefix="sarcube-chaos-", ignore_cleanup_errors=True) as folder:
+        return play(seed, Path(folder), _nurseries[0])
 
 
 def main() -> None:
@@ -340,22 +326,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--side-by-side", type=int, default=2, help="rounds at a time, each in its own processes")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    bad = 0
-    for seed in range(args.seed, args.seed + args.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            result = play(seed, Path(folder))
-        bad += bool(result.faults)
-        if not args.json or result.faults:
-            print(
-                f"{seed} ({result.store}): {', '.join(result.events)}; {result.reads} items read; "
-                f"{result.seconds:.0f} s",
-                *result.faults[:20],
-                sep="\n  ",
-                flush=True,
-            )
-    print(json.dumps({"rounds": args.rounds, "rounds_with_faults": bad}))
+    rounds = []
+    begun = time.monotonic()
+    spawn = multiprocessing.get_context("spawn")  # each has its own environment, which names its S3 server
+    with concurrent.futures.ProcessPoolExecutor(args.side_by_side, mp_context=spawn) as pool:
+        for result in pool.map(_play_one, range(args.seed, args.seed + args.rounds)):
+            rounds.append(result)
+            if not args.json or result.faults:
+                print(
+                    f"{result.seed} ({result.store}): {', '.join(result.events)}; {result.restarts} to finish; "
+                    f"{result.reads} items read; {result.seconds:.1f} s",
+                    *result.faults[:20],
+                    sep="\n  ",
+                    flush=True,
+                )
+    bad = [r.seed for r in rounds if r.faults]
+    print(
+        json.dumps(
+            {
+                "rounds": len(rounds),
+                "rounds_with_faults": len(bad),
+                "seeds_with_faults": bad,
+                "mishaps": Counter(e for r in rounds for e in r.events),
+                "s3_faults": sum((Counter(r.s3_faults) for r in rounds), Counter()),
+                "items_read": sum(r.reads for r in rounds),
+                "wall_s": round(time.monotonic() - begun, 1),
+                "round_s": round(sum(r.seconds for r in rounds) / len(rounds), 1),
+            }
+        )
+    )
     sys.exit(bool(bad))
 
 

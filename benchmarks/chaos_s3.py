@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 FAULTS = ("500", "503", "hang", "tear", "tear mid-upload", "lose the answer")
-_HANG_S = 2.0
+_HANG_S = 0.5
 
 
 class FaultyS3(ThreadingHTTPServer):
@@ -39,6 +39,10 @@ class FaultyS3(ThreadingHTTPServer):
             "AWS_SECRET_ACCESS_KEY": "chaos-secret",
             "AWS_REGION": "us-east-1",
         }
+
+    def quiet(self) -> None:
+        """Fail no more."""
+        self.rate = 0.0
 
     def fault(self) -> str:
         with self.lock:

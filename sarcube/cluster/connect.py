@@ -166,7 +166,7 @@ def _address_client(profile: Profile) -> Iterator[Client]:
     if not profile.address:
         raise ClusterError(f"cluster profile {profile.name!r} needs an address like tcp://host:8786")
     try:
-        client = _client(profile.address, timeout="20s", **profile.options)
+        client = _client(profile.address, **{"timeout": "20s", **profile.options})
     except (OSError, TimeoutError, ValueError, TypeError) as error:
         raise ClusterError(f"no Dask scheduler answers at {profile.address}: {error}") from error
     with client:

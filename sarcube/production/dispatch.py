@@ -121,10 +121,14 @@ class Dispatcher:
                 self.client.register_plugin(RunPlugin(self.context))
                 return
             except (CommClosedError, OSError):
-                if self.client.status != "running":
-                    raise
                 time.sleep(pause)
+                self._reachable()
         self.client.register_plugin(RunPlugin(self.context))
+
+    def _reachable(self) -> None:
+        """A client that looks for its scheduler waits in every call, and one that came back would know of no run."""
+        if self.client.status != "running":
+            raise ClusterError("the connection to the scheduler is lost; run again to go on")
 
     def emit(self, kind: str, task: Task | None = None, message: str = "", **more: Any) -> None:
         """Tell of an event."""
@@ -190,6 +194,7 @@ class Dispatcher:
 
     def _step(self) -> None:
         """Hear what there is to hear, then act on all of it at once."""
+        self._reachable()
         ended: list[tuple[str, int]] = []
         deadline = time.monotonic() + _TICK_S
         heard = False
@@ -237,8 +242,7 @@ class Dispatcher:
                     self._fail(flight.task, TaskResult("failed", type(error).__name__, str(error)), flight.attempt)
             elif status in ("cancelled", "lost"):
                 self._land(flight)
-                if self.client.status != "running":
-                    raise ClusterError("the connection to the scheduler is lost; run again to go on")
+                self._reachable()
                 self._result(flight, TaskResult("failed", "ClusterError", "the scheduler lost it", transient=True))
 
     def _land(self, flight: _Flight) -> None:
@@ -357,8 +361,7 @@ class Dispatcher:
 
     def _look(self) -> None:
         """Count the workers; give up where there has been none for too long."""
-        if self.client.status != "running":
-            raise ClusterError("the connection to the scheduler is lost; run again to go on")
+        self._reachable()
         self._workers = dict(self.client.scheduler_info(n_workers=-1)["workers"])
         now = self._looked = time.monotonic()
         if self._workers:

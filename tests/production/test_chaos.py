@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.chaos import play
+from benchmarks.chaos_processes import Nursery
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(
@@ -15,9 +24,9 @@ from benchmarks.chaos import play
     ids=["disk", "s3"],
 )
 def test_whatever_happens_the_store_comes_out_as_from_a_quiet_run(
-    seed: int, events: tuple[str, ...], tmp_path: Path
+    seed: int, events: tuple[str, ...], nursery: Nursery, tmp_path: Path
 ) -> None:
-    result = play(seed, tmp_path, lives=len(events), bursts=3, dates=3, events=events)
+    result = play(seed, tmp_path, nursery, lives=len(events), bursts=3, dates=3, events=events)
     assert result.faults == []
     assert result.reads > 0
     assert result.events == list(events)

@@ -1,0 +1,231 @@
+"""The processes of a chaos round: real ones, each to be killed alone or with all of its own.
+
+A round starts dozens of processes, and most of what that costs is importing Dask. Here they are forked from an
+interpreter (the nursery) that has imported everything and done nothing yet; the worker processes of a client are
+forked likewise, from a fork of the client made before it has a second thread. From then on they are what they would
+be if they had been started by themselves: sessions, memory, sockets and open files of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Started:
+    """A process of a round and what it says."""
+
+    pid: int
+    log: Path
+
+    def __post_init__(self) -> None:
+        import psutil
+
+        try:
+            self._process = psutil.Process(self.pid)
+        except psutil.NoSuchProcess:
+            self._process = None
+
+    @property
+    def ended(self) -> bool:
+        return self._process is None or not self._process.is_running()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ended in that time."""
+        import psutil
+
+        with contextlib.suppress(psutil.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(timeout=seconds)
+        return self.ended
+
+    def workers(self) -> list[int]:
+        """Its worker processes: not children of its own, but of its fork server."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            if self._process is not None:
+                return [c.pid for c in self._process.children(recursive=True) if c.ppid() != self.pid]
+        return []
+
+    def kill(self) -> None:
+        """This process alone."""
+        import psutil
+
+        with contextlib.suppress(psutil.Error):
+            if self._process is not None:
+                self._process.kill()
+        self.wait(10.0)
+
+    def kill_all(self) -> None:
+        """This process and all that it started, at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait(10.0)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+class Nursery:
+    """Starts processes; one nursery serves any number of rounds, one after the other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.chaos_processes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        )
+        self._number = 0
+
+    def start(self, call: str, *arguments: str, folder: Path, environment: Mapping[str, str]) -> Started:
+        """Start `call` of this module in a folder; what it prints goes to a file there."""
+        self._number += 1
+        log = folder / f"{call}-{self._number}.log"
+        request = {
+            "call": call,
+            "arguments": arguments,
+            "folder": str(folder),
+            "log": str(log),
+            "environment": dict(environment),
+        }
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return Started(int(self._process.stdout.readline()), log)
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def client(run_file: str, address: str = "") -> int:
+    """Plan what is missing, produce it, and return the exit code."""
+    from benchmarks.chaos_workflow import NAME
+    from sarcube.cluster import Profile, connect
+    from sarcube.config import RunConfig
+    from sarcube.production.options import ProduceOptions
+    from sarcube.production.plan import plan
+    from sarcube.production.produce import produce
+
+    made = plan(RunConfig.from_file(run_file), workflow=NAME)
+    if not made.tasks:
+        return 0
+    there = Profile(kind="address", address=address, options={"timeout": "2s"})
+    here = Profile(workers=2, memory=1.0, pass_environment=_S3)
+    with connect(there if address else here) as dask:
+        outcome = produce(made, dask, options=ProduceOptions(backoff_s=0.1, patience_s=20.0))
+    print(outcome, [f.message for f in outcome.failed], flush=True)
+    return outcome.exit_code
+
+
+def scheduler(address_file: str) -> int:
+    """A scheduler of its own, which writes where it is."""
+    from distributed.cli.dask_scheduler import main
+
+    local = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+    main([*local, "--scheduler-file", address_file], standalone_mode=False)
+    return 0
+
+
+def worker(address: str) -> int:
+    """A worker of that scheduler, with the nanny that starts it anew."""
+    from distributed.cli.dask_worker import main
+
+    from sarcube.cluster.environment import MEMORY
+
+    options = ["--nthreads", "1", "--death-timeout", "5", "--resources", f"{MEMORY}=1000000000", "--no-dashboard"]
+    main([address, "--host", "127.0.0.1", *options], standalone_mode=False)
+    return 0
+
+
+_CALLS = {call.__name__: call for call in (client, scheduler, worker)}
+_S3 = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
+
+
+def _serve() -> None:
+    """Be the nursery: a line in, a process out."""
+    import multiprocessing.resource_tracker
+    import threading
+
+    import dask
+    import obstore.store  # noqa: F401
+
+    import sarcube.cluster.worker_start
+    import sarcube.production.dispatch
+    import sarcube.production.plan
+    import sarcube.production.produce
+    import sarcube.production.record
+    import sarcube.production.report  # noqa: F401
+
+    dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
+    multiprocessing.resource_tracker.ensure_running()
+    assert threading.active_count() == 1, "a process with threads cannot be forked safely"
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            _become(**json.loads(line))
+        print(pid, flush=True)
+
+
+def _become(call: str, arguments: list[str], folder: str, log: str, environment: dict[str, str]) -> None:
+    """Be the process that was asked for; does not return."""
+    code = 1
+    try:
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with Path(os.devnull).open() as nothing, Path(log).open("w") as out:
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+        os.chdir(folder)
+        os.environ.update(environment)
+        _start_fork_server()
+        code = _CALLS[call](*arguments)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _start_fork_server() -> None:
+    """Give this process a fork server for its workers: a fork of itself, with one thread and all modules."""
+    from multiprocessing import forkserver
+
+    address = f"fork-{os.getpid()}"  # relative: the path of a socket must be short
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    alive_r, alive_w = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(alive_w)
+        try:
+            forkserver.main(listener.detach(), alive_r, [])
+        finally:
+            os._exit(0)
+    os.close(alive_r)
+    listener.close()
+    own = forkserver._forkserver
+    own._forkserver_address, own._forkserver_alive_fd, own._forkserver_pid = address, alive_w, pid
+
+
+if __name__ == "__main__":
+    _serve()
