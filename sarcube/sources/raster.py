@@ -38,13 +38,17 @@ def is_remote(path: str) -> bool:
     return "://" in path or path.startswith(("/vsis3/", "/vsicurl/"))
 
 
+def _placed(transform: Any) -> bool:
+    """Whether pixels have a place and a size that can be reckoned with; a damaged file may state any numbers."""
+    return all(abs(value) < 1e12 for value in transform[:6]) and abs(transform.determinant) > 1e-18
+
+
 @contextlib.contextmanager
-def open_raster(
-    path: str, *, what: str = "DEM", options: dict[str, Any] | None = None
-) -> Iterator[rasterio.DatasetReader]:
+def open_raster(path: str, *, what: str = "DEM") -> Iterator[rasterio.DatasetReader]:
     """Open a raster for reading; any failure, now or while reading within the block, is a DemError."""
     import rasterio
-    from rasterio.errors import RasterioError
+    from rasterio._err import CPLE_BaseError  # rasterio.warp lets GDAL's own errors through
+    from rasterio.errors import CRSError, RasterioError
 
     settings = dict(_REMOTE_OPTIONS) if is_remote(path) else {}
     if path.startswith("/vsis3/"):
@@ -56,7 +60,9 @@ def open_raster(
         with rasterio.Env(**settings), rasterio.open(path) as source:
             if source.count < 1:
                 raise DemError(f"{what} {shown} has no raster band")
+            if not _placed(source.transform):
+                raise DemError(f"{what} {shown} lies nowhere: its geotransform is {tuple(source.transform)[:6]}")
             yield source
-    except (RasterioError, rasterio.errors.CRSError) as error:
+    except (RasterioError, CRSError, CPLE_BaseError) as error:
         reason = str(error).replace(path, shown)
         raise DemError(f"{what} {shown} cannot be read: {reason}; check the path and the file") from error
