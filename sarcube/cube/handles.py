@@ -18,19 +18,13 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader  # what rasterio.open makes, at half its price
 
+from sarcube.sources.aws import gdal_server
+from sarcube.sources.raster import gdal_path
+
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
 _KEPT = 4
 _BLOCK_CACHE_MB = 64
 _thread = threading.local()
-
-
-def gdal_path(href: str) -> str:
-    """What GDAL opens for a path or address."""
-    if href.startswith("s3://"):
-        return "/vsis3/" + href[5:]
-    if href.startswith(("http://", "https://")):
-        return "/vsicurl/" + href
-    return href.removeprefix("file://")
 
 
 def gdal_options(remote: bool) -> dict[str, Any]:
@@ -46,15 +40,7 @@ def gdal_options(remote: bool) -> dict[str, Any]:
         "GDAL_HTTP_RETRY_DELAY": "1",
         "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     }
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and "AWS_S3_ENDPOINT" not in os.environ:
-        scheme, _, host = endpoint.rpartition("://")
-        options |= {
-            "AWS_S3_ENDPOINT": host.rstrip("/"),
-            "AWS_HTTPS": "NO" if scheme == "http" else "YES",
-            "AWS_VIRTUAL_HOSTING": "FALSE",
-        }
-    return options
+    return options if "AWS_S3_ENDPOINT" in os.environ else options | gdal_server()
 
 
 @contextmanager

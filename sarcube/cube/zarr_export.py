@@ -18,7 +18,7 @@ import xarray as xr
 import zarr
 
 from sarcube.cube.lazy import compute
-from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget
+from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget, Target
 from sarcube.errors import CubeError
 
 
@@ -82,7 +82,7 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
     """
     options = options or ZarrOptions()
     prepared = _prepared(cube)
-    target = IcechunkTarget(str(address)) if options.versioned else PlainTarget(str(address))
+    target: Target = IcechunkTarget(str(address)) if options.versioned else PlainTarget(str(address))
     shapes = {a: n for a, n in zip(("time", "y", "x"), options.shard, strict=True) if a in prepared.dims}
     counts = tuple(-(-prepared.sizes[a] // n) for a, n in shapes.items())
     if target.exists():
@@ -125,7 +125,7 @@ def _has_pixels(variable: Any) -> bool:
     return {"y", "x"} <= set(variable.dims)
 
 
-def _lay_out(cube: xr.Dataset, target: Any, options: ZarrOptions, counts: tuple[int, ...]) -> None:
+def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tuple[int, ...]) -> None:
     sizes = {axis: (c, s) for axis, c, s in zip(("time", "y", "x"), options.chunk, options.shard, strict=True)}
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in cube.data_vars.items():

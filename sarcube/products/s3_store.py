@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from sarcube.errors import CredentialError, StoreConflictError, StoreError, TransferError
 from sarcube.products.store import ObjectInfo, checked_key, checked_prefix
+from sarcube.sources import aws
 
 _MULTIPART = 64 * 1024 * 1024
 _PART = 16 * 1024 * 1024
@@ -23,7 +24,6 @@ _REFUSED = re.compile(
     r"403 Forbidden|401 Unauthorized|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|[Cc]redential"
 )
 _TRUE = {"1", "true", "yes", "on"}
-_DEFAULT_REGION = "us-east-1"
 
 
 class S3Store:
@@ -74,12 +74,12 @@ class S3Store:
     @property
     def endpoint(self) -> str | None:
         """Address of an S3 server that is not AWS."""
-        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+        return aws.endpoint()
 
     @property
     def region(self) -> str:
         """Region of the bucket."""
-        return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _DEFAULT_REGION
+        return aws.region(self.bucket)
 
     @cached_property
     def _client(self) -> Any:
@@ -234,12 +234,8 @@ class S3Store:
             "GDAL_HTTP_RETRY_DELAY": "0.5",
             "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
             "VSI_CACHE": "TRUE",
+            **aws.gdal_server(),
         }
-        if self.endpoint:
-            scheme, _, host = self.endpoint.partition("://")
-            options["AWS_S3_ENDPOINT"] = host.rstrip("/")
-            options["AWS_HTTPS"] = "NO" if scheme == "http" else "YES"
-            options["AWS_VIRTUAL_HOSTING"] = "FALSE"
         if self.anonymous:
             options["AWS_NO_SIGN_REQUEST"] = "YES"
         return options

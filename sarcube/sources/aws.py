@@ -84,16 +84,23 @@ def s3_store(bucket: str) -> Any:
 
 def gdal_options(bucket: str) -> dict[str, str]:
     """The same for GDAL's /vsis3; keys themselves it takes from the environment."""
-    options = {"AWS_REGION": region(bucket)}
-    address = endpoint()
-    if address:
-        scheme, _, host = address.partition("://")
-        options["AWS_S3_ENDPOINT"] = host.rstrip("/")
-        options["AWS_HTTPS"] = "NO" if scheme == "http" else "YES"
-        options["AWS_VIRTUAL_HOSTING"] = "FALSE"
+    options = {"AWS_REGION": region(bucket)} | gdal_server()
     if unsigned():
         options["AWS_NO_SIGN_REQUEST"] = "YES"
     return options
+
+
+def gdal_server() -> dict[str, str]:
+    """Where GDAL's /vsis3 finds an S3 server that is not AWS; nothing where it is AWS."""
+    address = endpoint()
+    if not address:
+        return {}
+    scheme, _, host = address.rpartition("://")
+    return {
+        "AWS_S3_ENDPOINT": host.rstrip("/"),
+        "AWS_HTTPS": "NO" if scheme == "http" else "YES",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+    }
 
 
 def s3_call(address: str, call: Any) -> Any:

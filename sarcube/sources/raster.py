@@ -25,12 +25,12 @@ _REMOTE_OPTIONS: dict[str, Any] = {
 
 
 def gdal_path(path: str) -> str:
-    """The address in GDAL's form: `s3://` becomes /vsis3/, `https://` becomes /vsicurl/, the rest stays."""
+    """The address in GDAL's form: `s3://` becomes /vsis3/, `https://` becomes /vsicurl/; paths stay."""
     if path.startswith("s3://"):
         return "/vsis3/" + path[5:]
     if path.startswith(("https://", "http://")):
         return "/vsicurl/" + path
-    return path
+    return path.removeprefix("file://")
 
 
 def is_remote(path: str) -> bool:
