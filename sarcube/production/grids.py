@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sarcube.config import RunConfig
@@ -14,6 +14,7 @@ from sarcube.geometry.burst_grid import footprint_grid
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.names import item_key
 from sarcube.products.store import Store
+from sarcube.sources.burst_database import grid_from_database
 
 # Footprints of one burst ID wander by some hundred metres from date to date. The margin covers that, and edges on
 # a coarse lattice make it unlikely that two plans from different dates differ before static layers settle it.
@@ -76,7 +77,7 @@ def check_grid(grid: GeoGrid, config: RunConfig, burst_id: str) -> None:
 def burst_grid(config: RunConfig, burst_id: str, footprint: Sequence[tuple[float, float]]) -> GeoGrid:
     """The grid of a burst ID that has no static layers yet."""
     if config.grid.burst_database is not None:
-        return database_grid(config, burst_id)
+        return database_grid(config, config.grid.burst_database, burst_id)
     epsg = None if config.grid.crs == "auto" else config.grid.crs
     resolution = config.grid.resolution
     # Degrees only in a geographic CRS, where a pixel of one metre or more makes no sense.
@@ -86,22 +87,11 @@ def burst_grid(config: RunConfig, burst_id: str, footprint: Sequence[tuple[float
     return GeoGrid(coarse.epsg, coarse.left, coarse.top, resolution, coarse.width * pixels, coarse.height * pixels)
 
 
-def database_grid(config: RunConfig, burst_id: str) -> GeoGrid:
+def database_grid(config: RunConfig, path: Path, burst_id: str) -> GeoGrid:
     """The grid that OPERA's burst database (table `burst_id_map`) gives a burst ID, at the run's resolution."""
-    path = config.grid.burst_database
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            row = connection.execute(
-                "SELECT epsg, xmin, ymin, xmax, ymax FROM burst_id_map WHERE burst_id_jpl = ?", (burst_id,)
-            ).fetchone()
-    except sqlite3.Error as error:
-        raise GridError(f"grid.burst_database {path} cannot be used: {error}") from error
-    if row is None:
-        raise GridError(f"{burst_id} is not in grid.burst_database {path}")
-    epsg, *bounds = row
-    if config.grid.crs not in ("auto", epsg):
+    grid = grid_from_database(path, burst_id, config.grid.resolution)
+    if config.grid.crs not in ("auto", grid.epsg):
         raise GridError(
-            f"grid.burst_database has {burst_id} in EPSG:{epsg}, grid.crs asks for {config.grid.crs}: drop one"
+            f"grid.burst_database has {burst_id} in {grid.crs}, grid.crs asks for {config.grid.crs}: drop one"
         )
-    left, bottom, right, top = (float(v) for v in bounds)
-    return GeoGrid.snapped(int(epsg), (left, bottom, right, top), config.grid.resolution)
+    return grid

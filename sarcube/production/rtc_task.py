@@ -76,12 +76,14 @@ class RtcWorkflow:
         return defects(config, units)
 
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
-        """Make the collections that the run writes to, and refuse an engine that is not there."""
+        """Make the collections that the run writes to; refuse an engine that is not there, and missing logins."""
         from sarcube.catalog.collections import ensure_collection
         from sarcube.catalog.items import PROJECTION
         from sarcube.catalog.schemas import shared_schemas
         from sarcube.rtc.engine import get_engine
+        from sarcube.sources.sessions import check_credentials
 
+        check_credentials(config)
         if config.engine != "native":  # which is always there, and slow to import
             get_engine(config.engine, config.engine_options)
         schemas = str(config.schemas) if config.schemas else None

@@ -14,6 +14,7 @@ import pytest
 
 from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, DownloadTimeoutError, SourceError, TransferError
+from sarcube.production.rtc_task import WORKFLOW
 from sarcube.sources.download import Expected, download, download_slot, ensure_scene
 from sarcube.sources.scenes import FoundBurst
 from sarcube.sources.sessions import check_credentials
@@ -249,3 +250,12 @@ def test_credentials_are_checked_before_any_work(
     monkeypatch.setenv("EARTHDATA_PASSWORD", "pass-9f3a")
     check_credentials(config)
     check_credentials(run("stac", tmp_path))  # needs none
+
+
+def test_a_run_without_a_login_ends_before_it_makes_anything(
+    earthdata: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CredentialError, match=r"no credentials.*\.netrc"):
+        WORKFLOW.prepare(run("asf", tmp_path), {"rtc"})
+    assert list(tmp_path.iterdir()) == []
