@@ -118,16 +118,6 @@ def read_item(store: Store, key: str) -> pystac.Item:
     return open_item(read_stored(store, key), store.href(key))
 
 
-def item_exists(store: Store, collection: str, burst_id: str, start: dt.datetime) -> bool:
-    """Whether an acquisition has been published. One request."""
-    return store.exists(item_key(collection, burst_id, start))
-
-
-def static_item_exists(store: Store, collection: str, burst_id: str) -> bool:
-    """Whether a burst ID's static layers have been published. One request."""
-    return store.exists(item_key(collection, burst_id, None))
-
-
 def find_static_item(store: Store, collection: str, burst_id: str) -> pystac.Item | None:
     """The item of a burst ID's static layers, None where there is none."""
     key = item_key(collection, burst_id, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import typer
 
@@ -40,14 +39,3 @@ def bounding_box(text: str | None) -> tuple[float, float, float, float] | None:
     except ValueError as error:
         raise ConfigError(f"--bbox wants four numbers: west,south,east,north in degrees, not {text!r}") from error
     return west, south, east, north
-
-
-def writable_folder(path: Path, option: str) -> Path:
-    """Make the folder and return it; ConfigError names the option where that is not possible."""
-    from sarcube.errors import ConfigError
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{option} {path} cannot be made: {error.strerror}; choose another folder") from error
-    return path

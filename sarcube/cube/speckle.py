@@ -93,15 +93,6 @@ def filter_speckle(cube: xr.Dataset, options: SpeckleOptions | None = None) -> x
     return cube.assign({n: v.assign_attrs(attributes) for n, v in filtered.items()})
 
 
-def quegan_yu_enl(enl: float, dates: int, window: int) -> float:
-    """Equivalent number of looks after the multi-temporal filter, dates independent, ground uniform.
-
-    M N L / (M + N - 1) for M dates of L looks and windows of N pixels (Quegan and Yu 2001).
-    """
-    pixels = window * window
-    return dates * pixels * enl / (dates + pixels - 1)
-
-
 def equivalent_looks(variable: xr.DataArray) -> xr.DataArray:
     """Equivalent number of looks of the pixels given, for each date: squared mean over variance.
 

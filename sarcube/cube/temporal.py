@@ -6,8 +6,6 @@ choice of metrics and the rule for outliers are those of OpenSarToolkit's timesc
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -228,8 +226,3 @@ def select_period(cube: xr.Dataset, period: Any) -> xr.Dataset:
             f"the cube runs from {times.min()!s:.10} to {times.max()!s:.10}"
         )
     return cube.isel(time=keep)
-
-
-def period_of(phase: Sequence[float] | float) -> Any:
-    """Day of year (0 to 365.25) at which a harmonic of that phase peaks."""
-    return np.mod(np.asarray(phase) / (2 * math.pi), 1) * 365.25

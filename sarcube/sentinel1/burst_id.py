@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,7 +40,6 @@ OFF_RADIUS = 700.0
 ANX_TOLERANCE = 0.5  # s; annotated node times are good to 0.1 s, but for some of before 2022 that are seconds off
 OFF_TRACK = 60.0  # s: further from the reference ground track than this, the geometry says nothing about the orbit
 SEAM = 120.0  # s for which an acquisition that began in orbit 175 keeps its own count into orbit 1
-_PATTERN = re.compile(r"t(\d{3})[_-](\d{6})[_-]((?:iw[1-3])|(?:ew[1-5]))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, order=True)
@@ -54,19 +52,6 @@ class BurstId:
 
     def __str__(self) -> str:
         return f"t{self.track:03d}_{self.number:06d}_{self.swath.lower()}"
-
-    @property
-    def file_token(self) -> str:
-        """As file names carry it: `T070-149815-IW3`."""
-        return f"T{self.track:03d}-{self.number:06d}-{self.swath.upper()}"
-
-
-def parse_burst_id(text: str) -> BurstId:
-    """Read `t070_149815_iw3` or `T070-149815-IW3`."""
-    match = _PATTERN.fullmatch(text.strip())
-    if match is None:
-        raise SceneError(f"{text[:60]!r} is not a burst ID; write it like t070_149815_iw3")
-    return BurstId(int(match.group(1)), int(match.group(2)), match.group(3).upper())
 
 
 def relative_orbit(platform: str, absolute_orbit: int) -> int | None:

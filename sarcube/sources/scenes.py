@@ -18,7 +18,7 @@ from sarcube.sources.aoi import Area, load_aoi
 
 log = logging.getLogger(__name__)
 
-_BURST_ID = re.compile(r"t(\d{1,3})_(\d{1,6})_((?:iw|ew)[1-5])")
+_BURST_ID = re.compile(r"t(\d{1,3})_(\d{1,6})_(iw[1-3]|ew[1-5])")
 _SAME = dt.timedelta(seconds=1)  # bursts of one ID are 2.7 s apart along track and days apart in time
 
 

@@ -12,7 +12,7 @@ import rasterio
 
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.items import item_dict
-from sarcube.catalog.query import find_items, find_static_item, static_item_exists
+from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.product import read_static, verify_product
@@ -48,7 +48,7 @@ def test_static_layers_in_another_bucket(server: S3Server, schemas: Schemas, mon
     ensure_collection(static_store, "s1_rtc_static_c1", schemas=schemas)
     ensure_collection(store, "s1_rtc_c1", schemas=schemas)
 
-    assert not static_item_exists(static_store, "s1_rtc_static_c1", BURST)
+    assert find_static_item(static_store, "s1_rtc_static_c1", BURST) is None
     publish(static_store, make_static(static_store, collection="s1_rtc_static_c1"), schemas)
     static = find_static_item(static_store, "s1_rtc_static_c1", BURST)
     assert static is not None

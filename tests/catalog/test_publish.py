@@ -14,10 +14,11 @@ import pytest
 
 from sarcube.catalog.collections import ensure_collection
 from sarcube.catalog.publish import publish_item
-from sarcube.catalog.query import find_items, item_exists, read_item, static_item_exists
+from sarcube.catalog.query import find_items, read_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.errors import CatalogError
 from sarcube.products.local_store import LocalStore
+from sarcube.products.names import item_key
 from sarcube.products.product import verify_product
 from tests.catalog.examples import all_files, make_burst, make_rtc, make_static, publish
 
@@ -38,14 +39,14 @@ def _data_files(store: LocalStore) -> set[str]:
 def test_a_product_exists_from_its_item_on(local: LocalStore, schemas: Schemas) -> None:
     ensure_collection(local, "rtc", schemas=schemas)
     made = make_rtc(local)
-    assert not item_exists(local, "rtc", BURST, _start()) and find_items(local, "rtc") == []
+    assert not local.exists(item_key("rtc", BURST, _start())) and find_items(local, "rtc") == []
     outcome = publish(local, made, schemas)
     assert outcome.created and outcome.item_id == made[1].id and outcome.key == made[0].item_key
-    assert item_exists(local, "rtc", BURST, _start())
+    assert local.exists(item_key("rtc", BURST, _start()))
     assert [item.id for item in find_items(local, "rtc")] == [made[1].id]
-    assert not static_item_exists(local, "static", BURST)
+    assert not local.exists(item_key("static", BURST, None))
     publish(local, make_static(local), schemas)
-    assert static_item_exists(local, "static", BURST)
+    assert local.exists(item_key("static", BURST, None))
 
 
 def test_the_second_of_one_acquisition_gives_way(local: LocalStore, schemas: Schemas) -> None:
@@ -143,7 +144,7 @@ def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, sche
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
     assert done.returncode == -9
     assert _data_files(local) and find_items(local, "rtc") == []
-    assert not item_exists(local, "rtc", BURST, _start())
+    assert not local.exists(item_key("rtc", BURST, _start()))
     made = make_rtc(local)
     assert publish(local, made, schemas).created
     assert verify_product(local, made[0].files) == []

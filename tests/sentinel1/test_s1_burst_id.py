@@ -23,7 +23,6 @@ from sarcube.sentinel1.burst_id import (
     TO_MID_ROUND,
     cycle_time,
     esa_burst_id,
-    parse_burst_id,
     relative_orbit,
     rounds_per_cycle,
     settle_orbit,
@@ -154,20 +153,6 @@ def test_relative_orbits() -> None:
     assert relative_orbit("S1C", 8019) == 46
     assert relative_orbit("S1D", 2389) == 73
     assert relative_orbit("S1E", 1) is None
-
-
-@given(st.integers(1, 175), st.integers(1, 375887), st.sampled_from(["IW1", "IW3", "EW5"]))
-def test_written_and_read_again(track: int, number: int, swath: str) -> None:
-    from sarcube.sentinel1.burst_id import BurstId
-
-    burst_id = BurstId(track, number, swath)
-    assert parse_burst_id(str(burst_id)) == parse_burst_id(burst_id.file_token) == burst_id
-
-
-@pytest.mark.parametrize("text", ["", "t70_149815_iw3", "t070_149815_iw4", "t070_149815_iw3 x", "070_149815_IW3"])
-def test_what_is_no_burst_id(text: str) -> None:
-    with pytest.raises(SceneError, match="write it like t070_149815_iw3"):
-        parse_burst_id(text)
 
 
 def test_extra_wide_swath_id() -> None:

@@ -13,7 +13,7 @@ from sarcube.errors import ConfigError
 from sarcube.geometry.geo2rdr import geo2rdr
 from sarcube.geometry.orbit import state
 from sarcube.sentinel1.burst import read_bursts, with_orbit
-from sarcube.sentinel1.burst_id import esa_burst_id, parse_burst_id
+from sarcube.sentinel1.burst_id import esa_burst_id
 from sarcube.sentinel1.orbit_file import read_orbit
 from sarcube.sentinel1.safe import open_safe
 from sarcube.sentinel1.samples import read_samples
@@ -48,7 +48,7 @@ def test_burst_ids_by_definition_and_equal_over_dates(small_archive: Archive) ->
     for node, burst in zip(root.iter("burst"), first[2:], strict=True):
         since = (np.datetime64(node.findtext("sensingTime"), "ns") - anx) / np.timedelta64(1, "s")
         assert str(esa_burst_id("IW2", burst.relative_orbit, since)) == burst.burst_id
-    numbers = [parse_burst_id(b.burst_id).number for b in first]
+    numbers = [int(b.burst_id.split("_")[1]) for b in first]
     assert numbers == [numbers[0], numbers[0] + 1] * 2
     # The repeat pass is not a copy: burst synchronization and orbit differ by what they differ in reality.
     shift = (second[0].start_time - first[0].start_time) / np.timedelta64(1, "s") - 12 * 86400

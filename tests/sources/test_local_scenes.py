@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SceneError, SourceError
+from sarcube.products.names import burst_token
+from sarcube.sentinel1.burst_id import BurstId
 from sarcube.sources import local
 from sarcube.sources.scenes import FoundBurst, SceneSearch, deduplicated, find_scenes, normal_burst_id
 
@@ -212,8 +216,15 @@ def test_the_same_scene_as_zip_and_folder_gives_each_burst_once(scenes: Path, tm
 
 def test_burst_ids_are_understood_as_file_names_have_them() -> None:
     assert normal_burst_id("T070-149815-IW3") == "t070_149815_iw3"
-    with pytest.raises(ConfigError, match="t070_149815_iw3"):
-        normal_burst_id("149815")
+    for text in ("", "149815", "t070_149815_iw4", "t070_149815_iw3 x", "070_149815_IW3"):
+        with pytest.raises(ConfigError, match="looks like t070_149815_iw3"):
+            normal_burst_id(text)
+
+
+@given(st.integers(1, 175), st.integers(1, 375887), st.sampled_from(["IW1", "IW3", "EW5"]))
+def test_burst_ids_are_written_and_read_again(track: int, number: int, swath: str) -> None:
+    burst_id = str(BurstId(track, number, swath))
+    assert normal_burst_id(burst_id) == normal_burst_id(burst_token(burst_id)) == burst_id
 
 
 def test_a_thousand_scenes_are_planned_again_in_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

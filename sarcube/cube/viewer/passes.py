@@ -15,7 +15,7 @@ from sarcube.cube.grouping import Step, steps_of
 from sarcube.cube.open_cube import read_items
 from sarcube.cube.selection import Selection
 from sarcube.errors import CubeError
-from sarcube.products.layers import LAYERS, POLARIZATIONS
+from sarcube.products.layers import POLARIZATIONS
 
 Bounds = tuple[float, float, float, float]
 
@@ -141,8 +141,3 @@ def _ring(item: pystac.Item, bounds: Bounds) -> list[Any]:
         return [list(p) for p in hull.exterior.coords]
     west, south, east, north = bounds
     return [[west, south], [east, south], [east, north], [west, north], [west, south]]
-
-
-def unit_of(layer: str) -> str:
-    """Unit as the page shows it: backscatter in decibels."""
-    return "dB" if layer in POLARIZATIONS else LAYERS[layer].unit
