@@ -26,7 +26,7 @@ def up(
     """
     from dataclasses import asdict
 
-    from sarcube.cluster.aws_up import UNREACHABLE
+    from sarcube.cluster.aws_found import UNREACHABLE
     from sarcube.cluster.aws_up import up as make
     from sarcube.cluster.profiles import find_profile
 

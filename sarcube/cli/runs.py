@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sarcube.production.plan import Plan
     from sarcube.production.produce import Outcome
 
-_RUN = typer.Argument(..., help="run file (YAML)")
+_RUN = typer.Argument(..., metavar="RUN", help="run file (YAML)")
 
 
 def plan(
@@ -99,7 +99,7 @@ def carry_out(
         if as_json:
             typer.echo(planned.to_json())
         return planned, None
-    with show_progress() as show:
+    with show_progress(ending=as_json) as show:  # else it is printed below
         outcome = produce(planned, on_event=show)
     if as_json:
         echo_json({name: value for name, value in asdict(outcome).items() if name != "shapes"})

@@ -13,8 +13,8 @@ from typing import Any
 
 from sarcube.cluster import tls
 from sarcube.cluster.aws_down import stop_run
+from sarcube.cluster.aws_found import UNREACHABLE, Resources, fargate_memory, find
 from sarcube.cluster.aws_session import RUN_TAG, Session
-from sarcube.cluster.aws_up import UNREACHABLE, Resources, fargate_memory, find
 from sarcube.cluster.environment import MEMORY, cluster_environment
 from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
@@ -48,7 +48,7 @@ def aws_cluster(profile: Profile) -> Iterator[Any]:
         try:
             try:
                 cluster = make(profile, session, resources, tls.security(secrets), run)
-            except Exception as error:  # whatever AWS or its library says; the cause is kept
+            except _start_errors() as error:
                 raise ClusterError(
                     f"cluster {profile.name!r} does not start: {error}; its log is {resources.log_group} in "
                     f"{session.region}"
@@ -57,6 +57,12 @@ def aws_cluster(profile: Profile) -> Iterator[Any]:
                 yield cluster
         finally:
             _last_look(session, run)
+
+
+def _start_errors() -> tuple[type[Exception], ...]:
+    """What a cluster that does not start says: AWS, the network, Dask (RuntimeError), options that it does not know."""
+    exceptions = need("botocore.exceptions", "aws")
+    return exceptions.BotoCoreError, exceptions.ClientError, OSError, RuntimeError, TypeError, ValueError
 
 
 def _last_look(session: Session, run: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sarcube.cluster.environment import AT_START, MEMORY, kernel_environment, passed_environment
+from sarcube.cluster.environment import AT_START, MEMORY, TICK, kernel_environment, passed_environment
 from sarcube.cluster.profiles import Profile, find_profile
 from sarcube.errors import ClusterError
 
@@ -118,6 +118,7 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": 0.98,
         "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.admin.tick.interval": TICK,
         "distributed.comm.timeouts.connect": "60s",
     }
     options: dict[str, Any] = {
@@ -126,7 +127,9 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "processes": True,
         "memory_limit": memory,
         "resources": {MEMORY: memory},
+        # Nobody would be told where its dashboard is, and it is slow to import; a profile may ask for one (options).
         "dashboard_address": "127.0.0.1:0",
+        "scheduler_kwargs": {"dashboard": "dashboard_address" in profile.options},
         "silence_logs": logging.CRITICAL,
         "host": "127.0.0.1",
         **profile.options,

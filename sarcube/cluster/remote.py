@@ -128,7 +128,9 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
     }
     try:
         cluster = operator.KubeCluster(**{**own, **profile.options})
-    except Exception as error:  # its client library has errors of its own kinds; the cause is kept
+    except Exception as error:
+        # Broad, for what kr8s and httpx raise (no configuration, no permission, no server, a pod that does not start)
+        # has no class in common, nor have they with what the operator raises. Nothing runs yet; the cause is kept.
         raise ClusterError(f"cluster profile {profile.name!r}: Kubernetes does not start it: {error}") from error
     with cluster:
         yield cluster
@@ -147,7 +149,9 @@ def _gateway(profile: Profile) -> Iterator[Any]:
         known = gateway.cluster_options()
         chosen = {k: v for k, v in cluster_options.items() if k != "environment" or k in known}
         cluster = gateway.new_cluster(shutdown_on_close=True, **chosen)
-    except Exception as error:  # errors of its own kinds; the cause is kept
+    except Exception as error:
+        # Broad, for what the gateway refuses, what its server says and what aiohttp meets on the way there have no
+        # class in common. Nothing runs yet; the cause is kept.
         raise ClusterError(f"cluster profile {profile.name!r}: {profile.address} gives no cluster: {error}") from error
     with gateway, cluster:
         yield cluster

@@ -145,7 +145,9 @@ def _in_time(task: Task, context: Context, limit_s: float) -> tuple[_Attempt, in
     def work() -> None:
         try:
             attempt.made = load_workflow(context.workflow).run(task, context)
-        except BaseException as error:  # whatever it is, it is this task's failure and not the worker's
+        except BaseException as error:
+            # All of it: a fault in a library, too little memory, even an exit is this task's failure and not the
+            # worker's, which has others to do. The client is told class, message and trace.
             attempt.error = error
         finally:
             finished.set()

@@ -19,7 +19,7 @@ _NEWS_SHOWN = 6
 
 
 @contextlib.contextmanager
-def show_progress(style: Style = "auto", stream: TextIO | None = None) -> Iterator[OnEvent]:
+def show_progress(style: Style = "auto", stream: TextIO | None = None, *, ending: bool = True) -> Iterator[OnEvent]:
     """A display to hand to `produce(..., on_event=...)`.
 
     Parameters
@@ -28,6 +28,8 @@ def show_progress(style: Style = "auto", stream: TextIO | None = None) -> Iterat
         "auto" chooses: a notebook's bar, a live table where the stream is a terminal, lines elsewhere.
     stream : text file, optional
         Default: standard error.
+    ending : bool
+        Whether to say at the end how the run went; not where the caller does.
     """
     stream = stream or sys.stderr
     if style == "auto":
@@ -35,13 +37,13 @@ def show_progress(style: Style = "auto", stream: TextIO | None = None) -> Iterat
     if style == "none":
         yield lambda _event: None
     elif style == "live":
-        with _Live(stream) as live:
+        with _Live(stream, ending) as live:
             yield live
     elif style == "notebook":
         with _Bar() as bar:
             yield bar
     else:
-        yield _Lines(stream)
+        yield _Lines(stream, ending)
 
 
 def counts_text(counts: Counts) -> str:
@@ -76,14 +78,14 @@ def event_text(event: Event) -> str:
 class _Lines:
     """For logs: each failure, and now and then how far the run is."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._last = stream, 0.0
+    def __init__(self, stream: TextIO, ending: bool) -> None:
+        self._stream, self._ending, self._last = stream, ending, 0.0
 
     def __call__(self, event: Event) -> None:
         if event.kind in ("failed", "retry", "worker_lost", "note"):
             self._write(event_text(event))
         elif event.kind == "end":
-            self._write(event.message)
+            self._write(event.message if self._ending else counts_text(event.counts))
         elif time.monotonic() - self._last >= _EVERY_S:
             self._write(counts_text(event.counts))
 
@@ -95,10 +97,11 @@ class _Lines:
 class _Live:
     """For terminals: what each worker does, what happened last, a bar."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, ending: bool) -> None:
         from rich.console import Console
         from rich.live import Live
 
+        self._ending = ending
         self._running: dict[str, tuple[str, float]] = {}
         self._news: deque[str] = deque(maxlen=_NEWS_SHOWN)
         self._counts = Counts()
@@ -121,7 +124,8 @@ class _Live:
             self._running.pop(key, None)
         elif event.kind == "end":
             self._running.clear()
-            self._news.append(event.message)
+            if self._ending:
+                self._news.append(event.message)
         if text := event_text(event):
             self._news.append(text)
 

@@ -30,6 +30,11 @@ def test_lines_for_a_log(rehearse: Callable[..., Plan], two_workers: Any) -> Non
     assert lines[0].startswith("0 of 3")
     assert any(line.startswith(f"{FIRST}: failed: rehearsed fault") for line in lines)
     assert lines[-1].startswith("2 done, 0 existed, 1 failed")
+    end = Event("end", Counts(total=3, done=2, failed=1), message="2 done, 0 existed, 1 failed in 1 s")
+    out = io.StringIO()
+    with show_progress("lines", out, ending=False) as show:
+        show(end)
+    assert out.getvalue() == "3 of 3, 1 failed, 0 workers\n", "the caller says how it went"
 
 
 def test_live_table_in_a_terminal(rehearse: Callable[..., Plan]) -> None:
