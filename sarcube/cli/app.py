@@ -10,11 +10,11 @@ from sarcube.cli import cluster, cubes, init, runs, scene, start, view
 app = typer.Typer(
     name="sarcube",
     help="An area and a date range in, an analysis-ready Sentinel-1 datacube out.",
-    epilog="First steps: `sarcube demo`. Every command has --help with an example.",
+    epilog="First steps: `sarcube demo`, then `sarcube init`. Every command has --help with an example.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
 

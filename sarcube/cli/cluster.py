@@ -7,7 +7,8 @@ import typer
 from sarcube.cli.output import JSON, echo_json, echo_lines
 
 cluster_app = typer.Typer(
-    help="Make and remove what clusters in AWS rest on (profiles of kind fargate and ec2).", no_args_is_help=True
+    help="Make and remove what clusters in AWS rest on.\n\nFor profiles of kind fargate and ec2.",
+    no_args_is_help=True,
 )
 _PROFILE = typer.Argument(..., metavar="PROFILE", help="a profile's name, or its file")
 

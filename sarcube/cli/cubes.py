@@ -20,8 +20,8 @@ _OUT = "folder or s3:// prefix for COGs and STAC; .zarr; .nc"
 _LAYERS = typer.Option(None, "--layers", help="like VV,VH,mask; default: polarizations and mask")
 _MERGE = typer.Option("first", "--merge", help="where bursts overlap: first, mean, looks or centre")
 _PREVIEW = typer.Option(None, "--preview", help="folder for a PNG of every time step")
-_VERSIONED = typer.Option(False, "--versioned", help="write through icechunk, one commit per batch of regions")
-_OVERWRITE = typer.Option(False, "--overwrite", help="write COGs again that are there")
+_VERSIONED = typer.Option(False, "--versioned", help="Zarr with versions (icechunk): one commit per batch of regions")
+_OVERWRITE = typer.Option(False, "--overwrite", help="write COGs anew that are there already")
 
 
 def _option(name: str, text: str) -> Any:
@@ -139,7 +139,9 @@ def mosaic(
     out: str = typer.Option("mosaics", "--out", "-o", help=_OUT),
     layers: str = _LAYERS,
     method: str = typer.Option("first", "--method", help="first, mean, looks, centre or resolution"),
-    by: str = typer.Option("pass", "--by", help='what becomes one mosaic: pass, day, all, or a period like "MS"'),
+    by: str = typer.Option(
+        "pass", "--by", help="what becomes one mosaic: pass, day, all, or a period like 12D or MS (month)"
+    ),
     overwrite: bool = _OVERWRITE,
     preview: Path = _PREVIEW,
     as_json: bool = JSON,
@@ -175,15 +177,19 @@ def timescan(
         "--metrics",
         help="also p10 or p97.5, trend, and of the annual harmonic amplitude, phase, model_mean, residual",
     ),
-    scale: str = typer.Option("power", "--scale", help="what levels are reported in: power or db"),
-    outliers: bool = typer.Option(False, "--remove-outliers", help="where a pixel has five dates or more"),
+    scale: str = typer.Option("power", "--scale", help="unit of levels: power or db (decibel)"),
+    outliers: bool = typer.Option(
+        False, "--remove-outliers", help="leave out what lies far from a pixel's other dates (of five or more)"
+    ),
     mask: bool = typer.Option(False, "--mask", help="leave shadow and layover out"),
     merge: str = _MERGE,
     versioned: bool = _VERSIONED,
     overwrite: bool = _OVERWRITE,
     as_json: bool = JSON,
 ) -> None:
-    """Write metrics over time: one COG for each metric and polarization, with a STAC item.
+    """Write metrics over time: mean, percentiles, trend and more.
+
+    One COG for each metric and polarization, with a STAC item.
 
     Example: sarcube timescan store --dates 2023 --metrics mean,std,p5,p95 --scale db --out timescan
     """

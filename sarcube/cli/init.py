@@ -21,7 +21,9 @@ def init(
     archive: Path = typer.Option(None, "--archive", help="a simulated archive: answers all questions itself"),
     force: bool = typer.Option(False, "--force", help="replace a run file that is there"),
 ) -> None:
-    """Write a commented run file after three questions: where, when, from what.
+    """Write a run file after three questions: where, when, from what.
+
+    Every other choice stands in it as a comment.
 
     Example: sarcube init run.yaml --place=-8.4,31.6,-8.1,31.8 --dates 2023-09 --source ./scenes --dem dem.tif
     """

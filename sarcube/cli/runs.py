@@ -25,7 +25,9 @@ def plan(
     geojson: Path = typer.Option(None, "--geojson", help="write the bursts as GeoJSON"),
     html: Path = typer.Option(None, "--map", "--html", help="write a page with a map"),
 ) -> None:
-    """Say what a run would do: bursts, dates, what exists, what is missing, bytes and time. Nothing is computed.
+    """Say what a run would do and what it takes; nothing is computed.
+
+    Bursts and dates, what exists, what is missing, what cannot be done and why, bytes, time and memory.
 
     Example: sarcube plan run.yaml --map plan.html
     """
@@ -63,7 +65,9 @@ def status(
     refill: Path = typer.Option(None, "--refill", help="write a run file of what is missing (needs a run file)"),
     as_json: bool = JSON,
 ) -> None:
-    """Tell what a store has against what it should have, what failed and why, and files that belong nowhere.
+    """Tell what a store has, what failed and why.
+
+    Of a run file also what should be there and is not. Files that belong to no product are counted.
 
     Example: sarcube status store
     """

@@ -50,7 +50,9 @@ def simulate(
     seed: int = typer.Option(1, "--seed", help="the same seed gives the same archive"),
     as_json: bool = JSON,
 ) -> None:
-    """Write a simulated Sentinel-1 archive with its known truth: SAFE, orbits, DEM, gamma0 per date.
+    """Write a simulated Sentinel-1 archive with its known truth.
+
+    SAFEs, orbit files and DEM as a provider delivers them, and the gamma0 of every date.
 
     Example: sarcube simulate archive --aoi=8.12,47.95,8.28,48.05 --crop
 
@@ -106,7 +108,7 @@ def demo(
     directory: Path = typer.Argument(Path("demo"), help="folder to fill"),
     as_json: bool = JSON,
 ) -> None:
-    """Simulate a small archive, produce it, open the cube, draw pictures and measure the error.
+    """Simulate an archive, produce it, draw it, measure the error.
 
     Example: sarcube demo demo
     """

@@ -11,7 +11,9 @@ def view(
     host: str = typer.Option("127.0.0.1", "--host", help="who may connect; the default is this machine only"),
     browser: bool = typer.Option(True, "--browser/--no-browser", help="open the browser"),
 ) -> None:
-    """Show a store on a map in the browser: passes, bursts, values at a place. Needs no network.
+    """Show a store on a map in the browser.
+
+    Passes, bursts, and values through time at a click. Needs no network.
 
     Example: sarcube view store
     """

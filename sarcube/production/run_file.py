@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
+from sarcube.sources.geoid import EGM2008
 
 REMOTE = ("asf", "cdse")
 Bbox = tuple[float, float, float, float]
@@ -217,8 +218,9 @@ def _dem(options: RunFileOptions) -> Sequence[str]:
             f"dem: {{path: {_quoted(options.dem)}, heights: ellipsoid}}",
         ]
     return [
-        "# Copernicus GLO-30 by tile, with the grid of EGM2008 geoid undulations; or path: dem.tif, heights: ellipsoid",
-        "dem: {kind: cop_glo30, geoid: egm2008.tif}",
+        "# Copernicus GLO-30 by tile, with the grid of EGM2008 geoid undulations (an address, or a file fetched from it);",
+        "# or path: dem.tif, heights: ellipsoid",
+        f'dem: {{kind: cop_glo30, geoid: "{EGM2008}"}}',
     ]
 
 

@@ -11,9 +11,8 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, SourceError
 from sarcube.production.plan import Plan
 from sarcube.production.produce import Outcome
+from sarcube.sources.geoid import EGM2008
 
-# EGM2008 at one arc minute, the grid that the AWS pipeline adds to Copernicus heights too.
-EGM2008 = "https://aria-geoid.s3.us-west-2.amazonaws.com/us_nga_egm2008_1_4326__agisoft.tif"
 EXIT_DONE = 0
 EXIT_SOME_FAILED = 1
 EXIT_NOTHING_TO_DO = 100

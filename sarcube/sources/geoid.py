@@ -19,11 +19,10 @@ from sarcube.sources.raster import gdal_path, open_raster
 if TYPE_CHECKING:
     import rasterio
 
-# PROJ's and NGA's names of the usual grids, for the message when none is configured.
-_GRID_HINTS = {
-    "egm2008": "us_nga_egm08_25.tif (2.5 arc minutes)",
-    "egm96": "us_nga_egm96_15.tif or egm96_15.gtx (15 arc minutes)",
-}
+# EGM2008 at one arc minute, the grid that Geoscience Australia's AWS pipeline adds to Copernicus heights too.
+EGM2008 = "https://aria-geoid.s3.us-west-2.amazonaws.com/us_nga_egm2008_1_4326__agisoft.tif"
+# For the message when none is configured.
+_GRID_HINTS = {"egm2008": EGM2008, "egm96": "https://cdn.proj.org/us_nga_egm96_15.tif"}
 _TOLERANCE = 1e-6  # of a node spacing: what rounding of a file's transform may move a node
 
 
@@ -88,7 +87,7 @@ def load_geoid(path: str | None, bounds: tuple[float, float, float, float], mode
     if path is None:
         raise DemError(
             f"heights are {model} and no geoid grid is named: set dem.geoid to a file of {model} "
-            f"undulations, for example {_GRID_HINTS.get(model, 'a GeoTIFF or GTX')}, or give a DEM with "
+            f"undulations or its address, for example {_GRID_HINTS.get(model, 'a GeoTIFF or GTX')}, or give a DEM with "
             "ellipsoidal heights and dem.heights: ellipsoid"
         )
     with open_raster(gdal_path(path), what="geoid grid") as source:

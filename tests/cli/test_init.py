@@ -47,6 +47,7 @@ def test_three_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     config = RunConfig.from_file(path)
     assert config.source.kind == "asf"
     assert config.orbits.kind == "aws"
+    assert str(config.dem.geoid).startswith("https://")
     assert config.aoi and config.aoi.bbox
     west, south, east, north = config.aoi.bbox
     assert west < 8.2 < east
