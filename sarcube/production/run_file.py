@@ -218,7 +218,7 @@ def _dem(options: RunFileOptions) -> Sequence[str]:
             f"dem: {{path: {_quoted(options.dem)}, heights: ellipsoid}}",
         ]
     return [
-        "# Copernicus GLO-30 by tile, with the grid of EGM2008 geoid undulations (an address, or a file fetched from it);",
+        "# Copernicus GLO-30 by tile, and the grid of EGM2008 undulations (an address, or a file fetched from it);",
         "# or path: dem.tif, heights: ellipsoid",
         f'dem: {{kind: cop_glo30, geoid: "{EGM2008}"}}',
     ]
