@@ -29,6 +29,7 @@ from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import LAYERS, NAN, Layer
+from sarcube.products.local_store import LocalStore
 from sarcube.products.store import Store, open_store
 
 _BLOCK = 512
@@ -84,16 +85,13 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
     names = list(options.layers) if options.layers is not None else [str(n) for n in cube.data_vars]
     if missing := [n for n in names if n not in cube]:
         raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
-    pictures = _pictures(cube, names)
-    if "://" in str(folder) and not str(folder).startswith("file://"):
-        store = open_store(str(folder))
-        return [_upload_step(picture, store, grid, options) for picture in pictures]
-    folder = Path(str(folder).removeprefix("file://"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CubeError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
-    return [_write_step(picture, folder, grid, options) for picture in pictures]
+    store = open_store(str(folder))
+    if isinstance(store, LocalStore):
+        try:
+            store.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CubeError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
+    return [_write_step(picture, store, grid, options) for picture in _pictures(cube, names)]
 
 
 def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
@@ -179,27 +177,6 @@ class _Writer:
             self._dataset.write(block, 1, window=window)
 
 
-def _upload_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> pystac.Item:
-    stem = _stem(picture, options)
-    record = f"{stem}.json"
-    item = _item(picture, stem, grid)
-    if options.stac and not options.overwrite and store.exists(record):
-        written = open_item(json.loads(store.read_bytes(record)), store.href(record))
-        if _complete(written, item, picture):
-            return written
-        _take_over(item, written)
-    with tempfile.TemporaryDirectory(prefix="sarcube-") as scratch:
-        for name, array in picture.data_vars.items():
-            path = Path(scratch, f"{stem}_{name}.tif")
-            write_raster(array, path, grid, _tags(picture))
-            store.upload(path, path.name)
-            item.add_asset(str(name), _asset(array, store.href(path.name), path.stat().st_size))
-            path.unlink()
-    if options.stac:
-        store.write_bytes(record, _json(item, store.href(record)))
-    return item
-
-
 def _stem(picture: xr.Dataset, options: CogOptions) -> str:
     time, orbit = picture.coords.get("time"), picture.coords.get("relative_orbit")
     if time is None:
@@ -208,25 +185,35 @@ def _stem(picture: xr.Dataset, options: CogOptions) -> str:
     return f"{stem}_T{int(orbit):03d}" if orbit is not None and int(orbit) > 0 else stem
 
 
-def _write_step(picture: xr.Dataset, folder: Path, grid: GeoGrid, options: CogOptions) -> pystac.Item:
+def _write_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> pystac.Item:
     stem = _stem(picture, options)
-    record = folder.resolve() / f"{stem}.json"
+    record = f"{stem}.json"
     item = _item(picture, stem, grid)
-    if options.stac and record.exists() and not options.overwrite:
-        written = open_item(json.loads(record.read_text()), str(record))
+    if options.stac and not options.overwrite and store.exists(record):
+        written = open_item(json.loads(store.read_bytes(record)), store.href(record))
         if _complete(written, item, picture):
             return written
         _take_over(item, written)
     for name, array in picture.data_vars.items():
-        path = record.with_name(f"{stem}_{name}.tif")
-        if options.overwrite or not path.exists() or options.stac:
-            write_raster(array, path, grid, _tags(picture))
-        item.add_asset(str(name), _asset(array, str(path), path.stat().st_size))
+        key = f"{stem}_{name}.tif"
+        known = None if options.overwrite or options.stac else store.stat(key)
+        size = known.size if known else _write_file(array, store, key, grid, _tags(picture))
+        item.add_asset(str(name), _asset(array, store.href(key), size))
     if options.stac:
-        part = record.with_suffix(".part")
-        part.write_bytes(_json(item, str(record)))
-        part.replace(record)
+        store.write_bytes(record, _json(item, store.href(record)))
     return item
+
+
+def _write_file(array: xr.DataArray, store: Store, key: str, grid: GeoGrid, tags: Mapping[str, str]) -> int:
+    """Write a COG into a store; returns its size in bytes."""
+    if isinstance(store, LocalStore):
+        write_raster(array, store.path(key), grid, tags)
+        return store.path(key).stat().st_size
+    with tempfile.TemporaryDirectory(prefix="sarcube-") as scratch:
+        path = Path(scratch, key)
+        write_raster(array, path, grid, tags)
+        store.upload(path, key)
+        return path.stat().st_size
 
 
 def _tags(picture: xr.Dataset) -> dict[str, str]:
