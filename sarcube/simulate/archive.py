@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -182,18 +182,15 @@ def _cropped(scenes: tuple[ScenePlan, ...], options: SimulationOptions) -> tuple
                 spans[look.swath] = (min(low, window.first_sample), max(high, window.last_sample))
     if not spans:
         raise ConfigError(f"the aoi {options.aoi} does not meet the bursts around {options.center}; move one of them")
-    windows = {
-        plan.swath.name: plan.window.cut(plan.window.valid_lines, spans[plan.swath.name], border=24)
-        for plan in scenes[0].swaths
-        if plan.swath.name in spans
-    }
-    windows = {
-        name: type(w)(0, w.first_sample, plan_lines[0], w.samples, plan_lines[1], w.valid_samples)
-        for name, w in windows.items()
-        for plan_lines in [
-            next((p.window.lines, p.window.valid_lines) for p in scenes[0].swaths if p.swath.name == name)
-        ]
-    }
+    windows = {}
+    for plan in scenes[0].swaths:
+        if plan.swath.name in spans:
+            whole = plan.window
+            cut = whole.cut(whole.valid_lines, spans[plan.swath.name], border=24)
+            # Samples are cut, lines stay as they were.
+            windows[plan.swath.name] = replace(
+                cut, first_line=whole.first_line, lines=whole.lines, valid_lines=whole.valid_lines
+            )
     return tuple(with_windows(scene, windows) for scene in scenes)
 
 

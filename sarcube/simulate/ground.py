@@ -49,13 +49,10 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
     heights = (options.base_height - 4 * options.relief, options.base_height + 4 * options.relief)
     if options.dem is not None:
         heights = dem_height_range(options.dem, np.concatenate([look_ring(look) for look in looks]))
-    rings = []
-    for look in looks:
-        # The DEM must cover whole bursts for whoever processes them, the echo only the AOI.
-        rings.append(look_ring(look, look.valid, sum(heights) / 2))
     if all(aoi_window(look, options.aoi, heights) is None for look in looks):
         raise ConfigError(f"the aoi {options.aoi} meets none of the simulated bursts; move it or the center")
-    points = np.concatenate(rings)
+    # The DEM must cover whole bursts for whoever processes them, the echo only the AOI.
+    points = np.concatenate([look_ring(look, look.valid, sum(heights) / 2) for look in looks])
     middle = points[0, 0] + np.mean((points[:, 0] - points[0, 0] + 180) % 360 - 180)
     epsg = auto_epsg(float((middle + 180) % 360 - 180), float(points[:, 1].mean()))
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)

@@ -51,9 +51,7 @@ class Isce3Engine:
         validity = int(options.engine_options.get("static_validity", STATIC_VALIDITY))
         dataset = self._produce(burst, grid, dem, options, co_polarization, _STATIC, validity)
         # opera-rtc would interpolate the DEM anew; this is the one that it was given, as `native` has it.
-        heights = sample_grid(dem, grid)
-        dataset["digital_elevation_model"] = (("y", "x"), heights)
-        dataset.attrs["void_dem_pixels"] = int(np.isnan(heights).sum())
+        dataset["digital_elevation_model"] = (("y", "x"), sample_grid(dem, grid))
         return dataset
 
     def backscatter(
@@ -104,6 +102,7 @@ class Isce3Engine:
             run(installation, path, scratch, threads=options.threads, time_limit=limit)
             dataset = read_outputs(scratch / "output" / burst.burst_id, layers, grid)
         dataset.attrs |= _record(options, dataset, polarizations)
+        dataset.attrs["void_dem_pixels"] = int(np.isnan(sample_grid(dem, grid)).sum())
         return dataset
 
 
@@ -114,7 +113,6 @@ def _record(options: RtcOptions, dataset: xr.Dataset, polarizations: tuple[str, 
         "engine": "isce3",
         "engine_version": str(dataset.attrs.get("version_isce3", "unknown")),
         **choices,
-        "void_dem_pixels": 0,
         "conversion": "10*log10(backscatter_linear)",
     }
 
