@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
 import yaml
 from typer.testing import CliRunner
 
@@ -18,30 +19,14 @@ from sarcube.cluster.aws_down import left
 from sarcube.cluster.aws_session import TAG
 from sarcube.cluster.aws_up import up
 from sarcube.cluster.profiles import Aws
+from sarcube.cube.open_cube import open_cube
 from sarcube.errors import ClusterError
-from sarcube.simulate.archive import simulate
-from sarcube.simulate.options import SimulationOptions
+from tests.catalog.whole import Files, faults
 from tests.cluster.cloud import Cloud, cloud
+from tests.way.running import Demo, demo  # noqa: F401
 
 CANARY = "canary-earth-5f1c9e7a"
 REGIONS = {"fargate": "eu-west-3", "ec2": "eu-north-1"}
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """One small burst on two dates."""
-    return simulate(
-        tmp_path_factory.mktemp("archive"),
-        SimulationOptions(
-            swaths=("IW1",),
-            bursts=1,
-            dates=(dt.date(2024, 5, 1), dt.date(2024, 5, 13)),
-            polarizations=("VV",),
-            burst_size=(128, 480),
-            truth="constant",
-            posting=30.0,
-        ),
-    )
 
 
 @pytest.fixture
@@ -77,57 +62,89 @@ def call(*arguments: Any) -> str:
     return result.output
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("kind", "aws"), list(REGIONS.items()), indirect=["aws"])
-def test_a_production_from_up_to_down(
-    kind: str, aws: Cloud, archive: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_demonstration_from_up_to_down(
+    kind: str,
+    aws: Cloud,
+    demo: Demo,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The run that `make demo` makes here is made there, and its store comes out the same."""
     monkeypatch.setenv("EARTHDATA_TOKEN", CANARY)
     profile = profile_file(aws, kind, tmp_path, spot=kind == "fargate")
-    aws.client("s3").create_bucket(Bucket=f"store-{kind}", CreateBucketConfiguration={"LocationConstraint": aws.region})
-    assert CANARY not in call("cluster", "up", profile, "--bucket", f"store-{kind}")
+    bucket = f"store-{kind}"
+    aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    assert CANARY not in call("cluster", "up", profile, "--bucket", bucket)
     assert not aws.started, "nothing runs before a run"
 
-    west, south, east, north = archive.bbox
-    run = tmp_path / "run.yaml"
+    run = demo.folder / f"run-{kind}.yaml"  # beside the demonstration's own, whose paths are relative
+    store = f"s3://{bucket}/products"
     run.write_text(
         yaml.safe_dump(
-            {
-                "aoi": {"bbox": [west, south, east, north]},
-                "source": {"kind": "local", "path": str(archive.directory / "scenes")},
-                "orbits": {"path": str(archive.orbits)},
-                "dem": {"path": str(archive.dem), "heights": "ellipsoid"},
-                "grid": {"resolution": 60},
-                "store": f"s3://store-{kind}/products",
-                "cluster": str(profile),
-            }
+            yaml.safe_load((demo.folder / "run.yaml").read_text()) | {"store": store, "cluster": str(profile)}
         )
     )
     told = call("run", run)
     assert aws.faults == []
-    assert "3 done" in told
-    assert "nothing to do: all 3 products exist" in call("run", run)
+    assert "16 done" in told
+    assert "nothing to do: all 16 products exist" in call("run", run)
     assert not aws.running, "the run left something behind"
-    scheduler, worker = (
+    scheduler, *workers = (
         next(s for s in aws.started.values() if w in " ".join(s.command))
         for w in ("scheduler", "Nanny" if kind == "ec2" else "worker")
     )
-    for started in (scheduler, worker):
+    for started in (scheduler, *workers):
         assert CANARY not in " ".join(started.command)
         assert "PRIVATE KEY" not in " ".join(started.command)
         assert started.environment["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "True"
     assert CANARY not in aws.logs()
-    assert "tls://" in worker.log.read_text()
-    assert "tcp://" not in worker.log.read_text()
-    keys = [o["Key"] for o in aws.client("s3").list_objects_v2(Bucket=f"store-{kind}")["Contents"]]
-    assert sum(k.endswith("_VV.tif") for k in keys) == 2
-    for key in keys:
-        assert CANARY.encode() not in aws.client("s3").get_object(Bucket=f"store-{kind}", Key=key)["Body"].read(), key
+    assert "tls://" in workers[0].log.read_text()
+    assert "tcp://" not in workers[0].log.read_text()
+    fetched = fetch(aws, bucket, tmp_path / "fetched") / "products"
+    assert not [path for path in fetched.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+    assert faults(str(fetched), Files()) == []
+    assert_same_products(fetched, demo.folder / "store")
+    there, here = (open_cube(url, layers="VV", dates="2024-05-13") for url in (store, str(demo.folder / "store")))
+    np.testing.assert_array_equal(there["VV"].values, here["VV"].values)
 
     told = json.loads(call("cluster", "down", profile, "--json"))
     assert told["removed"]
     assert told["left"] == []
     assert tagged(aws) == []
     assert "left: nothing" in call("cluster", "down", profile)
+
+
+def fetch(made: Cloud, bucket: str, folder: Path) -> Path:
+    """A bucket as a folder."""
+    client = made.client("s3")
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page["Contents"]:
+            path = folder / found["Key"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+    return folder
+
+
+def assert_same_products(one: Path, other: Path) -> None:
+    """The same items of the same places, and in every raster the same values."""
+    items = {str(p.relative_to(other)) for p in other.rglob("T*.json")}
+    assert len(items) == 16
+    assert {str(p.relative_to(one)) for p in one.rglob("T*.json")} == items
+    for name in items:
+        pair = [json.loads((root / name).read_text()) for root in (one, other)]
+        assert pair[0]["geometry"] == pair[1]["geometry"]
+        assert pair[0]["assets"].keys() == pair[1]["assets"].keys()
+        for asset in pair[0]["assets"]:
+            paths = [
+                (root / name).parent / item["assets"][asset]["href"]
+                for root, item in zip((one, other), pair, strict=True)
+            ]
+            if paths[0].suffix == ".tif":
+                with rasterio.open(paths[0]) as first, rasterio.open(paths[1]) as second:
+                    assert (first.crs, first.transform, first.dtypes) == (second.crs, second.transform, second.dtypes)
+                    np.testing.assert_array_equal(first.read(), second.read())
 
 
 def tagged(made: Cloud) -> list[str]:

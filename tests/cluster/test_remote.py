@@ -188,3 +188,9 @@ def test_workers_of_another_version_are_refused_before_any_work() -> None:
         finally:
             worker.kill()
             worker.wait()
+
+
+def test_an_address_where_nobody_answers() -> None:
+    profile = Profile(kind="address", address="tcp://127.0.0.1:1", options={"timeout": "0.3s"})
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers .*: Timed out"), connect(profile):
+        pass
