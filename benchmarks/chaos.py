@@ -191,7 +191,7 @@ def _live(what: str, scene: Scene, rng: random.Random, result: Round) -> None:
     """Let a client live for a while, and do something to it."""
     result.events.append(what)
     if what == "scheduler":
-        _lose_scheduler(scene, rng)
+        _lose_scheduler(scene, rng, result)
         return
     clients = [scene.start("client", "run.yaml")]
     # Any moment of a run: while it plans, brings up its workers, works, or ends.
@@ -225,7 +225,7 @@ def _live(what: str, scene: Scene, rng: random.Random, result: Round) -> None:
         one.kill()
 
 
-def _lose_scheduler(scene: Scene, rng: random.Random) -> None:
+def _lose_scheduler(scene: Scene, rng: random.Random, result: Round) -> None:
     """A cluster of its own processes, whose scheduler goes while the client works."""
     address_file = scene.folder / f"scheduler-{rng.random()}.json"
     scheduler = scene.start("scheduler", str(address_file))
@@ -239,7 +239,8 @@ def _lose_scheduler(scene: Scene, rng: random.Random) -> None:
     _until(lambda: len(seen()) > before or client.ended)
     time.sleep(rng.uniform(0.0, 1.0))
     scheduler.kill()
-    client.wait(30.0)
+    if not client.wait(30.0):
+        result.faults.append("the client goes on though its scheduler is gone")
     for process in (client, *workers, scheduler):
         process.kill_all()
 

@@ -84,7 +84,8 @@ class Nursery:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.chaos_processes"],
+            # What killed processes leave behind is what this is about.
+            [sys.executable, "-W", "ignore:resource_tracker", "-m", "benchmarks.chaos_processes"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

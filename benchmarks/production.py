@@ -162,7 +162,7 @@ def _machine_cpu_s() -> float:
 
 
 def simulated_run(folder: Path):
-    """A run of 4 bursts on 4 dates at 10 m, of scenes that are simulated here."""
+    """A run of 4 bursts on 6 dates at 10 m, of scenes that are simulated here: enough tasks to share out evenly."""
     import datetime as dt
 
     from sarcube.config import RunConfig
@@ -170,8 +170,8 @@ def simulated_run(folder: Path):
     from sarcube.simulate.options import SimulationOptions
 
     options = SimulationOptions(
-        dates=tuple(dt.date(2024, 5, 1) + dt.timedelta(days=12 * i) for i in range(4)),
-        burst_size=(700, 4000),
+        dates=tuple(dt.date(2024, 5, 1) + dt.timedelta(days=12 * i) for i in range(6)),
+        burst_size=(500, 4000),
         truth="constant",
         posting=30.0,
         relief=50.0,
