@@ -194,9 +194,13 @@ def find_profile(name: str) -> Profile:
 
 def _is_profile(path: Path) -> bool:
     try:
-        return any(line.startswith("kind:") for line in path.read_text().splitlines())
+        text = path.read_text()
+        raw = yaml.safe_load(text)
     except OSError:
         return False
+    except yaml.YAMLError:  # a profile that is broken is told when it is named
+        return any(line.startswith("kind:") for line in text.splitlines())
+    return isinstance(raw, dict) and "kind" in raw
 
 
 def _first(error: ValidationError | TypeError) -> str:

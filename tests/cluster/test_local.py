@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from sarcube.cluster import connect
+import pytest
+
+from sarcube.cluster import connect, find_profile
 
 
 def _seen() -> tuple[str | None, int]:
@@ -22,3 +25,16 @@ def test_workers_have_one_pool_of_threads_and_this_process_keeps_its_own() -> No
         assert {name: os.environ.get(name) for name in names} == before
     # Kernels that run here afterwards would fail if their number of threads had changed.
     assert {name: os.environ.get(name) for name in names} == before
+
+
+@pytest.mark.parametrize(
+    "text", ["kind: local\nworkers: 3\n", "{kind: local, workers: 3}\n", '"kind": local\nworkers: 3\n']
+)
+def test_a_profile_of_ones_own_goes_first_however_it_is_written(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cluster").mkdir()
+    (tmp_path / "cluster" / "local.yaml").write_text(text)
+    (tmp_path / "cluster" / "else.yaml").write_text("a: 1\n---\nb: 2\n")
+    monkeypatch.chdir(tmp_path)
+    assert find_profile("local").workers == 3
