@@ -25,7 +25,7 @@ _PLACES = {
     "-8.4, 31.6, -8.1, 31.8": "8.16, 47.98, 8.24, 48.02",
     "--dates 2023 ": "--dates 2024 ",
 }
-# So little is to do that starting processes would take longer; the notebooks and tests/way start some.
+# So little is to do that starting processes would take longer; the fifth notebook and tests/way start some.
 _THIS_PROCESS = "{kind: local, workers: 1, options: {processes: false, protocol: 'tcp://'}}\n"
 
 

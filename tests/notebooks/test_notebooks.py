@@ -41,6 +41,8 @@ def kernel(tutorial: FirstRun, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "SARCUBE_NOTEBOOK_DATA": str(data),
         "SARCUBE_TEST_DATA": os.environ.get("SARCUBE_TEST_DATA", str(ROOT.parent / "shared")),
         "PYTHONPATH": path,
+        # What is `local` then runs in the kernel; the fifth names a cluster of processes itself.
+        "SARCUBE_CLUSTER": str(tutorial.folder / "cluster"),
         "JUPYTER_RUNTIME_DIR": str(data / "runtime"),
     }
     manager, client = start_new_kernel(kernel_name="python3", env=environment, cwd=str(HERE))
