@@ -88,6 +88,11 @@ class DemConfig(_Model):
             raise ValueError("dem.path needs dem.heights: ellipsoid, egm2008 or egm96")
         return self
 
+    @property
+    def reference(self) -> str:
+        """What the heights refer to: ellipsoid, egm2008 or egm96."""
+        return self.heights or "egm2008"  # of cop_glo30; a path says it
+
 
 class Grid(_Model):
     """The output grid: one per burst ID, for ever."""

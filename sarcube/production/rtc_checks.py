@@ -18,7 +18,8 @@ _TOLERANCE = 1e-3  # degrees: half a pixel of a coarse DEM is no gap
 def defects(config: RunConfig, units: Sequence[Any]) -> dict[int, str]:
     """Index of each acquisition of a burst ID that cannot be processed, and why."""
     found: dict[int, str] = {}
-    missing = dem_gap(config.dem, units[0].footprint)
+    footprint = units[0].footprint
+    missing = dem_gap(config.dem, footprint) or geoid_gap(config.dem, footprint)
     if missing:
         return dict.fromkeys(range(len(units)), missing)
     if not config.orbits.allow_annotation:
@@ -56,6 +57,22 @@ def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
         f"the DEM {named} does not cover {share:.0f} % of the burst: {west:.3f} to {east:.3f} E, {south:.3f} to "
         f"{north:.3f} N is missing; give a DEM of that area (dem.path)"
     )
+
+
+def geoid_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
+    """Why heights above a geoid cannot be brought to the ellipsoid; empty where they can."""
+    from sarcube.geometry.burst_grid import unwrap_ring
+    from sarcube.sources.geoid import load_geoid
+
+    if config.reference == "ellipsoid" or (config.geoid and is_remote(config.geoid)):
+        return ""  # nothing is added, or the task looks
+    ring = unwrap_ring(footprint)
+    (west, south), (east, north) = ring.min(axis=0), ring.max(axis=0)
+    try:
+        load_geoid(config.geoid, (float(west), float(south), float(east), float(north)), config.reference)
+    except DemError as error:
+        return str(error)
+    return ""
 
 
 def _outline(path: str) -> Any:

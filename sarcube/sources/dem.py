@@ -51,15 +51,13 @@ def load_dem(
         from sarcube.sources.copernicus import read_glo30
 
         heights, lattice, description = read_glo30(config.mirror, bounds)
-        reference = config.heights or "egm2008"
     else:
         paths = dem_paths(config.path or ())
         heights, lattice = read_mosaic(paths, bounds, resolution_m=resolution_m, footprint=footprint)
         description = paths[0].split("?", 1)[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
-        reference = config.heights or "ellipsoid"
-    if reference != "ellipsoid":
-        heights, geoid = _add(heights, config.geoid, reference, lattice)
-        description = f"{description} + {reference} {geoid.split('?', 1)[0]}"
+    if config.reference != "ellipsoid":
+        heights, geoid = _add(heights, config.geoid, config.reference, lattice)
+        description = f"{description} + {config.reference} {geoid.split('?', 1)[0]}"
     return Dem(heights, lattice.epsg, lattice.left, lattice.top, lattice.dx, lattice.dy, description=description)
 
 
