@@ -1,1 +1,1 @@
-"""Pure numerics: ellipsoid, orbit interpolation, geo2rdr, grid, DEM sampling, facet areas."""
+"""Pure numerics: ellipsoid, orbit interpolation, geo2rdr, rdr2geo, grids, DEM sampling."""

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
-from sarcube.geometry.ellipsoid import geodetic_to_ecef_point
+from sarcube.geometry.ellipsoid import geodetic_to_ecef
 from sarcube.geometry.orbit import Orbit, OrbitModel, find_interval, state_at
 
 _CHUNK = 512  # points that share a starting time; fixed, so that results do not depend on threads
@@ -80,29 +80,6 @@ def _xyz_parallel(model: OrbitModel, xyz: NDArray[np.float64], out: NDArray[np.f
         _xyz_range(model, xyz, out, c * _CHUNK, min((c + 1) * _CHUNK, xyz.shape[0]))
 
 
-@njit(cache=True, nogil=True)
-def _lonlat_range(model: OrbitModel, llh: NDArray[np.float64], out: NDArray[np.float64], begin: int, end: int) -> None:
-    guess = _start(model)
-    for k in range(begin, end):
-        x, y, z = geodetic_to_ecef_point(math.radians(llh[0, k]), math.radians(llh[1, k]), llh[2, k])
-        t, r = geo2rdr_point(model, x, y, z, guess)
-        out[0, k], out[1, k] = t, r
-        if not math.isnan(t):
-            guess = t
-
-
-@njit(cache=True, nogil=True)
-def _lonlat_serial(model: OrbitModel, llh: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    for c in range((llh.shape[1] + _CHUNK - 1) // _CHUNK):
-        _lonlat_range(model, llh, out, c * _CHUNK, min((c + 1) * _CHUNK, llh.shape[1]))
-
-
-@njit(cache=True, nogil=True, parallel=True)
-def _lonlat_parallel(model: OrbitModel, llh: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    for c in prange((llh.shape[1] + _CHUNK - 1) // _CHUNK):
-        _lonlat_range(model, llh, out, c * _CHUNK, min((c + 1) * _CHUNK, llh.shape[1]))
-
-
 def geo2rdr(orbit: Orbit, xyz: ArrayLike, *, parallel: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Zero-Doppler time and slant range of ECEF points.
 
@@ -131,11 +108,4 @@ def geo2rdr_lonlat(
     orbit: Orbit, lon_deg: ArrayLike, lat_deg: ArrayLike, h: ArrayLike, *, parallel: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """As `geo2rdr`, for longitude, latitude (degrees) and ellipsoidal height (metres) that broadcast."""
-    lon, lat, height = np.broadcast_arrays(
-        np.asarray(lon_deg, np.float64), np.asarray(lat_deg, np.float64), np.asarray(h, np.float64)
-    )
-    llh = np.stack([lon.ravel(), lat.ravel(), height.ravel()])
-    out = np.empty((2, lon.size))
-    (_lonlat_parallel if parallel else _lonlat_serial)(orbit.model, llh, out)
-    shaped = out.reshape(2, *lon.shape)
-    return shaped[0], shaped[1]
+    return geo2rdr(orbit, geodetic_to_ecef(lon_deg, lat_deg, h), parallel=parallel)
