@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sarcube.cli.output import JSON, bounding_box, echo_json
+from sarcube.cli.output import JSON, bounding_box, echo_json, echo_lines
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,11 +83,11 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     return spread
 
 
-def _facts(cube: xr.Dataset) -> dict[str, Any]:
+def _facts(cube: xr.Dataset, written: str | None, pictures: Sequence[Path] = ()) -> dict[str, Any]:
     from sarcube.cube.grid_of import grid_of
 
     grid = grid_of(cube)
-    return {
+    facts = {
         "dims": {str(k): int(v) for k, v in cube.sizes.items()},
         "layers": [str(name) for name in cube.data_vars],
         "crs": grid.crs,
@@ -96,6 +96,8 @@ def _facts(cube: xr.Dataset) -> dict[str, Any]:
         "times": [str(t)[:19] for t in cube["time"].values] if "time" in cube.dims else [],
         "gigabytes": round(cube.nbytes / 1e9, 3),
     }
+    facts |= {"written": written} if written else {}
+    return facts | ({"previews": [str(p) for p in pictures]} if pictures else {})
 
 
 @_selecting
@@ -123,14 +125,11 @@ def cube(
     written = write_cube(opened, out, versioned=versioned, overwrite=overwrite) if out is not None else None
     pictures = write_previews(opened, preview) if preview is not None else []
     if as_json:
-        files = {"written": out} if out else {}
-        echo_json(_facts(opened) | files | ({"previews": [str(p) for p in pictures]} if pictures else {}))
+        echo_json(_facts(opened, out, pictures))
         return
     typer.echo(opened)
-    if written:
-        typer.echo(f"written: {written}")
-    if pictures:
-        typer.echo(f"{len(pictures)} previews in {preview}")
+    echo_lines([f"written: {written}"] if written else [])
+    echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
 
 
 @_selecting
@@ -160,11 +159,10 @@ def mosaic(
     written = write_cube(merged, out, prefix="mosaic", overwrite=overwrite)
     pictures = write_previews(merged, preview) if preview is not None else []
     if as_json:
-        echo_json(_facts(merged) | {"written": out} | ({"previews": [str(p) for p in pictures]} if pictures else {}))
+        echo_json(_facts(merged, out, pictures))
         return
     typer.echo(f"{merged.sizes['time']} mosaics: {written}")
-    if pictures:
-        typer.echo(f"{len(pictures)} previews in {preview}")
+    echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
 
 
 @_selecting
@@ -210,7 +208,7 @@ def timescan(
     scanned = scan(opened.sar.mask() if mask else opened, options)
     written = write_cube(scanned, out, versioned=versioned, prefix="timescan", overwrite=overwrite)
     if as_json:
-        echo_json(_facts(scanned) | {"dates": scanned.attrs["dates"], "written": out})
+        echo_json(_facts(scanned, out) | {"dates": scanned.attrs["dates"]})
         return
     typer.echo(f"{', '.join(map(str, scanned.data_vars))} of {scanned.attrs['dates']} dates: {written}")
 
