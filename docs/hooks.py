@@ -16,31 +16,18 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 _WIDTH = 100
-_ACCURACY = re.compile(r"accura|agree|differ|geolocat|radiometr|against|compar|truth|reference|CEOS", re.IGNORECASE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code."""
-    accuracy, speed = benchmark_pages()
-    pages = {
-        "reference/cli.md": cli_page(),
-        "reference/run-file.md": run_file_page(),
-        "accuracy.md": accuracy,
-        "speed.md": speed,
-    }
-    for path, content in pages.items():
-        if files.get_file_from_path(path) is None:  # a page that someone has written comes first
-            files.append(File.generated(config, path, content=content))
+    for path, content in (("reference/cli.md", cli_page()), ("reference/run-file.md", run_file_page())):
+        files.append(File.generated(config, path, content=content))
     return files
 
 
 def on_page_markdown(markdown: str, /, *, page: Any, config: MkDocsConfig, files: Files) -> str:
-    """Under a written page on accuracy or speed, the tables of the benchmarks."""
-    written = page.file.src_uri if page.file.generated_by is None else ""
-    tables = dict(zip(("accuracy.md", "speed.md"), benchmark_pages(), strict=True)).get(written)
-    if tables is None:
-        return markdown
-    return f"{markdown.rstrip()}\n\n{tables.partition(chr(10))[2].strip()}\n"
+    """Under the page on speed, the tables of the benchmarks."""
+    return f"{markdown.rstrip()}\n\n{benchmark_tables()}\n" if page.file.src_uri == "speed.md" else markdown
 
 
 def cli_page() -> str:
@@ -145,27 +132,9 @@ def _values(annotation: Any) -> str:
     return names.get(getattr(annotation, "__name__", ""), str(annotation))
 
 
-def benchmark_pages() -> tuple[str, str]:
-    """Pages on accuracy and on speed: the sections of benchmarks/README.md, as measured."""
-    path = ROOT / "benchmarks" / "README.md"
-    accuracy = [
-        "# Accuracy",
-        "",
-        "Measured, not believed; the benchmarks that print these tables are in `benchmarks/`.",
-    ]
-    speed = ["# Speed", "", "Measured by the scripts in `benchmarks/`; `make benchmark` runs them on your machine."]
-    if not path.exists():
-        note = ["", "No tables have been recorded yet: run `make benchmark`."]
-        return "\n".join([*accuracy, *note]), "\n".join([*speed, *note])
-    head, *sections = re.split(r"^(?=## )", _without_links(path.read_text()), flags=re.MULTILINE)
-    preface = re.sub(r"\A# .*\n", "", head).strip()
-    for section in sections:
-        title = section.split("\n", 1)[0]
-        (accuracy if _ACCURACY.search(title) else speed).extend(["", section.strip()])
-    for page in (accuracy, speed):
-        if preface:
-            page.extend(["", "## How it was measured", "", preface])
-    return "\n".join(accuracy) + "\n", "\n".join(speed) + "\n"
+def benchmark_tables() -> str:
+    """What benchmarks/README.md says, as measured."""
+    return re.sub(r"\A# .*\n", "", _without_links((ROOT / "benchmarks" / "README.md").read_text())).strip()
 
 
 def _without_links(text: str) -> str:
