@@ -51,6 +51,7 @@ class Round:
     store: str
     events: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    alive: int = 0  # mishaps that met a client that had not ended
     reads: int = 0
     restarts: int = 0  # runs after the last mishap until nothing was left to do
     s3_faults: dict[str, int] = field(default_factory=dict)
@@ -194,11 +195,11 @@ def _live(what: str, scene: Scene, rng: random.Random, result: Round) -> None:
         _lose_scheduler(scene, rng, result)
         return
     clients = [scene.start("client", "run.yaml")]
-    # Any moment of a run: while it plans, brings up its workers, works, or ends.
-    time.sleep(rng.uniform(0.2, 2.5))
+    _any_moment(scene, clients[0], rng)
+    result.alive += not clients[0].ended
     if what == "two clients":
         clients.append(scene.start("client", "run.yaml"))
-        time.sleep(rng.uniform(0.2, 2.5))
+        _any_moment(scene, clients[1], rng)
     elif what == "workers":
         for _ in range(rng.randint(1, 3)):
             if workers := clients[0].workers():
@@ -225,6 +226,15 @@ def _live(what: str, scene: Scene, rng: random.Random, result: Round) -> None:
         one.kill()
 
 
+def _any_moment(scene: Scene, client: Started, rng: random.Random) -> None:
+    """Wait a while: by the clock, as it plans and brings up its workers, or for products, as it works or ends."""
+    if rng.random() < 0.3:
+        time.sleep(rng.uniform(0.1, 2.0))
+        return
+    wanted = len(_items(scene.snapshot())) + rng.randint(1, 12)
+    _until(lambda: len(_items(scene.snapshot())) >= wanted or client.ended)
+
+
 def _lose_scheduler(scene: Scene, rng: random.Random, result: Round) -> None:
     """A cluster of its own processes, whose scheduler goes while the client works."""
     address_file = scene.folder / f"scheduler-{rng.random()}.json"
@@ -237,7 +247,8 @@ def _lose_scheduler(scene: Scene, rng: random.Random, result: Round) -> None:
     seen = scene.snapshot if rng.random() < 0.34 else lambda: _items(scene.snapshot())
     before = len(seen())
     _until(lambda: len(seen()) > before or client.ended)
-    time.sleep(rng.uniform(0.0, 1.0))
+    time.sleep(rng.uniform(0.0, 0.5))
+    result.alive += not client.ended
     scheduler.kill()
     if not client.wait(30.0):
         result.faults.append("the client goes on though its scheduler is gone")
@@ -338,8 +349,8 @@ def main() -> None:
             rounds.append(result)
             if not args.json or result.faults:
                 print(
-                    f"{result.seed} ({result.store}): {', '.join(result.events)}; {result.restarts} to finish; "
-                    f"{result.reads} items read; {result.seconds:.1f} s",
+                    f"{result.seed} ({result.store}): {', '.join(result.events)}; {result.alive} alive; "
+                    f"{result.restarts} to finish; {result.reads} items read; {result.seconds:.1f} s",
                     *result.faults[:20],
                     sep="\n  ",
                     flush=True,
@@ -352,6 +363,7 @@ def main() -> None:
                 "rounds_with_faults": len(bad),
                 "seeds_with_faults": bad,
                 "mishaps": Counter(e for r in rounds for e in r.events),
+                "mishaps_of_living_clients": sum(r.alive for r in rounds),
                 "s3_faults": sum((Counter(r.s3_faults) for r in rounds), Counter()),
                 "items_read": sum(r.reads for r in rounds),
                 "wall_s": round(time.monotonic() - begun, 1),
