@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,11 @@ def write_ndjson(store: Store | str, folder: str | Path) -> tuple[Path, Path]:
     target = LocalStore(folder)
     names = ("collections.ndjson", "items.ndjson")
     for name, lines in zip(names, (api_collections(store), api_items(store)), strict=True):
-        text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
-        target.write_bytes(name, text.encode())
+        # Line by line: a store may hold more items than memory.
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as part:
+            part.writelines(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
+            part.flush()
+            target.upload(part.name, name)
     return target.path(names[0]), target.path(names[1])
 
 
