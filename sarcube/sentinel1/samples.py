@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,16 @@ def read_samples(burst: Burst, polarization: str, lines: tuple[int, int] | None 
             f"{burst.scene}: {burst.burst_id} has no {polarization}; it has {', '.join(burst.channels)}"
         )
     return read_stored(channel.samples, lines)
+
+
+def reads_in_place(burst: Burst, polarization: str) -> bool:
+    """Whether a few lines of a polarization cost no more than their share: they lie as they are in a local folder."""
+    stored = burst.channels[polarization.upper()].samples
+    if is_remote(stored.path) or not Path(stored.path).is_dir():
+        return False
+    files = open_files(stored.path)
+    source = files.open(files.root + stored.member)
+    return read_layout(source, f"{stored.path}: {stored.member}").direct
 
 
 def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArray[np.int16]:

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-import sarcube.rtc.native.engine as native
+import sarcube.rtc.native.by_block as native
 from sarcube.errors import DemError, EngineError, GridError, OrbitError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-import sarcube.rtc.native.engine as native
+import sarcube.rtc.native.by_block as native
 from sarcube.geometry.dem import Dem
 from sarcube.products.layers import LAYERS, STATIC_LAYERS
 from sarcube.rtc.native import NativeEngine

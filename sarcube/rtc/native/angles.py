@@ -4,6 +4,7 @@ The terrain's normal follows from the heights half a pixel to either side of the
 it. Look vectors come from the lattice of `mapping`.
 """
 
+# ruff: noqa: PLR0913, PLR0917
 # Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ from numpy.typing import NDArray
 
 from sarcube.errors import EngineError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.rtc.native.mapping import RadarMap, facet_row
+from sarcube.rtc.native.blocks import Window
+from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row
 from sarcube.rtc.native.mesh import Mesh
 
 
 def incidence_angles(
-    rmap: RadarMap, mesh: Mesh, grid: GeoGrid
+    rmap: RadarMap, mesh: Mesh, grid: GeoGrid, window: Window
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Incidence angle and local incidence angle (degrees) and height (m) at the pixel centres of `grid`.
 
-    `mesh` needs nodes at pixel centres: an even factor. NaN where the DEM is void.
+    `mesh` needs nodes at pixel centres: an even factor. NaN where the DEM is void and far from `window`.
     """
     if mesh.factor % 2:
         raise EngineError(f"angles need a mesh with nodes at pixel centres, not {mesh.factor} nodes per pixel")
     half = mesh.factor // 2
     start = mesh.margin * mesh.factor
-    out = np.empty((3, *grid.shape), np.float32)
-    _angles(rmap, mesh.heights, start, half, grid.left, grid.top, grid.resolution, out)
+    out = np.full((3, *grid.shape), np.nan, np.float32)
+    _angles(rmap, mesh.heights, start, half, grid.left, grid.top, grid.resolution, window.limits, out)
     return out[0], out[1], out[2]
 
 
@@ -45,17 +47,22 @@ def _angles(
     left: float,
     top: float,
     resolution: float,
+    limits: tuple[float, float, float, float],
     out: NDArray[np.float32],
 ) -> None:
     rows, columns = out.shape[1], out.shape[2]
     scale, origin = resolution / rmap.step, (left + 0.5 * resolution - rmap.left) / rmap.step
     middle = rmap.h0 + rmap.dh
     for r in prange(rows):
+        y = top - (r + 0.5) * resolution
+        first, last = column_bounds(rmap, y, left + 0.5 * resolution, resolution, columns, limits)
+        if last <= first:
+            continue
         terms = np.empty((rmap.facet.shape[1], rmap.facet.shape[2]))
-        facet_row(rmap, top - (r + 0.5) * resolution, terms)
+        facet_row(rmap, y, terms)
         i = start + (2 * r + 1) * half
         upper, centre, lower = heights[i - half], heights[i], heights[i + half]
-        for c in range(columns):
+        for c in range(first, last):
             j = start + (2 * c + 1) * half
             h = centre[j]
             out[2, r, c] = h

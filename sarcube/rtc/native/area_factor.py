@@ -14,32 +14,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numba
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import RadarGrid
-from sarcube.rtc.native.coverage import spread_edge
+from sarcube.rtc.native.blocks import Block, Window, blocks, each_block
+from sarcube.rtc.native.coverage import spread_across, spread_along
 from sarcube.rtc.native.densities import bend_of, bends, densities, spread_facet
 from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row, radar_map
 from sarcube.rtc.native.mesh import Mesh, make_mesh
 
 _LONGEST = 2000.0  # samples; a facet longer than that is a fault of the DEM
 _LEAST = 1e-4  # factor below which a cell holds no terrain: running sums leave rounding behind
-_CHUNK_LINES = 192  # lines that one thread owns at a time; fixed, so that results do not depend on threads
-
-
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of radar cells, in lines and samples of the burst (may reach beyond it)."""
-
-    first_line: int
-    first_sample: int
-    lines: int
-    samples: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +64,7 @@ class AreaFactors:
 def area_factors(
     rmap: RadarMap, mesh: Mesh, window: Window, *, sigma: bool = False, minimum: float = 0.0
 ) -> AreaFactors:
-    """Area factors of a window from a mesh of heights.
+    """Area factors of a window from a mesh of heights, on the calling thread.
 
     Parameters
     ----------
@@ -87,9 +78,9 @@ def area_factors(
         Cells whose gamma factor lies below become NaN (in both factors).
     """
     field = np.zeros((window.lines, window.samples + 2, 2 if sigma else 1), np.float32)
-    holes = np.zeros((window.lines, window.samples) if np.isnan(mesh.heights).any() else (1, 1), np.uint8)
+    holes = np.zeros((window.lines, window.samples) if mesh.voids else (1, 1), np.uint8)
     offsets = (window.first_line, window.first_sample)
-    _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, field, holes)
+    _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, window.limits, field, holes)
     _sum_rows(field, holes, np.float32(max(minimum, _LEAST)))
     return AreaFactors(window, field)
 
@@ -122,10 +113,18 @@ def burst_area_factors(
     """
     mesh = make_mesh(dem, grid, factor, 0)
     rmap = radar_map(orbit, radar, grid.epsg, mesh.bounds, mesh.height_range())
-    return area_factors(rmap, mesh, Window(0, 0, radar.lines, radar.samples), sigma=sigma)
+    window = Window(0, 0, radar.lines, radar.samples)
+    field = np.empty((radar.lines, radar.samples + 2, 2 if sigma else 1), np.float32)
+
+    def work(block: Block) -> None:
+        first = block.window.first_line
+        field[first : first + block.window.lines] = area_factors(rmap, mesh, block.window, sigma=sigma).field
+
+    each_block(blocks(window, 0), work, numba.get_num_threads())
+    return AreaFactors(window, field)
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _spread(
     rmap: RadarMap,
     heights: NDArray[np.float32],
@@ -133,61 +132,37 @@ def _spread(
     y0: float,
     spacing: float,
     offsets: tuple[int, int],
+    limits: tuple[float, float, float, float],
     field: NDArray[np.float32],
     holes: NDArray[np.uint8],
 ) -> None:
-    chunks = (field.shape[0] + _CHUNK_LINES - 1) // _CHUNK_LINES
-    for chunk in prange(chunks):
-        low = chunk * _CHUNK_LINES
-        high = min(low + _CHUNK_LINES, field.shape[0])
-        _spread_chunk(rmap, heights, x0, y0, spacing, offsets, low, high, field, holes)
-
-
-@njit(cache=True, nogil=True)
-def _spread_chunk(
-    rmap: RadarMap,
-    heights: NDArray[np.float32],
-    x0: float,
-    y0: float,
-    spacing: float,
-    offsets: tuple[int, int],
-    low: int,
-    high: int,
-    field: NDArray[np.float32],
-    holes: NDArray[np.uint8],
-) -> None:
-    """Share out all facets that touch lines `low` to `high` of the window: a thread owns its lines.
+    """Share out all facets that touch the window's cells.
 
     Facets are taken row by row of the mesh. Every edge is added once, with the difference of the densities on its
     two sides: `below` remembers those of the row above, `right` those of the facet before.
     """
     rows, columns = heights.shape
-    samples = field.shape[1] - 2
+    lines, samples = field.shape[0], field.shape[1] - 2
+    flat, shape = field.reshape(-1), field.shape
     terms = np.empty((rmap.facet.shape[1], rmap.facet.shape[2]))
     line0, line1 = np.empty(columns), np.empty(columns)
     sample0, sample1 = np.empty(columns), np.empty(columns)
     below, void_above = np.zeros((columns, 2)), np.zeros(columns, np.bool_)
     quick, room = np.empty((2, columns)), np.empty(columns)
     k, right, t = np.zeros((4, 2)), np.zeros(2), np.empty(rmap.facet.shape[2])
-    window = (
-        offsets[0] + low - 1.0,
-        offsets[0] + high + 1.0,
-        offsets[1] - 1.0,
-        offsets[1] + samples + 1.0,
-    )
     dy, dx = offsets[0] - 0.5, offsets[1] - 0.5
     scale, origin = spacing / rmap.step, (x0 + 0.5 * spacing - rmap.left) / rmap.step
     middle = rmap.h0 + rmap.dh
-    top, bottom, end = float(low), float(high), float(samples)
+    bottom, end = float(lines), float(samples)
     before0, before1 = columns, 0
-    own0, own1 = column_bounds(rmap, y0 - 0.5 * spacing, x0, spacing, columns, window)
+    own0, own1 = column_bounds(rmap, y0 - 0.5 * spacing, x0, spacing, columns, limits)
     if own1 > own0:
         map_row(rmap, y0, x0, spacing, own0, own1, heights[0], line0, sample0)
     for r in range(rows):
         # Facets [first, last) are looked at: this row's own, and those whose upper edge may still be open.
         next0, next1 = columns, 0
         if r < rows - 2:
-            next0, next1 = column_bounds(rmap, y0 - (r + 1.5) * spacing, x0, spacing, columns, window)
+            next0, next1 = column_bounds(rmap, y0 - (r + 1.5) * spacing, x0, spacing, columns, limits)
         if r == rows - 1:
             own0, own1 = columns, 0
         first, last = min(own0, before0), min(max(own1, before1), columns)
@@ -237,12 +212,14 @@ def _spread_chunk(
                     ymin, ymax = min(min(ya, yb), min(yc, yd)), max(max(ya, yb), max(yc, yd))
                     xmin, xmax = min(min(xa, xb), min(xc, xd)), max(max(xa, xb), max(xc, xd))
                     void = math.isnan(xa + xb + xc + xd)
-                    seen = not void and ymax > top and ymin < bottom and xmax > 0.0 and xmin < end
+                    seen = not void and ymax > 0.0 and ymin < bottom and xmax > 0.0 and xmin < end
                     seen = seen and xmax - xmin < _LONGEST
                 if seen and quick[0, c] == quick[0, c]:
-                    k[:, 0] = quick[0, c]
-                    if field.shape[2] == 2:
-                        k[:, 1] = quick[1, c]
+                    # Element by element: a view is counted, and its count locks the processor's cache.
+                    for n in range(4):
+                        k[n, 0] = quick[0, c]
+                        if field.shape[2] == 2:
+                            k[n, 1] = quick[1, c]
                 elif seen:
                     u = origin + c * scale
                     node = int(u)
@@ -253,22 +230,23 @@ def _spread_chunk(
                     xs, ys = (xa, xb, xc, xd), (ya, yb, yc, yd)
                     for q in range(19):
                         t[q] = terms[node, q] + (u - node) * (terms[node + 1, q] - terms[node, q])
-                    spread_facet(field, low, high, corners, bend, middle, spacing, xs, ys, t, k)
+                    spread_facet(flat, shape, corners, bend, middle, spacing, xs, ys, t, k)
                 else:
-                    k[:] = 0.0
+                    for n in range(4):
+                        k[n, 0] = k[n, 1] = 0.0
                 if c < columns - 1 and (void or void_above[c] or void_left):
                     if void != void_above[c] and r > 0:
-                        _mark(holes, low, high, sample0[c] - dx, line0[c] - dy, sample0[c + 1] - dx, line0[c + 1] - dy)
+                        _mark(holes, sample0[c] - dx, line0[c] - dy, sample0[c + 1] - dx, line0[c + 1] - dy)
                     if void != void_left and c > 0 and r < rows - 1:
-                        _mark(holes, low, high, sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
+                        _mark(holes, sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
                 a0, a1 = k[0, 0] - below[c, 0], k[0, 1] - below[c, 1]
                 if a0 != 0.0:
                     x, x1 = sample0[c] - dx, sample0[c + 1] - dx
-                    spread_edge(field, low, high, x, line0[c] - dy, x1, line0[c + 1] - dy, a0, a1)
+                    spread_across(flat, shape, x, line0[c] - dy, x1, line0[c + 1] - dy, a0, a1)
                 a0, a1 = k[3, 0] - right[0], k[3, 1] - right[1]
                 if a0 != 0.0:
                     x, x1 = sample1[c] - dx, sample0[c] - dx
-                    spread_edge(field, low, high, x, line1[c] - dy, x1, line0[c] - dy, a0, a1)
+                    spread_along(flat, shape, x, line1[c] - dy, x1, line0[c] - dy, a0, a1)
                 below[c, 0], below[c, 1] = k[2, 0], k[2, 1]
                 right[0], right[1] = k[1, 0], k[1, 1]
                 void_above[c] = void
@@ -280,21 +258,21 @@ def _spread_chunk(
 
 
 @njit(cache=True, nogil=True)
-def _mark(holes: NDArray[np.uint8], low: int, high: int, xa: float, ya: float, xb: float, yb: float) -> None:
+def _mark(holes: NDArray[np.uint8], xa: float, ya: float, xb: float, yb: float) -> None:
     """Mark the cells along the rim of a void: terrain is missing in them."""
     if math.isnan(xa + xb) or holes.shape[0] == 1:
         return
-    for i in range(max(int(math.floor(min(ya, yb))), low), min(int(math.floor(max(ya, yb))) + 1, high)):
+    for i in range(max(int(math.floor(min(ya, yb))), 0), min(int(math.floor(max(ya, yb))) + 1, holes.shape[0])):
         for j in range(max(int(math.floor(min(xa, xb))), 0), min(int(math.floor(max(xa, xb))) + 1, holes.shape[1])):
             holes[i, j] = 1
 
 
-@njit(cache=True, nogil=True, parallel=True)
+@njit(cache=True, nogil=True)
 def _sum_rows(field: NDArray[np.float32], holes: NDArray[np.uint8], minimum: np.float32) -> None:
     """Running sums in place: area factors; NaN below the minimum and where terrain is missing."""
     two = field.shape[2] == 2
     checked = holes.shape[0] > 1
-    for i in prange(field.shape[0]):
+    for i in range(field.shape[0]):
         gamma = sigma = 0.0
         for j in range(field.shape[1] - 2):
             gamma += field[i, j, 0]

@@ -4,12 +4,13 @@ For every edge the signed area between it and the right end of the row is added 
 running sum along a row is then the part of each cell that the polygon covers, with the sign of its orientation.
 """
 
-# ruff: noqa: PLR0912, PLR0913, PLR0915, PLR0917, PLW3301, RUF046
+# ruff: noqa: PLW3301, RUF046
 # Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -17,6 +18,16 @@ from numpy.typing import NDArray
 
 MAX_ROWS = 96
 MAX_COLUMNS = 1024
+# What is called for every edge goes without numba's reference counts (`_nrt`): to count an array up and down for a call
+# locks the processor's cache, which costs more than the call. Such a kernel cannot make arrays.
+_EDGE: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz"},
+    "_nrt": False,
+}
+_NARROW = 1e-7  # samples; the width that an edge without any is given
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -61,11 +72,24 @@ def add_edge(acc: NDArray[np.float64], xa: float, ya: float, xb: float, yb: floa
         row += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(**_EDGE, forceinline=True)
+def _put(field: NDArray[np.float32], at: int, bands: int, weight: float, e0: float, e1: float) -> None:
+    field[at] += e0 * weight
+    if bands == 2:
+        field[at + np.uintp(1)] += e1 * weight
+
+
+@njit(**_EDGE, forceinline=True)
+def _beyond(t: float) -> float:
+    """Integral of min(max(u, 0), 1) over u up to t."""
+    u = min(max(t, 0.0), 1.0)
+    return 0.5 * u * u + max(t - 1.0, 0.0)
+
+
+@njit(**_EDGE)
 def spread_edge(
     field: NDArray[np.float32],
-    low: int,
-    high: int,
+    shape: tuple[int, int, int],
     xa: float,
     ya: float,
     xb: float,
@@ -73,55 +97,26 @@ def spread_edge(
     k0: float,
     k1: float,
 ) -> None:
-    """Add one directed edge, times one or two densities, to rows `low` to `high` of `field`.
+    """Add one directed edge, times one or two densities, to `field`; what lies above or below it is left out.
 
-    `field` is (lines, samples + 2, 1 or 2). The running sum along a row then holds the densities in what lies
-    right of downward edges. An edge that two polygons share goes in once, with the difference of their densities.
+    `field` is flat, of `shape` (lines, samples + 2, 1 or 2). The running sum along a line then holds the densities in
+    what lies right of downward edges. An edge that two polygons share goes in once, with the difference of their
+    densities.
     """
     if ya == yb:
         return
     if yb < ya:
         xa, ya, xb, yb = xb, yb, xa, ya
         k0, k1 = -k0, -k1
-    if yb <= low or ya >= high:
+    lines, width, bands = shape
+    if yb <= 0.0 or ya >= lines:
         return
-    limit = float(field.shape[1] - 2)
-    if ya >= low and yb <= high:
-        row = int(ya)
-        a, b = (xa, xb) if xa < xb else (xb, xa)
-        if yb <= row + 1.0 and a >= 0.0 and b < limit:
-            # Most edges: within one row and one or two cells.
-            i = int(a)
-            e0, e1 = (yb - ya) * k0, (yb - ya) * k1
-            if b <= i + 1.0:
-                w1 = 0.5 * (a + b) - i
-                field[row, i, 0] += e0 * (1.0 - w1)
-                field[row, i + 1, 0] += e0 * w1
-                if field.shape[2] == 2:
-                    field[row, i, 1] += e1 * (1.0 - w1)
-                    field[row, i + 1, 1] += e1 * w1
-                return
-            if b <= i + 2.0:
-                s = 0.5 / (b - a)
-                head, rest = i + 1.0 - a, b - i - 1.0
-                w0, w2 = s * head * head, s * rest * rest
-                w1 = 1.0 - w0 - w2
-                field[row, i, 0] += e0 * w0
-                field[row, i + 1, 0] += e0 * w1
-                field[row, i + 2, 0] += e0 * w2
-                if field.shape[2] == 2:
-                    field[row, i, 1] += e1 * w0
-                    field[row, i + 1, 1] += e1 * w1
-                    field[row, i + 2, 1] += e1 * w2
-                return
+    limit = float(width - 2)
     slope = (xb - xa) / (yb - ya)
-    y, x, end = ya, xa, yb
-    if y < low:
-        x += slope * (low - y)
-        y = float(low)
-    if end > high:
-        end = float(high)
-    two = field.shape[2] == 2
+    y, x, end = ya, xa, min(yb, float(lines))
+    if y < 0.0:
+        x -= slope * y
+        y = 0.0
     row = int(y)
     while y < end:
         y1 = min(row + 1.0, end)
@@ -132,39 +127,108 @@ def spread_edge(
         a, b = min(max(a, 0.0), limit), min(max(b, 0.0), limit)
         e0, e1 = dy * k0, dy * k1
         i, last = int(a), int(b)
+        at = np.uintp((row * width + i) * bands)
         if i == last:
             w1 = 0.5 * (a + b) - i
-            w0 = 1.0 - w1
-            field[row, i, 0] += e0 * w0
-            field[row, i + 1, 0] += e0 * w1
-            if two:
-                field[row, i, 1] += e1 * w0
-                field[row, i + 1, 1] += e1 * w1
+            _put(field, at, bands, 1.0 - w1, e0, e1)
+            _put(field, at + np.uintp(bands), bands, w1, e0, e1)
         else:
             s = 0.5 / (b - a)
-            head, rest = i + 1.0 - a, b - last
-            w0, w2 = s * head * head, s * rest * rest
-            field[row, i, 0] += e0 * w0
-            field[row, last + 1, 0] += e0 * w2
-            if two:
-                field[row, i, 1] += e1 * w0
-                field[row, last + 1, 1] += e1 * w2
-            if last == i + 1:
-                w1 = 1.0 - w0 - w2
-                field[row, last, 0] += e0 * w1
-                if two:
-                    field[row, last, 1] += e1 * w1
-            else:
-                done = w0
-                for j in range(i + 1, last + 1):
-                    upto = 1.0 - w2 if j == last else 2.0 * s * (j + 0.5 - a)
-                    w1 = upto - done
-                    done = upto
-                    field[row, j, 0] += e0 * w1
-                    if two:
-                        field[row, j, 1] += e1 * w1
+            done = 0.0
+            for j in range(i, last + 2):
+                # Mean part of cell j that lies right of the edge.
+                upto = 1.0
+                if j == i:
+                    upto = s * (i + 1.0 - a) * (i + 1.0 - a)
+                elif j < last:
+                    upto = 2.0 * s * (j + 0.5 - a)
+                elif j == last:
+                    upto = 1.0 - s * (b - last) * (b - last)
+                _put(field, at, bands, upto - done, e0, e1)
+                at += np.uintp(bands)
+                done = upto
         y, x = y1, x1
         row += 1
+
+
+@njit(**_EDGE, forceinline=True)
+def _piece(field: NDArray[np.float32], start: int, bands: int, s: float, t: float, e0: float, e1: float) -> None:
+    """A piece from s to t <= 2 of the cells that begin at `start`."""
+    t = max(t, s + _NARROW)
+    each = 1.0 / (t - s)
+    c0 = 0.5 * (1.0 - s) * (1.0 - s) - 0.5 * max(1.0 - t, 0.0) * max(1.0 - t, 0.0)
+    c1 = 1.5 - s - _beyond(2.0 - t)
+    at, step = np.uintp(start), np.uintp(bands)
+    _put(field, at, bands, c0 * each, e0, e1)
+    _put(field, at + step, bands, (c1 - c0) * each, e0, e1)
+    _put(field, at + np.uintp(2) * step, bands, 1.0 - c1 * each, e0, e1)
+
+
+@njit(**_EDGE, forceinline=True)
+def spread_across(
+    field: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    xa: float,
+    ya: float,
+    xb: float,
+    yb: float,
+    k0: float,
+    k1: float,
+) -> None:
+    """`spread_edge` for edges that mostly stay in one line and five samples: these without a branch."""
+    lines, width, bands = shape
+    a, b = min(xa, xb), max(xa, xb)
+    y, end = min(ya, yb), max(ya, yb)
+    i, row = int(a), int(y)
+    s, t = a - i, max(b, a + _NARROW) - i
+    if not (y >= 0.0 and end < lines and end <= row + 1.0 and a >= 0.0 and b < width - 6.0 and t <= 4.0):
+        spread_edge(field, shape, xa, ya, xb, yb, k0, k1)
+    else:
+        each = 1.0 / (t - s)
+        c0 = 0.5 * (1.0 - s) * (1.0 - s) - 0.5 * max(1.0 - t, 0.0) * max(1.0 - t, 0.0)
+        c1 = 1.5 - s - _beyond(2.0 - t)
+        c2 = 2.5 - s - _beyond(3.0 - t)
+        c3 = 3.5 - s - _beyond(4.0 - t)
+        e0, e1 = (yb - ya) * k0, (yb - ya) * k1
+        step = np.uintp(bands)
+        at = np.uintp((row * width + i) * bands)
+        _put(field, at, bands, c0 * each, e0, e1)
+        _put(field, at + step, bands, (c1 - c0) * each, e0, e1)
+        _put(field, at + np.uintp(2) * step, bands, (c2 - c1) * each, e0, e1)
+        _put(field, at + np.uintp(3) * step, bands, (c3 - c2) * each, e0, e1)
+        _put(field, at + np.uintp(4) * step, bands, 1.0 - c3 * each, e0, e1)
+
+
+@njit(**_EDGE, forceinline=True)
+def spread_along(
+    field: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    xa: float,
+    ya: float,
+    xb: float,
+    yb: float,
+    k0: float,
+    k1: float,
+) -> None:
+    """`spread_edge` for edges that mostly stay in two lines, and three samples of each: these without a branch."""
+    lines, width, bands = shape
+    up = yb >= ya
+    y, end = (ya, yb) if up else (yb, ya)
+    x, x2 = (xa, xb) if up else (xb, xa)
+    row = int(y)
+    y1 = min(row + 1.0, end)
+    x1 = x + (x2 - x) / max(end - y, 1e-12) * (y1 - y)
+    a, b = min(x, x1), max(x, x1)
+    c, d = min(x1, x2), max(x1, x2)
+    i, j = int(a), int(c)
+    within = y >= 0.0 and end < lines - 1.0 and min(a, c) >= 0.0 and max(b, d) < width - 6.0
+    if not (within and end <= row + 2.0 and b <= i + 2.0 and d <= j + 2.0):
+        spread_edge(field, shape, xa, ya, xb, yb, k0, k1)
+    else:
+        sign = 1.0 if up else -1.0
+        e, f = sign * (y1 - y), sign * (end - y1)
+        _piece(field, (row * width + i) * bands, bands, a - i, b - i, e * k0, e * k1)
+        _piece(field, ((row + 1) * width + j) * bands, bands, c - j, d - j, f * k0, f * k1)
 
 
 @njit(cache=True, nogil=True)

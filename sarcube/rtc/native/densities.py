@@ -5,7 +5,7 @@ so even that one density serves: those are found a row at a time, in loops that 
 others are spread triangle by triangle.
 """
 
-# ruff: noqa: PLR0913, PLR0917, PLW3301, PLR0124, RUF046, PLR0912
+# ruff: noqa: PLR0913, PLR0917, PLW3301, PLR0124, RUF046, PLR0912, PLR0915
 # Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
 
 from __future__ import annotations
@@ -139,8 +139,7 @@ def bend_of(heights: NDArray[np.float32], r: int, c: int) -> float:
 @njit(cache=True, nogil=True)
 def spread_facet(
     field: NDArray[np.float32],
-    low: int,
-    high: int,
+    shape: tuple[int, int, int],
     h: tuple[float, float, float, float],
     bend: float,
     middle: float,
@@ -160,7 +159,8 @@ def spread_facet(
     hm = mean + bend
     xm = 0.25 * (x[0] + x[1] + x[2] + x[3]) + bend * t[17]
     ym = 0.25 * (y[0] + y[1] + y[2] + y[3]) + bend * t[16]
-    with_sigma = field.shape[2] == 2
+    lines, width, bands = shape
+    with_sigma = bands == 2
     part, quarter = 0.25 * spacing * spacing, 0.25 * spacing
     flat = part * gz
     least, most, total0, total1, area = math.inf, -math.inf, 0.0, 0.0, 0.0
@@ -189,12 +189,13 @@ def spread_facet(
             # Edge-on: no extent in the radar plane, all of its area falls into one cell.
             i = int(math.floor((x[n] + x[m] + xm) / 3.0))
             j = int(math.floor((y[n] + y[m] + ym) / 3.0))
-            if low <= j < high and 0 <= i < field.shape[1] - 2:
-                field[j, i, 0] += gamma / t[18]
-                field[j, i + 1, 0] -= gamma / t[18]
+            if 0 <= j < lines and 0 <= i < width - 2:
+                at = (j * width + i) * bands
+                field[at] += gamma / t[18]
+                field[at + bands] -= gamma / t[18]
                 if with_sigma:
-                    field[j, i, 1] += sigma / t[18]
-                    field[j, i + 1, 1] -= sigma / t[18]
+                    field[at + 1] += sigma / t[18]
+                    field[at + 3] -= sigma / t[18]
             k[n, 0] = k[n, 1] = 0.0
         else:
             # Edges run clockwise: coverage comes out as minus the shoelace area in a frame with y down.
@@ -210,4 +211,4 @@ def spread_facet(
         return
     for n in range(4):
         m = (n + 3) & 3
-        spread_edge(field, low, high, xm, ym, x[n], y[n], k[n, 0] - k[m, 0], k[n, 1] - k[m, 1])
+        spread_edge(field, shape, xm, ym, x[n], y[n], k[n, 0] - k[m, 0], k[n, 1] - k[m, 1])

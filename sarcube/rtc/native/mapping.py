@@ -56,6 +56,8 @@ class RadarMap(NamedTuple):
         at height `h0 + dh`; 6-11 their derivatives by height; 12-15 squared lengths of e_y x u, u x e_x,
         e_x x e_y and the product of the first two; 16, 17 the derivatives of line and sample by height; 18 the area of
         a radar cell in the slant plane, m2.
+    extent : (rows - 1, columns - 1, 4) float64
+        Lowest and highest line and sample within each lattice cell, at all heights of the lattice.
     """
 
     left: float
@@ -65,6 +67,7 @@ class RadarMap(NamedTuple):
     dh: float
     place: NDArray[np.float64]
     facet: NDArray[np.float64]
+    extent: NDArray[np.float64]
 
 
 def radar_map(
@@ -147,7 +150,18 @@ def radar_map(
     facet[..., 16] = (place[0, 2] - place[0, 0]) / (2.0 * half)
     facet[..., 17] = (place[1, 2] - place[1, 0]) / (2.0 * half)
     facet[..., 18] = facet[..., 5] / np.abs(_cells_per_area(place[:, 1], step))
-    return RadarMap(left, top, step, mid - half, half, place, facet)
+    return RadarMap(left, top, step, mid - half, half, place, facet, _extent(place))
+
+
+def _extent(place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bounds of line and sample per lattice cell, see `RadarMap`; nothing lies within those that are not seen."""
+    corners = np.stack(
+        [place[:, :, a : a + place.shape[2] - 1, b : b + place.shape[3] - 1] for a, b in np.ndindex(2, 2)]
+    )
+    low = np.where(np.isfinite(corners), corners, np.inf).min(axis=(0, 2))
+    high = np.where(np.isfinite(corners), corners, -np.inf).max(axis=(0, 2))
+    # One line and eight samples of slack: the lattice bends by less than that within a cell.
+    return np.stack([low[0] - 1.0, high[0] + 1.0, low[1] - 8.0, high[1] + 8.0], axis=-1)
 
 
 def _cells_per_area(place: NDArray[np.float64], step: float) -> NDArray[np.float64]:
@@ -259,20 +273,12 @@ def column_bounds(
 
     Judged per lattice cell at all heights of the lattice, so that no node is missed.
     """
-    place = rmap.place
-    rows, columns = place.shape[2], place.shape[3]
-    j = min(max(int((rmap.top - y) / rmap.step), 0), rows - 2)
+    extent = rmap.extent
+    j = min(max(int((rmap.top - y) / rmap.step), 0), extent.shape[0] - 1)
     first, last = n, 0
-    for i in range(columns - 1):
-        l0, l1, s0, s1 = 1e30, -1e30, 1e30, -1e30
-        for k in range(3):
-            for a in range(2):
-                for b in range(2):
-                    line, sample = place[0, k, j + a, i + b], place[1, k, j + a, i + b]
-                    l0, l1 = min(l0, line), max(l1, line)
-                    s0, s1 = min(s0, sample), max(s1, sample)
-        # One line and eight samples of slack: the lattice bends by less than that within a cell.
-        if l1 + 1.0 < window[0] or l0 - 1.0 > window[1] or s1 + 8.0 < window[2] or s0 - 8.0 > window[3]:
+    for i in range(extent.shape[1]):
+        l0, l1, s0, s1 = extent[j, i]
+        if l1 < window[0] or l0 > window[1] or s1 < window[2] or s0 > window[3]:
             continue
         a0 = int(math.floor((rmap.left + i * rmap.step - x0) / dx)) - 1
         b0 = int(math.ceil((rmap.left + (i + 1) * rmap.step - x0) / dx)) + 2

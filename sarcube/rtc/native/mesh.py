@@ -4,7 +4,7 @@ Heights are interpolated with a natural cubic spline through six DEM samples per
 after the interval (the "biquintic" of ISCE3, and with it of OPERA RTC-S1), written as six weights per position.
 """
 
-# ruff: noqa: PLR0912, PLR1730, RUF046
+# ruff: noqa: PLR0124, PLR0912, PLR1730, RUF046
 # Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class Mesh:
         Nodes per pixel of the grid and axis.
     margin : int
         Pixels by which the mesh reaches beyond the grid on every side.
+    low, high : float
+        Lowest and highest height; infinite where there is none.
+    voids : bool
+        Whether a height is missing.
     """
 
     heights: NDArray[np.float32]
@@ -54,6 +58,9 @@ class Mesh:
     spacing: float
     factor: int
     margin: int
+    low: float
+    high: float
+    voids: bool
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -68,10 +75,9 @@ class Mesh:
 
     def height_range(self) -> tuple[float, float]:
         """Lowest and highest valid height; DemError where there is none."""
-        low, high = _extremes(self.heights)
-        if not low <= high:
+        if not self.low <= self.high:
             raise DemError("the DEM has no valid height in the burst's region; check dem.path")
-        return low, high
+        return self.low, self.high
 
 
 def spline_weights(f: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,7 +136,7 @@ def make_mesh(dem: Dem, grid: GeoGrid, factor: int, margin: int) -> Mesh:
         u, v = _dem_lattice(dem, grid.epsg, x0, y0, spacing, (rows, columns))
         table = spline_weights(np.arange(_TABLE + 1) / _TABLE).astype(np.float32)
         _general(source, u, v, table, out)
-    return Mesh(out, grid.epsg, x0, y0, spacing, factor, margin)
+    return Mesh(out, grid.epsg, x0, y0, spacing, factor, margin, *_extremes(out))
 
 
 def _positions(p: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -278,12 +284,15 @@ def _cubic(f: float) -> tuple[float, float, float, float]:
 
 
 @njit(cache=True, nogil=True)
-def _extremes(heights: NDArray[np.float32]) -> tuple[float, float]:
+def _extremes(heights: NDArray[np.float32]) -> tuple[float, float, bool]:
+    """Lowest and highest height, and whether any is void."""
     low, high = np.float32(np.inf), np.float32(-np.inf)
+    void = False
     for r in range(heights.shape[0]):
         for h in heights[r]:
             if h < low:
                 low = h
             if h > high:
                 high = h
-    return float(low), float(high)
+            void |= h != h
+    return float(low), float(high), void

@@ -6,7 +6,7 @@ beta0 = (|DN|^2 - noise) / betaNought^2 (ESA S1-RS-MDA-52-7441, sections 6.2 and
 A sample's difference may be negative, and stays so: speckle scatters it around the signal, and cutting every sample
 at 0 would lift the mean of dark ground. With exponentially distributed power it would be (S + N) exp(-N / (S + N)):
 0.8 dB too much where signal equals noise, 3.5 dB where it lies 6 dB below. Only the average over a pixel is cut, see
-`sarcube.rtc.native.geocode`.
+`sarcube.rtc.native.area_projection`.
 
 Samples that are exactly 0 hold no echo where they fill a whole line or either end of one: the scene's edge, lines that
 were lost, data cut to an area. They are invalid. Single zeros elsewhere are dark ground.
@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
-from sarcube.rtc.native.area_factor import Window
+from sarcube.rtc.native.blocks import Window
 from sarcube.sentinel1.model import Burst, Calibration, Noise
 
 _NO_ECHO = 3  # zeros in a row at a line's end that mean no echo
@@ -144,20 +144,37 @@ class Reach:
     Attributes
     ----------
     first, stop : (lines,) int32
-        Half-open range of the window's samples; empty where there is none.
-    empty_lines : int
-        Lines that should hold an echo but are all zero: they count as missing.
+        Half-open range of the window's samples in which all polarizations have one; empty where there is none.
+    empty : (lines,) bool
+        Lines that should hold an echo but are all zero in a polarization: they count as missing.
     """
 
     first: NDArray[np.int32]
     stop: NDArray[np.int32]
-    empty_lines: int
+    empty: NDArray[np.bool_]
+
+    @classmethod
+    def unknown(cls, window: Window) -> Reach:
+        """All samples of a window, until `fill_cells` has seen them."""
+        size = window.lines
+        return cls(np.zeros(size, np.int32), np.full(size, window.samples, np.int32), np.zeros(size, np.bool_))
+
+    def of(self, window: Window, part: Window) -> Reach:
+        """The lines of a part of `window`, which is what this was made for."""
+        lines = slice(part.first_line - window.first_line, part.first_line - window.first_line + part.lines)
+        return Reach(self.first[lines], self.stop[lines], self.empty[lines])
 
 
 def fill_cells(
-    cells: NDArray[np.float32], band: int, window: Window, echo: Echo, factors: NDArray[np.float32] | None, which: int
-) -> Reach:
-    """Write one polarization's power, over the area factor, into a band of `cells`.
+    cells: NDArray[np.float32],
+    band: int,
+    window: Window,
+    echo: Echo,
+    factors: NDArray[np.float32] | None,
+    which: int,
+    reach: Reach,
+) -> None:
+    """Write one polarization's power, over the area factor, into a band of `cells`, on the calling thread.
 
     Parameters
     ----------
@@ -171,14 +188,14 @@ def fill_cells(
         Area factors, see `sarcube.rtc.native.area_factor.AreaFactors.field`.
     which : int
         Band of `factors` to divide by.
+    reach : Reach
+        Narrowed to where this polarization has an echo.
     """
     area = np.ones((1, 1, 1), np.float32) if factors is None else factors
     offsets = (window.first_line, window.first_sample, window.samples)
-    empty = np.zeros(window.lines, np.uint8)
-    reach = np.zeros((2, window.lines), np.int32)
     valid = (echo.first_valid, echo.last_valid)
-    _fill(cells, band, offsets, echo.samples, echo.first_line, echo.tables, valid, area, which, empty, reach)
-    return Reach(reach[0], reach[1], int(empty.sum()))
+    known = (reach.first, reach.stop, reach.empty)
+    _fill(cells, band, offsets, echo.samples, echo.first_line, echo.tables, valid, area, which, known)
 
 
 @njit(cache=True, nogil=True)
@@ -195,7 +212,7 @@ def _echo_of_line(line: NDArray[np.int16], begin: int, end: int) -> tuple[int, i
     return begin if first - begin < _NO_ECHO else first, end if end - stop < _NO_ECHO else stop
 
 
-@njit(cache=True, nogil=True, parallel=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _fill(
     cells: NDArray[np.float32],
     band: int,
@@ -206,22 +223,22 @@ def _fill(
     valid: tuple[NDArray[np.int32], NDArray[np.int32]],
     area: NDArray[np.float32],
     which: int,
-    empty: NDArray[np.uint8],
-    reach: NDArray[np.int32],
+    reach: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]],
 ) -> None:
     lines, width, start = valid[0].size, offsets[2], offsets[1]
-    plain = area.shape[0] == 1 and cells.shape[0] > 1
-    for i in prange(cells.shape[0]):
+    plain = area.shape[1] == 1
+    for i in range(cells.shape[0]):
         line = offsets[0] + i
         row = line - first_line
         begin = end = 0
         if 0 <= line < lines and 0 <= row < samples.shape[0] and valid[0][line] >= 0:
             # The whole line tells where the echo begins, the window may hold a part of it.
             a, b = _echo_of_line(samples[row], valid[0][line], valid[1][line] + 1)
-            empty[i] = a == b
+            if a == b:
+                reach[2][i] = True
             begin = min(max(a - start, 0), width)
             end = max(min(b - start, width), begin)
-        reach[0, i], reach[1, i] = begin, end
+        reach[0][i], reach[1][i] = max(reach[0][i], begin), min(reach[1][i], end)
         for j in range(begin):
             cells[i, j, band] = np.nan
             cells[i, j, 0] = np.nan

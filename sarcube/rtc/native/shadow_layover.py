@@ -23,8 +23,8 @@ from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.orbit import Orbit, state
 from sarcube.geometry.radar import RadarGrid
 from sarcube.geometry.rdr2geo import rdr2geo
-from sarcube.rtc.native.area_factor import Window
-from sarcube.rtc.native.mapping import RadarMap, map_row
+from sarcube.rtc.native.blocks import Window
+from sarcube.rtc.native.mapping import RadarMap, column_bounds, map_row
 from sarcube.rtc.native.mesh import Mesh
 
 SHADOW, LAYOVER, OUTSIDE = 1, 2, 255
@@ -132,8 +132,8 @@ def geocode_mask(
     out = np.full(grid.shape, OUTSIDE, np.uint8)
     half = 0.5 * grid.resolution
     offsets = (window.first_line - 0.5, window.first_sample - 0.5)
-    ends = (float(window.lines), float(window.samples))
-    _nearest(rmap, centres, grid.left + half, grid.top - half, grid.resolution, offsets, ends, mask, looks, out)
+    x, y = grid.left + half, grid.top - half
+    _nearest(rmap, centres, x, y, grid.resolution, offsets, window.limits, mask, looks, out)
     return out
 
 
@@ -278,16 +278,20 @@ def _nearest(
     y0: float,
     resolution: float,
     offsets: tuple[float, float],
-    ends: tuple[float, float],
+    limits: tuple[float, float, float, float],
     mask: NDArray[np.uint8],
     looks: int,
     out: NDArray[np.uint8],
 ) -> None:
     columns = heights.shape[1]
+    lines, samples = float(mask.shape[0] * looks), float(mask.shape[1] * looks)
     for r in prange(heights.shape[0]):
         line, sample = np.empty(columns), np.empty(columns)
-        map_row(rmap, y0 - r * resolution, x0, resolution, 0, columns, heights[r], line, sample)
-        for c in range(columns):
+        first, last = column_bounds(rmap, y0 - r * resolution, x0, resolution, columns, limits)
+        if last <= first:
+            continue
+        map_row(rmap, y0 - r * resolution, x0, resolution, first, last, heights[r], line, sample)
+        for c in range(first, last):
             y, x = line[c] - offsets[0], sample[c] - offsets[1]
-            if y >= 0.0 and x >= 0.0 and y < ends[0] and x < ends[1]:
+            if y >= 0.0 and x >= 0.0 and y < lines and x < samples:
                 out[r, c] = mask[int(y) // looks, int(x) // looks]

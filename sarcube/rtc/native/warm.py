@@ -10,11 +10,13 @@ from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import RadarGrid
 from sarcube.geometry.rdr2geo import rdr2geo
 from sarcube.rtc.native.angles import incidence_angles
-from sarcube.rtc.native.area_factor import Window, area_factors
-from sarcube.rtc.native.geocode import area_projection, bilinear
+from sarcube.rtc.native.area_factor import area_factors
+from sarcube.rtc.native.area_projection import area_projection
+from sarcube.rtc.native.blocks import Window, blocks
+from sarcube.rtc.native.geocode import Geocoded, bilinear
 from sarcube.rtc.native.mapping import map_row, radar_map
 from sarcube.rtc.native.mesh import make_mesh
-from sarcube.rtc.native.radiometry import Echo, PowerTables, fill_cells
+from sarcube.rtc.native.radiometry import Echo, PowerTables, Reach, fill_cells
 from sarcube.rtc.native.shadow_layover import geocode_mask, mask_window, shadow_layover
 
 _LINES, _SAMPLES = 24, 192
@@ -53,9 +55,10 @@ def run_all() -> None:
     rmap = radar_map(orbit, radar, grid.epsg, mesh.bounds, mesh.height_range())
     nodes = np.zeros(4, np.float32)
     map_row(rmap, grid.top, grid.left, grid.resolution, 0, nodes.size, nodes, np.empty(4), np.empty(4))
+    (block,) = blocks(window, 0)
     factors = area_factors(rmap, mesh, window, sigma=True)
     area_factors(rmap, mesh, window)
-    _, _, height = incidence_angles(rmap, mesh, grid)
+    _, _, height = incidence_angles(rmap, mesh, grid, window)
     wide = mask_window(radar, window)
     geocode_mask(rmap, height, grid, wide, shadow_layover(orbit, radar, rmap, mesh, wide))
     flat = np.ones((2, _SAMPLES), np.float32)
@@ -63,6 +66,7 @@ def run_all() -> None:
     first, last = np.zeros(_LINES, np.int32), np.full(_LINES, _SAMPLES - 1, np.int32)
     echo = Echo(np.ones((_LINES, _SAMPLES, 2), np.int16), 0, tables, first, last)
     cells = np.empty((_LINES, _SAMPLES + 2, 1), np.float32)
-    fill_cells(cells, 0, window, echo, factors.field, 0)
-    area_projection(rmap, mesh, grid, window, cells)
-    bilinear(rmap, height, grid, window, cells)
+    fill_cells(cells, 0, window, echo, factors.field, 0, Reach.unknown(window))
+    out = Geocoded.empty(1, grid)
+    area_projection(rmap, mesh, grid, block, cells, out)
+    bilinear(rmap, height, grid, block, cells, out)

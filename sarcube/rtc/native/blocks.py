@@ -1,0 +1,77 @@
+"""A window of radar cells, and the blocks of lines in which it is worked through.
+
+What a block needs is a small part of what a burst would, stays near the processor, and belongs to one thread. How a
+window is divided does not depend on the number of threads, and so neither does any result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+BLOCK_LINES = 128
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of radar cells, in lines and samples of the burst (may reach beyond it)."""
+
+    first_line: int
+    first_sample: int
+    lines: int
+    samples: int
+
+    @property
+    def limits(self) -> tuple[float, float, float, float]:
+        """First and last line, first and last sample that can touch a cell, for `mapping.column_bounds`."""
+        line, sample = self.first_line, self.first_sample
+        return line - 1.0, line + self.lines + 1.0, sample - 1.0, sample + self.samples + 1.0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some lines of a window.
+
+    Attributes
+    ----------
+    window : Window
+        The block's cells, those included that its last pixels reach into.
+    first, stop : float
+        Pixels whose polygon begins on lines [first, stop) of the burst are the block's; the outer blocks' go on for
+        ever.
+    """
+
+    window: Window
+    first: float
+    stop: float
+
+
+def blocks(window: Window, reach: int) -> list[Block]:
+    """Blocks of a window, with `reach` lines of the next one in each."""
+    end = window.first_line + window.lines
+    edges = [*range(window.first_line, end, BLOCK_LINES), end]
+    out = []
+    for first, stop in pairwise(edges):
+        lines = min(stop + reach, end) - first
+        cells = Window(first, window.first_sample, lines, window.samples)
+        out.append(Block(cells, -math.inf if first == window.first_line else first, math.inf if stop == end else stop))
+    return out
+
+
+def each_block(todo: list[Block], work: Callable[[Block], None], threads: int) -> None:
+    """Call `work` for every block, on some threads; the first error ends it."""
+    if threads <= 1 or len(todo) == 1:
+        for block in todo:
+            work(block)
+        return
+    with ThreadPoolExecutor(min(threads, len(todo))) as pool:
+        waiting = [pool.submit(work, block) for block in todo]
+        try:
+            for future in waiting:
+                future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
