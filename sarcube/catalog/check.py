@@ -35,7 +35,7 @@ class Fault:
 
 
 def check_store(
-    store: Store,
+    store: Store | str,
     collection: str | None = None,
     *,
     checksums: bool = False,
@@ -45,12 +45,13 @@ def check_store(
 
     Parameters
     ----------
-    store : Store
+    store : Store or str
     collection : str, optional
     checksums : bool
         Read every file, instead of comparing sizes only.
     schemas : Schemas or folder, optional
     """
+    store = open_store(store)
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     names = [collection] if collection is not None else list(collections(store))
     for key in (CATALOG_FILE, *(f"{name}/{COLLECTION_FILE}" for name in names)):

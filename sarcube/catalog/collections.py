@@ -30,7 +30,7 @@ from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE
 from sarcube.products.layers import LAYERS
 from sarcube.products.product import THUMBNAIL
-from sarcube.products.store import Store
+from sarcube.products.store import Store, open_store
 
 log = logging.getLogger(__name__)
 _LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"
@@ -76,7 +76,7 @@ def ensure_collection(
 
 
 def update_collections(
-    store: Store, *, schemas: Schemas | str | None = None, rebuild: bool = False, patience: float = 60.0
+    store: Store | str, *, schemas: Schemas | str | None = None, rebuild: bool = False, patience: float = 60.0
 ) -> tuple[str, ...]:
     """Bring the index, extents, summaries and links of every collection, and the root catalog, up to date.
 
@@ -84,7 +84,7 @@ def update_collections(
 
     Parameters
     ----------
-    store : Store
+    store : Store or str
     schemas : Schemas or folder, optional
     rebuild : bool
         Read every item's file, instead of the index and what was published since. Needed after items were
@@ -97,6 +97,7 @@ def update_collections(
     tuple of str
         The collections.
     """
+    store = open_store(store)
     names = collections(store)
     for name in names:
         if not rebuild and store.exists(f"{name}/{INDEX_FILE}") and not pending(store, name):

@@ -22,7 +22,7 @@ _STRUCTURE = ("self", "root", "parent", "item", "items", "child")
 
 def api_collections(store: Store | str) -> Iterator[dict[str, Any]]:
     """Every collection, ready to be posted to an API: absolute hrefs, no structural links."""
-    place = open_store(store) if isinstance(store, str) else store
+    place = open_store(store)
     for name in collections(place):
         key = f"{name}/{COLLECTION_FILE}"
         yield _absolute(json.loads(place.read_bytes(key)), place.href(key))
@@ -30,7 +30,7 @@ def api_collections(store: Store | str) -> Iterator[dict[str, Any]]:
 
 def api_items(store: Store | str, collection: str | None = None) -> Iterator[dict[str, Any]]:
     """Every item (of one collection), ready to be posted to an API; one at a time, so that memory does not grow."""
-    place = open_store(store) if isinstance(store, str) else store
+    place = open_store(store)
     for name in collections(place) if collection is None else (collection,):
         for key, stored in find_stored(place, name, Selection()):
             yield _absolute(stored, place.href(key))

@@ -60,7 +60,7 @@ def find_items(
     StoreError
         There is no such collection, or none at all.
     """
-    place = open_store(store) if isinstance(store, str) else store
+    place = open_store(store)
     wanted = selection(bbox, dates, burst_ids)
     names = collections(place)
     if not names or (collection is not None and collection not in names):

@@ -88,12 +88,13 @@ class Store(Protocol):
         ...
 
 
-def open_store(url: str | Path, *, anonymous: bool | None = None) -> Store:
+def open_store(url: str | Path | Store, *, anonymous: bool | None = None) -> Store:
     """The store at a local folder or s3://bucket/prefix.
 
     Parameters
     ----------
     url : str or Path
+        A store that is open already is given back.
     anonymous : bool, optional
         S3 only: send unsigned requests. Default: as the variable AWS_NO_SIGN_REQUEST says.
 
@@ -102,6 +103,8 @@ def open_store(url: str | Path, *, anonymous: bool | None = None) -> Store:
     StoreError
         The address is of a kind that sarcube does not know.
     """
+    if not isinstance(url, str | Path):
+        return url
     text = str(url)
     if text.startswith("s3://"):
         from sarcube.products.s3_store import S3Store

@@ -61,7 +61,9 @@ def open_raster(path: str, *, what: str = "DEM") -> Iterator[rasterio.DatasetRea
             if source.count < 1:
                 raise DemError(f"{what} {shown} has no raster band")
             if not _placed(source.transform):
-                raise DemError(f"{what} {shown} lies nowhere: its geotransform is {source.transform[:6]}; check the file")
+                raise DemError(
+                    f"{what} {shown} lies nowhere: its geotransform is {source.transform[:6]}; check the file"
+                )
             yield source
     except (RasterioError, CRSError, CPLE_BaseError) as error:
         reason = str(error).replace(path, shown)
