@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sarcube import __version__
-from sarcube.errors import SarcubeError
+from sarcube.errors import CredentialError, SarcubeError
 
 _PACKAGES = (
     "numpy",
@@ -27,11 +27,10 @@ _PACKAGES = (
     "obstore",
 )
 _OPTIONAL = {
-    "asf-search": "scene search at ASF: pip install 'sarcube[search]'",
-    "pystac-client": "scene search at CDSE and STAC APIs: pip install 'sarcube[search]'",
+    "pystac-client": "scene search at STAC APIs: pip install 'sarcube[search]'",
     "dask-cloudprovider": "Fargate and EC2 clusters: pip install 'sarcube[aws]'",
     "netCDF4": "NetCDF export: pip install 'sarcube[netcdf]'",
-    "icechunk": "versioned cubes: pip install icechunk",
+    "icechunk": "versioned cubes: pip install 'sarcube[icechunk]'",
     "jupytext": "notebooks: pip install 'sarcube[notebooks]'",
 }
 
@@ -129,22 +128,23 @@ def _machine() -> Check:
 
 
 def _credentials() -> tuple[Check, ...]:
-    netrc = (Path.home() / ".netrc").exists()
-    pairs = (
-        ("Earthdata login", ("EARTHDATA_LOGIN", "EARTHDATA_PASSWORD"), netrc, "for scenes from ASF"),
-        ("CDSE login", ("CDSE_LOGIN", "CDSE_PASSWORD"), netrc, "for scenes from Copernicus Data Space"),
-        (
-            "AWS keys",
-            ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-            (Path.home() / ".aws").exists(),
-            "for S3 stores",
-        ),
-    )
+    from sarcube.sources.credentials import find_login
+
     checks = []
-    for name, variables, in_file, purpose in pairs:
-        in_environment = all(os.environ.get(v) for v in variables)
-        if in_environment or in_file:
-            checks.append(Check(name, True, "in the environment" if in_environment else "possibly in a file at home"))
-        else:
-            checks.append(Check(name, None, f"not set ({purpose})", f"set {' and '.join(variables)}"))
+    for provider, name, purpose in (
+        ("earthdata", "Earthdata login", "scenes from ASF"),
+        ("cdse", "CDSE login", "scenes from Copernicus Data Space"),
+    ):
+        try:
+            checks.append(Check(name, True, f"from {find_login(provider).origin}"))
+        except CredentialError as error:
+            checks.append(Check(name, None, f"not there (for {purpose})", str(error)))
+    variables = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if all(os.environ.get(v) for v in variables):
+        checks.append(Check("AWS keys", True, "from environment"))
+    elif (Path.home() / ".aws").exists():
+        checks.append(Check("AWS keys", True, "possibly from ~/.aws"))
+    else:
+        advice = f"set {' and '.join(variables)}, or what boto3 takes"
+        checks.append(Check("AWS keys", None, "not set (for S3 stores)", advice))
     return tuple(checks)
