@@ -36,11 +36,11 @@ class Rate:
     inputs: int
 
 
-# Measured on whole bursts at 20 m (9.3 million pixels, two polarizations) with the native engine: 8.1 s for
-# static layers, 6.2 s for backscatter, at most 1.4 GB; rounded up.
+# Measured on whole bursts at 20 m (9.3 million pixels, two polarizations) with the native engine: 7.5 s and 0.9 GB for
+# static layers, 5 s for backscatter with 0.8 GB from a folder and 1.4 GB from a deflated zip; rounded up.
 DEFAULT_RATES: Mapping[str, Rate] = {
-    "static": Rate(1.0, 13.0, 75.0, 550_000_000, 30_000_000),
-    "rtc": Rate(0.75, 6.5, 115.0, 900_000_000, 2 * _SLC_BYTES),
+    "static": Rate(0.9, 13.0, 55.0, 500_000_000, 30_000_000),
+    "rtc": Rate(0.6, 6.5, 100.0, 600_000_000, 2 * _SLC_BYTES),
 }
 
 
