@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+
+from tests.once import once
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -101,17 +102,13 @@ class FirstRun:
 
 def first_run(factory: pytest.TempPathFactory) -> FirstRun:
     """Made once for all tests, also where several processes share them out."""
-    base = factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, record = base / "first-run", base / "first-run.json"
-    with (base / "first-run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not record.exists():
-            folder.mkdir()
-            (folder / "cluster").mkdir()
-            (folder / "cluster" / "local.yaml").write_text(_THIS_PROCESS)
-            with in_folder(folder):
-                typed = [c for c in commands(DOCS / "tutorial.md") if c.startswith("sarcube") and " view " not in c]
-                results = [carry_out(command) for command in typed]
-            record.write_text(json.dumps([vars(r) for r in results]))
-    return FirstRun(folder, tuple(Result(**fields) for fields in json.loads(record.read_text())))
+    folder, record = once(factory, "first-run", _type_the_tutorial)
+    return FirstRun(folder, tuple(Result(**fields) for fields in json.loads(record)))
+
+
+def _type_the_tutorial(folder: Path) -> str:
+    (folder / "cluster").mkdir(parents=True)
+    (folder / "cluster" / "local.yaml").write_text(_THIS_PROCESS)
+    with in_folder(folder):
+        typed = [c for c in commands(DOCS / "tutorial.md") if c.startswith("sarcube") and " view " not in c]
+        return json.dumps([vars(carry_out(command)) for command in typed])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests.once import once
 
 
 class Demo(NamedTuple):
@@ -33,13 +33,11 @@ def sarcube(*arguments: object, timeout: float = 280) -> subprocess.CompletedPro
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """Made once for all tests, also where several processes share them out; nobody changes it."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, printed = base / "demo", base / "demo.txt"
-    with (base / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not printed.exists():
-            done = sarcube("demo", folder)
-            assert done.returncode == 0, done.stderr
-            printed.write_text(done.stdout)
-    return Demo(folder, json.loads((folder / "report.json").read_text()), printed.read_text())
+
+    def make(folder: Path) -> str:
+        done = sarcube("demo", folder)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    folder, printed = once(tmp_path_factory, "demo", make)
+    return Demo(folder, json.loads((folder / "report.json").read_text()), printed)
