@@ -231,7 +231,9 @@ def _any_moment(scene: Scene, client: Started, rng: random.Random) -> None:
     if rng.random() < 0.3:
         time.sleep(rng.uniform(0.1, 2.0))
         return
-    wanted = len(_items(scene.snapshot())) + rng.randint(1, 12)
+    before = len(_items(scene.snapshot()))
+    left = scene.bursts * (scene.dates + 1) - before
+    wanted = before + rng.randint(1, min(12, max(1, 2 * left // 3)))
     _until(lambda: len(_items(scene.snapshot())) >= wanted or client.ended)
 
 

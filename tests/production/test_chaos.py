@@ -29,5 +29,6 @@ def test_whatever_happens_the_store_comes_out_as_from_a_quiet_run(
     result = play(seed, tmp_path, nursery, lives=len(events), bursts=3, dates=3, events=events)
     assert result.faults == []
     assert result.reads > 0
+    assert result.alive > 0, "no mishap met a client at work"
     assert result.events == list(events)
     assert bool(result.s3_faults) == (seed % 2 == 0)
