@@ -9,7 +9,9 @@ time of a process of its own, after its imports and with kernels compiled (`impo
   project's own reader and writer and the same pixel values, and nothing in between: no annotation, no DEM, no
   geometry, no items;
 - static, first: the task of the static layers, and both tasks together;
-- further: the task of the other date, with the static layers there; `exact` the same with `geometry: exact`.
+- further: the task of the other date, with the static layers there; `exact` the same with `geometry: exact`, in the
+  process that made all before it; `second_over_first` is what it cost over the date before: what one more burst costs a
+  worker.
 
 One kernel thread does the measured work; `threads2_speedup` is the wall time of the engine alone (reading samples,
 static layers, backscatter) with one thread over that with two, best of three each, taken in turns. Beside other
@@ -43,6 +45,7 @@ BOUNDS = {  # the requirement each figure is held against
     "peak_mb": 2000.0,
     "peak_10m_mb": 4000.0,
     "threads2_speedup": 1.7,
+    "second_over_first": 1.1,
 }
 
 
@@ -104,7 +107,10 @@ def _ready() -> None:
 
 
 def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, kinds: str) -> dict[str, Any]:
-    """Carry out what a plan has to do: `static`, `rtc` (the first date that is to do), in this order."""
+    """Carry out what a plan has to do: `static`, `rtc` (the first date that is to do), in this order.
+
+    A kind that is named twice takes the next date; its result is `again`.
+    """
     from sarcube.production.plan import plan
     from sarcube.production.workflow import Context, load_workflow
 
@@ -115,11 +121,17 @@ def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, ki
     context = Context("benchmark", made.config, made.workflow, threads=1)
     _ready()
     out: dict[str, Any] = {"import_cpu_s": _cpu()}
+    left = list(made.tasks)
     for kind in kinds.split(","):
-        task = next(t for t in made.tasks if t.kind == kind)
+        task = next(t for t in left if t.kind == kind)
+        left.remove(task)
         meter = Meter()
         result = work.run(task, context)
-        out[kind] = {"cpu_s": meter.seconds(), "stages": dict(result.stages), "item": result.item}
+        out["again" if kind in out else kind] = {
+            "cpu_s": meter.seconds(),
+            "stages": dict(result.stages),
+            "item": result.item,
+        }
     out["peak_mb"] = _peak_mb()
     return out
 
@@ -220,12 +232,13 @@ def measure(archive: Path, *, fine: bool) -> dict[str, Any]:
         first = _stage("tasks", archive, stores["reuse"], 20, "reuse", "static,rtc")
         floor = _stage("floor", archive, stores["reuse"], stores["floor"])
         further = _stage("tasks", archive, stores["reuse"], 20, "reuse", "rtc")
-        _stage("tasks", archive, stores["exact"], 20, "exact", "static,rtc")
-        exact = _stage("tasks", archive, stores["exact"], 20, "exact", "rtc")
+        exact = _stage("tasks", archive, stores["exact"], 20, "exact", "static,rtc,rtc")
         same = min(
-            _difference(*(_asset(stores[name], run["rtc"]["item"], band) for name, run in pairs))
+            _difference(
+                _asset(stores["reuse"], further["rtc"]["item"], band),
+                _asset(stores["exact"], exact["again"]["item"], band),
+            )
             for band in ("VV", "VH")
-            for pairs in ((("reuse", further), ("exact", exact)),)
         )
         threads = _stage("threads", archive)
         out = {
@@ -233,10 +246,11 @@ def measure(archive: Path, *, fine: bool) -> dict[str, Any]:
             "static_cpu_s": first["static"]["cpu_s"],
             "first_cpu_s": first["static"]["cpu_s"] + first["rtc"]["cpu_s"],
             "further_cpu_s": further["rtc"]["cpu_s"],
-            "exact_cpu_s": exact["rtc"]["cpu_s"],
+            "exact_cpu_s": exact["again"]["cpu_s"],
             "peak_mb": max(run["peak_mb"] for run in (first, further, exact)),
             "threads2_speedup": threads["threads1_wall_s"] / threads["threads2_wall_s"],
             "reuse_within_002_db": same,
+            "second_over_first": exact["again"]["cpu_s"] / exact["rtc"]["cpu_s"],
             "import_cpu_s": further["import_cpu_s"],
             "floor": floor,
             "stages": {"static": first["static"]["stages"], "further": further["rtc"]["stages"]},
