@@ -241,12 +241,12 @@ def _spread(
                         _mark(holes, sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
                 a0, a1 = k[0, 0] - below[c, 0], k[0, 1] - below[c, 1]
                 if a0 != 0.0:
-                    x, x1 = sample0[c] - dx, sample0[c + 1] - dx
-                    spread_across(flat, shape, x, line0[c] - dy, x1, line0[c + 1] - dy, a0, a1)
+                    edge = (sample0[c] - dx, line0[c] - dy, sample0[c + 1] - dx, line0[c + 1] - dy)
+                    spread_across(flat, shape, edge, (a0, a1))
                 a0, a1 = k[3, 0] - right[0], k[3, 1] - right[1]
                 if a0 != 0.0:
-                    x, x1 = sample1[c] - dx, sample0[c] - dx
-                    spread_along(flat, shape, x, line1[c] - dy, x1, line0[c] - dy, a0, a1)
+                    edge = (sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
+                    spread_along(flat, shape, edge, (a0, a1))
                 below[c, 0], below[c, 1] = k[2, 0], k[2, 1]
                 right[0], right[1] = k[1, 0], k[1, 1]
                 void_above[c] = void

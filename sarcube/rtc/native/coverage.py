@@ -27,6 +27,9 @@ _EDGE: dict[str, Any] = {
     "fastmath": {"contract", "nsz"},
     "_nrt": False,
 }
+Shape = tuple[int, int, int]
+Edge = tuple[float, float, float, float]
+"""x and y of its begin, x and y of its end, in cells."""
 _NARROW = 1e-7  # samples; the width that an edge without any is given
 
 
@@ -87,22 +90,15 @@ def _beyond(t: float) -> float:
 
 
 @njit(**_EDGE)
-def spread_edge(
-    field: NDArray[np.float32],
-    shape: tuple[int, int, int],
-    xa: float,
-    ya: float,
-    xb: float,
-    yb: float,
-    k0: float,
-    k1: float,
-) -> None:
+def spread_edge(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
     """Add one directed edge, times one or two densities, to `field`; what lies above or below it is left out.
 
     `field` is flat, of `shape` (lines, samples + 2, 1 or 2). The running sum along a line then holds the densities in
     what lies right of downward edges. An edge that two polygons share goes in once, with the difference of their
     densities.
     """
+    xa, ya, xb, yb = edge
+    k0, k1 = densities
     if ya == yb:
         return
     if yb < ya:
@@ -165,24 +161,17 @@ def _piece(field: NDArray[np.float32], start: int, bands: int, s: float, t: floa
 
 
 @njit(**_EDGE, forceinline=True)
-def spread_across(
-    field: NDArray[np.float32],
-    shape: tuple[int, int, int],
-    xa: float,
-    ya: float,
-    xb: float,
-    yb: float,
-    k0: float,
-    k1: float,
-) -> None:
+def spread_across(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
     """`spread_edge` for edges that mostly stay in one line and five samples: these without a branch."""
+    xa, ya, xb, yb = edge
+    k0, k1 = densities
     lines, width, bands = shape
     a, b = min(xa, xb), max(xa, xb)
     y, end = min(ya, yb), max(ya, yb)
     i, row = int(a), int(y)
     s, t = a - i, max(b, a + _NARROW) - i
     if not (y >= 0.0 and end < lines and end <= row + 1.0 and a >= 0.0 and b < width - 6.0 and t <= 4.0):
-        spread_edge(field, shape, xa, ya, xb, yb, k0, k1)
+        spread_edge(field, shape, edge, densities)
     else:
         each = 1.0 / (t - s)
         c0 = 0.5 * (1.0 - s) * (1.0 - s) - 0.5 * max(1.0 - t, 0.0) * max(1.0 - t, 0.0)
@@ -200,17 +189,10 @@ def spread_across(
 
 
 @njit(**_EDGE, forceinline=True)
-def spread_along(
-    field: NDArray[np.float32],
-    shape: tuple[int, int, int],
-    xa: float,
-    ya: float,
-    xb: float,
-    yb: float,
-    k0: float,
-    k1: float,
-) -> None:
+def spread_along(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
     """`spread_edge` for edges that mostly stay in two lines, and three samples of each: these without a branch."""
+    xa, ya, xb, yb = edge
+    k0, k1 = densities
     lines, width, bands = shape
     up = yb >= ya
     y, end = (ya, yb) if up else (yb, ya)
@@ -223,7 +205,7 @@ def spread_along(
     i, j = int(a), int(c)
     within = y >= 0.0 and end < lines - 1.0 and min(a, c) >= 0.0 and max(b, d) < width - 6.0
     if not (within and end <= row + 2.0 and b <= i + 2.0 and d <= j + 2.0):
-        spread_edge(field, shape, xa, ya, xb, yb, k0, k1)
+        spread_edge(field, shape, edge, densities)
     else:
         sign = 1.0 if up else -1.0
         e, f = sign * (y1 - y), sign * (end - y1)

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sarcube.rtc.native.coverage import spread_edge
+from sarcube.rtc.native.coverage import Shape, spread_edge
 
 _SMALLEST = 1e-3  # radar cells; triangles smaller than that count as edge-on
 _EVEN = 0.02  # half the spread of the four triangles' densities that counts as none
@@ -139,7 +139,7 @@ def bend_of(heights: NDArray[np.float32], r: int, c: int) -> float:
 @njit(cache=True, nogil=True)
 def spread_facet(
     field: NDArray[np.float32],
-    shape: tuple[int, int, int],
+    shape: Shape,
     h: tuple[float, float, float, float],
     bend: float,
     middle: float,
@@ -211,4 +211,4 @@ def spread_facet(
         return
     for n in range(4):
         m = (n + 3) & 3
-        spread_edge(field, shape, xm, ym, x[n], y[n], k[n, 0] - k[m, 0], k[n, 1] - k[m, 1])
+        spread_edge(field, shape, (xm, ym, x[n], y[n]), (k[n, 0] - k[m, 0], k[n, 1] - k[m, 1]))
