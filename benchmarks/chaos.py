@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import contextlib
+import datetime as dt
 import hashlib
 import json
 import multiprocessing
@@ -320,7 +321,10 @@ def _judge(scene: Scene, result: Round) -> None:
     if not wanted[1] <= present <= most or (not scene.lost and present != most):
         result.faults.append(f"{present} items instead of {wanted[1]} to {most}")
     scene.quiet()  # what follows is the judge's look at what is stored
-    clean(scene.url)
+    # What a killed writer left of an acquisition that cannot be made any more may be somebody's work, until it is
+    # hours old: the judge, who knows that nobody is left, looks as if it were tomorrow.
+    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    clean(scene.url, now=tomorrow if scene.lost else None)
     found = status(scene.config, workflow=NAME)
     result.faults += [f"{key} belongs to nothing" for key in (*found.stale, *found.foreign)]
 
