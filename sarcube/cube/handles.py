@@ -18,7 +18,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader  # what rasterio.open makes, at half its price
 
-from sarcube.sources.aws import gdal_server
+from sarcube.sources.aws import gdal_server, unsaid
 from sarcube.sources.raster import gdal_path
 
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
@@ -40,7 +40,7 @@ def gdal_options(remote: bool) -> dict[str, Any]:
         "GDAL_HTTP_RETRY_DELAY": "1",
         "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     }
-    return options if "AWS_S3_ENDPOINT" in os.environ else options | gdal_server()
+    return unsaid(options | gdal_server())
 
 
 @contextmanager

@@ -238,7 +238,7 @@ class S3Store:
         }
         if self.anonymous:
             options["AWS_NO_SIGN_REQUEST"] = "YES"
-        return options
+        return aws.unsaid(options)
 
     def _fail(self, verb: str, key: str, error: Exception) -> NoReturn:
         """Raise what the failure means. The server's own words may hold signed headers: not quoted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +88,7 @@ def gdal_options(bucket: str) -> dict[str, str]:
     options = {"AWS_REGION": region(bucket)} | gdal_server()
     if unsigned():
         options["AWS_NO_SIGN_REQUEST"] = "YES"
-    return options
+    return unsaid(options)
 
 
 def gdal_server() -> dict[str, str]:
@@ -101,6 +102,15 @@ def gdal_server() -> dict[str, str]:
         "AWS_HTTPS": "NO" if scheme == "http" else "YES",
         "AWS_VIRTUAL_HOSTING": "FALSE",
     }
+
+
+def unsaid(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options for `rasterio.Env` without those that the environment says already.
+
+    When it ends, rasterio sets what it found in the environment for the whole process, so that a later change of the
+    environment (another server, other keys) would not be heeded.
+    """
+    return {name: value for name, value in options.items() if os.environ.get(name) != value}
 
 
 def s3_call(address: str, call: Any) -> Any:

@@ -156,10 +156,13 @@ def test_command_until_interrupted(tutorial: FirstRun) -> None:
     command = [sys.executable, "-m", "sarcube.cli", "view", "store", "--port", "0", "--no-browser"]
     with subprocess.Popen(command, cwd=tutorial.folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        line = process.stdout.readline()
-        url = line.split()[0]
-        with urllib.request.urlopen(f"{url}api/store", timeout=30) as answer:
-            assert len(json.load(answer)["passes"]) == 3
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) == 0
+        try:
+            line = process.stdout.readline()
+            url = line.split()[0]
+            with urllib.request.urlopen(f"{url}api/store", timeout=30) as answer:
+                assert len(json.load(answer)["passes"]) == 3
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
     assert "3 passes of store" in line
