@@ -100,7 +100,7 @@ def test_a_burst_that_kills_its_worker_is_set_aside_and_the_rest_is_done(
 def test_a_hung_task_runs_out_of_time_and_its_worker_is_restarted(rehearse: Rehearse, two_workers: Any) -> None:
     made = rehearse(bursts=2, dates=2, faults={FIRST: "hang"})
     before = set(two_workers.scheduler_info()["workers"])
-    outcome = produce(made, two_workers, options=ProduceOptions(time_limit_s=2.5))
+    outcome = produce(made, two_workers, options=ProduceOptions(time_limit_s=4.0))
     assert failed(outcome) == {FIRST: "TaskTimeoutError"}, (outcome, Path(outcome.record or ".").name)
     # Results that lay on the restarted worker are asked for again, and then the products exist.
     assert outcome.done + outcome.skipped == 5
