@@ -23,10 +23,11 @@ def view(
     from sarcube.cube.viewer import ViewerOptions, open_viewer
 
     with open_viewer(store, ViewerOptions(port=port, host=host)) as viewer:
-        typer.echo(f"{viewer.url} shows {len(viewer.content.steps)} passes of {store}; Ctrl-C ends it")
-        if browser:
-            webbrowser.open(viewer.url)
+        # From the announcement on: whoever reads it may press Ctrl-C before the wait begins.
         try:
+            typer.echo(f"{viewer.url} shows {len(viewer.content.steps)} passes of {store}; Ctrl-C ends it")
+            if browser:
+                webbrowser.open(viewer.url)
             while True:
                 time.sleep(3600)
         except KeyboardInterrupt:
