@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sarcube.geometry.grid import GeoGrid
-from sarcube.rtc.native.blocks import Block
+from sarcube.rtc.native.blocks import Block, Place
 from sarcube.rtc.native.coverage import MAX_COLUMNS, MAX_ROWS, add_edge, extent, new_accumulator
 from sarcube.rtc.native.geocode import Geocoded, pixel_lines
 from sarcube.rtc.native.mapping import RadarMap, column_bounds, map_row
@@ -54,24 +54,8 @@ def area_projection(
     """
     step, first = mesh.factor, mesh.margin * mesh.factor
     heights = mesh.heights[first::step, first::step][: grid.height + 1, : grid.width + 1]
-    window = block.window
-    place = (window.first_line, window.first_sample, window.samples)
     side = min(max(int(0.5 * _TILE_LINES / pixel_lines(rmap, grid.resolution)), 1), _TILE)
-    owned = (float(block.first - window.first_line), float(block.stop - window.first_line))
-    _gather(
-        rmap,
-        heights,
-        grid.left,
-        grid.top,
-        grid.resolution,
-        place,
-        window.limits,
-        owned,
-        side,
-        cells,
-        out.bands,
-        out.looks,
-    )
+    _gather(rmap, heights, grid.left, grid.top, grid.resolution, block.place, side, cells, out.bands, out.looks)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -81,15 +65,13 @@ def _gather(
     left: float,
     top: float,
     resolution: float,
-    place: tuple[int, int, int],
-    limits: tuple[float, float, float, float],
-    owned: tuple[float, float],
+    place: Place,
     side: int,
     cells: NDArray[np.float32],
     bands: NDArray[np.float32],
     looks: NDArray[np.float32],
 ) -> None:
-    lines, samples, n = cells.shape[0], place[2], cells.shape[2]
+    lines, samples, n = cells.shape[0], place.samples, cells.shape[2]
     columns = heights.shape[1]
     y, x = np.empty((side + 1, columns)), np.empty((side + 1, columns))
     h = np.empty(columns, np.float32)
@@ -98,13 +80,13 @@ def _gather(
     running = np.empty((_TILE_LINES, _TILE_SAMPLES + 1, 2 * (n + 1)))
     across, along = np.empty((side + 1, side, n + 1)), np.empty((side, side + 1, n + 1))
     mine = np.empty((side, side), np.bool_)
-    dy, dx = place[0] - 0.5, place[1] - 0.5
+    dy, dx = place.line - 0.5, place.sample - 0.5
     for begin in range(0, looks.shape[0], side):
         end = min(begin + side, looks.shape[0])
         first, last = columns, 0
         for k in range(3):
             at = top - (begin + 0.5 * k * (end - begin)) * resolution
-            a, b = column_bounds(rmap, at, left, resolution, columns, limits)
+            a, b = column_bounds(rmap, at, left, resolution, columns, place.limits)
             if b > a:
                 first, last = min(first, a), max(last, b)
         if last <= first + 1:
@@ -119,7 +101,7 @@ def _gather(
         for c0 in range(first, last - 1, side):
             height, width = end - begin, min(side, last - 1 - c0)
             ys, xs = y[: height + 1, c0 : c0 + width + 1], x[: height + 1, c0 : c0 + width + 1]
-            low, high, near, far, any_mine = _reach(ys, xs, owned, lines, samples, mine)
+            low, high, near, far, any_mine = _reach(ys, xs, place, lines, mine)
             if not any_mine:
                 continue
             i0, j0 = int(math.floor(low)), int(math.floor(near))
@@ -167,9 +149,8 @@ def _gather(
 def _reach(
     y: NDArray[np.float64],
     x: NDArray[np.float64],
-    owned: tuple[float, float],
+    place: Place,
     lines: int,
-    samples: int,
     mine: NDArray[np.bool_],
 ) -> tuple[float, float, float, float, bool]:
     """Which pixels of a tile belong to the block and touch its cells, and the cells that these reach."""
@@ -182,7 +163,7 @@ def _reach(
             x0 = min(min(x[r, c], x[r, c + 1]), min(x[r + 1, c], x[r + 1, c + 1]))
             x1 = max(max(x[r, c], x[r, c + 1]), max(x[r + 1, c], x[r + 1, c + 1]))
             line = math.floor(y0)
-            takes = owned[0] <= line < owned[1] and y1 > 0.0 and y0 < lines and x1 > 0.0 and x0 < samples
+            takes = place.first <= line < place.stop and y1 > 0.0 and y0 < lines and x1 > 0.0 and x0 < place.samples
             takes = takes and y1 - y0 < MAX_ROWS - 2 and x1 - x0 < MAX_COLUMNS
             # The sum is NaN where a corner is void.
             total = x[r, c] + x[r, c + 1] + x[r + 1, c] + x[r + 1, c + 1]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 BLOCK_LINES = 128
 
@@ -31,6 +32,28 @@ class Window:
         return line - 1.0, line + self.lines + 1.0, sample - 1.0, sample + self.samples + 1.0
 
 
+class Place(NamedTuple):
+    """Where a block's cells lie and which pixels are its own, in the form that kernels take.
+
+    Attributes
+    ----------
+    line, sample : int
+        Of the burst, where the cells begin.
+    samples : int
+    first, stop : float
+        Lines of the block, counted from `line`, on which its pixels begin.
+    limits : (float, float, float, float)
+        See `Window.limits`.
+    """
+
+    line: int
+    sample: int
+    samples: int
+    first: float
+    stop: float
+    limits: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Block:
     """Some lines of a window.
@@ -47,6 +70,13 @@ class Block:
     window: Window
     first: float
     stop: float
+
+    @property
+    def place(self) -> Place:
+        """The block as kernels take it."""
+        window, line = self.window, self.window.first_line
+        first, stop = float(self.first - line), float(self.stop - line)
+        return Place(line, window.first_sample, window.samples, first, stop, window.limits)
 
 
 def blocks(window: Window, reach: int) -> list[Block]:

@@ -148,16 +148,30 @@ def spread_edge(field: NDArray[np.float32], shape: Shape, edge: Edge, densities:
 
 
 @njit(**_EDGE, forceinline=True)
-def _piece(field: NDArray[np.float32], start: int, bands: int, s: float, t: float, e0: float, e1: float) -> None:
-    """A piece from s to t <= 2 of the cells that begin at `start`."""
+def _piece(
+    field: NDArray[np.float32], start: int, bands: int, s: float, t: float, weights: tuple[float, float], wide: bool
+) -> None:
+    """A piece from s to t of the cells that begin at `start`: t is at most 4 where `wide`, else 2.
+
+    Weights are the piece's lines times the densities. `wide` is known where this is called, and not asked at run time.
+    """
     t = max(t, s + _NARROW)
     each = 1.0 / (t - s)
-    c0 = 0.5 * (1.0 - s) * (1.0 - s) - 0.5 * max(1.0 - t, 0.0) * max(1.0 - t, 0.0)
-    c1 = 1.5 - s - _beyond(2.0 - t)
+    e0, e1 = weights
     at, step = np.uintp(start), np.uintp(bands)
-    _put(field, at, bands, c0 * each, e0, e1)
-    _put(field, at + step, bands, (c1 - c0) * each, e0, e1)
-    _put(field, at + np.uintp(2) * step, bands, 1.0 - c1 * each, e0, e1)
+    # u is the part of a cell that lies right of the edge; each cell gets what it has more than the one before.
+    u0 = (0.5 * (1.0 - s) * (1.0 - s) - 0.5 * max(1.0 - t, 0.0) * max(1.0 - t, 0.0)) * each
+    u1 = (1.5 - s - _beyond(2.0 - t)) * each
+    _put(field, at, bands, u0, e0, e1)
+    _put(field, at + step, bands, u1 - u0, e0, e1)
+    if not wide:
+        _put(field, at + np.uintp(2) * step, bands, 1.0 - u1, e0, e1)
+        return
+    u2 = (2.5 - s - _beyond(3.0 - t)) * each
+    u3 = (3.5 - s - _beyond(4.0 - t)) * each
+    _put(field, at + np.uintp(2) * step, bands, u2 - u1, e0, e1)
+    _put(field, at + np.uintp(3) * step, bands, u3 - u2, e0, e1)
+    _put(field, at + np.uintp(4) * step, bands, 1.0 - u3, e0, e1)
 
 
 @njit(**_EDGE, forceinline=True)
@@ -169,23 +183,11 @@ def spread_across(field: NDArray[np.float32], shape: Shape, edge: Edge, densitie
     a, b = min(xa, xb), max(xa, xb)
     y, end = min(ya, yb), max(ya, yb)
     i, row = int(a), int(y)
-    s, t = a - i, max(b, a + _NARROW) - i
-    if not (y >= 0.0 and end < lines and end <= row + 1.0 and a >= 0.0 and b < width - 6.0 and t <= 4.0):
+    if not (y >= 0.0 and end < lines and end <= row + 1.0 and a >= 0.0 and b < width - 6.0 and b <= i + 4.0):
         spread_edge(field, shape, edge, densities)
     else:
-        each = 1.0 / (t - s)
-        c0 = 0.5 * (1.0 - s) * (1.0 - s) - 0.5 * max(1.0 - t, 0.0) * max(1.0 - t, 0.0)
-        c1 = 1.5 - s - _beyond(2.0 - t)
-        c2 = 2.5 - s - _beyond(3.0 - t)
-        c3 = 3.5 - s - _beyond(4.0 - t)
-        e0, e1 = (yb - ya) * k0, (yb - ya) * k1
-        step = np.uintp(bands)
-        at = np.uintp((row * width + i) * bands)
-        _put(field, at, bands, c0 * each, e0, e1)
-        _put(field, at + step, bands, (c1 - c0) * each, e0, e1)
-        _put(field, at + np.uintp(2) * step, bands, (c2 - c1) * each, e0, e1)
-        _put(field, at + np.uintp(3) * step, bands, (c3 - c2) * each, e0, e1)
-        _put(field, at + np.uintp(4) * step, bands, 1.0 - c3 * each, e0, e1)
+        weights = ((yb - ya) * k0, (yb - ya) * k1)
+        _piece(field, (row * width + i) * bands, bands, a - i, b - i, weights, True)
 
 
 @njit(**_EDGE, forceinline=True)
@@ -209,8 +211,8 @@ def spread_along(field: NDArray[np.float32], shape: Shape, edge: Edge, densities
     else:
         sign = 1.0 if up else -1.0
         e, f = sign * (y1 - y), sign * (end - y1)
-        _piece(field, (row * width + i) * bands, bands, a - i, b - i, e * k0, e * k1)
-        _piece(field, ((row + 1) * width + j) * bands, bands, c - j, d - j, f * k0, f * k1)
+        _piece(field, (row * width + i) * bands, bands, a - i, b - i, (e * k0, e * k1), False)
+        _piece(field, ((row + 1) * width + j) * bands, bands, c - j, d - j, (f * k0, f * k1), False)
 
 
 @njit(cache=True, nogil=True)

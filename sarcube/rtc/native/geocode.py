@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sarcube.geometry.grid import GeoGrid
-from sarcube.rtc.native.blocks import Block
+from sarcube.rtc.native.blocks import Block, Place
 from sarcube.rtc.native.coverage import MAX_ROWS
 from sarcube.rtc.native.mapping import RadarMap, column_bounds, map_row
 
@@ -61,12 +61,8 @@ def bilinear(
     out: Geocoded,
 ) -> None:
     """Interpolate radar cells at the pixel centres, whose heights are `centres` (rows, columns); see above."""
-    half = 0.5 * grid.resolution
-    window = block.window
-    place = (window.first_line, window.first_sample, window.samples)
-    owned = (float(block.first - window.first_line), float(block.stop - window.first_line))
-    x, y = grid.left + half, grid.top - half
-    _interpolate(rmap, centres, x, y, grid.resolution, place, window.limits, owned, cells, out.bands, out.looks)
+    x, y = grid.left + 0.5 * grid.resolution, grid.top - 0.5 * grid.resolution
+    _interpolate(rmap, centres, x, y, grid.resolution, block.place, cells, out.bands, out.looks)
 
 
 @njit(cache=True, nogil=True)
@@ -76,24 +72,24 @@ def _interpolate(
     x0: float,
     y0: float,
     resolution: float,
-    place: tuple[int, int, int],
-    limits: tuple[float, float, float, float],
-    owned: tuple[float, float],
+    place: Place,
     cells: NDArray[np.float32],
     bands: NDArray[np.float32],
     looks: NDArray[np.float32],
 ) -> None:
-    lines, samples, n = cells.shape[0], place[2], cells.shape[2]
+    lines, samples, n = cells.shape[0], place.samples, cells.shape[2]
     columns = heights.shape[1]
     line, sample = np.empty(columns), np.empty(columns)
     for r in range(heights.shape[0]):
-        first, last = column_bounds(rmap, y0 - r * resolution, x0, resolution, columns, limits)
+        first, last = column_bounds(rmap, y0 - r * resolution, x0, resolution, columns, place.limits)
         if last <= first:
             continue
         map_row(rmap, y0 - r * resolution, x0, resolution, first, last, heights[r], line, sample)
         for c in range(first, last):
-            y, x = line[c] - place[0], sample[c] - place[1]
-            if not (y >= 0.0 and x >= 0.0 and y < lines - 1.0 and x < samples - 1.0 and owned[0] <= int(y) < owned[1]):
+            y, x = line[c] - place.line, sample[c] - place.sample
+            if not (
+                y >= 0.0 and x >= 0.0 and y < lines - 1.0 and x < samples - 1.0 and place.first <= int(y) < place.stop
+            ):
                 continue
             i, j = int(y), int(x)
             fy, fx = y - i, x - j
