@@ -120,6 +120,8 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "distributed.scheduler.worker-saturation": 1.0,
         "distributed.admin.tick.interval": TICK,
         "distributed.comm.timeouts.connect": "60s",
+        # A nanny brings its worker back; on a busy machine not within the 15 s after which Dask closes the nanny too.
+        "distributed.deploy.lost-worker-timeout": "1h",
     }
     options: dict[str, Any] = {
         "n_workers": workers,

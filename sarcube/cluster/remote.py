@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sarcube.cluster.connect import Demand
 
+# Dask replaces a machine whose worker is gone for that long; a nanny there may be quicker, but not within Dask's 15 s.
+_LOST = {"distributed.deploy.lost-worker-timeout": "60s"}
 _ADAPT = {"interval": "5s", "wait_count": 12}  # a worker goes after a minute without work
 
 
@@ -42,7 +44,9 @@ def remote_client(profile: Profile, demand: Demand) -> Iterator[Client]:
             f"cluster profile {profile.name!r}: pass_environment would write values into pods for all to read; give "
             "workers a Kubernetes secret or a service account"
         )
-    with _OPENERS[profile.kind](profile) as cluster:
+    import dask
+
+    with dask.config.set(_LOST), _OPENERS[profile.kind](profile) as cluster:
         import distributed
 
         make: Any = distributed.Client  # untyped

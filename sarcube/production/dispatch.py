@@ -358,6 +358,9 @@ class Dispatcher:
             # No nanny there. The hung thread stays, and the cluster is one worker weaker.
             self._restarted.discard(worker)
             self.emit("note", message=f"worker {worker} carries a hung task and cannot be restarted")
+        except KeyError:
+            # The scheduler knows it no more: it died by itself meanwhile.
+            self._restarted.discard(worker)
 
     def _look(self) -> None:
         """Count the workers; give up where there has been none for too long."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
+import dask
 import pytest
 
-from sarcube.cluster import connect, find_profile
+from sarcube.cluster import Profile, connect, find_profile
 
 
 def _seen() -> tuple[str | None, int]:
@@ -25,6 +27,16 @@ def test_workers_have_one_pool_of_threads_and_this_process_keeps_its_own() -> No
         assert {name: os.environ.get(name) for name in names} == before
     # Kernels that run here afterwards would fail if their number of threads had changed.
     assert {name: os.environ.get(name) for name in names} == before
+
+
+def test_a_worker_that_dies_comes_back_however_slowly() -> None:
+    # Dask gives a lost worker 15 s and then closes its nanny: on a busy machine a cluster lost all workers that way.
+    lost = {"distributed.deploy.lost-worker-timeout": "0.01s"}
+    with dask.config.set(lost), connect(Profile(workers=1, memory=1.0)) as client:
+        pid = client.submit(os.getpid).result(60)
+        os.kill(pid, signal.SIGKILL)
+        assert client.submit(os.getpid, pure=False).result(60) != pid
+        assert len(client.cluster.workers) == 1
 
 
 @pytest.mark.parametrize(
