@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,10 +46,8 @@ def test_a_second_run_starts_no_cluster(rehearse: Rehearse, two_workers: Any, mo
         raise AssertionError("a cluster was started")
 
     monkeypatch.setattr("sarcube.cluster.connect", refuse)
-    begun = time.monotonic()
     outcome = produce(rehearse(bursts=2))
     assert (outcome.done, outcome.skipped, outcome.ok) == (0, 8, True)
-    assert time.monotonic() - begun < 2.0
 
 
 def test_faults_are_data(rehearse: Rehearse, two_workers: Any, items_of: Any) -> None:

@@ -159,17 +159,22 @@ def test_a_mirror_over_https(tmp_path: Path, server: Server) -> None:
         read_glo30(server.url + "/dem", (20.1, 45.1, 20.2, 45.12))
 
 
-def test_a_bursts_window_is_read_within_half_a_second(tmp_path: Path) -> None:
+def test_a_bursts_window_costs_little_more_than_its_tiles(tmp_path: Path) -> None:
     rough = np.random.default_rng(2).normal(0, 30, (3600, 3600)).astype(np.float32).cumsum(axis=1) / 30
     for column in (9, 10):
         make_tile(tmp_path, Tile(45, column), lambda lon, lat: rough + 0 * lon)
     bounds = (9.4, 45.2, 10.6, 45.7)  # 4,336 x 1,816 pixels of two tiles
     read_glo30(str(tmp_path), bounds)
-    start = time.perf_counter()
+    start = time.process_time()
     heights, _, _ = read_glo30(str(tmp_path), bounds)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert heights.size > 7e6
-    assert seconds < 1.5  # measured: 0.19 s; the machine may have other work
+    start = time.process_time()
+    for path in tmp_path.rglob("*.tif"):
+        with rasterio.open(path) as source:
+            source.read(1)
+    whole = time.process_time() - start
+    assert seconds < 3.0 * whole  # measured: 0.46
 
 
 def test_a_mirror_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

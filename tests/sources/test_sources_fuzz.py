@@ -30,7 +30,7 @@ from sarcube.sources.geoid import load_geoid
 from sarcube.sources.orbits import OrbitIndex
 from tests.sources.test_providers import asf_feature, cdse_entry
 
-LIMIT = 2.0  # s
+LIMIT = 4.0  # s of CPU: a machine with other work does not change it much
 
 
 def cases(number: int) -> settings:
@@ -63,12 +63,12 @@ def damaged(data: bytes, plan: Any) -> bytes:
 
 
 def within_limits(call: Any) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         call()
     except SarcubeError as error:
         assert len(str(error)) < 5000
-    assert time.perf_counter() - start < LIMIT
+    assert time.process_time() - start < LIMIT
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,13 @@ import io
 import json
 import math
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +145,17 @@ def test_page_names_nothing_elsewhere() -> None:
 def test_nothing_to_show(tmp_path: Path) -> None:
     with pytest.raises(CubeError, match=r"holds no product|no store"), open_viewer(str(tmp_path / "none")):
         pass
+
+
+def test_a_browser_that_goes_away_is_not_worth_a_word(viewer: Viewer, capfd: pytest.CaptureFixture[str]) -> None:
+    place = urllib.parse.urlsplit(viewer.url)
+    for question in (b"", b"GET /api/store HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        with socket.create_connection((place.hostname, place.port)) as connection:
+            connection.sendall(question)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+    assert ask(viewer, "api/store")[0] == 200
+    time.sleep(0.2)
+    assert capfd.readouterr().err == ""
 
 
 def test_in_a_notebook(tutorial: FirstRun) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -55,13 +56,12 @@ class Viewer:
         self.content = content
         handler = type("Handler", (_Handler,), {"content": content, "tiles": _Kept(_KEPT_TILES), "host": options.host})
         try:
-            self._server = ThreadingHTTPServer((options.host, options.port), handler)
+            self._server = _Server((options.host, options.port), handler)
         except OSError as error:
             raise ClusterError(
                 f"the viewer cannot listen on {options.host}:{options.port}: {error.strerror}; "
                 "choose another --port (0 takes a free one)"
             ) from error
-        self._server.daemon_threads = True
         self.url = f"http://{options.host}:{self._server.server_address[1]}/"
 
     def serve(self) -> None:
@@ -143,6 +143,15 @@ class _Kept:
                 self._values.popitem(last=False)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went elsewhere before it had its answer, or between two questions."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     content: Content
     tiles: _Kept
@@ -160,8 +169,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(parts.path, query)
         except SarcubeError as error:
             self._send_json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
-        except (BrokenPipeError, ConnectionResetError):
-            self.close_connection = True  # the browser went elsewhere meanwhile
 
     def _answer(self, path: str, query: dict[str, str]) -> None:
         if path in _PAGE:
