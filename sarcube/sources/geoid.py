@@ -150,12 +150,14 @@ def _read(
     from rasterio.windows import Window
 
     pieces = []
+    scale, offset = source.scales[0], source.offsets[0]  # a grid may hold whole centimetres
     column, left = columns
     while left > 0:
         start = column % period if period else column
         count = min(left, (period - start) if period else left)
         window = Window(start, rows[0], count, rows[1])
-        pieces.append(source.read(1, window=window, masked=True).filled(np.nan).astype(np.float64))
+        values = source.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
+        pieces.append(values * scale + offset)
         column, left = column + count, left - count
     return np.hstack(pieces)
 

@@ -96,6 +96,21 @@ def test_outside_the_nodes_and_at_voids_there_is_no_value() -> None:
     assert np.isnan(points).all()
 
 
+def test_a_grid_of_whole_centimetres_with_voids(tmp_path: Path) -> None:
+    stored = np.arange(81, dtype=np.int16).reshape(9, 9) * 10
+    stored[4, 4] = -9999
+    with rasterio.open(
+        tmp_path / "geoid.tif", "w", driver="GTiff", width=9, height=9, count=1, dtype="int16", nodata=-9999,
+        transform=from_origin(10, 50, 0.25, 0.25), crs="EPSG:4326",
+    ) as target:  # fmt: skip
+        target.write(stored, 1)
+        target.scales, target.offsets = (0.01,), (40.0,)
+    geoid = load_geoid(str(tmp_path / "geoid.tif"), (10.5, 48.5, 11.5, 49.5))
+    values = geoid.at_points(np.array([10.625, 11.125]), np.array([49.375, 48.875]))
+    assert values[0] == pytest.approx(40.0 + 0.01 * stored[2, 2], abs=1e-9)
+    assert np.isnan(values[1])
+
+
 @pytest.mark.parametrize("fault", ["projected", "missing", "garbage", "rotated"])
 def test_a_file_that_is_no_geoid_grid(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "geoid.tif"
