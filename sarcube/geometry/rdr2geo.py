@@ -15,14 +15,13 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from sarcube.errors import DemError
-from sarcube.geometry.burst_grid import grid_lonlat_bounds, transformer, unwrap_ring
+from sarcube.geometry.burst_grid import grid_lonlat_bounds, transformer
 from sarcube.geometry.dem import Dem, Method, height_range
 from sarcube.geometry.ellipsoid import ecef_to_geodetic_point
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.interpolation import height_at
 from sarcube.geometry.lattice import cell_polynomials
 from sarcube.geometry.orbit import Orbit, OrbitModel, find_interval, state_at
-from sarcube.geometry.radar import RadarGrid
 
 Look = Literal["right", "left"]
 Vector = tuple[float, float, float]
@@ -294,18 +293,3 @@ def rdr2geo_dem(
     out = _meet_all(orbit.model, (t.ravel(), r.ravel(), side), dem.heights, coefficients, lattice, search)
     shaped = np.asarray(out).reshape(3, *t.shape)
     return shaped[0], shaped[1], shaped[2]
-
-
-def footprint_ring(
-    orbit: Orbit, radar: RadarGrid, height: float = 0.0, *, points_per_edge: int = 8
-) -> tuple[tuple[float, float], ...]:
-    """Outline of a radar grid on the ground at one height: closed ring of (lon, lat), unwrapped."""
-    f = np.linspace(0.0, 1.0, points_per_edge, endpoint=False)
-    zero, one = np.zeros_like(f), np.ones_like(f)
-    line = np.concatenate([zero, f, one, 1.0 - f, [0.0]])
-    sample = np.concatenate([f, one, 1.0 - f, zero, [0.0]])
-    t = radar.first_line_time + line * (radar.last_line_time - radar.first_line_time)
-    r = radar.first_sample_range + sample * (radar.last_sample_range - radar.first_sample_range)
-    lon, lat, _ = rdr2geo(orbit, t, r, height)
-    ring = unwrap_ring(list(zip(lon.tolist(), lat.tolist(), strict=True)))
-    return tuple((float(a), float(b)) for a, b in ring)

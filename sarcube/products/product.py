@@ -240,20 +240,6 @@ def read_static(
     return xr.Dataset(arrays, attrs={"grid": grid})
 
 
-def verify_product(store: Store, files: Iterable[ProductFile]) -> list[str]:
-    """What is wrong with a product's files, one sentence each; empty where sizes and checksums are right."""
-    problems = []
-    for file in files:
-        info = store.stat(file.key)
-        if info is None:
-            problems.append(f"{store.href(file.key)} is missing")
-        elif info.size != file.size:
-            problems.append(f"{store.href(file.key)} has {info.size} bytes, not {file.size}")
-        elif checksum(store.read_bytes(file.key)) != file.checksum:
-            problems.append(f"{store.href(file.key)} does not have the checksum {file.checksum}")
-    return problems
-
-
 def _keys(store: Store, source: Product | HasAssets | Mapping[str, str]) -> dict[str, str]:
     if isinstance(source, Product):
         return {file.layer: file.key for file in source.files}

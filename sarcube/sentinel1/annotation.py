@@ -69,7 +69,6 @@ class Annotation:
     range_sampling_rate: float
     radar_frequency: float
     azimuth_steering_rate: float
-    raw_prf: float
     pulse_interval: float
     rank: int
     orbit: Orbit
@@ -79,7 +78,6 @@ class Annotation:
     azimuth_frequency: float
     azimuth_bandwidth: float
     samples_of_image: int
-    lines_of_image: int
     fm_rates: tuple[Polynomial, ...]
     doppler_centroids: tuple[Polynomial, ...]
     lines_per_burst: int
@@ -126,7 +124,6 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
         range_sampling_rate=product.number("rangeSamplingRate", 1e6, 1e9),
         radar_frequency=product.number("radarFrequency", 1e9, 1e11),
         azimuth_steering_rate=product.number("azimuthSteeringRate", -10, 10),
-        raw_prf=downlink.number("prf", 100, 1e5),
         pulse_interval=downlink.number("downlinkValues/pri", 1e-5, 1e-2),
         rank=downlink.integer("downlinkValues/rank", 0, 1000),
         orbit=orbit,
@@ -138,7 +135,6 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
             "processingInformation/swathProcParamsList/swathProcParams/azimuthProcessing/processingBandwidth", 1, 1e5
         ),
         samples_of_image=info.integer("numberOfSamples", 1, MAX_SAMPLES),
-        lines_of_image=info.integer("numberOfLines", 0, 10_000_000),
         fm_rates=tuple(_fm_rate(node, epoch) for node in general.find_all("azimuthFmRateList/azimuthFmRate")),
         doppler_centroids=tuple(
             _polynomial(node, "dataDcPolynomial", epoch)

@@ -30,8 +30,6 @@ class SafeFiles(Protocol):
 
     def read(self, name: str) -> bytes: ...
 
-    def read_range(self, name: str, offset: int, length: int) -> bytes: ...
-
     def gdal_path(self, name: str) -> str: ...
 
 
@@ -58,9 +56,6 @@ class _Files:
         if len(data) != source.size:
             raise SceneError(f"{self.path}: {name} ends after {len(data)} of {source.size} bytes; fetch it again")
         return data
-
-    def read_range(self, name: str, offset: int, length: int) -> bytes:
-        return self.open(name).read(offset, length)
 
 
 class FolderFiles(_Files):

@@ -15,9 +15,10 @@ from sarcube.catalog.items import item_dict
 from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
-from sarcube.products.product import read_static, verify_product
+from sarcube.products.product import read_static
 from sarcube.products.store import Store, open_store
 from tests.catalog.examples import make_rtc, make_static, publish
+from tests.files import faults_of
 from tests.servers import S3Server, moto, seaweedfs, use_server
 
 BURST = "t070_149815_iw3"
@@ -70,7 +71,7 @@ def test_static_layers_in_another_bucket(server: S3Server, schemas: Schemas, mon
     assert link["href"] == f"s3://statics/project/s1_rtc_static_c1/{BURST}/T070-149815-IW3_STATIC.json"
     assert stored["assets"]["incidence_angle"]["href"].startswith("s3://statics/project/")
     assert stored["properties"]["storage:platform"] == "OTHER"
-    assert verify_product(reader, product.files) == []
+    assert faults_of(reader, product.files) == []
 
     monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
     [found] = find_items(store.url, "s1_rtc_c1")

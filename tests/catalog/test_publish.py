@@ -19,8 +19,8 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.errors import CatalogError
 from sarcube.products.local_store import LocalStore
 from sarcube.products.names import item_key
-from sarcube.products.product import verify_product
 from tests.catalog.examples import all_files, make_burst, make_rtc, make_static, publish
+from tests.files import faults_of
 
 BURST = "t070_149815_iw3"
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_the_second_of_one_acquisition_gives_way(local: LocalStore, schemas: Sch
     assert not outcome.created and outcome.item_id == first[1].id
     assert local.read_bytes(first[0].item_key) == before
     assert _data_files(local) == {*(f.key for f in first[0].files), first[0].item_key}
-    assert verify_product(local, first[0].files) == []
+    assert faults_of(local, first[0].files) == []
 
 
 def test_many_threads_one_item(local: LocalStore, schemas: Schemas) -> None:
@@ -73,7 +73,7 @@ def test_many_threads_one_item(local: LocalStore, schemas: Schemas) -> None:
     assert sum(created) == 1
     winner = made[created.index(True)]
     assert _data_files(local) == {*(f.key for f in winner[0].files), winner[0].item_key}
-    assert verify_product(local, winner[0].files) == []
+    assert faults_of(local, winner[0].files) == []
 
 
 def _make_and_publish(root: str, seed: int, barrier: object, results: object) -> None:
@@ -116,13 +116,13 @@ def test_reprocessing_replaces(local: LocalStore, schemas: Schemas) -> None:
     assert outcome.created
     assert read_item(local, second[0].item_key).id == second[1].id
     assert _data_files(local) == {*(f.key for f in second[0].files), second[0].item_key}
-    assert verify_product(local, second[0].files) == []
+    assert faults_of(local, second[0].files) == []
 
 
 def test_overwriting_where_nothing_is(local: LocalStore, schemas: Schemas) -> None:
     made = make_rtc(local)
     assert publish_item(local, made[1], made[0], schemas=schemas, overwrite=True).created
-    assert verify_product(local, made[0].files) == []
+    assert faults_of(local, made[0].files) == []
 
 
 def test_something_else_in_the_items_place(local: LocalStore, schemas: Schemas) -> None:
@@ -147,7 +147,7 @@ def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, sche
     assert not local.exists(item_key("rtc", BURST, _start()))
     made = make_rtc(local)
     assert publish(local, made, schemas).created
-    assert verify_product(local, made[0].files) == []
+    assert faults_of(local, made[0].files) == []
 
 
 def test_a_reader_never_meets_half_a_product(local: LocalStore, schemas: Schemas) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from typer.main import get_command
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.timeout(900)
 PAGES = [
     ROOT / "README.md",
     *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.glob("concepts/*.md")),
     *sorted(DOCS.glob("howto/*.md")),
     *sorted(DOCS.glob("contributing/*.md")),
 ]
@@ -93,7 +95,9 @@ def test_tutorial_as_it_is_typed(tutorial: FirstRun) -> None:
     assert len(list(tutorial.store.glob("runs/*/report.html"))) == 1
 
 
-@pytest.mark.parametrize("page", ["docs/tutorial.md", "docs/cube.md", "docs/howto/cluster.md", "README.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/tutorial.md", "docs/concepts/geometry.md", "docs/cube.md", "docs/howto/cluster.md", "README.md"]
+)
 def test_python_of_the_page(page: str, tutorial: FirstRun, tmp_path: Path) -> None:
     import matplotlib as mpl
 
@@ -102,7 +106,11 @@ def test_python_of_the_page(page: str, tutorial: FirstRun, tmp_path: Path) -> No
     with in_folder(desk(tutorial, tmp_path)):
         for body in blocks(ROOT / page, "python"):
             exec(compile(moved(body), page, "exec"), names)
-    assert names["outcome"].ok if "outcome" in names else names["cube"].sizes["time"] == 3
+    if page == "docs/concepts/geometry.md":
+        back, there = np.array(names["back"]), np.array([names["lon"], names["lat"], names["height"]])
+        assert (np.abs(back - there) < (1e-7, 1e-7, 0.02)).all()
+    else:
+        assert names["outcome"].ok if "outcome" in names else names["cube"].sizes["time"] == 3
 
 
 @pytest.mark.parametrize(("page", "command"), all_commands())

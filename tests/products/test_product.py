@@ -21,9 +21,10 @@ from sarcube.products.cog import CogOptions
 from sarcube.products.local_store import LocalStore
 from sarcube.products.names import ProductName
 from sarcube.products.outline import outline
-from sarcube.products.product import ProductOptions, read_static, verify_product, write_product
+from sarcube.products.product import ProductOptions, read_static, write_product
 from sarcube.products.store import Store
 from sarcube.products.summary import block_mean, scan
+from tests.files import faults_of
 
 GRID = GeoGrid(32629, 500_000, 4_000_000, 20, 700, 600)
 NAME = ProductName(
@@ -62,7 +63,7 @@ def test_round_trip(store: Store) -> None:
     assert back.attrs["grid"] == GRID
     assert back.VV.attrs["BURST_ID"] == "t070_149815_iw3" and back.VV.attrs["SCENE"] == "S1A_X"
     assert back.VV.attrs["UNITS"] == "1" and back.VV.attrs["PRODUCT_ID"] == NAME.stem
-    assert verify_product(store, product.files) == []
+    assert faults_of(store, product.files) == []
 
 
 def test_files_are_what_they_say(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     flipped = bytearray(mask.read_bytes())
     flipped[-1] ^= 1
     mask.write_bytes(flipped)
-    problems = verify_product(store, product.files)
+    problems = faults_of(store, product.files)
     assert len(problems) == 3
     assert "missing" in problems[0] and "bytes" in problems[1] and "checksum" in problems[2]
 
@@ -106,7 +107,7 @@ def test_one_name_is_never_used_twice(tmp_path: Path) -> None:
         )
     assert len({p.name.stem for p in products}) == 4
     for seed, product in enumerate(products):
-        assert verify_product(store, product.files) == []
+        assert faults_of(store, product.files) == []
         back = read_static(store, product)
         xr.testing.assert_equal(back.drop_attrs(), dataset(seed=seed))
         assert back.VV.attrs["PRODUCT_ID"] == product.name.stem

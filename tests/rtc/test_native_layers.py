@@ -13,6 +13,10 @@ import sarcube.rtc.native.by_block as native
 from sarcube.geometry.dem import Dem
 from sarcube.products.layers import LAYERS, STATIC_LAYERS
 from sarcube.rtc.native import NativeEngine
+from sarcube.rtc.native.area_factor import area_factors
+from sarcube.rtc.native.blocks import Window
+from sarcube.rtc.native.mapping import radar_map
+from sarcube.rtc.native.mesh import make_mesh
 from sarcube.sentinel1.model import Burst
 from tests.rtc.simulated import ONE, Scene, burst_grid, inner, make
 
@@ -186,14 +190,15 @@ def test_a_constant_image_stays_smooth(scene: Scene, monkeypatch: pytest.MonkeyP
 
 def test_constant_gamma0_over_relief_stays_smooth(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """An echo without speckle whose power is the area itself comes out flat: no trace of DEM cells."""
-    from sarcube.rtc.native.area_factor import burst_area_factors
-
     plain = replace(ONE, thermal_noise=False, bistatic_delay=False, static_troposphere=False)
     wide = replace(
         scene.grid, left=scene.grid.left - 1000.0, top=scene.grid.top + 1000.0, width=scene.grid.width + 100,
         height=scene.grid.height + 100,
     )  # fmt: skip
-    finer = burst_area_factors(scene.burst.orbit, scene.burst.radar, scene.dem, wide, factor=6).gamma
+    orbit, radar = scene.burst.orbit, scene.burst.radar
+    mesh = make_mesh(scene.dem, wide, 6, 0)
+    rmap = radar_map(orbit, radar, wide.epsg, mesh.bounds, mesh.height_range())
+    finer = area_factors(rmap, mesh, Window(0, 0, radar.lines, radar.samples))[:, : radar.samples, 0]
 
     def read(burst: Burst, polarization: str, lines: tuple[int, int] | None = None) -> NDArray[np.int16]:
         first, stop = lines or (0, burst.radar.lines)

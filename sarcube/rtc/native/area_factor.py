@@ -12,58 +12,24 @@ slant plane (beta), is shared out among the radar cells in proportion to the par
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from sarcube.geometry.dem import Dem
-from sarcube.geometry.grid import GeoGrid
-from sarcube.geometry.orbit import Orbit
-from sarcube.geometry.radar import RadarGrid
-from sarcube.rtc.native.blocks import Block, Window, blocks, each_block
+from sarcube.rtc.native.blocks import Window
 from sarcube.rtc.native.coverage import spread_across, spread_along
 from sarcube.rtc.native.densities import bend_of, bends, densities, spread_facet
-from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row, radar_map
-from sarcube.rtc.native.mesh import Mesh, make_mesh
+from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row
+from sarcube.rtc.native.mesh import Mesh
 
 _LONGEST = 2000.0  # samples; a facet longer than that is a fault of the DEM
 _LEAST = 1e-4  # factor below which a cell holds no terrain: running sums leave rounding behind
 
 
-@dataclass(frozen=True, eq=False)
-class AreaFactors:
-    """Area factors of the cells of a window.
-
-    Attributes
-    ----------
-    window : Window
-    field : (lines, samples + 2, 1 or 2) float32
-        `gamma` and, if asked for, `sigma` side by side; the last two columns are of no meaning.
-    """
-
-    window: Window
-    field: NDArray[np.float32]
-
-    @property
-    def gamma(self) -> NDArray[np.float32]:
-        """Area perpendicular to the look over area in the slant plane: beta0 = gamma * gamma0.
-
-        (lines, samples), NaN where no terrain maps to or the factor lies below the minimum.
-        """
-        return self.field[:, : self.window.samples, 0]
-
-    @property
-    def sigma(self) -> NDArray[np.float32]:
-        """Area on the ground over area in the slant plane: beta0 = sigma * sigma0."""
-        return self.field[:, : self.window.samples, 1]
-
-
 def area_factors(
     rmap: RadarMap, mesh: Mesh, window: Window, *, sigma: bool = False, minimum: float = 0.0
-) -> AreaFactors:
+) -> NDArray[np.float32]:
     """Area factors of a window from a mesh of heights, on the calling thread.
 
     Parameters
@@ -76,52 +42,20 @@ def area_factors(
         Also make the factor of sigma0.
     minimum : float
         Cells whose gamma factor lies below become NaN (in both factors).
+
+    Returns
+    -------
+    (lines, samples + 2, 1 or 2) float32
+        First the area perpendicular to the look over the area in the slant plane (beta0 = factor * gamma0), then the
+        area on the ground over it (beta0 = factor * sigma0); NaN where no terrain maps to. The last two columns are of
+        no meaning.
     """
     field = np.zeros((window.lines, window.samples + 2, 2 if sigma else 1), np.float32)
     holes = np.zeros((window.lines, window.samples) if mesh.voids else (1, 1), np.uint8)
     offsets = (window.first_line, window.first_sample)
     _spread(rmap, mesh.heights, mesh.x0, mesh.y0, mesh.spacing, offsets, window.limits, field, holes)
     _sum_rows(field, holes, np.float32(max(minimum, _LEAST)))
-    return AreaFactors(window, field)
-
-
-def burst_area_factors(
-    orbit: Orbit, radar: RadarGrid, dem: Dem, grid: GeoGrid, *, factor: int = 2, sigma: bool = False
-) -> AreaFactors:
-    """Area factors of every radar cell of a burst, straight from a DEM.
-
-    This is the forward model of radiometric terrain effects: an echo of constant gamma0 = g has the expected
-    power beta0 = g * result.gamma[line, sample]. `sarcube.simulate` builds its echoes with it.
-
-    Parameters
-    ----------
-    orbit : Orbit
-    radar : RadarGrid
-        Lines and samples are cells centred at integers; no timing correction is applied.
-    dem : Dem
-        Heights above the ellipsoid; any CRS.
-    grid : GeoGrid
-        Region and posting of the facets: `factor` facets per pixel and axis. Use a grid that covers the burst.
-    factor : int
-    sigma : bool
-        Also return the factor of sigma0.
-
-    Returns
-    -------
-    AreaFactors
-        Window = the whole burst; gamma (lines, samples) float32, NaN where the grid or DEM has no terrain.
-    """
-    mesh = make_mesh(dem, grid, factor, 0)
-    rmap = radar_map(orbit, radar, grid.epsg, mesh.bounds, mesh.height_range())
-    window = Window(0, 0, radar.lines, radar.samples)
-    field = np.empty((radar.lines, radar.samples + 2, 2 if sigma else 1), np.float32)
-
-    def work(block: Block) -> None:
-        first = block.window.first_line
-        field[first : first + block.window.lines] = area_factors(rmap, mesh, block.window, sigma=sigma).field
-
-    each_block(blocks(window, 0), work, numba.get_num_threads())
-    return AreaFactors(window, field)
+    return field
 
 
 @njit(cache=True, nogil=True)

@@ -29,7 +29,7 @@ def geocoded_factors(geometry: BurstGeometry, grid: GeoGrid, options: RtcOptions
 
     def work(block: Block) -> None:
         factors = area_factors(rmap, mesh, block.window, sigma=True, minimum=_minimum(options))
-        area_projection(rmap, mesh, grid, block, factors.field, out)
+        area_projection(rmap, mesh, grid, block, factors, out)
 
     each_block(blocks(geometry.window, pixel_lines(rmap, grid.resolution)), work, numba.get_num_threads())
     return out
@@ -66,7 +66,7 @@ def geocoded_echo(
         here = block.window
         field = None
         if options.backscatter != "beta0":
-            field = area_factors(rmap, mesh, here, sigma=which == 1, minimum=_minimum(options)).field
+            field = area_factors(rmap, mesh, here, sigma=which == 1, minimum=_minimum(options))
         cells = np.empty((here.lines, here.samples + 2, out.bands.shape[0]), np.float32)
         first, stop = max(here.first_line, 0), min(here.first_line + here.lines, radar.lines)
         for k, read in enumerate(readers):

@@ -185,7 +185,7 @@ def fill_cells(
     window : Window
     echo : Echo
     factors : (window.lines, window.samples + 2, m) float32, optional
-        Area factors, see `sarcube.rtc.native.area_factor.AreaFactors.field`.
+        Area factors, see `sarcube.rtc.native.area_factor.area_factors`.
     which : int
         Band of `factors` to divide by.
     reach : Reach

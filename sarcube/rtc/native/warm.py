@@ -66,7 +66,7 @@ def run_all() -> None:
     first, last = np.zeros(_LINES, np.int32), np.full(_LINES, _SAMPLES - 1, np.int32)
     echo = Echo(np.ones((_LINES, _SAMPLES, 2), np.int16), 0, tables, first, last)
     cells = np.empty((_LINES, _SAMPLES + 2, 1), np.float32)
-    fill_cells(cells, 0, window, echo, factors.field, 0, Reach.unknown(window))
+    fill_cells(cells, 0, window, echo, factors, 0, Reach.unknown(window))
     out = Geocoded.empty(1, grid)
     area_projection(rmap, mesh, grid, block, cells, out)
     bilinear(rmap, height, grid, block, cells, out)
