@@ -142,7 +142,6 @@ class Dispatcher:
             failed=len(self.tally.failed),
             blocked=len(self.tally.blocked),
             waiting_retry=self._feed.retries,
-            in_flight=len(self._flights),
             seconds=time.monotonic() - self._begun,
             cpu_s_done=self._cpu_done,
             cpu_s_total=self._cpu_total,

@@ -67,7 +67,7 @@ class Counts:
 
     Attributes
     ----------
-    total, done, failed, blocked, waiting_retry, in_flight : int
+    total, done, failed, blocked, waiting_retry : int
     seconds : float
         Since the first task was submitted.
     cpu_s_done, cpu_s_total : float
@@ -81,7 +81,6 @@ class Counts:
     failed: int = 0
     blocked: int = 0
     waiting_retry: int = 0
-    in_flight: int = 0
     seconds: float = 0.0
     cpu_s_done: float = 0.0
     cpu_s_total: float = 0.0

@@ -44,7 +44,7 @@ def test_live_table_in_a_terminal(rehearse: Callable[..., Plan]) -> None:
 
     out = Terminal()
     task = rehearse(bursts=1, dates=1).tasks[1]
-    counts = Counts(total=2, in_flight=1, workers=1)
+    counts = Counts(total=2, workers=1)
     with show_progress("auto", out) as show:
         show(Event("start", counts, task, "tcp://127.0.0.1:4711"))
         show._live.refresh()  # type: ignore[attr-defined]

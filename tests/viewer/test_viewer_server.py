@@ -33,7 +33,6 @@ from tests.documented import FirstRun
 pytestmark = pytest.mark.timeout(900)
 
 FOREST = (8.2209, 48.0086)  # cut before the third date
-LAKE = (8.1800, 47.9830)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,6 @@ from tests.sources.http_server import Reply, Request, Server
 ROOT = Path(__file__).parents[2]
 SCENE = "S1A_IW_SLC__1SSH_20220101T124744_20220101T124814_041267_04E7A2_1DAD"
 BURST = "t070_149815_iw3"
-OURS = {"store", "static_store", "source", "orbits", "dem_path", "dem_heights", "geoid", "engine", "cluster"}
 pytestmark = pytest.mark.timeout(600)
 
 
