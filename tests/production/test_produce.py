@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sarcube.production import rehearsal
+from sarcube.production.dispatch import Dispatcher
 from sarcube.production.events import Event
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan, plan
@@ -102,6 +103,26 @@ def test_a_hung_task_runs_out_of_time_and_its_worker_is_restarted(rehearse: Rehe
     # Results that lay on the restarted worker are asked for again, and then the products exist.
     assert outcome.done + outcome.skipped == 5
     assert set(two_workers.scheduler_info()["workers"]) != before
+
+
+@pytest.mark.parametrize(("answer", "said"), [(KeyError("tcp://a:1"), []), (ValueError("no nanny"), ["note"])])
+def test_a_worker_that_cannot_be_restarted_does_not_end_the_run(
+    rehearse: Rehearse, answer: Exception, said: list[str]
+) -> None:
+    class Scheduler:
+        """Knows no such worker (it died by itself), or has no nanny to ask."""
+
+        def restart_workers(self, *_workers: object, **_options: object) -> None:
+            raise answer
+
+    made, events = rehearse(), list[Event]()
+    client: Any = Scheduler()
+    dispatcher = Dispatcher(client, made, Context("r", made.config, made.workflow), QUICK, events.append)
+    dispatcher._workers["tcp://a:1"] = {"nthreads": 1}
+    dispatcher._restart("tcp://a:1")
+    assert [e.kind for e in events] == said
+    # Should it die later, that is not put down to the restart.
+    assert not dispatcher._restarted
 
 
 def test_the_record_tells_what_happened(rehearse: Rehearse, two_workers: Any) -> None:
