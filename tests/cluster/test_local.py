@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
+import resource
 import signal
+import threading
 from pathlib import Path
 
 import dask
@@ -27,6 +30,30 @@ def test_workers_have_one_pool_of_threads_and_this_process_keeps_its_own() -> No
         assert {name: os.environ.get(name) for name in names} == before
     # Kernels that run here afterwards would fail if their number of threads had changed.
     assert {name: os.environ.get(name) for name in names} == before
+
+
+def _faults() -> int:
+    """Page faults of a thread that takes, fills and gives back 100 MB, when it has done so before."""
+    seen = []
+
+    def work() -> None:
+        for _ in range(2):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            values = bytearray(b"1") * (100 << 20)
+            del values
+            seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+    for _ in range(2):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    return seen[-1]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="how memory is kept is said to glibc")
+def test_workers_keep_their_memory_from_task_to_task() -> None:
+    with connect(Profile(workers=1, memory=1.0)) as client:
+        assert client.submit(_faults).result(60) < 1000  # 25,600 pages
 
 
 def test_a_worker_that_dies_comes_back_however_slowly() -> None:
