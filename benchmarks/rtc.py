@@ -204,9 +204,12 @@ def stage_threads(archive: Path) -> dict[str, float]:
 
 
 def _stage(name: str, *arguments: object) -> dict[str, Any]:
-    """One stage in a process of its own."""
+    """One stage in a process of its own, started as a worker is."""
     command = [sys.executable, __file__, "--stage", name, *map(str, arguments)]
-    environment = {**os.environ, "NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
+    from sarcube.cluster.environment import AT_START
+
+    own = {"NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
+    environment = {**os.environ, **AT_START, **own}
     run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if run.returncode:
         raise SystemExit(f"stage {name} failed:\n{run.stderr}")
