@@ -7,6 +7,7 @@ import queue
 import random
 import time
 from collections import defaultdict
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,11 +225,11 @@ class Dispatcher:
         flights = [f for key, attempt in ended if (f := self._flights.get(key)) and f.attempt == attempt]
         states = [(f, f.future.status) for f in flights]
         finished = [f for f, status in states if status == "finished"]
-        results = self.client.gather([f.future for f in finished]) if finished else []
-        for flight, result in zip(finished, results, strict=True):
+        results = self._fetch(finished)
+        for flight, result in results:
             self._land(flight)
             self._result(flight, result)
-        for worker in {result.worker for result in results if result.tainted}:
+        for worker in {result.worker for _, result in results if result.tainted}:
             self._restart(worker)
         for flight, status in states:
             if status == "error":
@@ -243,6 +244,17 @@ class Dispatcher:
                 self._land(flight)
                 self._reachable()
                 self._result(flight, TaskResult("failed", "ClusterError", "the scheduler lost it", transient=True))
+
+    def _fetch(self, finished: list[_Flight]) -> list[tuple[_Flight, TaskResult]]:
+        """Results of finished tasks. One that is lost with its worker is made again, at which workers may die too."""
+        if not finished:
+            return []
+        try:
+            return list(zip(finished, self.client.gather([f.future for f in finished]), strict=True))
+        except (KilledWorker, CancelledError):
+            for flight in finished:  # to be looked at again: that one has another state now
+                self._news.put(("ended", (flight.task.key, flight.attempt)))
+            return []
 
     def _land(self, flight: _Flight) -> None:
         self._flights.pop(flight.task.key, None)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed.scheduler import KilledWorker
 
 from sarcube.production import rehearsal
-from sarcube.production.dispatch import Dispatcher
-from sarcube.production.events import Event
+from sarcube.production.dispatch import Dispatcher, _Flight
+from sarcube.production.events import Event, TaskResult
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan, plan
 from sarcube.production.produce import Outcome, produce
@@ -123,6 +124,40 @@ def test_a_worker_that_cannot_be_restarted_does_not_end_the_run(
     assert [e.kind for e in events] == said
     # Should it die later, that is not put down to the restart.
     assert not dispatcher._restarted
+
+
+def test_a_result_that_dies_with_those_who_make_it_again_ends_no_run(rehearse: Rehearse) -> None:
+    made, events = rehearse(bursts=1, dates=2), list[Event]()
+    first, second = made.tasks[1:]
+
+    class Future:
+        def __init__(self, value: object) -> None:
+            self.status, self.value = "finished", value
+
+        def exception(self) -> object:
+            return self.value
+
+        def release(self) -> None:
+            self.status = "released"
+
+    lost = Future(KilledWorker("key", None, 2))
+    kept = Future(TaskResult("done"))
+
+    class Scheduler:
+        def gather(self, futures: list[Future]) -> list[object]:
+            if lost in futures:
+                lost.status = "error"
+                raise lost.value  # type: ignore[misc]
+            return [future.value for future in futures]
+
+    client: Any = Scheduler()
+    dispatcher = Dispatcher(client, made, Context("r", made.config, made.workflow), QUICK, events.append)
+    dispatcher._flights = {first.key: _Flight(first, 1, lost), second.key: _Flight(second, 1, kept)}
+    dispatcher._gather([(first.key, 1), (second.key, 1)])
+    assert not events and len(dispatcher._flights) == 2
+    dispatcher._gather([dispatcher._news.get_nowait()[1] for _ in range(2)])
+    assert [(e.kind, e.task) for e in events] == [("done", second)]
+    assert [f.task for _, f in dispatcher._settling] == [first], "its workers are counted, and it is tried again"
 
 
 def test_the_record_tells_what_happened(rehearse: Rehearse, two_workers: Any) -> None:
