@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,11 +139,22 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
     with dask.config.set(settings), _quiet("distributed"):
         make: Any = LocalCluster  # untyped in distributed
         try:
-            cluster = make(**options)
+            with _unset(AT_START):
+                cluster = make(**options)
         except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
             raise ClusterError(f"the local cluster does not start: {error}; see `sarcube doctor`") from error
         with cluster, _client(cluster) as client:
             yield client
+
+
+@contextlib.contextmanager
+def _unset(names: Iterable[str]) -> Iterator[None]:
+    """Variables of this process go before Dask's settings, and any cluster that was started here has left some."""
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

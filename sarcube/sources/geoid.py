@@ -156,7 +156,7 @@ def _read(
         start = column % period if period else column
         count = min(left, (period - start) if period else left)
         window = Window(start, rows[0], count, rows[1])
-        values = source.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
+        values = source.read(1, window=window, masked=True, out_dtype="float64").filled(np.nan)
         pieces.append(values * scale + offset)
         column, left = column + count, left - count
     return np.hstack(pieces)
