@@ -52,6 +52,7 @@ def test_a_second_run_does_nothing_and_says_so(demo: Demo) -> None:
     again = sarcube("run", demo.folder / "run.yaml")
     assert again.returncode == 0
     assert "nothing to do: all 16 products exist" in again.stdout
+    assert "workers" not in again.stdout + again.stderr, "no cluster was started"
 
 
 def test_the_plan_of_a_done_run_lists_what_exists(demo: Demo) -> None:
