@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from sarcube.rtc.native.blocks import Window
 from sarcube.rtc.native.coverage import spread_across, spread_along
-from sarcube.rtc.native.densities import bend_of, bends, densities, spread_facet
+from sarcube.rtc.native.densities import bend_of, even_densities, spread_facet
 from sarcube.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row
 from sarcube.rtc.native.mesh import Mesh
 
 _LONGEST = 2000.0  # samples; a facet longer than that is a fault of the DEM
+_SLACK = 4.0  # cells by which the inner nodes of a patch may lie farther out than its corners
 _LEAST = 1e-4  # factor below which a cell holds no terrain: running sums leave rounding behind
 
 
@@ -72,123 +73,157 @@ def _spread(
 ) -> None:
     """Share out all facets that touch the window's cells.
 
-    Facets are taken row by row of the mesh. Every edge is added once, with the difference of the densities on its
-    two sides: `below` remembers those of the row above, `right` those of the facet before.
+    Facets are taken two rows at a time, in patches of 2 x 2. Every edge is added once, with the difference of the
+    densities on its two sides, and not at all where there is none: `below` remembers the densities of the row above,
+    `right` those of the facets before.
     """
     rows, columns = heights.shape
-    lines, samples = field.shape[0], field.shape[1] - 2
+    lines, samples, bands = field.shape[0], field.shape[1] - 2, field.shape[2]
     flat, shape = field.reshape(-1), field.shape
-    terms = np.empty((rmap.facet.shape[1], rmap.facet.shape[2]))
-    line0, line1 = np.empty(columns), np.empty(columns)
-    sample0, sample1 = np.empty(columns), np.empty(columns)
+    terms = np.empty((2, rmap.facet.shape[1], rmap.facet.shape[2]))
+    y, x = np.empty((3, columns)), np.empty((3, columns))
     below, void_above = np.zeros((columns, 2)), np.zeros(columns, np.bool_)
-    quick, room = np.empty((2, columns)), np.empty(columns)
-    k, right, t = np.zeros((4, 2)), np.zeros(2), np.empty(rmap.facet.shape[2])
-    dy, dx = offsets[0] - 0.5, offsets[1] - 0.5
-    scale, origin = spacing / rmap.step, (x0 + 0.5 * spacing - rmap.left) / rmap.step
-    middle = rmap.h0 + rmap.dh
+    right, void_left = np.zeros((2, 2)), np.zeros(2, np.bool_)
+    facets, patches, room = np.empty((2, 2, columns + 1)), np.empty((2, columns // 2 + 1)), np.empty(columns)
+    k, t = np.zeros((4, 2)), np.empty(rmap.facet.shape[2])
+    lattice = ((x0 + 0.5 * spacing - rmap.left) / rmap.step, spacing / rmap.step, rmap.h0 + rmap.dh, spacing)
     bottom, end = float(lines), float(samples)
     before0, before1 = columns, 0
-    own0, own1 = column_bounds(rmap, y0 - 0.5 * spacing, x0, spacing, columns, limits)
-    if own1 > own0:
-        map_row(rmap, y0, x0, spacing, own0, own1, heights[0], line0, sample0)
-    for r in range(rows):
-        # Facets [first, last) are looked at: this row's own, and those whose upper edge may still be open.
-        next0, next1 = columns, 0
-        if r < rows - 2:
-            next0, next1 = column_bounds(rmap, y0 - (r + 1.5) * spacing, x0, spacing, columns, limits)
-        if r == rows - 1:
-            own0, own1 = columns, 0
-        first, last = min(own0, before0), min(max(own1, before1), columns)
-        n0, n1 = min(own0, next0), max(own1, next1)
-        if r < rows - 1 and n1 > n0:
-            y = y0 - (r + 1) * spacing
-            map_row(rmap, y, x0, spacing, n0, n1, heights[r + 1], line1, sample1)
-        if last > first:
-            if r < rows - 1:
-                facet_row(rmap, y0 - (r + 0.5) * spacing, terms)
-            right[:] = 0.0
-            void_left = False
-            quick[:, first:last] = math.nan
-            if 0 < r < rows - 2:
-                begin, stop = max(own0, 1), min(own1 - 1, columns - 2)
-                if stop > begin:
-                    a, b = begin - 1, stop + 2
-                    middle_bends = room[begin:stop]
-                    bends(heights[r - 1, a:b], heights[r, a:b], heights[r + 1, a:b], heights[r + 2, a:b], middle_bends)
-                at = begin
-                while at < stop:
-                    u = origin + at * scale
-                    node = int(u)
-                    to = min(stop, max(at + 1, int(math.ceil((node + 1 - origin) / scale))))
-                    place = (u - node, scale, middle, spacing)
-                    b = to + 1
-                    for q in range(field.shape[2]):
-                        densities(
-                            heights[r, at:b],
-                            heights[r + 1, at:b],
-                            room[at:to],
-                            sample0[at:b],
-                            sample1[at:b],
-                            line0[at:b],
-                            line1[at:b],
-                            terms[node : node + 2],
-                            place,
-                            q == 1,
-                            quick[q, at:to],
-                        )
-                    at = to
-            for c in range(first, last):
-                seen = void = False
-                if own0 <= c < own1 - 1:
-                    ya, yb, yc, yd = line0[c] - dy, line0[c + 1] - dy, line1[c + 1] - dy, line1[c] - dy
-                    xa, xb, xc, xd = sample0[c] - dx, sample0[c + 1] - dx, sample1[c + 1] - dx, sample1[c] - dx
-                    ymin, ymax = min(min(ya, yb), min(yc, yd)), max(max(ya, yb), max(yc, yd))
-                    xmin, xmax = min(min(xa, xb), min(xc, xd)), max(max(xa, xb), max(xc, xd))
-                    void = math.isnan(xa + xb + xc + xd)
-                    seen = not void and ymax > 0.0 and ymin < bottom and xmax > 0.0 and xmin < end
-                    seen = seen and xmax - xmin < _LONGEST
-                if seen and quick[0, c] == quick[0, c]:
-                    # Element by element: a view is counted, and its count locks the processor's cache.
-                    for n in range(4):
-                        k[n, 0] = quick[0, c]
-                        if field.shape[2] == 2:
-                            k[n, 1] = quick[1, c]
-                elif seen:
-                    u = origin + c * scale
-                    node = int(u)
-                    bend = 0.0
-                    if 0 < r < rows - 2 and 0 < c < columns - 2:
-                        bend = bend_of(heights, r, c)
-                    corners = (heights[r, c], heights[r, c + 1], heights[r + 1, c + 1], heights[r + 1, c])
-                    xs, ys = (xa, xb, xc, xd), (ya, yb, yc, yd)
-                    for q in range(19):
-                        t[q] = terms[node, q] + (u - node) * (terms[node + 1, q] - terms[node, q])
-                    spread_facet(flat, shape, corners, bend, middle, spacing, xs, ys, t, k)
-                else:
-                    for n in range(4):
-                        k[n, 0] = k[n, 1] = 0.0
-                if c < columns - 1 and (void or void_above[c] or void_left):
-                    if void != void_above[c] and r > 0:
-                        _mark(holes, sample0[c] - dx, line0[c] - dy, sample0[c + 1] - dx, line0[c + 1] - dy)
-                    if void != void_left and c > 0 and r < rows - 1:
-                        _mark(holes, sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
+    own0, own1 = _patch_bounds(rmap, y0, x0, spacing, 0, heights.shape, limits)
+    _place_nodes(rmap, y0, x0, spacing, own0, own1, heights[0], offsets, y[0], x[0])
+    for r in range(0, rows + 1, 2):
+        next0, next1 = _patch_bounds(rmap, y0, x0, spacing, r + 2, heights.shape, limits)
+        both0, both1 = min(own0, next0), max(own1, next1)
+        if r + 1 < rows:
+            _place_nodes(rmap, y0 - (r + 1) * spacing, x0, spacing, own0, own1, heights[r + 1], offsets, y[1], x[1])
+        if r + 2 < rows:
+            _place_nodes(rmap, y0 - (r + 2) * spacing, x0, spacing, both0, both1, heights[r + 2], offsets, y[2], x[2])
+        while own0 < own1 and _beyond(y, own0, bottom):
+            own0 += 1
+        while own0 < own1 and _beyond(y, own1 - 1, bottom):
+            own1 -= 1
+        if own0 < own1:
+            for i in range(2):
+                facet_row(rmap, y0 - (r + i + 0.5) * spacing, terms[i])
+            even_densities(heights, r, (own0, own1), x, y, terms, lattice, bands, facets, patches, room)
+        # This row's own patches, those whose upper edge may still be open, and one more to close the last.
+        first, last = min(own0, before0), max(own1, before1) + 1
+        right[:] = 0.0
+        void_left[:] = False
+        for p in range(first, last):
+            own = own0 <= p < own1
+            alike = not own or patches[0, p] == patches[0, p]
+            if alike:
+                k0 = k1 = 0.0
+                if own and not _beyond(y, p, bottom) and not _beyond(x, p, end):
+                    k0 = patches[0, p]
+                    if bands == 2:
+                        k1 = patches[1, p]
+                # Element by element: a view is counted, and its count locks the processor's cache.
+                for m in range(4):
+                    k[m, 0], k[m, 1] = k0, k1
+            for n in range(4):
+                i, j = n >> 1, n & 1
+                q, c = r + i, 2 * p + j
+                if q >= rows or c >= columns:
+                    continue
+                void = False
+                if not alike:
+                    seen = False
+                    if q < rows - 1 and c < columns - 1:
+                        xa, xb, xc, xd = x[i, c], x[i, c + 1], x[i + 1, c + 1], x[i + 1, c]
+                        ya, yb, yc, yd = y[i, c], y[i, c + 1], y[i + 1, c + 1], y[i + 1, c]
+                        ymin, ymax = min(min(ya, yb), min(yc, yd)), max(max(ya, yb), max(yc, yd))
+                        xmin, xmax = min(min(xa, xb), min(xc, xd)), max(max(xa, xb), max(xc, xd))
+                        void = math.isnan(xa + xb + xc + xd)
+                        seen = not void and ymax > 0.0 and ymin < bottom and xmax > 0.0 and xmin < end
+                        seen = seen and xmax - xmin < _LONGEST
+                    if seen and facets[0, i, c] != facets[0, i, c]:
+                        u = lattice[0] + c * lattice[1]
+                        node = int(u)
+                        bend = 0.0
+                        if 0 < q < rows - 2 and 0 < c < columns - 2:
+                            bend = bend_of(heights, q, c)
+                        corners = (heights[q, c], heights[q, c + 1], heights[q + 1, c + 1], heights[q + 1, c])
+                        for m in range(19):
+                            t[m] = terms[i, node, m] + (u - node) * (terms[i, node + 1, m] - terms[i, node, m])
+                        xs, ys = (xa, xb, xc, xd), (ya, yb, yc, yd)
+                        spread_facet(flat, shape, corners, bend, lattice[2], spacing, xs, ys, t, k)
+                    else:
+                        for m in range(4):
+                            k[m, 0] = facets[0, i, c] if seen else 0.0
+                            k[m, 1] = facets[1, i, c] if seen and bands == 2 else 0.0
+                if c < columns - 1 and (void or void_above[c] or void_left[i]):
+                    if void != void_above[c] and q > 0:
+                        _mark(holes, x[i, c], y[i, c], x[i, c + 1], y[i, c + 1])
+                    if void != void_left[i] and c > 0 and q < rows - 1:
+                        _mark(holes, x[i + 1, c], y[i + 1, c], x[i, c], y[i, c])
                 a0, a1 = k[0, 0] - below[c, 0], k[0, 1] - below[c, 1]
                 if a0 != 0.0:
-                    edge = (sample0[c] - dx, line0[c] - dy, sample0[c + 1] - dx, line0[c + 1] - dy)
-                    spread_across(flat, shape, edge, (a0, a1))
-                a0, a1 = k[3, 0] - right[0], k[3, 1] - right[1]
+                    spread_across(flat, shape, (x[i, c], y[i, c], x[i, c + 1], y[i, c + 1]), (a0, a1))
+                a0, a1 = k[3, 0] - right[i, 0], k[3, 1] - right[i, 1]
                 if a0 != 0.0:
-                    edge = (sample1[c] - dx, line1[c] - dy, sample0[c] - dx, line0[c] - dy)
-                    spread_along(flat, shape, edge, (a0, a1))
+                    spread_along(flat, shape, (x[i + 1, c], y[i + 1, c], x[i, c], y[i, c]), (a0, a1))
                 below[c, 0], below[c, 1] = k[2, 0], k[2, 1]
-                right[0], right[1] = k[1, 0], k[1, 1]
+                right[i, 0], right[i, 1] = k[1, 0], k[1, 1]
                 void_above[c] = void
-                void_left = void
+                void_left[i] = void
         before0, before1 = own0, own1
         own0, own1 = next0, next1
-        line0, line1 = line1, line0
-        sample0, sample1 = sample1, sample0
+        if both0 < both1:
+            y[0, 2 * both0 : 2 * both1 + 1] = y[2, 2 * both0 : 2 * both1 + 1]
+            x[0, 2 * both0 : 2 * both1 + 1] = x[2, 2 * both0 : 2 * both1 + 1]
+
+
+@njit(cache=True, nogil=True)
+def _patch_bounds(
+    rmap: RadarMap,
+    y0: float,
+    x0: float,
+    spacing: float,
+    r: int,
+    shape: tuple[int, int],
+    limits: tuple[float, float, float, float],
+) -> tuple[int, int]:
+    """Patches [first, last) of facet rows r and r + 1 that can touch the window; a mesh has `shape` nodes."""
+    first, last = shape[1], 0
+    for q in range(r, min(r + 2, shape[0] - 1)):
+        a, b = column_bounds(rmap, y0 - (q + 0.5) * spacing, x0, spacing, shape[1], limits)
+        if b > a:
+            first, last = min(first, a), max(last, b)
+    return first // 2, last // 2
+
+
+@njit(cache=True, nogil=True)
+def _place_nodes(
+    rmap: RadarMap,
+    at: float,
+    x0: float,
+    spacing: float,
+    first: int,
+    last: int,
+    heights: NDArray[np.float32],
+    offsets: tuple[int, int],
+    y: NDArray[np.float64],
+    x: NDArray[np.float64],
+) -> None:
+    """Line and sample of a row's nodes around patches [first, last), in cells from the window's corner."""
+    if last <= first:
+        return
+    begin, stop = 2 * first, min(2 * last + 1, heights.size)
+    map_row(rmap, at, x0, spacing, begin, stop, heights, y, x)
+    for c in range(begin, stop):
+        y[c] -= offsets[0] - 0.5
+        x[c] -= offsets[1] - 0.5
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _beyond(place: NDArray[np.float64], p: int, end: float) -> bool:
+    """Whether patch p lies outside cells 0 to `end` by its corners' lines, or samples; void ones do not."""
+    a, b = 2 * p, min(2 * p + 2, place.shape[1] - 1)
+    low = min(min(place[0, a], place[0, b]), min(place[2, a], place[2, b]))
+    high = max(max(place[0, a], place[0, b]), max(place[2, a], place[2, b]))
+    return bool(low > end + _SLACK or high < -_SLACK)
 
 
 @njit(cache=True, nogil=True)

@@ -2,7 +2,7 @@
 
 A facet has four triangles around its middle, whose height follows from the neighbours (a bent facet). Most facets are
 so even that one density serves: those are found a row at a time, in loops that become vector instructions. The
-others are spread triangle by triangle.
+others are spread triangle by triangle. Where four facets are as good as alike, one density serves them all.
 """
 
 # ruff: noqa: PLR0913, PLR0917, PLW3301, PLR0124, RUF046, PLR0912, PLR0915
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from sarcube.rtc.native.coverage import Shape, spread_edge
 
 _SMALLEST = 1e-3  # radar cells; triangles smaller than that count as edge-on
+_ALIKE = 0.03  # half the spread of the densities of four facets that counts as none
 _EVEN = 0.02  # half the spread of the four triangles' densities that counts as none
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-def bends(
+def _bends(
     above: NDArray[np.float32],
     upper: NDArray[np.float32],
     lower: NDArray[np.float32],
@@ -41,7 +42,7 @@ def bends(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-def densities(
+def _densities(
     upper: NDArray[np.float32],
     lower: NDArray[np.float32],
     bend: NDArray[np.float64],
@@ -114,6 +115,92 @@ def densities(
         density = -total / ((w0 + w1 + w2 + w3) * (a18 + f * b18))
         good = even & (lit > 0.0) & (small > _SMALLEST)
         out[i] = density if good else math.nan
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+def _patch_densities(upper: NDArray[np.float64], lower: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """The mean density of patches of 2 x 2 facets that have as good as one, NaN for all others."""
+    for i in range(out.size):
+        a, b, c, d = upper[2 * i], upper[2 * i + 1], lower[2 * i], lower[2 * i + 1]
+        least, most = min(min(a, b), min(c, d)), max(max(a, b), max(c, d))
+        total = a + b + c + d
+        good = (most - least < _ALIKE * (most + least)) & (total == total)
+        out[i] = 0.25 * total if good else math.nan
+
+
+@njit(cache=True, nogil=True)
+def even_densities(
+    heights: NDArray[np.float32],
+    r: int,
+    span: tuple[int, int],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    terms: NDArray[np.float64],
+    lattice: tuple[float, float, float, float],
+    bands: int,
+    facets: NDArray[np.float64],
+    patches: NDArray[np.float64],
+    room: NDArray[np.float64],
+) -> None:
+    """Densities of gamma (and sigma where `bands` is 2) for what is even in facet rows r and r + 1.
+
+    Parameters
+    ----------
+    heights : (rows, columns) float32
+        Of the whole mesh.
+    r : int
+    span : (first, last)
+        Patches of 2 x 2 facets to do.
+    x, y : (3, columns) float64
+        Samples and lines of node rows r to r + 2.
+    terms : (2, lattice columns, 19) float64
+        `facet_row` of both facet rows.
+    lattice : (origin, step, middle, spacing)
+        Of facet 0 between the lattice's nodes, and from a facet to the next; the middle height; metres between nodes.
+    bands : int
+    facets : (2, 2, columns + 1) float64
+        Written: by band and row, NaN where a facet is not even or at the mesh's rim.
+    patches : (2, columns // 2 + 1) float64
+        Written: by band, NaN where the four facets are not alike.
+    room : (columns,) float64
+        Scratch.
+    """
+    rows, columns = heights.shape
+    origin, step, middle, spacing = lattice
+    first, last = span
+    begin, stop = max(2 * first, 1), min(2 * last, columns - 2)
+    facets[:, :, 2 * first : 2 * last] = math.nan
+    for i in range(2):
+        q = r + i
+        if not 0 < q < rows - 2 or stop <= begin:
+            continue
+        a, b = begin - 1, stop + 2
+        _bends(heights[q - 1, a:b], heights[q, a:b], heights[q + 1, a:b], heights[q + 2, a:b], room[begin:stop])
+        at = begin
+        while at < stop:
+            u = origin + at * step
+            node = int(u)
+            to = min(stop, max(at + 1, int(math.ceil((node + 1 - origin) / step))))
+            place = (u - node, step, middle, spacing)
+            b = to + 1
+            for n in range(bands):
+                _densities(
+                    heights[q, at:b],
+                    heights[q + 1, at:b],
+                    room[at:to],
+                    x[i, at:b],
+                    x[i + 1, at:b],
+                    y[i, at:b],
+                    y[i + 1, at:b],
+                    terms[i, node : node + 2],
+                    place,
+                    n == 1,
+                    facets[n, i, at:to],
+                )
+            at = to
+    for n in range(bands):
+        upper, lower = facets[n, 0, 2 * first : 2 * last], facets[n, 1, 2 * first : 2 * last]
+        _patch_densities(upper, lower, patches[n, first:last])
 
 
 @njit(cache=True, nogil=True, inline="always")
