@@ -201,6 +201,11 @@ def even_densities(
     for n in range(bands):
         upper, lower = facets[n, 0, 2 * first : 2 * last], facets[n, 1, 2 * first : 2 * last]
         _patch_densities(upper, lower, patches[n, first:last])
+    if bands == 2:
+        # Slopes along the track change the ground's area, not what is seen of it: both must be alike.
+        for p in range(first, last):
+            if patches[1, p] != patches[1, p]:
+                patches[0, p] = math.nan
 
 
 @njit(cache=True, nogil=True, inline="always")
