@@ -38,6 +38,7 @@ def area_factors(
     rmap : RadarMap
         Must cover the mesh.
     mesh : Mesh
+        Of an even factor: facets are taken two by two.
     window : Window
     sigma : bool
         Also make the factor of sigma0.
@@ -219,7 +220,7 @@ def _place_nodes(
 
 @njit(cache=True, nogil=True, inline="always")
 def _beyond(place: NDArray[np.float64], p: int, end: float) -> bool:
-    """Whether patch p lies outside cells 0 to `end` by its corners' lines, or samples; void ones do not."""
+    """Whether patch p lies outside cells 0 to `end` by its corners' lines, or samples; wholly void ones do not."""
     a, b = 2 * p, min(2 * p + 2, place.shape[1] - 1)
     low = min(min(place[0, a], place[0, b]), min(place[2, a], place[2, b]))
     high = max(max(place[0, a], place[0, b]), max(place[2, a], place[2, b]))
