@@ -92,7 +92,10 @@ class RtcWorkflow:
             name = names.static if kind == "static" else names.rtc
             ensure_collection(_store(config, kind), name, schemas=schemas)
         if shared_schemas(schemas).get(PROJECTION) is None:
-            log.warning("STAC extension schemas are not at hand: items are checked without (name a folder: `schemas`)")
+            log.warning(
+                "items are checked against STAC itself, not its extensions: their schemas are neither on the network "
+                "nor in a folder (name one in the run file: `schemas`)"
+            )
 
     def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Bring collections and index up to date with what the run made."""

@@ -121,6 +121,6 @@ def test_facets_share_a_density_where_both_areas_are_alike(rise: float, alike: b
     terms[..., 2] = terms[..., 12:15] = terms[..., 18] = 1.0
     facets, patches = np.full((2, 2, 7), np.nan), np.full((2, 4), np.nan)
     lattice = (0.0, 0.01, 0.0, 10.0)
-    even_densities(heights, 2, (1, 2), x.copy(), y.copy(), terms, lattice, 2, facets, patches, np.empty(6))
+    even_densities(heights, 2, (1, 2), x.copy(), y.copy(), terms, lattice, facets, patches)
     assert np.isfinite(facets[:, :, 2:4]).all()
     assert (np.isfinite(patches[:, 1]) == alike).all()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -181,6 +184,9 @@ def _summary(directory: Path, measured: Measured, mosaics: int, total: float) ->
     yield "   store/            products, STAC catalog, and the record of the run (runs/*/report.html)"
     yield "   report.json       the figures above"
     yield "Next:"
+    activate = Path(sys.executable).with_name("activate")
+    if shutil.which("sarcube") is None and activate.exists():
+        yield f"   source {os.path.relpath(activate)}      puts sarcube on the path"
     yield f"   sarcube run {directory}/run.yaml      does nothing more: everything exists"
     yield f"   sarcube status {directory}/store"
     yield f"   sarcube cube {directory}/store --out cube.zarr"

@@ -85,7 +85,8 @@ def _spread(
     y, x = np.empty((3, columns)), np.empty((3, columns))
     below, void_above = np.zeros((columns, 2)), np.zeros(columns, np.bool_)
     right, void_left = np.zeros((2, 2)), np.zeros(2, np.bool_)
-    facets, patches, room = np.empty((2, 2, columns + 1)), np.empty((2, columns // 2 + 1)), np.empty(columns)
+    # Where sigma is not asked for, its densities stay 0.
+    facets, patches = np.zeros((2, 2, columns + 1)), np.zeros((2, columns // 2 + 1))
     k, t = np.zeros((4, 2)), np.empty(rmap.facet.shape[2])
     lattice = ((x0 + 0.5 * spacing - rmap.left) / rmap.step, spacing / rmap.step, rmap.h0 + rmap.dh, spacing)
     bottom, end = float(lines), float(samples)
@@ -106,7 +107,7 @@ def _spread(
         if own0 < own1:
             for i in range(2):
                 facet_row(rmap, y0 - (r + i + 0.5) * spacing, terms[i])
-            even_densities(heights, r, (own0, own1), x, y, terms, lattice, bands, facets, patches, room)
+            even_densities(heights, r, (own0, own1), x, y, terms, lattice, facets[:bands], patches[:bands])
         # This row's own patches, those whose upper edge may still be open, and one more to close the last.
         first, last = min(own0, before0), max(own1, before1) + 1
         right[:] = 0.0
@@ -117,9 +118,7 @@ def _spread(
             if alike:
                 k0 = k1 = 0.0
                 if own and not _beyond(y, p, bottom) and not _beyond(x, p, end):
-                    k0 = patches[0, p]
-                    if bands == 2:
-                        k1 = patches[1, p]
+                    k0, k1 = patches[0, p], patches[1, p]
                 # Element by element: a view is counted, and its count locks the processor's cache.
                 for m in range(4):
                     k[m, 0], k[m, 1] = k0, k1
@@ -153,7 +152,7 @@ def _spread(
                     else:
                         for m in range(4):
                             k[m, 0] = facets[0, i, c] if seen else 0.0
-                            k[m, 1] = facets[1, i, c] if seen and bands == 2 else 0.0
+                            k[m, 1] = facets[1, i, c] if seen else 0.0
                 if c < columns - 1 and (void or void_above[c] or void_left[i]):
                     if void != void_above[c] and q > 0:
                         _mark(holes, x[i, c], y[i, c], x[i, c + 1], y[i, c + 1])

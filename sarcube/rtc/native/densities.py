@@ -118,14 +118,20 @@ def _densities(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-def _patch_densities(upper: NDArray[np.float64], lower: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """The mean density of patches of 2 x 2 facets that have as good as one, NaN for all others."""
-    for i in range(out.size):
-        a, b, c, d = upper[2 * i], upper[2 * i + 1], lower[2 * i], lower[2 * i + 1]
-        least, most = min(min(a, b), min(c, d)), max(max(a, b), max(c, d))
-        total = a + b + c + d
-        good = (most - least < _ALIKE * (most + least)) & (total == total)
-        out[i] = 0.25 * total if good else math.nan
+def _share(facets: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """The mean densities (bands, n) of patches of 2 x 2 facets that have as good as one, NaN for all others.
+
+    Of gamma and of sigma: slopes along the track change the ground's area and not what is seen of it.
+    """
+    for i in range(out.shape[1]):
+        alike = True
+        for k in range(out.shape[0]):
+            a, b, c, d = facets[k, 0, 2 * i], facets[k, 0, 2 * i + 1], facets[k, 1, 2 * i], facets[k, 1, 2 * i + 1]
+            least, most = min(min(a, b), min(c, d)), max(max(a, b), max(c, d))
+            alike &= most - least < _ALIKE * (most + least)
+            out[k, i] = 0.25 * (a + b + c + d)
+        for k in range(out.shape[0]):
+            out[k, i] = out[k, i] if alike else math.nan
 
 
 @njit(cache=True, nogil=True)
@@ -137,12 +143,10 @@ def even_densities(
     y: NDArray[np.float64],
     terms: NDArray[np.float64],
     lattice: tuple[float, float, float, float],
-    bands: int,
     facets: NDArray[np.float64],
     patches: NDArray[np.float64],
-    room: NDArray[np.float64],
 ) -> None:
-    """Densities of gamma (and sigma where `bands` is 2) for what is even in facet rows r and r + 1.
+    """Densities of gamma, or of gamma and sigma, for what is even in facet rows r and r + 1.
 
     Parameters
     ----------
@@ -157,17 +161,15 @@ def even_densities(
         `facet_row` of both facet rows.
     lattice : (origin, step, middle, spacing)
         Of facet 0 between the lattice's nodes, and from a facet to the next; the middle height; metres between nodes.
-    bands : int
-    facets : (2, 2, columns + 1) float64
+    facets : (1 or 2, 2, columns + 1) float64
         Written: by band and row, NaN where a facet is not even or at the mesh's rim.
-    patches : (2, columns // 2 + 1) float64
+    patches : (1 or 2, columns // 2 + 1) float64
         Written: by band, NaN where the four facets are not alike.
-    room : (columns,) float64
-        Scratch.
     """
     rows, columns = heights.shape
     origin, step, middle, spacing = lattice
     first, last = span
+    middle_bends = np.empty(columns)
     begin, stop = max(2 * first, 1), min(2 * last, columns - 2)
     facets[:, :, 2 * first : 2 * last] = math.nan
     for i in range(2):
@@ -175,7 +177,7 @@ def even_densities(
         if not 0 < q < rows - 2 or stop <= begin:
             continue
         a, b = begin - 1, stop + 2
-        _bends(heights[q - 1, a:b], heights[q, a:b], heights[q + 1, a:b], heights[q + 2, a:b], room[begin:stop])
+        _bends(heights[q - 1, a:b], heights[q, a:b], heights[q + 1, a:b], heights[q + 2, a:b], middle_bends[begin:stop])
         at = begin
         while at < stop:
             u = origin + at * step
@@ -183,11 +185,11 @@ def even_densities(
             to = min(stop, max(at + 1, int(math.ceil((node + 1 - origin) / step))))
             place = (u - node, step, middle, spacing)
             b = to + 1
-            for n in range(bands):
+            for n in range(facets.shape[0]):
                 _densities(
                     heights[q, at:b],
                     heights[q + 1, at:b],
-                    room[at:to],
+                    middle_bends[at:to],
                     x[i, at:b],
                     x[i + 1, at:b],
                     y[i, at:b],
@@ -198,14 +200,7 @@ def even_densities(
                     facets[n, i, at:to],
                 )
             at = to
-    for n in range(bands):
-        upper, lower = facets[n, 0, 2 * first : 2 * last], facets[n, 1, 2 * first : 2 * last]
-        _patch_densities(upper, lower, patches[n, first:last])
-    if bands == 2:
-        # Slopes along the track change the ground's area, not what is seen of it: both must be alike.
-        for p in range(first, last):
-            if patches[1, p] != patches[1, p]:
-                patches[0, p] = math.nan
+    _share(facets[:, :, 2 * first : 2 * last], patches[:, first:last])
 
 
 @njit(cache=True, nogil=True, inline="always")
