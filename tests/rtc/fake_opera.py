@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import sys
 from pathlib import Path
+
+import rasterio
 
 FAKES = {
     "copies": "shutil.copytree(RECORDED, out, dirs_exist_ok=True)",
@@ -15,18 +18,14 @@ FAKES = {
         "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
         "for f in out.glob('*_VV.tif'): f.write_bytes(f.read_bytes()[:5000])"
     ),
-    "writes a wrong grid": (
-        "import rasterio\n"
-        "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
-        "for f in out.glob('*.tif'):\n"
-        "    f.chmod(0o644)\n"
-        "    with rasterio.open(f, 'r+') as d: d.transform = d.transform * d.transform.translation(1, 0)"
-    ),
+    "writes a wrong grid": "shutil.copytree(RECORDED, out, dirs_exist_ok=True)",
 }
 
 
 def fake_opera(tmp_path: Path, recorded: Path, behaviour: str = "copies") -> str:
     """A program that is called as opera-rtc's is and behaves as told; `recorded` holds what the real one wrote."""
+    if behaviour == "writes a wrong grid":
+        recorded = _moved(recorded, tmp_path / "moved")
     script = tmp_path / "rtc_s1"
     script.write_text(
         f"#!{sys.executable}\nimport pathlib, shutil, sys, time, yaml\n"
@@ -37,3 +36,13 @@ def fake_opera(tmp_path: Path, recorded: Path, behaviour: str = "copies") -> str
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return str(script)
+
+
+def _moved(recorded: Path, folder: Path) -> Path:
+    """A copy whose layers lie a pixel farther east; made here, as the program's own start must stay quick."""
+    shutil.copytree(recorded / "rtc", folder / "rtc")
+    for file in (folder / "rtc").glob("*.tif"):
+        file.chmod(0o644)
+        with rasterio.open(file, "r+") as layer:
+            layer.transform = layer.transform * layer.transform.translation(1, 0)
+    return folder
