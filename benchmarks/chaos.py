@@ -106,7 +106,7 @@ class Scene:
         return [t for t in plan(self.config, workflow=NAME).tasks if not self.lost or t.scene != self.lost]
 
     def names(self) -> list[str]:
-        from sarcube.production.rehearsal import WORKFLOW
+        from sarcube.workflows.rehearsal.run import WORKFLOW
 
         return sorted({u.scene for u in WORKFLOW.find(self.config).units})
 
@@ -309,8 +309,8 @@ def _check_all(scene: Scene, result: Round) -> int:
 
 def _judge(scene: Scene, result: Round) -> None:
     """Compare the store with what a quiet run leaves."""
-    from sarcube.production.rehearsal import WORKFLOW
     from sarcube.production.status import clean, status
+    from sarcube.workflows.rehearsal.run import WORKFLOW
 
     result.faults += [f"{task.key} is missing" for task in scene.left()]
     units = WORKFLOW.find(scene.config).units

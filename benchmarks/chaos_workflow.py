@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.errors import SceneError
-from sarcube.production.rehearsal import Rehearsal
-from sarcube.production.task import Task
-from sarcube.production.workflow import Context, Made
+from sarcube.workflows.rehearsal.run import Rehearsal
+from sarcube.workflows.task import Task
+from sarcube.workflows.workflow import Context, Made
 
 NAME = "benchmarks.chaos_workflow:WORKFLOW"
 FULL = "disk-is-full"

@@ -34,9 +34,9 @@ def _config(store: str, bursts: int, dates: int):
 def measure_run(tasks: int) -> dict[str, float]:
     """Plan, submit, finish and commit so many tasks on a local cluster of two."""
     from sarcube.cluster import Demand, Profile, connect
-    from sarcube.production import rehearsal
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
+    from sarcube.workflows.rehearsal import run as rehearsal
 
     bursts = max(1, tasks // 50)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,8 +83,8 @@ def measure_million(tasks: int) -> dict[str, float]:
 
 def plan_only(tasks: int) -> None:
     """Plan and print seconds and memory."""
-    from sarcube.production import rehearsal
     from sarcube.production.plan import plan
+    from sarcube.workflows.rehearsal import run as rehearsal
 
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
@@ -189,7 +189,7 @@ def simulated_run(folder: Path):
 
 
 def _warm() -> None:
-    from sarcube.rtc.native.engine import warm_up
+    from sarcube.engines.rtc.native.engine import warm_up
 
     warm_up()
 

@@ -96,12 +96,7 @@ def _ready() -> None:
     """Import what tasks import, load the kernels, and let GDAL and pyproj open their tables."""
     import xarray as xr
 
-    import sarcube.catalog.publish
-    import sarcube.catalog.rtc_items
-    import sarcube.products.product
-    import sarcube.sources.dem
-    import sarcube.sources.open_burst  # noqa: F401
-    from sarcube.rtc.native import warm_up
+    from sarcube.engines.rtc.native import warm_up
 
     warm_up()
     xr.DataArray(np.zeros(2))  # the first one imports dask.array
@@ -113,7 +108,7 @@ def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, ki
     A kind that is named twice takes the next date; its result is `again`.
     """
     from sarcube.production.plan import plan
-    from sarcube.production.workflow import Context, load_workflow
+    from sarcube.workflows.workflow import Context, load_workflow
 
     config = run_config(archive, store, resolution=resolution, geometry=geometry)
     made = plan(config)
@@ -145,10 +140,10 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
     from sarcube.products.cog import read_layer
     from sarcube.products.names import STATIC_VALIDITY, ProductName
     from sarcube.products.product import read_static, write_product
-    from sarcube.products.store import open_store
-    from sarcube.sentinel1.burst import read_bursts
-    from sarcube.sentinel1.safe import open_safe
-    from sarcube.sentinel1.samples import read_samples
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
+    from sarcube.sensors.sentinel1.samples import read_samples
+    from sarcube.store.protocol import open_store
 
     config = run_config(archive, store)
     item = find_items(str(store), config.collections.rtc)[0]
@@ -178,11 +173,11 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
 
 def stage_threads(archive: Path) -> dict[str, float]:
     """Wall time of the engine with one thread and with two."""
+    from sarcube.engines.rtc.native import NativeEngine
     from sarcube.production.plan import plan
-    from sarcube.production.rtc_task import rtc_options
-    from sarcube.rtc.native import NativeEngine
-    from sarcube.sources.dem import load_dem
-    from sarcube.sources.open_burst import open_burst
+    from sarcube.sensors.sentinel1.open_burst import open_burst
+    from sarcube.terrain.dem import load_dem
+    from sarcube.workflows.rtc.run import rtc_options
 
     with tempfile.TemporaryDirectory() as store:
         made = plan(run_config(archive, Path(store)))

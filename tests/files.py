@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sarcube.products.product import ProductFile, checksum
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 
 def faults_of(store: Store, files: Iterable[ProductFile]) -> list[str]:

@@ -16,7 +16,7 @@ from sarcube.catalog.validate import validate
 from sarcube.catalog.walk import collections, walk_items
 from sarcube.errors import StoreError
 from sarcube.products.product import checksum
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE
 from sarcube.products.layers import LAYERS
 from sarcube.products.product import THUMBNAIL
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
 
 log = logging.getLogger(__name__)
 _LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"

@@ -13,8 +13,8 @@ from sarcube.catalog.items import COLLECTION_FILE
 from sarcube.catalog.query import find_stored
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.walk import collections
-from sarcube.products.local_store import LocalStore
-from sarcube.products.store import Store, open_store
+from sarcube.store.local_store import LocalStore
+from sarcube.store.protocol import Store, open_store
 
 # Links that an API makes itself; the one to its collection is what an item is invalid without.
 _STRUCTURE = ("self", "root", "parent", "item", "items", "child")

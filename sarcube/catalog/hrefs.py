@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 
 def absolute_href(base: str, href: str) -> str:

@@ -23,7 +23,7 @@ from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection, spans
 from sarcube.products.layers import LAYERS
 from sarcube.products.product import THUMBNAIL
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 _loads: Callable[[str], Any] = json.loads
 with contextlib.suppress(ImportError):

@@ -14,8 +14,8 @@ from sarcube.catalog.footprint import footprint
 from sarcube.catalog.hrefs import relative_href
 from sarcube.products.layers import LAYERS, MASK_VALUES, Layer
 from sarcube.products.product import THUMBNAIL, Product, ProductFile
-from sarcube.products.store import Store
 from sarcube.products.summary import Statistics
+from sarcube.store.protocol import Store
 
 _BASE = "https://stac-extensions.github.io"
 # Projection 2.0 refuses `proj:epsg`, without which stackstac makes no grid or a wrong one. 1.2 is the version
@@ -209,7 +209,7 @@ def _add_links(item: pystac.Item, product: Product) -> None:
 def _storage(store: Store) -> dict[str, Any]:
     if not store.url.startswith("s3://"):
         return {}
-    from sarcube.products.s3_store import S3Store
+    from sarcube.store.s3_store import S3Store
 
     assert isinstance(store, S3Store)  # the only kind of store with such an address
     if store.endpoint:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from sarcube.errors import StoreConflictError, StoreError
 from sarcube.products.names import ProductName, item_key
 from sarcube.products.product import remove_files
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 log = logging.getLogger(__name__)
 FOLDER = "_pending"

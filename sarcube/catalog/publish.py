@@ -16,7 +16,7 @@ from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.validate import require_valid
 from sarcube.errors import CatalogError, StoreConflictError, StoreError
 from sarcube.products.product import Product, remove_files
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from sarcube.catalog.selection import Dates, Selection, selection
 from sarcube.catalog.walk import collections, read_items, read_stored, walk_items
 from sarcube.errors import StoreError
 from sarcube.products.names import item_key
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
 
 _ASSET_FIELDS = frozenset({"href", "title", "description", "type", "roles"})
 _LINK_FIELDS = frozenset({"rel", "href", "type", "title"})

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sarcube.errors import CatalogError
-from sarcube.products.local_store import LocalStore
+from sarcube.store.local_store import LocalStore
 
 log = logging.getLogger(__name__)
 _TIMEOUT = 5.0

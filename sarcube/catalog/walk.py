@@ -13,7 +13,7 @@ from sarcube.catalog.items import COLLECTION_FILE
 from sarcube.catalog.selection import Selection
 from sarcube.errors import CatalogError, StoreError
 from sarcube.products.names import item_file, product_folder
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 _READERS = 8
 _BATCH = 1_000

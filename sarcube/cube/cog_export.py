@@ -29,8 +29,8 @@ from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import LAYERS, NAN, Layer
-from sarcube.products.local_store import LocalStore
-from sarcube.products.store import Store, open_store
+from sarcube.store.local_store import LocalStore
+from sarcube.store.protocol import Store, open_store
 
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32

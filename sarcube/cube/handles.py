@@ -18,8 +18,8 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader  # what rasterio.open makes, at half its price
 
-from sarcube.sources.aws import gdal_server, unsaid
-from sarcube.sources.raster import gdal_path
+from sarcube.transfer.aws import gdal_server, unsaid
+from sarcube.transfer.raster import gdal_path
 
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
 _KEPT = 4

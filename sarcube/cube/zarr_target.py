@@ -11,7 +11,7 @@ import xarray as xr
 import zarr
 
 from sarcube.errors import CubeError
-from sarcube.sources import aws
+from sarcube.transfer import aws
 
 PROGRESS = "progress"
 
@@ -67,7 +67,7 @@ class PlainTarget(Target):
         if address.startswith("s3://"):
             from zarr.storage import ObjectStore
 
-            from sarcube.products.s3_store import S3Store
+            from sarcube.store.s3_store import S3Store
 
             self._plain = ObjectStore(S3Store(address).client())
         elif "://" in self._plain:

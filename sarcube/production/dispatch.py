@@ -22,8 +22,8 @@ from sarcube.production.execute import RunPlugin, execute
 from sarcube.production.feed import Feed
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan
-from sarcube.production.task import Task
-from sarcube.production.workflow import Context
+from sarcube.workflows.task import Task
+from sarcube.workflows.workflow import Context
 
 _TICK_S = 0.5
 _WINDOW = 64

@@ -97,14 +97,14 @@ def _gdal() -> Check:
 
 
 def _native() -> Check:
-    from sarcube.rtc.engine import get_engine
+    from sarcube.engines.rtc.engine import get_engine
 
     get_engine("native")
     return Check("engine native", True, "usable")
 
 
 def _isce3() -> Check:
-    from sarcube.rtc.isce3.engine import describe
+    from sarcube.engines.rtc.isce3.engine import describe
 
     try:
         versions = describe({})
@@ -128,7 +128,7 @@ def _machine() -> Check:
 
 
 def _credentials() -> tuple[Check, ...]:
-    from sarcube.sources.credentials import find_login
+    from sarcube.transfer.credentials import find_login
 
     checks = []
     for provider, name, purpose in (

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sarcube.errors import SarcubeError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.production.task import Estimate
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
+from sarcube.workflows.task import Estimate
 
 RUNS = "runs"
 _LAST_RUNS = 5  # how many records are looked at

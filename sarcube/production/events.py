@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sarcube.production.task import Task
+from sarcube.workflows.task import Task
 
 Status = Literal["done", "exists", "failed"]
 

@@ -19,8 +19,8 @@ from sarcube.cluster.connect import differences, versions
 from sarcube.errors import SarcubeError, TaskTimeoutError
 from sarcube.production.events import TaskResult
 from sarcube.production.redact import redact, secrets_of
-from sarcube.production.task import Task
-from sarcube.production.workflow import Context, Made, load_workflow
+from sarcube.workflows.task import Task
+from sarcube.workflows.workflow import Context, Made, load_workflow
 
 THREADS_VARIABLE = "SARCUBE_KERNEL_THREADS"
 _POLL_S = 0.2

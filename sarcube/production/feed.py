@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sarcube.production.task import Task
+from sarcube.workflows.task import Task
 
 
 class Feed:

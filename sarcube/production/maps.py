@@ -76,7 +76,7 @@ def outcome_html(outcome: Outcome) -> str:
 
 def areas(aoi: Aoi | None) -> tuple[Ring, ...]:
     """Outlines of the area of interest; holes are left out."""
-    from sarcube.sources.aoi import load_aoi
+    from sarcube.geometry.aoi import load_aoi
 
     area = load_aoi(aoi)
     if area is None:

@@ -16,11 +16,11 @@ from sarcube.errors import SarcubeError, SourceError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.html import BurstMap
 from sarcube.production.estimates import Rate, estimate, rates_of
-from sarcube.production.grids import burst_grid, check_grid, static_grid
-from sarcube.production.task import Estimate, Task, task_key, utc_second
-from sarcube.production.workflow import DEFAULT, Problem, load_workflow
 from sarcube.products.names import item_key
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
+from sarcube.workflows.rtc.grids import burst_grid, check_grid, static_grid
+from sarcube.workflows.task import Estimate, Task, task_key, utc_second
+from sarcube.workflows.workflow import DEFAULT, Problem, load_workflow
 
 _SAME_ACQUISITION_S = 2.0  # slices of one datatake repeat bursts; real repeats are days apart
 _STATIC_CANDIDATES = 5

@@ -14,7 +14,7 @@ from sarcube.production.page import size_text, terminal_width, time_text
 
 if TYPE_CHECKING:
     from sarcube.production.plan import BurstSummary, Plan
-    from sarcube.production.task import Task
+    from sarcube.workflows.task import Task
 
 _ROWS = 200  # of tasks shown where people read
 _COLUMNS = ("burst", "date", "what", "why", "scene", "memory", "CPU")

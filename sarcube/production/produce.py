@@ -16,8 +16,8 @@ from sarcube.production.events import Event, OnEvent, TaskResult
 from sarcube.production.maps import outcome_shapes
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan
-from sarcube.production.workflow import Context, Problem, load_workflow
-from sarcube.products.store import open_store
+from sarcube.store.protocol import open_store
+from sarcube.workflows.workflow import Context, Problem, load_workflow
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -25,8 +25,8 @@ from sarcube.production.estimates import RUNS
 from sarcube.production.events import Event
 from sarcube.production.plan import Plan
 from sarcube.production.redact import redact, secrets_of
-from sarcube.production.task import Task
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
+from sarcube.workflows.task import Task
 
 log = logging.getLogger(__name__)
 _SEGMENT_LINES = 2000

@@ -12,7 +12,7 @@ from sarcube.html import Shape, burst_map, html_table, page
 from sarcube.production.maps import areas, outcome_shapes
 from sarcube.production.page import size_text, time_text
 from sarcube.production.plan import Plan
-from sarcube.products.store import Store
+from sarcube.store.protocol import Store
 
 _PICTURES = 12
 _PICTURE_BYTES = 400_000

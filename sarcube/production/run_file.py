@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
-from sarcube.sources.geoid import EGM2008
+from sarcube.terrain.geoid import EGM2008
 
 REMOTE = ("asf", "cdse")
 Bbox = tuple[float, float, float, float]

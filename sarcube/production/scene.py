@@ -11,7 +11,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, SourceError
 from sarcube.production.plan import Plan
 from sarcube.production.produce import Outcome
-from sarcube.sources.geoid import EGM2008
+from sarcube.terrain.geoid import EGM2008
 
 EXIT_DONE = 0
 EXIT_SOME_FAILED = 1

@@ -14,9 +14,9 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, ProductError, SarcubeError
 from sarcube.production.estimates import RUNS
 from sarcube.production.plan import Plan, plan
-from sarcube.production.workflow import DEFAULT, Problem
 from sarcube.products.names import ProductName
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
+from sarcube.workflows.workflow import DEFAULT, Problem
 
 _ITEM = re.compile(r"(?P<burst>T\d{3}-\d{6}-[A-Z]{2}\d)_(?:(?P<start>\d{8}T\d{6}Z)|STATIC)\.json")
 _SETTLED = dt.timedelta(hours=6)  # files without an item that are younger may belong to a run that goes on

@@ -25,7 +25,7 @@ from rasterio.io import MemoryFile
 from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import Layer
-from sarcube.products.local_store import LocalStore
+from sarcube.store.local_store import LocalStore
 
 Codec = Literal["ZSTD", "DEFLATE", "LERC", "NONE"]
 BLOCK = 512

@@ -18,11 +18,11 @@ from sarcube.products.browse import LONGEST_SIDE, browse_layers, browse_png
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE, CogOptions, encode_cog, read_layer
 from sarcube.products.layers import LAYERS, Layer
-from sarcube.products.local_store import LocalStore
 from sarcube.products.names import ProductName
 from sarcube.products.outline import Outline, outline
-from sarcube.products.store import Store
 from sarcube.products.summary import Statistics, scan
+from sarcube.store.local_store import LocalStore
+from sarcube.store.protocol import Store
 
 log = logging.getLogger(__name__)
 THUMBNAIL = "thumbnail"

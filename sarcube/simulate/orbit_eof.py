@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sarcube.geometry.orbit import Orbit
-from sarcube.sentinel1.orbit_writer import OrbitFileName, eof_text
+from sarcube.sensors.sentinel1.orbit_writer import OrbitFileName, eof_text
 from sarcube.simulate.swaths import ORBIT_PERIOD
 from sarcube.simulate.timeline import ScenePlan
 

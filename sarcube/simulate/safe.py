@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.sentinel1.assemble import TO_MID_SWATH
+from sarcube.sensors.sentinel1.assemble import TO_MID_SWATH
 from sarcube.simulate.annotation_xml import GridPoints, annotation_xml, fm_polynomial, grid_points
 from sarcube.simulate.calibration_xml import (
     CALIBRATION_CONSTANT,

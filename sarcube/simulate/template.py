@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from sarcube.errors import ConfigError, SceneError
 from sarcube.geometry.radar import SPEED_OF_LIGHT
-from sarcube.sentinel1.burst import read_bursts, with_orbit
-from sarcube.sentinel1.model import Burst, Calibration, Noise, Polynomial
-from sarcube.sentinel1.orbit_file import OrbitFile, read_orbit
-from sarcube.sentinel1.safe import Part, Safe, open_safe
+from sarcube.sensors.sentinel1.burst import read_bursts, with_orbit
+from sarcube.sensors.sentinel1.model import Burst, Calibration, Noise, Polynomial
+from sarcube.sensors.sentinel1.orbit_file import OrbitFile, read_orbit
+from sarcube.sensors.sentinel1.safe import Part, Safe, open_safe
 from sarcube.simulate.archive import Archive, finish
 from sarcube.simulate.echo import Delays, Window
 from sarcube.simulate.ground import Ground, lay_ground

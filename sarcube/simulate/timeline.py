@@ -10,7 +10,7 @@ import numpy as np
 
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import SPEED_OF_LIGHT
-from sarcube.sentinel1.burst_id import ORBIT_OFFSET
+from sarcube.sensors.sentinel1.burst_id import ORBIT_OFFSET
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.reference_orbit import ReferenceOrbit, place
 from sarcube.simulate.swaths import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sarcube.catalog.schemas import Schemas, shared_schemas
-from sarcube.products.local_store import LocalStore
+from sarcube.store.local_store import LocalStore
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pystac
 import xarray as xr
 
 from sarcube.catalog.publish import Publication, publish_item
-from sarcube.catalog.rtc_items import ItemContext, rtc_item, static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.orbit import Orbit
@@ -20,8 +19,7 @@ from sarcube.geometry.radar import RadarGrid
 from sarcube.products.layers import LAYERS, STATIC_LAYERS
 from sarcube.products.names import STATIC_VALIDITY, ProductName
 from sarcube.products.product import Product, ProductOptions, write_product
-from sarcube.products.store import Store
-from sarcube.sentinel1.model import (
+from sarcube.sensors.sentinel1.model import (
     AzimuthNoise,
     Burst,
     Calibration,
@@ -32,6 +30,8 @@ from sarcube.sentinel1.model import (
     Samples,
     TopsParameters,
 )
+from sarcube.store.protocol import Store
+from sarcube.workflows.rtc.items import ItemContext, rtc_item, static_item
 
 UTM = GeoGrid(32629, 500_000, 4_000_000, 20, 300, 200)
 POLAR = GeoGrid(3031, -1_200_000, 800_000, 20, 300, 200)

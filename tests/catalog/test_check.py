@@ -9,7 +9,7 @@ from sarcube.catalog.check import check_store
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.query import find_static_item
 from sarcube.catalog.schemas import Schemas
-from sarcube.products.local_store import LocalStore
+from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import make_rtc, make_static, publish
 
 

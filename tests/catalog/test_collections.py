@@ -23,8 +23,8 @@ from sarcube.catalog.summary import longitudes
 from sarcube.catalog.validate import validate
 from sarcube.catalog.walk import collections, walk_items
 from sarcube.errors import CatalogError, StoreError
-from sarcube.products.local_store import LocalStore
 from sarcube.products.product import checksum
+from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import CASES, Case, make_rtc, make_static, publish
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sarcube.catalog.burst_facts import heading_and_altitude, noise_equivalent_sigma0
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.items import item_dict, utc_text
 from sarcube.catalog.query import find_items, find_static_item
-from sarcube.catalog.rtc_items import CEOS_ARD, ItemContext, file_tags, rtc_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
-from sarcube.products.local_store import LocalStore
 from sarcube.products.product import read_static
+from sarcube.store.local_store import LocalStore
+from sarcube.workflows.rtc.burst_facts import heading_and_altitude, noise_equivalent_sigma0
+from sarcube.workflows.rtc.items import CEOS_ARD, ItemContext, file_tags, rtc_item
 from tests.catalog.examples import ATTRS, CASES, Case, make_burst, make_rtc, make_static, publish, valid_by_pystac
 
 
@@ -184,8 +184,8 @@ def test_a_static_store_elsewhere_is_linked_absolutely(local: LocalStore, tmp_pa
 
 def test_noise_of_real_annotation(shared_data: Path) -> None:
     """Noise-equivalent sigma0 of IW is specified below -22 dB, and annotated near range is lowest in power."""
-    from sarcube.sentinel1.burst import read_bursts
-    from sarcube.sentinel1.safe import open_safe
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
 
     [scene] = (shared_data / "data" / "safe").glob("*20230904T063730*")
     bursts = read_bursts(open_safe(scene), swaths=["IW2"])
@@ -197,8 +197,8 @@ def test_noise_of_real_annotation(shared_data: Path) -> None:
 
 
 def test_items_of_a_real_burst(shared_data: Path, local: LocalStore, schemas: Schemas) -> None:
-    from sarcube.sentinel1.burst import read_bursts
-    from sarcube.sentinel1.safe import open_safe
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
 
     [scene] = (shared_data / "data" / "safe").glob("*20230904T063730*")
     burst = read_bursts(open_safe(scene), swaths=["IW1"])[0]

@@ -16,7 +16,7 @@ from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.product import read_static
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
 from tests.catalog.examples import make_rtc, make_static, publish
 from tests.files import faults_of
 from tests.servers import S3Server, moto, seaweedfs, use_server
@@ -108,7 +108,7 @@ def test_items_on_aws_name_their_region(monkeypatch: pytest.MonkeyPatch, schemas
     made = make_rtc(open_store("s3://any/x"))
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_REGION", "ap-southeast-2")
-    from sarcube.catalog.rtc_items import rtc_item
+    from sarcube.workflows.rtc.items import rtc_item
     from tests.catalog.examples import ATTRS, make_burst
 
     stored = item_dict(rtc_item(open_store("s3://any/x"), made[0], make_burst(), ATTRS))

@@ -17,8 +17,8 @@ from sarcube.catalog.publish import publish_item
 from sarcube.catalog.query import find_items, read_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.errors import CatalogError
-from sarcube.products.local_store import LocalStore
 from sarcube.products.names import item_key
+from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import all_files, make_burst, make_rtc, make_static, publish
 from tests.files import faults_of
 
@@ -136,7 +136,7 @@ def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, sche
     ensure_collection(local, "rtc", schemas=schemas)
     code = (
         "import os, signal\n"
-        "from sarcube.products.local_store import LocalStore\n"
+        "from sarcube.store.local_store import LocalStore\n"
         "from tests.catalog.examples import make_rtc\n"
         f"make_rtc(LocalStore({str(local.root)!r}), seed=5)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

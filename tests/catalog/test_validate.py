@@ -19,7 +19,7 @@ from sarcube.catalog.items import item_dict
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import require_valid, validate
 from sarcube.errors import CatalogError
-from sarcube.products.local_store import LocalStore
+from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import make_rtc
 
 

@@ -20,8 +20,8 @@ from sarcube.catalog.export import write_ndjson
 from sarcube.catalog.query import find_items
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
-from sarcube.products.store import open_store
 from sarcube.simulate.archive import Archive
+from sarcube.store.protocol import open_store
 from tests.catalog.examples import valid_by_pystac
 from tests.catalog.whole import (
     PLACES,
@@ -247,7 +247,7 @@ def test_a_run_with_nothing_to_do_catches_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run that is killed after its last product has not brought its collections up to date; the next one does."""
-    from sarcube.production.rtc_task import RtcWorkflow
+    from sarcube.workflows.rtc.run import RtcWorkflow
 
     place = PLACES[1]
     store = tmp_path / "store"

@@ -84,7 +84,7 @@ def test_zarr_and_cogs_go_to_s3(cube: xr.Dataset, monkeypatch: pytest.MonkeyPatc
     assert write_zarr(cube, f"{place}/cube.zarr", ZarrOptions()).written == 0
     from zarr.storage import ObjectStore
 
-    from sarcube.products.s3_store import S3Store
+    from sarcube.store.s3_store import S3Store
 
     same(cube, xr.open_zarr(ObjectStore(S3Store(f"{place}/cube.zarr").client(), read_only=True)))
     first = cube.isel(time=[0])

@@ -12,8 +12,8 @@ import pytest
 import sarcube
 from sarcube.html import MAX_SHAPES, BurstMap, Shape, burst_map
 from sarcube.production.produce import Failure, Outcome
-from sarcube.sources.open_burst import open_burst
-from sarcube.sources.scenes import find_scenes
+from sarcube.sensors.sentinel1.open_burst import open_burst
+from sarcube.sensors.sentinel1.search.scenes import find_scenes
 from tests.documented import FirstRun
 
 # Whoever comes first waits for the first run, and for kernels to be compiled where they have not been yet.

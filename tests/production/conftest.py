@@ -11,8 +11,8 @@ import pytest
 
 from sarcube.cluster import Demand, Profile, connect
 from sarcube.config import RunConfig
-from sarcube.production import rehearsal
 from sarcube.production.plan import Plan, plan
+from sarcube.workflows.rehearsal import run as rehearsal
 
 
 def rehearsal_config(store: Path | str, **options: Any) -> RunConfig:

@@ -6,7 +6,7 @@ import datetime as dt
 
 from sarcube.geometry.grid import GeoGrid
 from sarcube.production.feed import Feed
-from sarcube.production.task import Estimate, Task
+from sarcube.workflows.task import Estimate, Task
 
 GRID = GeoGrid(32629, 0.0, 0.0, 20.0, 10, 10)
 DAY = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)

@@ -17,7 +17,7 @@ from sarcube.production.plan import Plan
 _CLIENT = """
 import sys
 from sarcube.config import RunConfig
-from sarcube.production import rehearsal
+from sarcube.workflows.rehearsal import run as rehearsal
 from sarcube.production.plan import plan
 from sarcube.production.produce import produce
 

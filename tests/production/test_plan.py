@@ -12,16 +12,16 @@ import pytest
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
-from sarcube.production import rehearsal
 from sarcube.production.plan import Plan, plan
 from sarcube.products.names import item_key
+from sarcube.workflows.rehearsal import run as rehearsal
 
 Rehearse = Callable[..., Plan]
 
 
 def finish(made: Plan, keys: int | None = None) -> None:
     """Commit the first products of a plan as its tasks would."""
-    from sarcube.production.workflow import Context
+    from sarcube.workflows.workflow import Context
 
     context = Context("test", made.config, made.workflow)
     for task in made.tasks[:keys]:

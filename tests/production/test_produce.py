@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from distributed.scheduler import KilledWorker
 
-from sarcube.production import rehearsal
 from sarcube.production.dispatch import Dispatcher, _Flight
 from sarcube.production.events import Event, TaskResult
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan, plan
 from sarcube.production.produce import Outcome, produce
-from sarcube.production.workflow import Context
 from sarcube.products.names import item_key
+from sarcube.workflows.rehearsal import run as rehearsal
+from sarcube.workflows.workflow import Context
 
 Rehearse = Callable[..., Plan]
 QUICK = ProduceOptions(backoff_s=0.2, attempts=3)

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from sarcube.errors import ConfigError
-from sarcube.production import rehearsal
 from sarcube.production.plan import Plan, plan
 from sarcube.production.produce import produce
 from sarcube.production.status import clean, refill, status
-from sarcube.production.sweep import sweep
-from sarcube.production.workflow import Context
 from sarcube.products.names import item_key
-from sarcube.products.store import open_store
+from sarcube.products.sweep import sweep
+from sarcube.store.protocol import open_store
+from sarcube.workflows.rehearsal import run as rehearsal
+from sarcube.workflows.workflow import Context
 
 Rehearse = Callable[..., Plan]
 FIRST = "rtc/t001_000001_iw1/20240103T053000Z"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sarcube.products.store import Store, open_store
+from sarcube.store.protocol import Store, open_store
 from tests.servers import S3Server, moto, seaweedfs, use_server
 
 _numbers = itertools.count()

@@ -18,12 +18,12 @@ from sarcube.errors import ProductError, StoreError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.browse import browse_png
 from sarcube.products.cog import CogOptions
-from sarcube.products.local_store import LocalStore
 from sarcube.products.names import ProductName
 from sarcube.products.outline import outline
 from sarcube.products.product import ProductOptions, read_static, write_product
-from sarcube.products.store import Store
 from sarcube.products.summary import block_mean, scan
+from sarcube.store.local_store import LocalStore
+from sarcube.store.protocol import Store
 from tests.files import faults_of
 
 GRID = GeoGrid(32629, 500_000, 4_000_000, 20, 700, 600)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import rasterio
 
+from sarcube.engines.rtc.engine import RtcOptions, get_engine
 from sarcube.geometry.burst_grid import footprint_grid
 from sarcube.geometry.dem import Dem
-from sarcube.rtc.engine import RtcOptions, get_engine
-from sarcube.sentinel1.burst import read_bursts
-from sarcube.sentinel1.safe import open_safe
+from sarcube.sensors.sentinel1.burst import read_bursts
+from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sarcube.geometry.grid import GeoGrid
-from sarcube.sentinel1.burst import read_bursts
-from sarcube.sentinel1.safe import open_safe
-from sarcube.sentinel1.samples import read_samples
+from sarcube.sensors.sentinel1.burst import read_bursts
+from sarcube.sensors.sentinel1.safe import open_safe
+from sarcube.sensors.sentinel1.samples import read_samples
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.calibration_xml import noise_tables
 from sarcube.simulate.echo import Delays, Scatterers, Window, mean_beta0

@@ -9,7 +9,7 @@ import pytest
 
 from sarcube.errors import ConfigError
 from sarcube.geometry.radar import SPEED_OF_LIGHT
-from sarcube.sentinel1.burst_id import esa_burst_id, relative_orbit
+from sarcube.sensors.sentinel1.burst_id import esa_burst_id, relative_orbit
 from sarcube.simulate.looks import look_ring, plan_look, plan_looks
 from sarcube.simulate.options import SimulationOptions, demo_options
 from sarcube.simulate.swaths import LINE_INTERVAL, RANGE_SAMPLING_RATE
@@ -146,8 +146,8 @@ def test_archives_across_the_antimeridian_and_near_the_poles(tmp_path, place: tu
     import rasterio
 
     from sarcube.geometry.burst_grid import footprint_grid
-    from sarcube.sentinel1.burst import read_bursts
-    from sarcube.sentinel1.safe import open_safe
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
     from sarcube.simulate.archive import simulate
 
     options = SimulationOptions(

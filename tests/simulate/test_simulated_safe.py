@@ -12,11 +12,11 @@ import rasterio
 from sarcube.errors import ConfigError
 from sarcube.geometry.geo2rdr import geo2rdr
 from sarcube.geometry.orbit import state
-from sarcube.sentinel1.burst import read_bursts, with_orbit
-from sarcube.sentinel1.burst_id import esa_burst_id
-from sarcube.sentinel1.orbit_file import read_orbit
-from sarcube.sentinel1.safe import open_safe
-from sarcube.sentinel1.samples import read_samples
+from sarcube.sensors.sentinel1.burst import read_bursts, with_orbit
+from sarcube.sensors.sentinel1.burst_id import esa_burst_id
+from sarcube.sensors.sentinel1.orbit_file import read_orbit
+from sarcube.sensors.sentinel1.safe import open_safe
+from sarcube.sensors.sentinel1.samples import read_samples
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.manifest import crc16
 from sarcube.simulate.options import SimulationOptions

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sarcube.sentinel1.burst import read_bursts
-from sarcube.sentinel1.deramp import deramp_phase
-from sarcube.sentinel1.model import Burst
-from sarcube.sentinel1.safe import open_safe
-from sarcube.sentinel1.samples import read_samples
+from sarcube.sensors.sentinel1.burst import read_bursts
+from sarcube.sensors.sentinel1.deramp import deramp_phase
+from sarcube.sensors.sentinel1.model import Burst
+from sarcube.sensors.sentinel1.safe import open_safe
+from sarcube.sensors.sentinel1.samples import read_samples
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.spectrum import hamming

@@ -10,9 +10,9 @@ import pytest
 import rasterio
 
 from sarcube.errors import DemError, SceneError
-from sarcube.sentinel1.burst import read_bursts
-from sarcube.sentinel1.safe import open_safe
-from sarcube.sentinel1.samples import read_samples
+from sarcube.sensors.sentinel1.burst import read_bursts
+from sarcube.sensors.sentinel1.safe import open_safe
+from sarcube.sensors.sentinel1.samples import read_samples
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 

@@ -19,12 +19,12 @@ from sarcube.catalog.schemas import shared_schemas
 from sarcube.catalog.validate import validate
 from sarcube.errors import ConfigError
 from sarcube.production.scene import SceneOptions, absent_bursts, burst_ids, scene_config, scene_exit_code
-from sarcube.products.store import open_store
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
+from sarcube.store.protocol import open_store
 from tests.catalog.whole import Objects, faults
+from tests.http_server import Reply, Request, Server
 from tests.servers import S3Server, seaweedfs, use_server
-from tests.sources.http_server import Reply, Request, Server
 
 ROOT = Path(__file__).parents[2]
 SCENE = "S1A_IW_SLC__1SSH_20220101T124744_20220101T124814_041267_04E7A2_1DAD"
@@ -248,7 +248,7 @@ def test_a_server_that_falls_silent(program: Path, tmp_path: Path, monkeypatch: 
 def test_exit_codes_of_outcomes() -> None:
     from sarcube.production.plan import Plan
     from sarcube.production.produce import Failure, Outcome
-    from sarcube.production.workflow import Problem
+    from sarcube.workflows.workflow import Problem
 
     config = scene_config(SceneOptions(SCENE, link_static_layers=True))
     plan = Plan(config, (), ("rtc/x",), (), (), "w")

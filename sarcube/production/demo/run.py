@@ -78,7 +78,7 @@ def run_demo(directory: Path, echo: Echo = print) -> dict[str, Any]:
     steps = _Steps(echo)
     begun = time.monotonic()
     with steps("compile", "Compile the kernels (once per installation)"):
-        from sarcube.rtc.native.engine import warm_up
+        from sarcube.engines.rtc.native.engine import warm_up
 
         warm_up()
     with steps("simulate", "Simulate 3 dates x 2 sub-swaths x 2 bursts, VV and VH: hills, a lake, a clear-cut to come"):

@@ -1,0 +1,1 @@
+"""What computes layers from inputs, grid and terrain: pure, no Dask, no network."""

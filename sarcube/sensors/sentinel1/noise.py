@@ -1,0 +1,63 @@
+"""The noise annotation: `noiseVectorList` before IPF 2.90, range and azimuth vectors since."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sarcube.errors import SceneError
+from sarcube.sensors.sentinel1.model import AzimuthNoise, Noise, RangeNoise
+from sarcube.sensors.sentinel1.xml_tree import Node, parse_xml, seconds
+
+_LINES = 10**7
+
+
+def parse_noise(data: bytes, where: str, epoch: np.datetime64) -> Noise:
+    """Read a noise annotation (S1-RS-MDA-52-7441, section 6.3; thermal denoising: MPC-0392).
+
+    Parameters
+    ----------
+    data : bytes
+        The XML file.
+    where : str
+        File, for messages.
+    epoch : numpy.datetime64
+        Instant that line times are counted from.
+    """
+    root = parse_xml(data, where, "noise")
+    new = root.find_all("noiseRangeVectorList/noiseRangeVector")
+    old = root.find_all("noiseVectorList/noiseVector")
+    vectors, key = (new, "noiseRangeLut") if new else (old, "noiseLut")
+    if not vectors:
+        raise SceneError(f"{where}: holds no noise vectors; fetch it again")
+    azimuth = root.find_all("noiseAzimuthVectorList/noiseAzimuthVector")
+    return Noise(
+        range=tuple(_range_vector(vector, key, epoch) for vector in vectors),
+        azimuth=tuple(_azimuth_vector(vector) for vector in azimuth),
+    )
+
+
+def _range_vector(vector: Node, key: str, epoch: np.datetime64) -> RangeNoise:
+    sample = vector.vector("pixel")
+    if np.any(np.diff(sample) <= 0):
+        raise vector.fail("samples that do not increase")
+    return RangeNoise(
+        line_time=float(seconds(vector.time("azimuthTime"), epoch)),
+        line=vector.integer("line", -_LINES, _LINES),
+        sample=sample,
+        power=vector.vector(key, sample.size),
+    )
+
+
+def _azimuth_vector(vector: Node) -> AzimuthNoise:
+    line = vector.vector("line")
+    if np.any(np.diff(line) <= 0):
+        raise vector.fail("lines that do not increase")
+    # An SLC's block may leave its rectangle out; it then covers all of the swath.
+    return AzimuthNoise(
+        first_line=vector.integer("firstAzimuthLine", -_LINES, _LINES) if vector.has("firstAzimuthLine") else 0,
+        last_line=vector.integer("lastAzimuthLine", -_LINES, _LINES) if vector.has("lastAzimuthLine") else _LINES,
+        first_sample=vector.integer("firstRangeSample", 0, _LINES) if vector.has("firstRangeSample") else 0,
+        last_sample=vector.integer("lastRangeSample", 0, _LINES) if vector.has("lastRangeSample") else _LINES,
+        line=line,
+        factor=vector.vector("noiseAzimuthLut", line.size),
+    )

@@ -1,0 +1,1 @@
+"""Which bursts there are: local folders, ASF, CDSE, any STAC API."""

@@ -1,0 +1,224 @@
+"""Bursts from the Copernicus Data Space (CDSE): its OData catalogue lists bursts, and scenes where it does not.
+
+Protocol: OData v4 as documented at https://documentation.dataspace.copernicus.eu/APIs/OData.html, entities
+`Bursts` and `Products`. The address can be set in the environment: `SARCUBE_CDSE_ODATA_URL`,
+`SARCUBE_CDSE_DOWNLOAD_URL`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+from sarcube.config import RunConfig
+from sarcube.errors import SourceError
+from sarcube.geometry.aoi import Area
+from sarcube.sensors.sentinel1.burst_id import track_of
+from sarcube.sensors.sentinel1.search.provider_json import (
+    grouped,
+    json_of,
+    period,
+    query_area,
+    require_limits,
+    ring_of,
+    scene_in,
+    time_of,
+)
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, normal_burst_id, scene_name
+from sarcube.transfer.download import Expected
+from sarcube.transfer.http import request
+
+log = logging.getLogger(__name__)
+
+_PAGE = 1000
+_MOST = 200_000  # entries; beyond it the question is a mistake
+
+
+def catalogue_address() -> str:
+    """CDSE's OData catalogue."""
+    default = "https://catalogue.dataspace.copernicus.eu/odata/v1"
+    return os.environ.get("SARCUBE_CDSE_ODATA_URL", default).rstrip("/")
+
+
+def download_address(product: str) -> str:
+    """Where CDSE has a product's zip, by the product's identifier."""
+    default = "https://download.dataspace.copernicus.eu/odata/v1"
+    base = os.environ.get("SARCUBE_CDSE_DOWNLOAD_URL", default).rstrip("/")
+    return f"{base}/Products({product})/$value"
+
+
+def search_cdse(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], list[Problem]]:
+    """Bursts that CDSE has for a run.
+
+    Scenes that its burst catalogue does not have (it does not reach back to the beginning) are looked up as
+    products, and their bursts are read from their annotation.
+
+    Raises
+    ------
+    ConfigError
+        Nothing limits the search.
+    SourceError
+        The catalogue does not answer, or not in the form of its API.
+    """
+    require_limits(config, area, "CDSE")
+    channels: list[FoundBurst] = []
+    problems: dict[str, Problem] = {}
+    for text in _filters(config, area):
+        for entry in _entries("Bursts", text):
+            try:
+                channels.append(_channel(entry))
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+                name = str(entry.get("Name", "?"))
+                problems.setdefault(name, Problem(name, f"CDSE describes {name} in an unknown form: {error!r}"))
+    found = grouped(channels)
+    rest, more = _scenes_without_bursts(config, area, {burst.scene for burst in found})
+    return found + rest, [*problems.values(), *more]
+
+
+def announced(address: str) -> Expected:
+    """Size and checksum that CDSE announces for a product."""
+    match = re.search(r"Products\(([0-9a-zA-Z-]+)\)", address)
+    if not match:
+        return Expected()
+    with request("GET", f"{catalogue_address()}/Products({match[1]})") as answer:
+        raw = json_of(answer, "CDSE")
+    return _expected(raw)
+
+
+def _expected(product: dict[str, Any]) -> Expected:
+    sums = product.get("Checksum")
+    known = {str(c.get("Algorithm", "")).lower(): str(c.get("Value", "")) for c in sums or () if isinstance(c, dict)}
+    digest = f"md5:{known['md5']}" if known.get("md5") else ""
+    return Expected(int(product.get("ContentLength") or 0), digest)
+
+
+def _scenes_without_bursts(
+    config: RunConfig, area: Area | None, known: set[str]
+) -> tuple[list[FoundBurst], list[Problem]]:
+    if area is None and not config.source.scenes:
+        return [], []  # burst IDs alone: products cannot be asked for them
+    products: dict[str, dict[str, Any]] = {}
+    for text in _product_filters(config, area):
+        for entry in _entries("Products", text):
+            name = scene_name(str(entry.get("Name", "")))
+            if name not in known and name not in products and entry.get("Id") and not _has_bursts(name):
+                products[name] = entry
+    if not products:
+        return [], []
+    from sarcube.sensors.sentinel1.search.remote_scenes import RemoteScene, bursts_of_scenes
+
+    log.info("CDSE lists no bursts for %d scenes; their annotation is read", len(products))
+    scenes = []
+    for name, entry in sorted(products.items()):
+        expected = _expected(entry)
+        scenes.append(RemoteScene(name, download_address(str(entry["Id"])), expected.checksum, expected.size))
+    return bursts_of_scenes(scenes, config)
+
+
+def _has_bursts(scene: str) -> bool:
+    """Whether the burst catalogue has a scene at all: then those of its bursts that are wanted were found."""
+    query = {"$filter": f"ParentProductName eq '{_literal(scene)}.SAFE'", "$top": "1"}
+    with request("GET", f"{catalogue_address()}/Bursts?{urllib.parse.urlencode(query)}") as answer:
+        return bool(json_of(answer, "CDSE").get("value"))
+
+
+def _filters(config: RunConfig, area: Area | None) -> Iterator[str]:
+    """OData filters for bursts, one for each part of the area."""
+    source = config.source
+    terms = _common(config)
+    if source.orbit_direction:
+        terms.append(f"OrbitDirection eq '{source.orbit_direction.upper()}'")
+    if source.relative_orbits:
+        terms.append(_any(f"RelativeOrbitNumber eq {n}" for n in source.relative_orbits))
+    if config.polarizations != "auto":
+        terms.append(_any(f"PolarisationChannels eq '{p.upper()}'" for p in config.polarizations))
+    if source.burst_ids:
+        ids = [normal_burst_id(text).split("_") for text in source.burst_ids]
+        terms.append(_any(f"(BurstId eq {int(n)} and SwathIdentifier eq '{s.upper()}')" for _, n, s in ids))
+    if source.scenes:
+        terms.append(_any(f"ParentProductName eq '{_literal(scene_name(s))}.SAFE'" for s in source.scenes))
+    yield from _with_area(terms, area)
+
+
+def _product_filters(config: RunConfig, area: Area | None) -> Iterator[str]:
+    source = config.source
+    terms = ["Collection/Name eq 'SENTINEL-1'", "contains(Name,'_SLC__1S')", *_common(config)]
+    if source.scenes:
+        terms.append(_any(f"Name eq '{_literal(scene_name(s))}.SAFE'" for s in source.scenes))
+    attribute = "Attributes/OData.CSC.{0}Attribute/any(a:a/Name eq '{1}' and a/OData.CSC.{0}Attribute/Value eq {2})"
+    if source.orbit_direction:
+        terms.append(attribute.format("String", "orbitDirection", f"'{source.orbit_direction.upper()}'"))
+    if source.relative_orbits:
+        terms.append(_any(attribute.format("Integer", "relativeOrbitNumber", n) for n in source.relative_orbits))
+    yield from _with_area(terms, area)
+
+
+def _common(config: RunConfig) -> list[str]:
+    span = period(config)
+    if not span:
+        return []
+    first, last = (t.strftime("%Y-%m-%dT%H:%M:%S.000Z") for t in span)
+    return [f"ContentDate/Start ge {first}", f"ContentDate/Start lt {last}"]
+
+
+def _with_area(terms: list[str], area: Area | None) -> Iterator[str]:
+    if area is None:
+        yield " and ".join(terms)
+        return
+    for wkt in query_area(area):
+        yield " and ".join([*terms, f"OData.CSC.Intersects(area=geography'SRID=4326;{wkt}')"])
+
+
+def _any(terms: Any) -> str:
+    return "(" + " or ".join(terms) + ")"
+
+
+def _literal(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _entries(entity: str, text: str) -> Iterator[dict[str, Any]]:
+    """All pages of an answer."""
+    query = {"$filter": text, "$orderby": "ContentDate/Start asc", "$top": str(_PAGE)}
+    address = f"{catalogue_address()}/{entity}?{urllib.parse.urlencode(query)}"
+    count, home = 0, urllib.parse.urlsplit(address).netloc
+    while address:
+        with request("GET", address) as answer:
+            raw = json_of(answer, "CDSE")
+        page = raw.get("value")
+        if not isinstance(page, list):
+            raise SourceError(f"CDSE answered without values: {str(raw.get('detail', raw))[:200]}")
+        yield from (entry for entry in page if isinstance(entry, dict))
+        count += len(page)
+        if count > _MOST:
+            raise SourceError(f"CDSE has more than {_MOST} bursts for this; ask for a smaller area or fewer dates")
+        following = str(raw.get("@odata.nextLink") or "") if page else ""
+        if following and urllib.parse.urlsplit(following).netloc != home:
+            raise SourceError("CDSE's next page is on another host; that is not followed")
+        address = following
+
+
+def _channel(entry: dict[str, Any]) -> FoundBurst:
+    """One entry: one burst in one polarization."""
+    scene = scene_in(entry["ParentProductName"])
+    swath, number = str(entry["SwathIdentifier"]).upper(), int(entry["BurstId"])
+    content = entry.get("ContentDate") or {}
+    return FoundBurst(
+        burst_id=f"t{track_of(number):03d}_{number:06d}_{swath.lower()}",
+        scene=scene,
+        path=download_address(str(entry["ParentProductId"])),
+        swath=swath,
+        index=-1,
+        start_time=time_of(entry.get("AzimuthTime") or entry.get("BeginningDateTime") or content["Start"]),
+        end_time=time_of(entry.get("EndingDateTime") or content["End"]),
+        platform=scene[:3],
+        orbit_direction=str(entry["OrbitDirection"]).lower(),
+        relative_orbit=int(entry["RelativeOrbitNumber"]),
+        polarizations=(str(entry["PolarisationChannels"]).upper(),),
+        footprint=ring_of(entry["GeoFootprint"]),
+        size_bytes=int(entry.get("Lines") or 0) * int(entry.get("SamplesPerBurst") or 0) * 4,
+    )

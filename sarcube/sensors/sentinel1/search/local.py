@@ -1,0 +1,255 @@
+"""Scenes in folders: searched once, remembered by path, time and size, so that planning again is quick."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sarcube.config import RunConfig
+from sarcube.errors import SarcubeError, SourceError
+from sarcube.sensors.sentinel1.model import Burst
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, scene_name
+from sarcube.transfer.cache import cache_folder, write_atomically
+
+log = logging.getLogger(__name__)
+
+_VERSION = 2  # of the index file; another version is read anew
+_BYTES_PER_SAMPLE = 4  # complex int16
+_MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a decimetre
+
+
+@dataclass(frozen=True)
+class _Scene:
+    path: str
+    stamp: tuple[int, int]  # newest modification time in nanoseconds, bytes
+
+
+def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
+    """Every burst of the SAFEs (folders and zips) under `source.path`, which may be one SAFE itself.
+
+    Raises
+    ------
+    SourceError
+        The path does not exist.
+    """
+    path = str(config.source.path)
+    if "://" in path:
+        from sarcube.sensors.sentinel1.search.remote_scenes import search_remote
+
+        return search_remote(config)
+    root = Path(path).expanduser().resolve()
+    if not root.exists():
+        raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
+    only = {scene_name(name) for name in config.source.scenes or ()}
+    found: list[FoundBurst] = []
+    problems: list[Problem] = []
+    scenes = [s for s in _scenes(root, problems) if not only or scene_name(s.path) in only]
+    index = SceneIndex.load(str(root))
+    for scene in scenes:
+        known = index.get(scene.path, scene.stamp, scene.path)
+        if known is None:
+            try:
+                known = bursts_of(scene.path)
+            except SarcubeError as error:
+                log.warning("%s is left out: %s", scene.path, error)
+                problems.append(Problem(scene.path, str(error)))
+                continue
+            index.put(scene.path, scene.stamp, known)
+        found.extend(known)
+    index.save({scene.path for scene in scenes} if not only else None)
+    return found, problems
+
+
+def bursts_of(path: str) -> list[FoundBurst]:
+    """The bursts of one SAFE as search results.
+
+    Raises
+    ------
+    SceneError
+        It cannot be read.
+    """
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
+    from sarcube.transfer.remote import open_remote
+
+    remote = "://" in path
+    safe = open_safe(path, opener=open_remote) if remote else open_safe(path)
+    # Polarizations share times and places: one tells them, the others are read when the burst is opened.
+    telling = {polarizations[0] for polarizations in safe.swaths.values()}
+    stored = [(part.swath, part.polarization) for part in safe.parts if part.measurement is not None]
+    found = []
+    for burst in read_bursts(safe, polarizations=telling):
+        polarizations = safe.swaths[burst.swath]
+        count = sum((burst.swath, polarization) in stored for polarization in polarizations)
+        size = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE * count
+        found.append(_as_found(burst, path, polarizations, size))
+    return found
+
+
+def _as_found(burst: Burst, path: str, polarizations: tuple[str, ...], size: int) -> FoundBurst:
+    return FoundBurst(
+        burst_id=burst.burst_id,
+        scene=burst.scene,
+        path=path,
+        swath=burst.swath,
+        index=burst.index,
+        start_time=to_datetime(burst.start_time),
+        end_time=to_datetime(burst.end_time),
+        platform=burst.platform,
+        orbit_direction=burst.orbit_direction,
+        relative_orbit=burst.relative_orbit,
+        polarizations=polarizations,
+        footprint=tuple((round(float(lon), 6), round(float(lat), 6)) for lon, lat in burst.footprint),
+        size_bytes=size,
+    )
+
+
+def to_datetime(time: np.datetime64) -> dt.datetime:
+    """UTC with its time zone, to the microsecond."""
+    micro = int(time.astype("datetime64[us]").astype(np.int64))
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micro)
+
+
+def _scenes(root: Path, problems: list[Problem]) -> Iterator[_Scene]:
+    """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others."""
+    if root.is_file():
+        yield _Scene(str(root), _stamp([root]))
+        return
+    if _is_safe(root):
+        yield _safe_scene(root)
+        return
+    try:
+        entries = sorted(os.scandir(root), key=lambda e: e.name)
+    except OSError as error:
+        problems.append(Problem(str(root), f"{root} cannot be listed: {error.strerror or error}"))
+        return
+    for entry in entries:
+        if entry.is_dir() and not entry.name.startswith("."):
+            if entry.is_symlink() and root.is_relative_to(Path(entry.path).resolve()):
+                continue  # a link back up: its scenes are being listed already
+            yield from _scenes(Path(entry.path), problems)
+        elif entry.name.upper().startswith("S1") and entry.name.lower().endswith(".zip") and entry.is_file():
+            yield _Scene(entry.path, _stamp([Path(entry.path)]))
+
+
+def _is_safe(folder: Path) -> bool:
+    return (
+        folder.suffix.upper() == ".SAFE"
+        or (folder / "manifest.safe").is_file()
+        or (folder.name.startswith("S1") and (folder / "annotation").is_dir())
+    )
+
+
+def _safe_scene(folder: Path) -> _Scene:
+    paths = [Path(base) / name for base, _, names in os.walk(folder) for name in names]
+    return _Scene(str(folder), _stamp([folder, *paths]))
+
+
+def _stamp(paths: list[Path]) -> tuple[int, int]:
+    newest, size = 0, 0
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # vanished since it was listed, or a dead link: the next look will tell
+        newest, size = max(newest, status.st_mtime_ns), size + status.st_size
+    return newest, size
+
+
+class SceneIndex:
+    """What was found in each SAFE, kept in the cache folder as JSON.
+
+    Scenes that could not be read are not kept: the next search tries them again.
+    """
+
+    def __init__(self, path: Path, root: str, scenes: dict[str, Any]) -> None:
+        self._path, self._root, self._scenes, self._changed = path, root, scenes, False
+
+    @classmethod
+    def load(cls, root: str) -> SceneIndex:
+        name = hashlib.sha256(root.encode()).hexdigest()[:24]
+        path = cache_folder("index") / f"{name}.json"
+        try:
+            digest, _, text = path.read_bytes().partition(b"\n")
+            if digest.decode("ascii") == hashlib.sha256(text).hexdigest():
+                raw = json.loads(text)
+                if raw["version"] == _VERSION and raw["root"] == root:
+                    return cls(path, root, raw["scenes"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.info("the scene index %s is read anew: %s", path, error)
+        return cls(path, root, {})
+
+    def get(self, key: str, stamp: tuple[int, int], path: str) -> list[FoundBurst] | None:
+        """What is known of a scene; None where it has changed since or was never read."""
+        entry = self._scenes.get(key)
+        if not isinstance(entry, dict) or entry.get("stamp") != list(stamp):
+            return None
+        try:
+            return [_decode(raw, path) for raw in entry["bursts"]]
+        except (KeyError, TypeError, ValueError):
+            return None  # an index of another hand; the scene itself knows
+
+    def put(self, key: str, stamp: tuple[int, int], bursts: list[FoundBurst]) -> None:
+        """Remember a scene."""
+        self._scenes[key] = {"stamp": list(stamp), "bursts": [_encode(b) for b in bursts]}
+        self._changed = True
+
+    def save(self, present: set[str] | None) -> None:
+        """Write the index if it changed; with `present`, forget scenes that are gone."""
+        if present is not None and not set(self._scenes) <= present:
+            self._scenes = {path: entry for path, entry in self._scenes.items() if path in present}
+            self._changed = True
+        if not self._changed:
+            return
+        root = {"version": _VERSION, "root": self._root, "scenes": self._scenes}
+        try:
+            text = json.dumps(root, separators=(",", ":")).encode()
+            write_atomically(self._path, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        except OSError as error:
+            log.info("the scene index %s is not kept: %s", self._path, error)
+
+
+def _encode(burst: FoundBurst) -> list[Any]:
+    return [
+        burst.burst_id,
+        burst.scene,
+        burst.swath,
+        burst.index,
+        burst.start_time.isoformat(),
+        burst.end_time.isoformat(),
+        burst.platform,
+        burst.orbit_direction,
+        burst.relative_orbit,
+        burst.polarizations,
+        [round(v * _MICRO) for point in burst.footprint for v in point],
+        burst.size_bytes,
+    ]
+
+
+def _decode(raw: list[Any], path: str) -> FoundBurst:
+    return FoundBurst(
+        burst_id=raw[0],
+        scene=raw[1],
+        path=path,
+        swath=raw[2],
+        index=int(raw[3]),
+        start_time=dt.datetime.fromisoformat(raw[4]),
+        end_time=dt.datetime.fromisoformat(raw[5]),
+        platform=raw[6],
+        orbit_direction=raw[7],
+        relative_orbit=int(raw[8]),
+        polarizations=tuple(raw[9]),
+        footprint=tuple((raw[10][i] / _MICRO, raw[10][i + 1] / _MICRO) for i in range(0, len(raw[10]), 2)),
+        size_bytes=int(raw[11]),
+    )

@@ -1,0 +1,136 @@
+"""What providers answer, taken with care: JSON of the expected form, footprints, times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError, SourceError
+from sarcube.geometry.aoi import Area, unwrap
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
+
+if TYPE_CHECKING:
+    import requests
+
+_SCENE_TIMES = re.compile(r"_(\d{8}T\d{6})_(\d{8}T\d{6})_")
+_FEW_POINTS = 300  # of an area in a query: longer ones meet limits of servers
+_ORDER = ("VV", "VH", "HH", "HV")
+
+
+def json_of(answer: requests.Response, provider: str) -> dict[str, Any]:
+    """The JSON object of an answer.
+
+    Raises
+    ------
+    SourceError
+        It is something else, such as a page that says the service is down.
+    """
+    try:
+        raw = answer.json()
+    except ValueError as error:
+        raise SourceError(f"{provider} answered something that is not JSON; try again later") from error
+    if not isinstance(raw, dict):
+        raise SourceError(f"{provider} answered JSON of another form than its API has; is the address right?")
+    return raw
+
+
+def time_of(text: Any) -> dt.datetime:
+    """A provider's time as UTC; more than six decimals are cut."""
+    cut = re.sub(r"(\.\d{6})\d+", r"\1", str(text).strip()).replace("Z", "+00:00")
+    time = dt.datetime.fromisoformat(cut)
+    return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
+
+
+def ring_of(geometry: Any) -> tuple[tuple[float, float], ...]:
+    """The outer ring of a GeoJSON polygon, unwrapped; parts that the antimeridian cuts are put together."""
+    kind, coordinates = geometry["type"], geometry["coordinates"]
+    rings = [coordinates[0]] if kind == "Polygon" else [polygon[0] for polygon in coordinates]
+    if len(rings) > 1:
+        import shapely
+
+        # Moved to one side of the antimeridian the parts touch, and their hull is the footprint.
+        points = [(float(p[0]) % 360.0, float(p[1])) for ring in rings for p in ring]
+        hull = shapely.convex_hull(shapely.multipoints(points))
+        return tuple((float(x), float(y)) for x, y in hull.exterior.coords)
+    return tuple(unwrap([(float(p[0]), float(p[1])) for p in rings[0]]))
+
+
+def query_area(area: Area) -> list[str]:
+    """The area as WKT polygons that search APIs take: cut at the antimeridian, few points, perhaps too large.
+
+    What is found too much is sorted out by burst footprints afterwards.
+    """
+    import shapely
+
+    texts = []
+    for part in area.parts():
+        shape = part
+        if shapely.get_num_coordinates(shape) > _FEW_POINTS or shape.geom_type not in ("Polygon", "Point"):
+            shape = shapely.convex_hull(shape)
+        if shapely.get_num_coordinates(shape) > _FEW_POINTS:
+            shape = shapely.box(*shape.bounds)
+        if shape.geom_type == "Polygon":
+            shape = shapely.geometry.polygon.orient(shape)
+        texts.append(shapely.to_wkt(shape, rounding_precision=6, trim=True))
+    return texts
+
+
+def period(config: RunConfig) -> tuple[dt.datetime, dt.datetime] | None:
+    """First and last instant that can be wanted, from the dates and from the names of scenes."""
+    if config.dates:
+        first, last = config.dates
+        return (
+            dt.datetime.combine(first, dt.time(), dt.UTC),
+            dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), dt.UTC),
+        )
+    times = [t for name in config.source.scenes or () for m in _SCENE_TIMES.finditer(name) for t in m.groups()]
+    if not times:
+        return None
+    stamps = [dt.datetime.strptime(t, "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC) for t in times]
+    return min(stamps) - dt.timedelta(seconds=5), max(stamps) + dt.timedelta(seconds=5)
+
+
+def require_limits(config: RunConfig, area: Area | None, provider: str) -> None:
+    """Refuse a question that a provider would answer with its whole archive.
+
+    Raises
+    ------
+    ConfigError
+        Neither an area nor burst IDs nor scenes are given.
+    """
+    if area is None and not config.source.burst_ids and not config.source.scenes:
+        raise ConfigError(
+            f"source.kind {config.source.kind}: give an aoi, source.burst_ids or source.scenes; without any of "
+            f"them {provider} would be asked for its whole archive"
+        )
+
+
+def grouped(channels: Iterable[FoundBurst]) -> list[FoundBurst]:
+    """Bursts with all their polarizations, from entries that have one each."""
+    bursts: dict[tuple[str, str, int], FoundBurst] = {}
+    for channel in channels:
+        # Polarizations of one burst start within microseconds; whole seconds may part them, so count in tens.
+        key = (channel.scene, channel.burst_id, channel.index)
+        known = bursts.get(key)
+        if known is None:
+            bursts[key] = channel
+        elif not set(channel.polarizations) <= set(known.polarizations):
+            both = {*known.polarizations, *channel.polarizations}
+            bursts[key] = replace(
+                known,
+                polarizations=tuple(sorted(both, key=lambda p: _ORDER.index(p) if p in _ORDER else 9)),
+                size_bytes=known.size_bytes + channel.size_bytes,
+            )
+    return list(bursts.values())
+
+
+def scene_in(text: str) -> str:
+    """A scene name, checked to be one of a Sentinel-1 SLC."""
+    name = scene_name(text)
+    if not re.fullmatch(r"S1[A-D]_[A-Z0-9]{2}_SLC__[A-Z0-9]{4}(_[0-9A-Z]+){4,5}", name):
+        raise ValueError(f"{name[:80]!r} is no Sentinel-1 SLC")
+    return name

@@ -1,0 +1,297 @@
+"""Which bursts there are: one question, one answer, whatever the source.
+
+The area is matched with the footprints of bursts, not of scenes. One acquisition that lies in two scenes
+(neighbouring slices share a burst; the same scene may be there twice) is returned once, by a fixed rule.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError
+from sarcube.geometry.aoi import Area, load_aoi
+
+log = logging.getLogger(__name__)
+
+_BURST_ID = re.compile(r"t(\d{1,3})_(\d{1,6})_(iw[1-3]|ew[1-5])")
+_SAME = dt.timedelta(seconds=1)  # bursts of one ID are 2.7 s apart along track and days apart in time
+
+
+@dataclass(frozen=True)
+class FoundBurst:
+    """One acquisition of one burst, as much as planning needs; small and picklable.
+
+    Attributes
+    ----------
+    burst_id : str
+        `t070_149815_iw3`.
+    scene : str
+        SAFE name without extension.
+    path : str
+        Folder, zip or address of the SAFE; `sarcube.sensors.sentinel1.open_burst` knows what to do with it.
+    swath : str
+        "IW3".
+    index : int
+        0-based position in its swath's annotation; -1 where the provider does not say.
+    start_time, end_time : datetime.datetime
+        UTC zero-Doppler time of the first and last line.
+    platform : str
+        "S1A".
+    orbit_direction : str
+        "ascending" or "descending".
+    relative_orbit : int
+    polarizations : tuple of str
+    footprint : tuple of (longitude, latitude)
+        Closed ring in degrees, unwrapped.
+    size_bytes : int
+        Samples of this burst in its SAFE, all polarizations; 0 where unknown.
+    checksum : str
+        Of the file behind `path` where the provider tells it, like "md5:0123..."; else empty.
+    file_size : int
+        Bytes of the file behind `path` where the provider tells it, else 0.
+    """
+
+    burst_id: str
+    scene: str
+    path: str
+    swath: str
+    index: int
+    start_time: dt.datetime
+    end_time: dt.datetime
+    platform: str
+    orbit_direction: str
+    relative_orbit: int
+    polarizations: tuple[str, ...]
+    footprint: tuple[tuple[float, float], ...]
+    size_bytes: int = 0
+    checksum: str = ""
+    file_size: int = 0
+
+    def _repr_html_(self) -> str:
+        from sarcube.html import Shape, burst_map, card
+
+        return card(
+            f"Burst {self.burst_id}",
+            (
+                ("time", f"{self.start_time:%Y-%m-%d %H:%M:%S} UTC"),
+                ("scene", self.scene),
+                ("orbit", f"{self.orbit_direction}, track {self.relative_orbit}"),
+                ("platform", self.platform),
+                ("polarizations", ", ".join(self.polarizations)),
+            ),
+            burst_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something of the source that could not be used, and why."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class SceneSearch:
+    """What a source answered.
+
+    Attributes
+    ----------
+    bursts : tuple of FoundBurst
+        In the order of burst ID and time.
+    problems : tuple of Problem
+        Scenes that could not be read; they do not end the search.
+    considered : int
+        Bursts that the source has before any filter.
+    extent : (west, south, east, north) or None
+        Of all bursts considered.
+    explanation : str
+        Why nothing was found, where nothing was found; else empty.
+    """
+
+    bursts: tuple[FoundBurst, ...]
+    problems: tuple[Problem, ...] = ()
+    considered: int = 0
+    extent: tuple[float, float, float, float] | None = None
+    explanation: str = ""
+
+
+def find_scenes(config: RunConfig) -> SceneSearch:
+    """Find the bursts of a run: its source's, within its area, dates and other filters.
+
+    Raises
+    ------
+    ConfigError
+        The area, a burst ID or the source's address is wrong.
+    SourceError
+        The source cannot be reached or read at all.
+    CredentialError
+        The source refuses the credentials.
+    """
+    area = load_aoi(config.aoi)
+    found, problems = _ask(config, area)
+    return select(found, problems, config, area)
+
+
+def _ask(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], list[Problem]]:
+    kind = config.source.kind
+    if kind == "local":
+        from sarcube.sensors.sentinel1.search.local import search_local
+
+        return search_local(config)
+    if kind == "asf":
+        from sarcube.sensors.sentinel1.search.asf import search_asf
+
+        return search_asf(config, area)
+    if kind == "cdse":
+        from sarcube.sensors.sentinel1.search.cdse import search_cdse
+
+        return search_cdse(config, area)
+    from sarcube.sensors.sentinel1.search.stac import search_stac
+
+    return search_stac(config, area)
+
+
+def select(
+    found: Sequence[FoundBurst], problems: Iterable[Problem], config: RunConfig, area: Area | None
+) -> SceneSearch:
+    """Apply every filter of the run to what a source has, and say why nothing is left if nothing is."""
+    wanted = None if config.polarizations == "auto" else {p.upper() for p in config.polarizations}
+    kept = [_narrowed(burst, wanted) for burst in found]
+    extent, explanation = extent_of(found), ""
+    if not found:
+        explanation = "the source has no bursts"
+    for key, test, have in _filters(config, area):
+        left = [burst for burst in kept if test(burst)]
+        if kept and not left:
+            explanation = f"{len(kept)} bursts match until {key} is asked for; they {have(kept)}"
+        kept = left
+    unique = deduplicated(kept)
+    if len(unique) < len(kept):
+        log.info("%d bursts lie in more than one scene and are taken once", len(kept) - len(unique))
+    return SceneSearch(tuple(unique), tuple(problems), len(found), extent, explanation)
+
+
+_Filter = tuple[str, Callable[[FoundBurst], bool], Callable[[Sequence[FoundBurst]], str]]
+
+
+def _filters(config: RunConfig, area: Area | None) -> list[_Filter]:
+    """What is asked for: (key of the run file, test of a burst, what the bursts before it have)."""
+    source, tests = config.source, list[_Filter]()
+    if source.scenes:
+        names = {scene_name(name) for name in source.scenes}
+        tests.append(("source.scenes", lambda b: b.scene in names, lambda bs: _list("are of", {b.scene for b in bs})))
+    if config.dates:
+        first, last = config.dates
+        tests.append(("dates", lambda b: first <= b.start_time.date() <= last, _span_of_time))
+    if source.orbit_direction:
+        direction = source.orbit_direction
+        tests.append(
+            ("source.orbit_direction", lambda b: b.orbit_direction == direction, lambda bs: "are all of the other")
+        )
+    if source.relative_orbits:
+        tracks = set(source.relative_orbits)
+        tests.append(
+            (
+                "source.relative_orbits",
+                lambda b: b.relative_orbit in tracks,
+                lambda bs: _list("are of relative orbit", {str(b.relative_orbit) for b in bs}),
+            )
+        )
+    if source.burst_ids:
+        ids = {normal_burst_id(text) for text in source.burst_ids}
+        tests.append(
+            ("source.burst_ids", lambda b: b.burst_id in ids, lambda bs: _list("are", {b.burst_id for b in bs}))
+        )
+    tests.append(
+        (
+            "polarizations",
+            lambda b: bool(b.polarizations),
+            lambda bs: _list("had others than", set(config.polarizations)),
+        )
+    )
+    if area is not None:
+        tests.append((area.origin, lambda b: area.intersects(b.footprint), _span_of_area))
+    return tests
+
+
+def _narrowed(burst: FoundBurst, wanted: set[str] | None) -> FoundBurst:
+    if wanted is None:
+        return burst
+    return replace(burst, polarizations=tuple(p for p in burst.polarizations if p in wanted))
+
+
+def _list(text: str, names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - 5} more" if len(ordered) > 5 else ""
+    return f"{text} {', '.join(ordered[:5])}{more}"
+
+
+def _span_of_time(bursts: Sequence[FoundBurst]) -> str:
+    first, last = min(b.start_time for b in bursts), max(b.start_time for b in bursts)
+    return f"were acquired from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _span_of_area(bursts: Sequence[FoundBurst]) -> str:
+    west, south, east, north = extent_of(bursts) or (0.0, 0.0, 0.0, 0.0)
+    return f"lie between {west:.2f} and {east:.2f} degrees east, {south:.2f} and {north:.2f} degrees north"
+
+
+def extent_of(bursts: Sequence[FoundBurst]) -> tuple[float, float, float, float] | None:
+    """The box around all footprints, continued beyond 180 degrees where that makes it narrower."""
+    if not bursts:
+        return None
+    points = [point for burst in bursts for point in burst.footprint]
+    lats = [lat for _, lat in points]
+    plain = [(lon + 180.0) % 360.0 - 180.0 for lon, _ in points]
+    turned = [lon % 360.0 for lon, _ in points]
+    lons = plain if max(plain) - min(plain) <= max(turned) - min(turned) else turned
+    return min(lons), min(lats), max(lons), max(lats)
+
+
+def deduplicated(bursts: Sequence[FoundBurst]) -> list[FoundBurst]:
+    """Each acquisition once, in the order of burst ID and time.
+
+    Of several scenes that hold it, the one with more polarizations is taken, then one that has samples, then
+    the last by scene name (a reprocessed scene has the same times and is told apart only by its name's end),
+    then the first by path. The rule looks at nothing but the bursts, so that every run decides alike.
+    """
+    order = sorted(bursts, key=lambda b: b.path)
+    order.sort(key=lambda b: (len(b.polarizations), b.size_bytes > 0, b.scene), reverse=True)
+    # Seconds that are taken for each burst ID: a start within a second of another is the same acquisition.
+    taken: dict[tuple[str, int], list[dt.datetime]] = {}
+    unique = []
+    for burst in order:
+        second = int(burst.start_time.timestamp())
+        near = [t for s in (second - 1, second, second + 1) for t in taken.get((burst.burst_id, s), ())]
+        if all(abs(burst.start_time - other) > _SAME for other in near):
+            taken.setdefault((burst.burst_id, second), []).append(burst.start_time)
+            unique.append(burst)
+    return sorted(unique, key=lambda b: (b.burst_id, b.start_time))
+
+
+def scene_name(text: str) -> str:
+    """A SAFE's name without folder and extension."""
+    name = text.rstrip("/").rsplit("/", 1)[-1]
+    for ending in (".zip", ".SAFE"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def normal_burst_id(text: str) -> str:
+    """A burst ID in the form of sarcube; `T070-149815-IW3`, as in file names, is understood, too.
+
+    Raises
+    ------
+    ConfigError
+        The text is no burst ID.
+    """
+    match = _BURST_ID.fullmatch(text.strip().lower().replace("-", "_"))
+    if not match:
+        raise ConfigError(f"`{text}` is not a burst ID; one looks like t070_149815_iw3")
+    return f"t{int(match[1]):03d}_{int(match[2]):06d}_{match[3]}"

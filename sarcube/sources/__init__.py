@@ -1,1 +1,0 @@
-"""Where inputs come from: scenes, orbits, DEM, geoid. All network code for inputs lives here."""

@@ -1,0 +1,1 @@
+"""Where products live: a local folder or an S3 prefix behind one protocol."""

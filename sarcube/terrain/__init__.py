@@ -1,0 +1,1 @@
+"""Rasters of the ground as the user names them: DEM, geoid."""

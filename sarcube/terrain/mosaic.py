@@ -1,0 +1,334 @@
+"""Heights of an area out of one raster or many: only the window and a margin are read.
+
+Rasters that share CRS, pixel size and phase are copied side by side, pixel for pixel. Others are brought to
+the finest one's pixels by GDAL's warper (bilinear). Where rasters overlap the first one named wins and the
+others fill its voids.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcube.errors import DemError
+from sarcube.terrain.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
+from sarcube.transfer.raster import gdal_path, is_remote, open_raster
+
+if TYPE_CHECKING:
+    import rasterio
+
+MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
+LARGEST = 250_000_000  # pixels: 1 GB of float32; beyond it a mistake is likelier than a wish
+_METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
+
+
+@dataclass(frozen=True)
+class RasterInfo(Lattice):
+    """A raster and its pixels; `warped`: those it gets in EPSG:4326, because it cannot be copied pixel for pixel."""
+
+    path: str
+    warped: bool = False
+
+
+def read_mosaic(
+    paths: Sequence[str],
+    bounds: Bounds,
+    *,
+    resolution_m: float | None = None,
+    footprint: Ring | None = None,
+) -> tuple[NDArray[np.float32], Lattice]:
+    """Read the rasters' values over an area; NaN where they are void.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Rasters that GDAL reads, one band each (the first band is taken).
+    bounds : (west, south, east, north)
+        Degrees; east may exceed 180.
+    resolution_m : float, optional
+        Posting that is wanted. A raster more than four times finer is averaged to no coarser than half of
+        it; a coarser one stays as it is.
+    footprint : ring of (longitude, latitude), optional
+        What must be covered; the bounds' rectangle where it is not given.
+
+    Raises
+    ------
+    DemError
+        A raster cannot be read, or together they do not cover the area (the message says which part).
+    """
+    infos = [describe(path, _stamp(path)) for path in paths]
+    near = [info for info in infos if _touches(info, bounds)]
+    if not near:
+        raise DemError(f"{_names(infos)} does not overlap {say(bounds)} at all; give a DEM of that area")
+    reference = min(near, key=_metres)
+    lattice, exact = _lattice(reference, near, bounds, resolution_m)
+    if lattice.width * lattice.height > LARGEST:
+        raise DemError(
+            f"{_names(infos)} has {lattice.width} x {lattice.height} pixels over the area, more than can be held "
+            "in memory; give a coarser DEM or a VRT with larger pixels"
+        )
+    values = np.full((lattice.height, lattice.width), np.nan, np.float32)
+    covered = np.zeros(values.shape, np.bool_)
+    for info in near:
+        (_copy if exact else _warp)(info, lattice, values, covered)
+    _require(covered, lattice, footprint or rectangle(bounds), infos)
+    return _trimmed(values, lattice, covered)
+
+
+def _trimmed(
+    values: NDArray[np.float32], lattice: Lattice, covered: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], Lattice]:
+    """Without margins that no raster reaches: a DEM's extent is what was read, not what was wished."""
+    rows, columns = np.flatnonzero(covered.any(axis=1)), np.flatnonzero(covered.any(axis=0))
+    r0, r1, c0, c1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    left, top = lattice.left + c0 * lattice.dx, lattice.top - r0 * lattice.dy
+    part = Lattice(lattice.epsg, left, top, lattice.dx, lattice.dy, c1 - c0, r1 - r0)
+    return np.ascontiguousarray(values[r0:r1, c0:c1]), part
+
+
+def _stamp(path: str) -> float:
+    """Modification time, so that a file that was replaced is described anew."""
+    return 0.0 if is_remote(path) or not Path(path).exists() else Path(path).stat().st_mtime
+
+
+@functools.lru_cache(maxsize=20_000)
+def describe(path: str, stamp: float = 0.0) -> RasterInfo:
+    """Size and placement of a raster; remembered, for lists of thousands of tiles."""
+    with open_raster(gdal_path(path)) as source:
+        if source.crs is None:
+            raise DemError(f"DEM {path} has no coordinate reference system; set one with gdal_edit -a_srs")
+        crs = source.crs
+        epsg = crs.to_epsg()
+        if epsg is None and crs.is_projected:
+            epsg = _horizontal_epsg(crs.to_wkt())
+        if epsg in (4979, 9518, 9707) or (epsg is None and _is_wgs84(crs.to_wkt())):
+            epsg = 4326
+        t = source.transform
+        plain = not t.b and not t.d and t.a > 0 and t.e < 0
+        if plain and epsg is not None and (not crs.is_geographic or epsg == 4326):
+            return RasterInfo(epsg, t.c, t.f, t.a, -t.e, source.width, source.height, path)
+        from rasterio.warp import calculate_default_transform
+
+        # Rotated, south-up, without EPSG code or of another datum: what it becomes in longitude and latitude.
+        t, width, height = calculate_default_transform(crs, "EPSG:4326", source.width, source.height, *source.bounds)
+        return RasterInfo(4326, t.c, t.f, t.a, -t.e, width, height, path, warped=True)
+
+
+def _horizontal_epsg(wkt: str) -> int | None:
+    """EPSG code of the horizontal part of a compound CRS (the vertical part is the run file's to say)."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        crs = CRS.from_wkt(wkt)
+    except CRSError:
+        return None
+    parts = crs.sub_crs_list
+    return parts[0].to_epsg() if parts else crs.to_epsg()
+
+
+def _is_wgs84(wkt: str) -> bool:
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        crs = CRS.from_wkt(wkt)
+    except CRSError:
+        return False
+    parts = crs.sub_crs_list
+    flat = parts[0] if parts else crs
+    return flat.is_geographic and flat.datum is not None and "World Geodetic System 1984" in flat.datum.name
+
+
+def _metres(info: RasterInfo) -> float:
+    """Pixel height in metres; heights decide, because longitudes shrink towards the poles."""
+    return info.dy * (_METRES_PER_DEGREE if info.geographic else 1.0)
+
+
+def _turns(info: RasterInfo, west: float, east: float) -> Iterator[float]:
+    """Whole turns of longitude by which the raster meets the interval."""
+    for turn in (0.0, 360.0, -360.0):
+        if info.left + turn < east and info.right + turn > west:
+            yield turn
+
+
+def _touches(info: RasterInfo, bounds: Bounds) -> bool:
+    west, south, east, north = bounds
+    if not info.geographic:
+        left, bottom, right, top = project_bounds(bounds, info.epsg)
+        return info.left < right and info.right > left and info.bottom < top and info.top > bottom
+    return info.bottom < north and info.top > south and any(True for _ in _turns(info, west, east))
+
+
+def project_bounds(bounds: Bounds, epsg: int) -> Bounds:
+    """Bounds of a longitude and latitude rectangle in another CRS: its inside counts, not its corners alone."""
+    from rasterio.warp import transform
+
+    west, south, east, north = bounds
+    if epsg == 4326:
+        return bounds
+    lon, lat = np.meshgrid(np.linspace(west, east, 41), np.linspace(south, north, 41))
+    x, y = transform("EPSG:4326", f"EPSG:{epsg}", ((lon.ravel() + 180) % 360 - 180).tolist(), lat.ravel().tolist())
+    return min(x), min(y), max(x), max(y)
+
+
+def _lattice(
+    reference: RasterInfo, near: Sequence[RasterInfo], bounds: Bounds, resolution_m: float | None
+) -> tuple[Lattice, bool]:
+    """The pixels to fill, and whether every raster lies on them exactly."""
+    factor = int(resolution_m / 2 / _metres(reference)) if resolution_m else 1
+    factor = max(factor, 1)
+    dx, dy = reference.dx * factor, reference.dy * factor
+    epsg = reference.epsg
+    left, bottom, right, top = project_bounds(bounds, epsg)
+    first = math.floor((left - reference.left) / dx + 1e-6) - MARGIN
+    last = math.ceil((right - reference.left) / dx - 1e-6) + MARGIN
+    row0 = math.floor((reference.top - top) / dy + 1e-6) - MARGIN
+    row1 = math.ceil((reference.top - bottom) / dy - 1e-6) + MARGIN
+    lattice = Lattice(epsg, reference.left + first * dx, reference.top - row0 * dy, dx, dy, last - first, row1 - row0)
+    exact = factor == 1 and all(_aligned(info, lattice, bounds) for info in near)
+    return lattice, exact
+
+
+def _aligned(info: RasterInfo, lattice: Lattice, bounds: Bounds) -> bool:
+    if info.warped or info.epsg != lattice.epsg:
+        return False
+    # Sizes may differ by rounding only: less than a twentieth of a pixel over the raster's length.
+    if abs(info.dx - lattice.dx) * info.width > 0.05 * lattice.dx:
+        return False
+    if abs(info.dy - lattice.dy) * info.height > 0.05 * lattice.dy:
+        return False
+    row = (lattice.top - info.top) / lattice.dy
+    turns = list(_turns(info, bounds[0], bounds[2])) if lattice.geographic else [0.0]
+    columns = [(info.left + turn - lattice.left) / lattice.dx for turn in turns]
+    return all(abs(value - round(value)) < 0.02 for value in (row, *columns))
+
+
+def read_window(source: rasterio.DatasetReader, window: Any, **options: Any) -> NDArray[np.float32]:
+    """Values of a window as float32, void as NaN, the file's scale and offset applied."""
+    data = source.read(1, window=window, masked=True, **options)
+    values: NDArray[np.float32] = data.data.astype(np.float32, copy=False)
+    if np.ma.is_masked(data):
+        values[data.mask] = np.nan
+    scale, offset = source.scales[0], source.offsets[0]
+    return values if (scale, offset) == (1.0, 0.0) else values * np.float32(scale) + np.float32(offset)
+
+
+def _copy(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], covered: NDArray[np.bool_]) -> None:
+    """Put a raster that lies on the lattice into it, pixel for pixel."""
+    from rasterio.windows import Window
+
+    row = round((info.top - lattice.top) / -lattice.dy)
+    for turn in (0.0, 360.0, -360.0) if lattice.geographic else (0.0,):
+        column = round((info.left + turn - lattice.left) / lattice.dx)
+        r0, r1 = max(row, 0), min(row + info.height, lattice.height)
+        c0, c1 = max(column, 0), min(column + info.width, lattice.width)
+        if c0 >= c1 or r0 >= r1:
+            continue
+        with open_raster(gdal_path(info.path)) as source:
+            block = read_window(source, Window(c0 - column, r0 - row, c1 - c0, r1 - r0))
+        _lay(block, values[r0:r1, c0:c1], covered[r0:r1, c0:c1], None)
+
+
+def _warp(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], covered: NDArray[np.bool_]) -> None:
+    """Put a raster of another CRS, pixel size or phase into the lattice."""
+    from affine import Affine
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+
+    finer = _metres(info) * 2 <= lattice.dy * (_METRES_PER_DEGREE if lattice.geographic else 1.0)
+    same = info.geographic and lattice.geographic
+    for turn in (0.0, 360.0, -360.0) if same else (0.0,):
+        inside = _extent_mask(info, lattice, turn)
+        if not inside.any():
+            continue
+        rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        r0, r1, c0, c1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        left, top = lattice.left + c0 * lattice.dx - turn, lattice.top - r0 * lattice.dy
+        with (
+            open_raster(gdal_path(info.path)) as source,
+            WarpedVRT(
+                source,
+                crs=lattice_crs(lattice),
+                transform=Affine(lattice.dx, 0, left, 0, -lattice.dy, top),
+                width=int(c1 - c0),
+                height=int(r1 - r0),
+                resampling=Resampling.average if finer else Resampling.bilinear,
+                dtype="float32",
+                nodata=math.nan,
+            ) as warped,
+        ):
+            block = warped.read(1)
+            scale, offset = source.scales[0], source.offsets[0]
+            if (scale, offset) != (1.0, 0.0):
+                block = block * np.float32(scale) + np.float32(offset)
+        window = np.s_[r0:r1, c0:c1]
+        _lay(block, values[window], covered[window], inside[window])
+
+
+def _lay(
+    block: NDArray[np.float32],
+    values: NDArray[np.float32],
+    covered: NDArray[np.bool_],
+    inside: NDArray[np.bool_] | None,
+) -> None:
+    """Put a block where nothing was before, and into the voids of what was."""
+    if not covered.any():
+        values[...] = block
+    else:
+        np.copyto(values, block, where=np.isnan(values))
+    covered |= True if inside is None else inside
+
+
+def _extent_mask(info: RasterInfo, lattice: Lattice, turn: float) -> NDArray[np.bool_]:
+    """Pixels of the lattice whose centre lies on the raster, voids included."""
+    steps = np.linspace(0.0, 1.0, 41)
+    x = np.concatenate([steps, np.ones(41), steps[::-1], np.zeros(41)]) * (info.right - info.left) + info.left
+    y = np.concatenate([np.zeros(41), steps, np.ones(41), steps[::-1]]) * (info.bottom - info.top) + info.top
+    if info.epsg != lattice.epsg:
+        from rasterio.warp import transform
+
+        x, y = (np.asarray(v) for v in transform(lattice_crs(info), lattice_crs(lattice), x.tolist(), y.tolist()))
+        if lattice.geographic:
+            middle = (lattice.left + lattice.right) / 2
+            x = middle + (x - middle + 180.0) % 360.0 - 180.0
+    return ring_mask(np.column_stack([x + turn, y]), lattice)
+
+
+def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Sequence[RasterInfo]) -> None:
+    if covered.all():
+        return
+    points = np.asarray(ring, np.float64)
+    if lattice.geographic:
+        middle = (lattice.left + lattice.right) / 2
+        points[:, 0] += 360.0 * np.round((middle - points[:, 0].mean()) / 360.0)
+    else:
+        from rasterio.warp import transform
+
+        lon = (points[:, 0] + 180.0) % 360.0 - 180.0
+        points = np.column_stack(transform("EPSG:4326", lattice_crs(lattice), lon.tolist(), points[:, 1].tolist()))
+    wanted = ring_mask(points, lattice)
+    missing = wanted & ~covered
+    if missing.any():
+        from scipy.ndimage import binary_dilation
+
+        # One pixel is forgiven: bounds are often those of the DEM itself, rounded.
+        if not (missing & ~binary_dilation(covered)).any():
+            return
+        share = missing.sum() / max(int(wanted.sum()), 1)
+        raise DemError(
+            f"{_names(infos)} does not cover {share:.1%} of the area: missing {say(extent(missing, lattice))}; "
+            "give a DEM or further tiles that reach there"
+        )
+
+
+def _names(infos: Sequence[RasterInfo]) -> str:
+    first = infos[0].path.split("?", 1)[0]
+    return f"DEM {first}" if len(infos) == 1 else f"DEM {first} and {len(infos) - 1} more"

@@ -1,0 +1,1 @@
+"""What turns inputs into products: one package each, found by name."""

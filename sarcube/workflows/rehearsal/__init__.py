@@ -1,0 +1,1 @@
+"""A run without scenes or pixels, to try clusters and to measure production."""

@@ -1,0 +1,110 @@
+"""What can be known of an acquisition's orbit and DEM before it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sarcube.config import DemConfig, RunConfig
+from sarcube.errors import DemError, OrbitError
+from sarcube.transfer.raster import is_remote
+
+_MOST_RASTERS = 500  # more are not looked at one by one just for a plan
+_TOLERANCE = 1e-3  # degrees: half a pixel of a coarse DEM is no gap
+
+
+def defects(config: RunConfig, units: Sequence[Any]) -> dict[int, str]:
+    """Index of each acquisition of a burst ID that cannot be processed, and why."""
+    found: dict[int, str] = {}
+    footprint = units[0].footprint
+    missing = dem_gap(config.dem, footprint) or geoid_gap(config.dem, footprint)
+    if missing:
+        return dict.fromkeys(range(len(units)), missing)
+    if not config.orbits.allow_annotation:
+        for i, unit in enumerate(units):
+            if message := _no_orbit(config, unit):
+                found[i] = message
+    return found
+
+
+def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
+    """Why local DEM rasters do not cover a footprint, judged by their outlines; empty where they do."""
+    import shapely
+    from shapely.geometry import Polygon
+
+    from sarcube.geometry.burst_grid import unwrap_ring
+    from sarcube.terrain.dem import dem_paths
+
+    try:
+        paths = dem_paths(config.path) if config.path else []
+        if not paths or len(paths) > _MOST_RASTERS or any(is_remote(p) for p in paths):
+            return ""  # looked at by the task
+        outlines = [_outline(path) for path in paths]
+    except DemError as error:
+        return str(error)
+    ring = unwrap_ring(footprint)
+    whole = shapely.union_all([shapely.affinity.translate(o, t) for o in outlines for t in (0.0, 360.0)])
+    burst = Polygon(ring)
+    gap = burst.difference(whole.buffer(_TOLERANCE))
+    if gap.is_empty:
+        return ""
+    west, south, east, north = gap.bounds
+    share = 100.0 * gap.area / burst.area
+    named = paths[0] if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
+    return (
+        f"the DEM {named} does not cover {share:.0f} % of the burst: {west:.3f} to {east:.3f} E, {south:.3f} to "
+        f"{north:.3f} N is missing; give a DEM of that area (dem.path)"
+    )
+
+
+def geoid_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
+    """Why heights above a geoid cannot be brought to the ellipsoid; empty where they can."""
+    from sarcube.geometry.burst_grid import unwrap_ring
+    from sarcube.terrain.geoid import load_geoid
+
+    if config.reference == "ellipsoid" or (config.geoid and is_remote(config.geoid)):
+        return ""  # nothing is added, or the task looks
+    ring = unwrap_ring(footprint)
+    (west, south), (east, north) = ring.min(axis=0), ring.max(axis=0)
+    try:
+        load_geoid(config.geoid, (float(west), float(south), float(east), float(north)), config.reference)
+    except DemError as error:
+        return str(error)
+    return ""
+
+
+def _outline(path: str) -> Any:
+    from pyproj import Transformer
+    from shapely.geometry import Polygon, box
+
+    from sarcube.terrain.mosaic import describe
+
+    info = describe(path)
+    if info.geographic:
+        return box(info.left, info.bottom, info.right, info.top)
+    edge = np.linspace(0.0, 1.0, 33)
+    x = np.concatenate([info.left + edge * (info.right - info.left), np.full(33, info.right)])
+    y = np.concatenate([np.full(33, info.top), info.top + edge * (info.bottom - info.top)])
+    x = np.concatenate([x, x[:33][::-1], np.full(33, info.left)])
+    y = np.concatenate([y, np.full(33, info.bottom), y[33:66][::-1]])
+    lon, lat = Transformer.from_crs(info.epsg, 4326, always_xy=True).transform(x, y)
+    centre = float(np.median(lon))
+    return Polygon(np.column_stack([centre + (lon - centre + 180.0) % 360.0 - 180.0, lat])).buffer(0)
+
+
+def _no_orbit(config: RunConfig, unit: Any) -> str:
+    from sarcube.sensors.sentinel1.orbits import find_orbit
+
+    if config.orbits.kind is not None:
+        return ""  # a provider is asked when the task runs
+    try:
+        find_orbit(unit.platform, _time(unit.start_time), _time(unit.end_time), config.orbits, scene=unit.scene)
+    except OrbitError as error:
+        return str(error)
+    return ""
+
+
+def _time(time: Any) -> np.datetime64:
+    return np.datetime64(time.replace(tzinfo=None), "ns")

@@ -1,0 +1,306 @@
+"""Items of RTC products: the one module of the catalog that knows what RTC is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pystac
+
+import sarcube
+from sarcube.catalog.items import ItemFacts, product_item, utc_text
+from sarcube.products.product import Product
+from sarcube.sensors.sentinel1.model import Burst
+from sarcube.store.protocol import Store
+from sarcube.workflows.rtc.burst_facts import (
+    azimuth_spacing,
+    heading_and_altitude,
+    incidence_angles,
+    noise_equivalent_sigma0,
+    source_resolution,
+    state_vectors,
+)
+
+_BASE = "https://stac-extensions.github.io"
+SAR = f"{_BASE}/sar/v1.3.0/schema.json"
+SAT = f"{_BASE}/sat/v1.2.0/schema.json"
+SENTINEL1 = f"{_BASE}/sentinel-1/v1.0.0/schema.json"
+PROCESSING = f"{_BASE}/processing/v1.2.0/schema.json"
+PRODUCT = f"{_BASE}/product/v1.0.0/schema.json"
+VIEW = f"{_BASE}/view/v1.1.0/schema.json"
+CEOS_ARD = f"{_BASE}/ceos-ard/v0.2.0/schema.json"
+RTC_EXTENSIONS = (SAR, SAT, SENTINEL1, PROCESSING, PRODUCT, VIEW)
+CEOS_NRB = "https://ceos.org/ard/files/PFS/NRB/v5.5/CARD4L-PFS_NRB_v5.5.pdf"
+CEOS_NRB_VERSION = "5.5"
+_ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection
+# UN registry of space objects.
+_DESIGNATORS = {"S1A": "2014-016A", "S1B": "2016-025A"}
+# Of what an engine records, what files say in words of their own, or what changes no pixel.
+_NO_CHOICE = ("engine", "engine_version", "orbit_source", "orbit_type", "dem", "threads", "grid")
+
+
+@dataclass(frozen=True)
+class ItemContext:
+    """What the maker of a product knows and neither the burst nor the engine tells.
+
+    Attributes
+    ----------
+    dem : str
+        What the DEM is and where it came from (`Dem.description`).
+    source_href : str, optional
+        Address of the source scene, for a `derived_from` link; a path of this machine makes none.
+    dem_href : str, optional
+        Address of the DEM.
+    facility : str, optional
+        Who processed.
+    software : mapping of str to str
+        Further software and versions.
+    static : Item, optional
+        The static product's item (absolute hrefs), as `query.find_items` gives it.
+    properties : mapping
+        Further properties, such as an accuracy that the operator has estimated.
+    """
+
+    dem: str = ""
+    source_href: str | None = None
+    dem_href: str | None = None
+    facility: str | None = None
+    software: Mapping[str, str] = field(default_factory=dict)
+    static: pystac.Item | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rtc_item(
+    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> pystac.Item:
+    """The item of one acquisition's backscatter.
+
+    Parameters
+    ----------
+    store : Store
+        Where the product was written.
+    product : Product
+    burst : Burst
+    attrs : mapping
+        `attrs` of the engine's dataset.
+    context : ItemContext
+    """
+    context = context or ItemContext()
+    properties = _common(product, burst, attrs, context)
+    extensions: tuple[str, ...] = RTC_EXTENSIONS
+    links = _links(attrs, context)
+    measurement = str(attrs.get("backscatter", "gamma0"))
+    # Asked for is not done: a scene may lack noise annotation.
+    denoised = _applied(attrs, "thermal_noise") and all(c.noise is not None for c in burst.channels.values())
+    properties |= {
+        "sar:polarizations": [p for p in burst.polarizations if any(f.layer == p for f in product.files)],
+        "s1:orbit_source": burst.orbit_type,
+        "s1:product_identifier": burst.scene,
+        "sarcube:source_scene": burst.scene,
+        "sarcube:measurement_type": measurement,
+        "sarcube:measurement_convention": "linear power",
+        "sarcube:measurement_conversion": "dB = 10 * log10(value)",
+        "sarcube:speckle_filter": "none",
+        "sarcube:noise_removal_applied": denoised,
+        "sarcube:bistatic_delay_correction_applied": _applied(attrs, "bistatic_delay"),
+        "sarcube:static_tropospheric_correction_applied": _applied(attrs, "static_troposphere"),
+        "sarcube:wet_tropospheric_correction_applied": False,
+        "sarcube:ionospheric_correction_applied": False,
+        "processing:lineage": _lineage({**attrs, "thermal_noise": denoised}, measurement),
+    }
+    noise = {
+        name: nesz for name, channel in burst.channels.items() if (nesz := noise_equivalent_sigma0(burst, channel))
+    }
+    if noise:
+        properties["sarcube:noise_equivalent_sigma0_db"] = noise
+    if measurement == "gamma0":
+        # Only terrain-flattened gamma0 is Normalised Radar Backscatter.
+        extensions = (*extensions, CEOS_ARD)
+        properties |= {
+            "sar:product_type": "NRB",
+            "ceosard:type": "radar",
+            "ceosard:specification": "NRB",
+            "ceosard:specification_version": CEOS_NRB_VERSION,
+        }
+        links.append(pystac.Link("ceos-ard-specification", CEOS_NRB, "application/pdf", "CEOS-ARD NRB 5.5"))
+    facts = ItemFacts(
+        _utc(burst.start_time), _utc(burst.end_time), properties, extensions, tuple(links), context.static
+    )
+    return product_item(store, product, facts)
+
+
+def static_item(
+    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> pystac.Item:
+    """The item of a burst ID's static layers; its `datetime` is that of the acquisition whose geometry was used."""
+    context = context or ItemContext()
+    properties = _common(product, burst, attrs, context)
+    properties |= {
+        "s1:orbit_source": burst.orbit_type,
+        "sarcube:geometry_scene": burst.scene,
+        "sarcube:valid_from": utc_text(product.name.start),
+    }
+    facts = ItemFacts(_utc(burst.start_time), None, properties, RTC_EXTENSIONS, tuple(_links(attrs, context)))
+    return product_item(store, product, facts)
+
+
+def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> dict[str, Any]:
+    name = product.name
+    engine = str(attrs.get("engine", "native"))
+    software = {"sarcube": sarcube.__version__, **context.software}
+    if burst.ipf_version:  # unknown where a scene has lost its manifest
+        software["Sentinel-1 IPF"] = burst.ipf_version
+    if version := attrs.get("engine_version"):
+        software[f"sarcube {engine} engine" if engine == "native" else engine] = str(version)
+    near, centre, far = incidence_angles(burst)
+    heading, altitude = heading_and_altitude(burst)
+    properties: dict[str, Any] = {
+        "title": f"{name.kind} {name.burst_id} {name.start:%Y-%m-%d}",
+        "platform": f"sentinel-1{burst.platform[-1].lower()}",
+        "constellation": "sentinel-1",
+        "instruments": ["c-sar"],
+        "product:type": name.kind,
+        "sar:instrument_mode": burst.mode,
+        "sar:frequency_band": "C",
+        "sar:center_frequency": round(burst.radar_frequency / 1e9, 9),
+        "sar:observation_direction": "right",  # Sentinel-1 has looked right throughout the mission
+        "sar:beam_ids": [burst.swath],
+        "sat:orbit_state": burst.orbit_direction,
+        "sat:absolute_orbit": burst.absolute_orbit,
+        "sat:relative_orbit": burst.relative_orbit,
+        "sat:anx_datetime": utc_text(_utc(burst.orbit.epoch + np.timedelta64(round(burst.anx_time * 1e9), "ns"))),
+        "processing:level": "L2",
+        "processing:datetime": utc_text(name.processed),
+        "processing:version": name.version,
+        "processing:software": software,
+        "sarcube:burst_id": burst.burst_id,
+        "sarcube:engine": engine,
+        "sarcube:orbit_file": burst.orbit_source,
+        "sarcube:orbit_type": burst.orbit_type,
+        "sarcube:orbit_mean_altitude": altitude,
+        "sarcube:platform_heading": heading,
+        "view:incidence_angle": centre,
+        "sarcube:incidence_angle_near": near,
+        "sarcube:incidence_angle_far": far,
+        "sarcube:source_product_type": "SLC",
+        "sarcube:source_geometry": "slant-range",
+        "sarcube:source_looks_range": 1,  # an SLC is single-look
+        "sarcube:source_looks_azimuth": 1,
+        "sarcube:source_pixel_spacing_range": round(burst.radar.sample_spacing, 6),
+        "sarcube:resampling_method": str(attrs.get("geocoding", "area_projection")),
+        "sarcube:pixel_coordinate_convention": "upper-left",
+        "sarcube:gridding_convention": "edges at multiples of the pixel spacing; one grid per burst ID",
+        "sarcube:processing": {key: plain(value) for key, value in attrs.items()},
+    }
+    if product.grid.epsg != 4326:
+        properties["gsd"] = float(product.grid.resolution)
+    if burst.platform in _DESIGNATORS:
+        properties["sat:platform_international_designator"] = _DESIGNATORS[burst.platform]
+    if vectors := state_vectors(burst):
+        properties["sat:orbit_state_vectors"] = vectors
+    if spacing := azimuth_spacing(burst):
+        properties["sarcube:source_pixel_spacing_azimuth"] = spacing
+    if resolution := source_resolution(burst):
+        properties["sarcube:source_resolution_range"], properties["sarcube:source_resolution_azimuth"] = resolution
+    if context.dem:
+        properties["sarcube:dem"] = context.dem
+    if burst.source_facility:
+        properties["sarcube:source_processing_facility"] = burst.source_facility
+    if made := _moment(burst.source_processed):
+        properties["sarcube:source_processing_datetime"] = utc_text(made)
+    if context.facility:
+        properties["processing:facility"] = context.facility
+    if burst.warnings:
+        properties["sarcube:warnings"] = list(burst.warnings)
+    return properties | dict(context.properties)
+
+
+def _applied(attrs: Mapping[str, Any], name: str) -> bool:
+    return bool(attrs.get(name, False))
+
+
+def _lineage(attrs: Mapping[str, Any], measurement: str) -> str:
+    """The way from the source to the product, as the engine recorded it."""
+    steps = [
+        ("thermal_noise", "thermal noise removed"),
+        ("absolute_calibration", "calibrated to beta0"),
+        ("bistatic_delay", "bistatic delay corrected"),
+        ("static_troposphere", "static tropospheric delay corrected"),
+        ("shadow_masking", "radar shadow masked"),
+    ]
+    done = [text for name, text in steps if _applied(attrs, name)]
+    geocoding = str(attrs.get("geocoding", "area_projection")).replace("_", " ")
+    last = "terrain-flattened to gamma0" if measurement == "gamma0" else f"as {measurement}"
+    return "; ".join(["Sentinel-1 IW SLC burst", *done, f"geocoded by {geocoding}, {last}"])
+
+
+def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
+    links = []
+    if context.source_href and "://" in context.source_href:
+        # A path of this machine would lead nowhere once the store is elsewhere; the scene's name stays true.
+        links.append(pystac.Link("derived_from", context.source_href, title="Source scene"))
+    if context.dem_href:
+        links.append(pystac.Link("dem-source", context.dem_href, title="Digital elevation model"))
+    if attrs.get("geocoding", "area_projection") == "area_projection":
+        links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))
+    return links
+
+
+def file_tags(burst: Burst, attrs: Mapping[str, Any], dem: str) -> dict[str, str]:
+    """What every file of a product says as GDAL metadata: source, times, software, and each choice of the engine.
+
+    Parameters
+    ----------
+    burst : Burst
+    attrs : mapping
+        `attrs` of the engine's dataset.
+    dem : str
+        What the DEM is.
+    """
+    tags = {
+        "SCENE": burst.scene,
+        "ACQUISITION_START": utc_text(_utc(burst.start_time)),
+        "ACQUISITION_END": utc_text(_utc(burst.end_time)),
+        "ORBIT": burst.orbit_source,
+        "ORBIT_TYPE": burst.orbit_type,
+        "DEM": dem,
+        "SOFTWARE": f"sarcube {sarcube.__version__}",
+        "ENGINE": str(attrs.get("engine", "")),
+        "ENGINE_VERSION": str(attrs.get("engine_version", "")),
+    }
+    for name, value in attrs.items():
+        if name not in _NO_CHOICE and value is not None:
+            text = plain(value)
+            tags[f"PROCESSING_{name.upper()}"] = text if isinstance(text, str) else json.dumps(text)
+    return {name: text for name, text in tags.items() if text}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: numpy numbers as Python's, not-finite numbers as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(inner) for inner in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value if value is None else str(value)
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _utc(time: np.datetime64) -> dt.datetime:
+    seconds: dt.datetime = time.astype("datetime64[us]").item()
+    return seconds.replace(tzinfo=dt.UTC)

@@ -1,0 +1,191 @@
+"""GLO-30: names, spacing by latitude, seams between bands, sea, mirrors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+from sarcube.config import DemConfig
+from sarcube.errors import DemError, TransferError
+from sarcube.terrain import copernicus
+from sarcube.terrain.copernicus import Tile, read_glo30
+from sarcube.terrain.dem import load_dem
+from tests.http_server import Reply, Request, Server, ranged
+
+SECOND = 1 / 3600
+
+
+@pytest.fixture(autouse=True)
+def forget() -> None:
+    copernicus._listed.cache_clear()
+    copernicus._remote_has.cache_clear()
+
+
+def make_tile(folder: Path, tile: Tile, heights: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Path:
+    """A tile as the provider has it: centres on whole arc seconds, deflated, 1024 x 1024 blocks."""
+    width = round(1 / tile.spacing)
+    lon = tile.longitude + np.arange(width) * tile.spacing
+    lat = tile.latitude + 1 - np.arange(3600) * SECOND
+    path = folder / tile.name / f"{tile.name}.tif"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=width, height=3600, count=1, dtype="float32", crs="EPSG:4326",
+        transform=from_origin(tile.longitude - tile.spacing / 2, tile.latitude + 1 + SECOND / 2, tile.spacing, SECOND),
+        tiled=True, blockxsize=1024, blockysize=1024, compress="deflate", predictor=2, zlevel=1,
+    ) as target:  # fmt: skip
+        target.write(heights(lon[None, :], lat[:, None]).astype(np.float32), 1)
+    return path
+
+
+def plane(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    return 100.0 * lon + 10.0 * lat
+
+
+def test_names_and_corners_are_those_of_the_provider_for_every_tile_there_is(shared_data: Path) -> None:
+    import pyarrow.parquet as pq
+    import shapely
+
+    table = pq.read_table(shared_data / "data" / "dem" / "glo_30.parquet")
+    corners = shapely.bounds(shapely.from_wkb(table["geometry"].to_pylist()))[:, :2].round().astype(int)
+    names = table["tile_id"].to_pylist()
+    assert len(names) == 26_450
+    assert [Tile(lat, lon).name for lon, lat in corners.tolist()] == names
+    assert Tile(38, -28).name == "Copernicus_DSM_COG_10_N38_00_W028_00_DEM"
+
+
+@pytest.mark.parametrize(
+    ("latitude", "seconds"),
+    [(0, 1), (49, 1), (50, 1.5), (59, 1.5), (60, 2), (64, 2), (69, 2), (70, 3), (80, 5), (85, 10), (89, 10)]  # noqa: RUF005
+    + [(-1, 1), (-50, 1), (-51, 1.5), (-60, 1.5), (-61, 2), (-70, 2), (-71, 3), (-80, 3), (-81, 5), (-86, 10)],
+)
+def test_column_spacing_by_latitude(latitude: int, seconds: float) -> None:
+    assert Tile(latitude, 0).spacing * 3600 == pytest.approx(seconds)
+
+
+def test_a_real_tile_lies_where_the_rule_says(shared_data: Path) -> None:
+    folder = shared_data / "data" / "dem" / "sar-pipeline"
+    with rasterio.open(folder / "Copernicus_DSM_COG_10_S70_00_E161_00_DEM.tif") as source:
+        whole, transform = source.read(1), source.transform
+    heights, lattice, _ = read_glo30(str(folder), (161.1, -69.99, 161.3, -69.9))
+    column = round((lattice.left - transform.c) / lattice.dx)
+    row = round((transform.f - lattice.top) / lattice.dy)
+    assert (lattice.left - transform.c) / lattice.dx == pytest.approx(column, abs=1e-6)
+    assert (transform.f - lattice.top) / lattice.dy == pytest.approx(row, abs=1e-6)
+    part = whole[row : row + lattice.height, column : column + lattice.width]
+    assert lattice.dx == transform.a and np.array_equal(heights[: part.shape[0]], part)
+
+
+@pytest.mark.parametrize("latitude", [49, 59, -61, 79])
+def test_bands_of_other_spacing_meet_without_a_seam(tmp_path: Path, latitude: int) -> None:
+    for row in (latitude, latitude + 1):
+        for column in (9, 10):
+            make_tile(tmp_path, Tile(row, column), plane)
+    edge = latitude + 1
+    heights, lattice, text = read_glo30(str(tmp_path), (9.95, edge - 0.05, 10.05, edge + 0.05))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    lat = lattice.top - (np.arange(lattice.height) + 0.5) * lattice.dy
+    assert np.abs(heights - plane(lon[None, :], lat[:, None])).max() < 2e-3
+    assert lattice.dx == min(Tile(latitude, 9).spacing, Tile(edge, 9).spacing)
+    assert "4 tiles" in text
+
+
+def test_across_the_antimeridian(tmp_path: Path) -> None:
+    make_tile(tmp_path, Tile(-17, 179), plane)
+    make_tile(tmp_path, Tile(-17, -180), lambda lon, lat: plane(lon + 360.0, lat))
+    heights, lattice, _ = read_glo30(str(tmp_path), (179.95, -16.6, 180.05, -16.5))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    lat = lattice.top - (np.arange(lattice.height) + 0.5) * lattice.dy
+    assert lon[0] < 180 < lon[-1]
+    assert np.abs(heights - plane(lon[None, :], lat[:, None])).max() < 2e-3
+
+
+def test_no_tile_is_sea_at_the_geoids_height(shared_data: Path, tmp_path: Path) -> None:
+    make_tile(tmp_path, Tile(38, -28), lambda lon, lat: 500.0 + 0 * lon + 0 * lat)
+    geoid = str(shared_data / "data" / "geoid" / "egm96_15.gtx")
+    config = DemConfig(kind="cop_glo30", mirror=str(tmp_path), geoid=geoid, heights="egm96")
+    dem = load_dem(config, (-28.1, 38.5, -27.9, 38.6))
+    lon = dem.left + (np.arange(dem.heights.shape[1]) + 0.5) * dem.dx
+    sea = lon < -28.0 - dem.dx / 2
+    assert 50 < dem.heights[:, sea].mean() < 65  # EGM96 near the Azores
+    assert np.ptp(dem.heights[:, sea]) < 1.0
+    assert dem.heights[:, ~sea].min() > 550
+    assert "1 tiles" in dem.description and "egm96" in dem.description
+
+
+def test_glo30_without_a_geoid_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DemError, match="egm2008"):
+        load_dem(DemConfig(kind="cop_glo30", mirror=str(tmp_path)), (10.1, 45.1, 10.2, 45.2))
+
+
+def test_a_mirror_that_is_not_there_is_no_sea(tmp_path: Path) -> None:
+    with pytest.raises(DemError, match="not a folder"):
+        read_glo30(str(tmp_path / "none"), (10.1, 45.1, 10.2, 45.2))
+
+
+def test_a_tile_that_the_mirrors_list_has_and_the_mirror_has_not(tmp_path: Path) -> None:
+    (tmp_path / "tileList.txt").write_text(Tile(45, 10).name + "\n")
+    with pytest.raises(DemError, match=r"lists Copernicus_DSM_COG_10_N45_00_E010_00_DEM"):
+        read_glo30(str(tmp_path), (10.1, 45.1, 10.2, 45.2))
+
+
+def test_another_raster_under_a_tiles_name(tmp_path: Path) -> None:
+    path = make_tile(tmp_path, Tile(45, 10), plane)
+    make_tile(tmp_path, Tile(65, 10), plane).replace(path)
+    with pytest.raises(DemError, match="holds something else"):
+        read_glo30(str(tmp_path), (10.1, 45.1, 10.2, 45.2))
+
+
+def test_a_mirror_over_https(tmp_path: Path, server: Server) -> None:
+    path = make_tile(tmp_path, Tile(45, 10), plane)
+    data = path.read_bytes()
+    server.routes["/dem/" + path.parent.name] = lambda r: ranged(data, r)
+    heights, lattice, _ = read_glo30(server.url + "/dem", (9.99, 45.1, 10.01, 45.12))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    assert heights[:, lon < 10 - SECOND].max() == 0.0 and heights[:, lon > 10].min() > 1400
+    assert server.sent < len(data)
+
+    def failing(request: Request) -> Reply:
+        return Reply(b"later", 503)
+
+    copernicus._listed.cache_clear()
+    server.routes["/dem"] = failing
+    with pytest.raises(TransferError, match="503"):  # a server that is down has not said that there is sea
+        read_glo30(server.url + "/dem", (20.1, 45.1, 20.2, 45.12))
+
+
+def test_a_bursts_window_costs_little_more_than_its_tiles(tmp_path: Path) -> None:
+    rough = np.random.default_rng(2).normal(0, 30, (3600, 3600)).astype(np.float32).cumsum(axis=1) / 30
+    for column in (9, 10):
+        make_tile(tmp_path, Tile(45, column), lambda lon, lat: rough + 0 * lon)
+    bounds = (9.4, 45.2, 10.6, 45.7)  # 4,336 x 1,816 pixels of two tiles
+    read_glo30(str(tmp_path), bounds)
+    start = time.process_time()
+    heights, _, _ = read_glo30(str(tmp_path), bounds)
+    seconds = time.process_time() - start
+    assert heights.size > 7e6
+    start = time.process_time()
+    for path in tmp_path.rglob("*.tif"):
+        with rasterio.open(path) as source:
+            source.read(1)
+    whole = time.process_time() - start
+    assert seconds < 2.0 * whole  # measured: 0.46
+
+
+def test_a_mirror_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.servers import moto, use_server
+
+    s3 = use_server(monkeypatch, moto())
+    client = s3.client()
+    client.create_bucket(Bucket="glo30")
+    path = make_tile(tmp_path, Tile(45, 10), plane)
+    client.upload_file(str(path), "glo30", f"mirror/{path.parent.name}/{path.name}")
+    heights, lattice, text = read_glo30("s3://glo30/mirror", (9.99, 45.1, 10.01, 45.12))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    assert heights[:, lon < 10 - SECOND].max() == 0.0 and heights[:, lon > 10].min() > 1400
+    assert "1 tiles of s3://glo30/mirror" in text
