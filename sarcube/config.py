@@ -10,7 +10,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from sarcube.errors import ConfigError
+from sarcube.crs import is_geographic
+from sarcube.days import parse_days, span
+from sarcube.errors import ConfigError, GridError
+from sarcube.yaml_text import read_yaml
+
+_POLARIZATIONS = ("VV", "VH", "HH", "HV")
+# Pixels beyond these are units taken for others: metres in a CRS of degrees, degrees in one of metres.
+_MOST_DEGREES, _FEWEST_METRES = 0.1, 0.1
 
 
 class _Model(BaseModel):
@@ -24,13 +31,44 @@ class Aoi(_Model):
     geojson: Path | None = None
     wkt: str | None = None
 
+    @field_validator("bbox", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [_degrees(v) for v in value]
+        return value
+
     @model_validator(mode="after")
     def _one(self) -> Aoi:
         if sum(v is not None for v in (self.bbox, self.geojson, self.wkt)) != 1:
             raise ValueError("give exactly one of bbox, geojson, wkt")
         if self.bbox and not (self.bbox[1] < self.bbox[3] and self.bbox[1] >= -90 and self.bbox[3] <= 90):
             raise ValueError("bbox is [west, south, east, north] with south below north")
+        if self.bbox:
+            check_width(self.bbox[0], self.bbox[2])
         return self
+
+
+def check_width(west: float, east: float) -> None:
+    """Refuse an area wider than half the globe: west and east are swapped more often than that is meant.
+
+    Parameters
+    ----------
+    west, east : float
+        Degrees; west beyond east, or east beyond 180, crosses the antimeridian.
+
+    Raises
+    ------
+    ConfigError
+        The width is more than 180 degrees.
+    """
+    width = east - west if east >= west else east - west + 360.0
+    if width > 180.0:
+        raise ConfigError(
+            f"from {west:g} in the west to {east:g} in the east are {width:g} degrees; if they are swapped, write "
+            "the western one first (across the antimeridian that is the larger: [179, s, -179, n]); an area wider than "
+            "180 degrees has to be drawn in parts (geojson), and without an area everything is taken"
+        )
 
 
 class Source(_Model):
@@ -97,7 +135,7 @@ class DemConfig(_Model):
 class Grid(_Model):
     """The output grid: one per burst ID, for ever."""
 
-    resolution: float = Field(20.0, gt=0)
+    resolution: float = Field(20.0, gt=0, allow_inf_nan=False)
     crs: int | Literal["auto"] = "auto"
     burst_database: Path | None = Field(None, description="sqlite with OPERA's burst_id_map table")
 
@@ -105,8 +143,29 @@ class Grid(_Model):
     @classmethod
     def _epsg(cls, value: Any) -> Any:
         if isinstance(value, str) and value.upper().startswith("EPSG:"):
-            return int(value[5:])
+            value = value[5:]
+        if isinstance(value, str) and value.strip().isdecimal():
+            return int(value)
         return value
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Grid:
+        try:
+            degrees = self.crs != "auto" and is_geographic(self.crs)
+        except GridError as error:
+            raise ValueError(str(error)) from error
+        if degrees and self.resolution > _MOST_DEGREES:
+            raise ValueError(
+                f"the resolution is in degrees in EPSG:{self.crs}, and {self.resolution:g} degrees are "
+                f"{self.resolution * 111.32:,.0f} km; write degrees (20 m are about 0.00018), or a projected crs"
+            )
+        if not degrees and self.resolution < _FEWEST_METRES:
+            crs = "a projected CRS" if self.crs == "auto" else f"EPSG:{self.crs}"
+            raise ValueError(
+                f"the resolution is in metres in {crs}, not {self.resolution:g}; degrees need a geographic one, like "
+                "crs: 4326"
+            )
+        return self
 
 
 class Corrections(_Model):
@@ -178,6 +237,33 @@ class RunConfig(_Model):
     metadata: Metadata = Metadata()
     schemas: Path | None = Field(None, description="folder of STAC schemas to validate against")
 
+    @field_validator("dates", mode="before")
+    @classmethod
+    def _days(cls, value: Any) -> Any:
+        if isinstance(value, str | int | dt.date):
+            return parse_days(str(value))
+        if isinstance(value, list | tuple) and len(value) == 2:
+            first, last = (span(v) if isinstance(v, str) else span(str(v)) if type(v) is int else v for v in value)
+            return (
+                first[0] if isinstance(first, tuple) else first,
+                last[1] if isinstance(last, tuple) else last,
+            )
+        return value
+
+    @field_validator("polarizations", mode="before")
+    @classmethod
+    def _channels(cls, value: Any) -> Any:
+        if value == "auto" or not isinstance(value, str | list | tuple):
+            return value
+        names = value.replace(",", " ").replace("+", " ").split() if isinstance(value, str) else value
+        names = [name.upper() if isinstance(name, str) else name for name in names]
+        for name in names:
+            if name not in _POLARIZATIONS:
+                raise ValueError(f"{name!r} is no polarization; write auto, or of {', '.join(_POLARIZATIONS)}")
+        if not names:
+            raise ValueError("no polarization is named; write auto for all")
+        return tuple(dict.fromkeys(names))
+
     @field_validator("dates")
     @classmethod
     def _ordered(cls, value: tuple[dt.date, dt.date] | None) -> tuple[dt.date, dt.date] | None:
@@ -196,10 +282,10 @@ class RunConfig(_Model):
         """
         path = Path(path)
         try:
-            raw = yaml.safe_load(path.read_text())
+            raw = read_yaml(path)
         except OSError as error:
             raise ConfigError(f"run file {path} cannot be read: {error.strerror or error}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except yaml.YAMLError as error:
             raise ConfigError(f"run file {path} is not valid YAML: {error}") from error
         if not isinstance(raw, dict):
             raise ConfigError(f"run file {path} must hold keys and values, like `store: ./store`")
@@ -250,6 +336,18 @@ class RunConfig(_Model):
         # What was chosen, and not the defaults.
         chosen = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return card("Run", ((key, _in_words(value)) for key, value in chosen.items()))
+
+
+def _degrees(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return value[:40]
+    if isinstance(value, int | float) and not abs(value) <= 540.0:
+        text = f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**15 else "a number too large"
+        raise ValueError(f"{text} is no longitude or latitude in degrees")
+    return value
 
 
 def _in_words(value: Any) -> str:

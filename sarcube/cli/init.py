@@ -27,8 +27,9 @@ def init(
 
     Example: sarcube init run.yaml --place=-8.4,31.6,-8.1,31.8 --dates 2023-09 --source ./scenes --dem dem.tif
     """
+    from sarcube.days import parse_days
     from sarcube.errors import ConfigError
-    from sarcube.production.run_file import RunFileOptions, archive_options, parse_days, parse_place, run_file_text
+    from sarcube.production.run_file import RunFileOptions, archive_options, parse_place, run_file_text
 
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; choose another name, or say --force to replace it")

@@ -22,6 +22,7 @@ from sarcube.cluster.aws_session import Session, already, aws_errors, open_sessi
 from sarcube.cluster.environment import cluster_environment
 from sarcube.cluster.profiles import Profile, definitions_file
 from sarcube.errors import ClusterError
+from sarcube.yaml_text import read_yaml
 
 SCHEDULER_PORT = 8786
 _POLICY = "sarcube"
@@ -61,7 +62,7 @@ class _Maker:
         }
         path = definitions_file()
         try:
-            self.definitions: dict[str, Any] = yaml.safe_load(path.read_text())
+            self.definitions: dict[str, Any] = read_yaml(path)
         except (OSError, yaml.YAMLError) as error:
             raise ClusterError(f"{path} cannot be read: {error}") from error
 

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sarcube.errors import ClusterError
+from sarcube.yaml_text import read_yaml
 
 KINDS = ("local", "address", "fargate", "ec2", "slurm", "kubernetes", "gateway")
 _SCHEMES = ("tcp://", "tls://", "ws://", "wss://", "ucx://", "inproc://")
@@ -183,7 +184,7 @@ def find_profile(name: str) -> Profile:
             "these, a file that ends in .yaml, or the address of a scheduler like tcp://host:8786"
         )
     try:
-        raw = yaml.safe_load(path.read_text()) or {}
+        raw = read_yaml(path) or {}
     except (OSError, yaml.YAMLError) as error:
         raise ClusterError(f"cluster profile {path} cannot be read: {error}") from error
     try:
@@ -194,12 +195,11 @@ def find_profile(name: str) -> Profile:
 
 def _is_profile(path: Path) -> bool:
     try:
-        text = path.read_text()
-        raw = yaml.safe_load(text)
+        raw = read_yaml(path)
     except OSError:
         return False
     except yaml.YAMLError:  # a profile that is broken is told when it is named
-        return any(line.startswith("kind:") for line in text.splitlines())
+        return any(line.startswith(b"kind:") for line in path.read_bytes().splitlines())
     return isinstance(raw, dict) and "kind" in raw
 
 

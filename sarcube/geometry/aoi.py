@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sarcube.config import Aoi
+from sarcube.config import Aoi, check_width
 from sarcube.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def load_aoi(aoi: Aoi | None) -> Area | None:
             shape = shapely.from_wkt(aoi.wkt)
         except (ShapelyError, ValueError, TypeError) as error:
             raise ConfigError(f"aoi.wkt is not well-known text: {error}") from error
+        _check_parts(shape, "aoi.wkt")
         return _checked(shape, "aoi.wkt")
     return _from_geojson(Path(str(aoi.geojson)))
 
@@ -110,10 +111,13 @@ def _from_geojson(path: Path) -> Area:
     shapes = []
     for geometry in _geometries(raw, origin):
         try:
-            shapes.append(to_shape(geometry))
-        except (shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            shapes.append(to_shape(_flat(geometry)))
+        except (
+            shapely.errors.ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError
+        ) as error:  # fmt: skip
             kind = geometry.get("type") if isinstance(geometry, dict) else type(geometry).__name__
             raise ConfigError(f"{origin} holds a geometry ({kind}) that cannot be read: {error}") from error
+        _check_parts(shapes[-1], origin)
     if not shapes:
         raise ConfigError(f"{origin} holds no geometry; draw at least one polygon")
     return _checked(shapely.unary_union([shapely.make_valid(s) for s in shapes]), origin)
@@ -131,6 +135,29 @@ def _geometries(raw: Any, origin: str, depth: int = 0) -> list[Any]:
     if raw["type"] == "Feature":
         return [raw["geometry"]] if raw.get("geometry") else []
     return [raw]
+
+
+def _flat(geometry: Any) -> Any:
+    """The geometry without heights: points of two and of three numbers may stand in one ring."""
+
+    def flat(value: Any) -> Any:
+        if isinstance(value, list) and value and not isinstance(value[0], list):
+            return value[:2]
+        return [flat(v) for v in value] if isinstance(value, list) else value
+
+    return {**geometry, "coordinates": flat(geometry["coordinates"])}
+
+
+def _check_parts(shape: Geometry, origin: str) -> None:
+    """A single part wider than half the globe jumps across the antimeridian where it should be cut there."""
+    import shapely
+
+    for part in shapely.get_parts(shape):
+        if not part.is_empty and np.isfinite(part.bounds).all():
+            try:
+                check_width(part.bounds[0], part.bounds[2])
+            except ConfigError as error:
+                raise ConfigError(f"{origin}: {error}") from error
 
 
 def _checked(shape: Geometry, origin: str) -> Area:

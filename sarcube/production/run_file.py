@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,40 +109,6 @@ def parse_place(text: str) -> Bbox:
     return west, south, east, north
 
 
-def parse_days(text: str) -> tuple[str, str] | None:
-    """First and last day from `2024`, `2024-05`, `2024-05-01` or two of them; None for an empty text.
-
-    Raises
-    ------
-    ConfigError
-        Not a year, month or day.
-    """
-    parts = text.replace(",", " ").split()
-    if not parts:
-        return None
-    if len(parts) > 2:
-        raise ConfigError(f"{text!r} are no dates: give one (2024, 2024-05, 2024-05-01), or the first and the last")
-    first, last = _days(parts[0])[0], _days(parts[-1])[1]
-    if first > last:
-        raise ConfigError(f"the first date {first} is after the last {last}")
-    return first.isoformat(), last.isoformat()
-
-
-def _days(text: str) -> tuple[dt.date, dt.date]:
-    pieces = text.split("-")
-    try:
-        numbers = [int(piece) for piece in pieces]
-        if len(numbers) == 1:
-            return dt.date(numbers[0], 1, 1), dt.date(numbers[0], 12, 31)
-        if len(numbers) == 2:
-            year, month = numbers
-            following = dt.date(year + month // 12, month % 12 + 1, 1)
-            return dt.date(year, month, 1), following - dt.timedelta(days=1)
-        return (dt.date(*numbers),) * 2
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{text!r} is no date: write 2024, 2024-05 or 2024-05-01") from error
-
-
 def run_file_text(options: RunFileOptions) -> str:
     """The run file: what was chosen, and as comments what could be.
 
@@ -231,6 +196,6 @@ def _quoted(text: str) -> str:
 
 
 def _check(text: str) -> None:
-    import yaml
+    from sarcube.yaml_text import load_yaml
 
-    RunConfig.from_dict(yaml.safe_load(text), origin="the run file")
+    RunConfig.from_dict(load_yaml(text), origin="the run file")

@@ -175,3 +175,22 @@ def test_absence_says_how_to_get_it(case, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", "")
     with pytest.raises(EngineError, match="conda-forge"):
         Isce3Engine().backscatter(burst, grid, dem, RtcOptions(), None)
+
+
+def test_an_option_that_no_engine_has_is_refused_before_anything_is_looked_for() -> None:
+    from sarcube.config import RunConfig
+    from sarcube.engines.rtc.engine import get_engine
+    from sarcube.workflows.rtc.run import WORKFLOW
+
+    for engine, options, says in (
+        ("native", {"dem_upsamplin": 3}, "native has no option dem_upsamplin"),
+        ("isce3", {"rtc.dem_upsamplin": 3}, "did you mean .*dem_upsampling"),
+        ("isce3", {"time_limt": 3}, "did you mean time_limit"),
+    ):
+        config = RunConfig.from_dict(
+            {"source": {"path": "/nowhere"}, "dem": {"kind": "cop_glo30"}, "engine": engine, "engine_options": options}
+        )
+        with pytest.raises(ConfigError, match=says):
+            WORKFLOW.find(config)
+        with pytest.raises(ConfigError, match=says):
+            get_engine(engine, options)

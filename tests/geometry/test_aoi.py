@@ -108,3 +108,34 @@ def test_a_missing_file_and_bad_wkt(tmp_path: Path) -> None:
 def test_a_crossed_polygon_is_repaired() -> None:
     area = load_aoi(Aoi(wkt="POLYGON ((0 0, 2 2, 2 0, 0 2, 0 0))"))
     assert area is not None and area.intersects(square(1.9, 1.0, 0.05))
+
+
+def test_points_of_two_and_of_three_numbers_may_be_mixed(tmp_path: Path) -> None:
+    ring = [[9.5, 49.5, 120.0], [10.5, 49.5], [10.5, 50.5, 80.0], [9.5, 50.5], [9.5, 49.5, 120.0]]
+    for number, geometry in enumerate(
+        (
+            {"type": "Polygon", "coordinates": [ring]},
+            {"type": "MultiPolygon", "coordinates": [[ring]]},
+            {"type": "Feature", "properties": {}, "geometry": {"type": "LineString", "coordinates": ring}},
+        )
+    ):
+        area = load_aoi(write(tmp_path / f"{number}.geojson", geometry))
+        assert area is not None and area.shape.bounds == (9.5, 49.5, 10.5, 50.5)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_coordinate_beyond_all_numbers(tmp_path: Path, digits: int) -> None:
+    text = '{"type": "Polygon", "coordinates": [[[1%s, 0], [1, 0], [1, 1], [0, 0]]]}' % ("0" * digits)
+    with pytest.raises(ConfigError, match=r"area\.geojson"):
+        load_aoi(write(tmp_path / "area.geojson", text))
+
+
+def test_a_shape_that_jumps_across_the_antimeridian_is_no_band_around_the_globe(tmp_path: Path) -> None:
+    ring = [[179.0, -20.0], [-179.0, -20.0], [-179.0, -10.0], [179.0, -10.0], [179.0, -20.0]]
+    with pytest.raises(ConfigError, match=r"area\.geojson: .* 358 degrees"):
+        load_aoi(write(tmp_path / "area.geojson", {"type": "Polygon", "coordinates": [ring]}))
+    with pytest.raises(ConfigError, match=r"aoi\.wkt: .* 358 degrees"):
+        load_aoi(Aoi(wkt=shapely.to_wkt(shapely.Polygon(ring))))
+    halves = [square(179.5, -15.0), square(-179.5, -15.0)]
+    cut = load_aoi(write(tmp_path / "cut.geojson", {"type": "MultiPolygon", "coordinates": [[h] for h in halves]}))
+    assert cut is not None and cut.intersects(square(180.0, -15.0))

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import xarray as xr
 
-from sarcube.errors import EngineError
+from sarcube.errors import ConfigError, EngineError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.model import Burst
@@ -77,7 +77,10 @@ def get_engine(name: str, engine_options: Mapping[str, Any] | None = None) -> En
     ------
     EngineError
         No engine of that name, or, for isce3, what is missing and how to get it.
+    ConfigError
+        The engine has no such option.
     """
+    check_engine_options(name, engine_options or {})
     if name == "native":
         from sarcube.engines.rtc.native.engine import NativeEngine
 
@@ -87,3 +90,22 @@ def get_engine(name: str, engine_options: Mapping[str, Any] | None = None) -> En
 
         return make_engine(engine_options or {})
     raise EngineError(f"there is no engine `{name}`; known are native and isce3")
+
+
+def check_engine_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that the engine does not have; asked by the plan, where nothing has been computed yet.
+
+    Raises
+    ------
+    ConfigError
+        Names the option, and the nearest one that there is.
+    """
+    if name == "isce3":
+        from sarcube.engines.rtc.isce3.runconfig import check_options
+
+        check_options(options)
+    elif name == "native" and options:
+        raise ConfigError(
+            f"engine_options: engine native has no option {', '.join(map(str, options))}, it has none at all; take "
+            "engine_options away, or name the engine that they are for (engine: isce3)"
+        )

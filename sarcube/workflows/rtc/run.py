@@ -65,8 +65,10 @@ class RtcWorkflow:
 
     def find(self, config: RunConfig) -> Found:
         """Bursts of the source within the run's area, dates and filters."""
+        from sarcube.engines.rtc.engine import check_engine_options
         from sarcube.sensors.sentinel1.search.scenes import find_scenes
 
+        check_engine_options(config.engine, config.engine_options)
         search = find_scenes(config)
         problems = tuple(Problem(p.path, p.message) for p in search.problems)
         return Found(search.bursts, problems, search.explanation)

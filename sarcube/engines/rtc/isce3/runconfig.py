@@ -268,18 +268,30 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
     return pairs
 
 
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise ConfigError where `engine_options` names what neither opera-rtc nor its adapter has."""
+    for path, _ in _flat(options):
+        _full_path(path)
+
+
 def _override(groups: dict[str, Any], path: str, value: Any) -> None:
-    known = [name for name, _ in _flat(_DEFAULTS)]
     if path in OUR_OPTIONS:
         return
+    place, _, name = _full_path(path).rpartition(".")
+    _update(groups, place, **{name: value})
+
+
+def _full_path(path: str) -> str:
+    known = [name for name, _ in _flat(_DEFAULTS)]
+    if path in OUR_OPTIONS:
+        return path
     # Users write processing.rtc.dem_upsampling, or shorter, rtc.dem_upsampling.
     full = path if path in known else f"processing.{path}"
     if full not in known:
         near = difflib.get_close_matches(path, [*known, *OUR_OPTIONS], 1, 0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(f"engine_options: opera-rtc has no option {path}{hint}")
-    place, _, name = full.rpartition(".")
-    _update(groups, place, **{name: value})
+    return full
 
 
 OUR_OPTIONS = ("python", "executable", "time_limit", "keep_scratch", "scratch", "static_validity")
