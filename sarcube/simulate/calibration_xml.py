@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sarcube.simulate.annotation_xml import GridPoints
 from sarcube.simulate.image import ImageId, header
-from sarcube.simulate.swaths import BURST_CYCLE
+from sarcube.simulate.options import NoiseFormat
+from sarcube.simulate.swaths import BURST_CYCLE, LINE_INTERVAL
 
 CALIBRATION_CONSTANT = 237.0  # betaNought of every real IW SLC: beta0 = |DN|^2 / 237^2
 _PIXEL_STEP, _LINE_STEP = 40, 10
@@ -19,24 +20,32 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class NoiseTables:
-    """Noise power in units of |DN|^2: range table times azimuth factor, both linear between their nodes.
+    """Noise power in units of |DN|^2: range table times level times azimuth factor, each linear between its nodes.
 
     Attributes
     ----------
     sample, power : (p,)
     line, factor : (q,)
         Lines of the swath's image; factor is 1 throughout in the old format.
+    level : (bursts + 1,)
+        Of the range vectors, one each burst cycle from the first burst's first line on: a real instrument's noise
+        changes from burst to burst, and so tells whether a vector is put to the burst that it belongs to.
+    lines : int
+        Of a burst in the swath's image.
     """
 
     sample: NDArray[np.int64]
     power: Array
     line: NDArray[np.int64]
     factor: Array
+    level: Array
+    lines: int
 
     def at(self, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float32]:
         """Power at the image's lines x samples."""
         across = np.interp(samples, self.sample, self.power)
-        along = np.interp(lines, self.line, self.factor)
+        cycles = lines // self.lines + lines % self.lines * (LINE_INTERVAL / BURST_CYCLE)
+        along = np.interp(lines, self.line, self.factor) * np.interp(cycles, np.arange(self.level.size), self.level)
         return np.outer(along, across).astype(np.float32)
 
 
@@ -53,7 +62,8 @@ def noise_tables(image: ImageId, old_format: bool) -> NoiseTables:
     factor = 1 + (swath.noise_azimuth_peak - 1) * (2 * inside / (swath.lines - 1) - 1) ** 2
     if old_format:
         factor = np.ones_like(factor)
-    return NoiseTables(sample, _as_written(power), line, _as_written(factor))
+    level = 1 + 0.08 * np.sin(0.9 * np.arange(len(image.swath.bursts) + 1) - 0.4)
+    return NoiseTables(sample, _as_written(power), line, _as_written(factor), level, window.lines)
 
 
 def _nodes(size: int, step: int) -> NDArray[np.int64]:
@@ -72,19 +82,28 @@ def _numbers(values: Array) -> str:
     return " ".join(f"{v:.6e}" for v in values.tolist())
 
 
-def noise_xml(image: ImageId, tables: NoiseTables, old_format: bool) -> str:
-    """The noise annotation; `old_format` as before IPF 2.90: one list of range vectors named noiseVector."""
+def noise_xml(image: ImageId, tables: NoiseTables, noise_format: NoiseFormat) -> str:
+    """The noise annotation.
+
+    "old" as before IPF 2.90: one list of range vectors named noiseVector. "shifted" as of IPF 3.20 to 3.61: the
+    vectors' times are right, their lines a burst too small, in IW1 two.
+    """
+    old_format = noise_format == "old"
     start = '<?xml version="1.0" encoding="UTF-8"?>\n<noise>\n' + header(image)
     kind, lut = ("noise", "noiseLut") if old_format else ("noiseRange", "noiseRangeLut")
-    n = len(tables.sample)
-    pixel, power = _integers(tables.sample), _numbers(tables.power)
+    n, bursts, lines = len(tables.sample), image.swath.bursts, image.swath.window.lines
+    pixel = _integers(tables.sample)
+    # The last vector lies in the last burst, where a next one would begin.
+    times = [*(burst.first_line_time for burst in bursts), bursts[-1].first_line_time + BURST_CYCLE]
+    stated = [*(i * lines for i in range(len(bursts))), (len(bursts) - 1) * lines + round(BURST_CYCLE / LINE_INTERVAL)]
+    behind = {"shifted": lines * (2 if image.swath.swath.name == "IW1" else 1)}.get(noise_format, 0)
     vectors = []
-    for i, burst in enumerate(image.swath.bursts):
+    for time, line, level in zip(times, stated, tables.level, strict=True):
         vectors.append(f"""    <{kind}Vector>
-      <azimuthTime>{image.scene.utc(burst.first_line_time)}</azimuthTime>
-      <line>{i * image.swath.window.lines}</line>
+      <azimuthTime>{image.scene.utc(time)}</azimuthTime>
+      <line>{line - behind}</line>
       <pixel count="{n}">{pixel}</pixel>
-      <{lut} count="{n}">{power}</{lut}>
+      <{lut} count="{n}">{_numbers(tables.power * level)}</{lut}>
     </{kind}Vector>
 """)
     body = f'  <{kind}VectorList count="{len(vectors)}">\n{"".join(vectors)}  </{kind}VectorList>\n'

@@ -11,6 +11,7 @@ from sarcube.errors import ConfigError
 from sarcube.simulate.swaths import SWATHS
 
 TruthPreset = Literal["demo", "checkerboard", "constant"]
+NoiseFormat = Literal["new", "shifted", "old"]
 PLATFORMS = ("S1A", "S1B", "S1C", "S1D")
 
 
@@ -62,8 +63,9 @@ class SimulationOptions:
         Number of dates before the clear-cut.
     noise : bool
         Thermal noise in the echo (its annotation is always written).
-    noise_format : "new" or "old"
-        "old": range vectors only, as before IPF 2.90 (own orbit).
+    noise_format : "new", "shifted" or "old"
+        Own orbit. "shifted": the lines of noise vectors are one or two bursts too small, their times right, as IPF
+        3.20 to 3.61 writes them; "old": range vectors only, as before IPF 2.90.
     delays : bool
         The echo arrives later by the troposphere and by the bistatic effect that IPF leaves, as a real one does.
         Turn it off to compare with processing that corrects neither.
@@ -96,7 +98,7 @@ class SimulationOptions:
     gamma0: float = 0.1
     clearcut_after: int = 2
     noise: bool = True
-    noise_format: Literal["new", "old"] = "new"
+    noise_format: NoiseFormat = "new"
     delays: bool = True
     band_limited: bool = False
     posting: float = 10.0

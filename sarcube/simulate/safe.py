@@ -160,7 +160,7 @@ def _write_swath(
         texts = {
             f"annotation/{image.stem}.xml": ("product", annotation_xml(image, grid, sums.values)),
             f"annotation/calibration/calibration-{image.stem}.xml": ("calibration", calibration_xml(image, grid)),
-            f"annotation/calibration/noise-{image.stem}.xml": ("noise", noise_xml(image, table, old)),
+            f"annotation/calibration/noise-{image.stem}.xml": ("noise", noise_xml(image, table, options.noise_format)),
         }
         for path, (kind, text) in texts.items():
             (root / path).write_text(text)

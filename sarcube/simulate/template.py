@@ -14,6 +14,7 @@ from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.burst import read_bursts, with_orbit
 from sarcube.sensors.sentinel1.model import Burst, Calibration, Noise, Polynomial
 from sarcube.sensors.sentinel1.orbit_file import OrbitFile, read_orbit
+from sarcube.sensors.sentinel1.placement import azimuth_factors, lines_of_noise, lines_of_vectors
 from sarcube.sensors.sentinel1.safe import Part, Safe, open_safe
 from sarcube.simulate.archive import Archive, finish
 from sarcube.simulate.echo import Delays, Window
@@ -163,14 +164,14 @@ def _settings(burst: Burst, window: Window, date_index: int, options: Simulation
             pulse_delay=burst.rank * burst.pulse_interval,
         )
     samples = np.arange(window.first_sample, window.last_sample + 1)
-    lines = burst.first_line_of_swath + np.arange(window.first_line, window.last_line + 1)
+    lines = np.arange(window.first_line, window.last_line + 1)
     channels = [burst.channels[p] for p in burst.polarizations]
     return EchoSettings(
         date_index,
         burst.first_line_of_swath,
         delays,
-        [_gain(c.calibration, lines, samples) for c in channels],
-        [_noise(c.noise, lines, samples) if c.noise else None for c in channels] if options.noise else None,
+        [_gain(burst, c.calibration, lines, samples) for c in channels],
+        [_noise(burst, c.noise, lines, samples) if c.noise else None for c in channels] if options.noise else None,
         (options.seed, 37, date_index, int(burst.swath[-1]), burst.index),
         options.threads,
     )
@@ -205,26 +206,26 @@ def _spectrum(burst: Burst, look: Look, window: Window) -> Spectrum:
     )
 
 
-def _gain(calibration: Calibration, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float64]:
-    """betaNought along the window, of the vector nearest to its middle line."""
-    nearest = int(np.argmin(np.abs(calibration.line - lines.mean())))
+def _gain(
+    burst: Burst, calibration: Calibration, lines: NDArray[np.int64], samples: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """betaNought along the window, of the vector nearest to its middle line; lines count from the burst's first."""
+    placed = lines_of_vectors(burst, calibration.line_time, calibration.line)
+    nearest = int(np.argmin(np.abs(placed - lines.mean())))
     return np.asarray(np.interp(samples, calibration.sample, calibration.beta_nought[nearest]), dtype=np.float64)
 
 
-def _noise(noise: Noise, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float32]:
+def _noise(burst: Burst, noise: Noise, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float32]:
     """Noise power over the window: range vectors linear in line and sample, times the azimuth blocks' factors."""
-    vectors = sorted(noise.range, key=lambda v: v.line)
-    rows = np.array([np.interp(samples, v.sample, v.power) for v in vectors])
-    at = np.interp(lines, [v.line for v in vectors], np.arange(len(vectors), dtype=np.float64))
-    low = np.minimum(at.astype(np.int64), max(len(vectors) - 2, 0))
+    placed = lines_of_noise(burst, noise)
+    order = np.argsort(placed, kind="stable")
+    rows = np.array([np.interp(samples, noise.range[i].sample, noise.range[i].power) for i in order])
+    at = np.interp(lines, placed[order], np.arange(len(rows), dtype=np.float64))
+    low = np.minimum(at.astype(np.int64), max(len(rows) - 2, 0))
     share = (at - low)[:, None]
-    power = rows[low] * (1 - share) + rows[np.minimum(low + 1, len(vectors) - 1)] * share
-    for block in noise.azimuth:
-        inside = (lines >= block.first_line) & (lines <= block.last_line)
-        across = (samples >= block.first_sample) & (samples <= block.last_sample)
-        factor = np.interp(lines, block.line, block.factor)
-        power *= np.where(inside[:, None] & across[None, :], factor[:, None], 1.0)
-    return np.asarray(power, dtype=np.float32)
+    power = rows[low] * (1 - share) + rows[np.minimum(low + 1, len(rows) - 1)] * share
+    factors, row = azimuth_factors(noise, burst.first_line_of_swath + lines.astype(np.float64), samples.astype(float))
+    return np.asarray(power * factors[row].T, dtype=np.float32)
 
 
 def _tie_points(burst: Burst) -> list[TiePoint]:

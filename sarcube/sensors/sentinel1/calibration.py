@@ -6,7 +6,8 @@ import numpy as np
 
 from sarcube.errors import SceneError
 from sarcube.sensors.sentinel1.model import Calibration
-from sarcube.sensors.sentinel1.xml_tree import parse_xml, seconds
+from sarcube.sensors.sentinel1.noise import vector_line, vector_time
+from sarcube.sensors.sentinel1.xml_tree import parse_xml
 
 
 def parse_calibration(data: bytes, where: str, epoch: np.datetime64) -> Calibration:
@@ -39,10 +40,9 @@ def parse_calibration(data: bytes, where: str, epoch: np.datetime64) -> Calibrat
         lookups[key] = np.asarray(rows, dtype=np.float32)
     if min(float(table.min()) for table in lookups.values()) <= 0:
         raise SceneError(f"{where}: a calibration value is not positive; the file is damaged")
-    times = np.array([vector.time("azimuthTime") for vector in vectors], dtype="datetime64[ns]")
     return Calibration(
-        line_time=np.asarray(seconds(times, epoch), dtype=np.float64),
-        line=np.array([vector.integer("line", -(10**7), 10**7) for vector in vectors], dtype=np.int64),
+        line_time=np.array([vector_time(vector, epoch) for vector in vectors]),
+        line=np.array([vector_line(vector) for vector in vectors], dtype=np.int64),
         sample=sample,
         sigma_nought=lookups["sigmaNought"],
         beta_nought=lookups["betaNought"],

@@ -20,9 +20,9 @@ class Calibration:
     Attributes
     ----------
     line_time : (v,) float64
-        Zero-Doppler time of each vector, seconds since the burst orbit's epoch.
+        Zero-Doppler time of each vector, seconds since the burst orbit's epoch; NaN where it carries none.
     line : (v,) int64
-        Line of each vector in the swath's measurement image (may be negative).
+        Line of each vector in the swath's measurement image as stated (may be negative, and wrong: see `placement`).
     sample : (p,) float64
         Sample numbers that all vectors share.
     sigma_nought, beta_nought, gamma, dn : (v, p) float32
@@ -43,7 +43,10 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class RangeNoise:
-    """One noise range vector: power (same units as |DN|^2) at samples of one line of the swath's image."""
+    """One noise range vector: power (same units as |DN|^2) at samples of one line of the swath's image.
+
+    `line_time` is NaN where the vector carries none; `line` is as stated, and wrong in many products: see `placement`.
+    """
 
     line_time: float
     line: int

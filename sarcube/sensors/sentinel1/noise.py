@@ -9,6 +9,7 @@ from sarcube.sensors.sentinel1.model import AzimuthNoise, Noise, RangeNoise
 from sarcube.sensors.sentinel1.xml_tree import Node, parse_xml, seconds
 
 _LINES = 10**7
+_BLOCKS = 500  # azimuth blocks of a swath; an SLC has one, a GRD some dozens
 
 
 def parse_noise(data: bytes, where: str, epoch: np.datetime64) -> Noise:
@@ -30,6 +31,8 @@ def parse_noise(data: bytes, where: str, epoch: np.datetime64) -> Noise:
     if not vectors:
         raise SceneError(f"{where}: holds no noise vectors; fetch it again")
     azimuth = root.find_all("noiseAzimuthVectorList/noiseAzimuthVector")
+    if len(azimuth) > _BLOCKS:
+        raise root.fail(f"{len(azimuth)} azimuth blocks, more than {_BLOCKS},")
     return Noise(
         range=tuple(_range_vector(vector, key, epoch) for vector in vectors),
         azimuth=tuple(_azimuth_vector(vector) for vector in azimuth),
@@ -41,11 +44,23 @@ def _range_vector(vector: Node, key: str, epoch: np.datetime64) -> RangeNoise:
     if np.any(np.diff(sample) <= 0):
         raise vector.fail("samples that do not increase")
     return RangeNoise(
-        line_time=float(seconds(vector.time("azimuthTime"), epoch)),
-        line=vector.integer("line", -_LINES, _LINES),
+        line_time=vector_time(vector, epoch),
+        line=vector_line(vector),
         sample=sample,
         power=vector.vector(key, sample.size),
     )
+
+
+def vector_time(vector: Node, epoch: np.datetime64) -> float:
+    """Zero-Doppler time of a vector, seconds since `epoch`; NaN where it carries none and its line has to do."""
+    return float(seconds(vector.time("azimuthTime"), epoch)) if vector.has("azimuthTime") else float("nan")
+
+
+def vector_line(vector: Node) -> int:
+    """Line of the swath's image, as stated; 0 where only a time is."""
+    if not vector.has("line") and vector.has("azimuthTime"):
+        return 0
+    return vector.integer("line", -_LINES, _LINES)
 
 
 def _azimuth_vector(vector: Node) -> AzimuthNoise:

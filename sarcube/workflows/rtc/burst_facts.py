@@ -8,6 +8,7 @@ import numpy as np
 
 from sarcube.geometry.ellipsoid import ecef_to_geodetic, geodetic_to_ecef
 from sarcube.sensors.sentinel1.model import Burst, Channel
+from sarcube.sensors.sentinel1.placement import azimuth_factors, lines_of_noise, lines_of_vectors
 
 # Annotated noise has the scale of the samples since this IPF (MPC-0392, section 2).
 _CALIBRATED_NOISE = (2, 43)
@@ -89,19 +90,16 @@ def noise_equivalent_sigma0(burst: Burst, channel: Channel) -> dict[str, float] 
     noise = channel.noise
     if noise is None or not noise.range or _version(burst.ipf_version) < _CALIBRATED_NOISE:
         return None
-    middle = burst.first_line_of_swath + burst.radar.lines // 2
-    vector = min(noise.range, key=lambda v: abs(v.line - middle))
+    middle = burst.radar.lines / 2
+    vector = noise.range[int(np.argmin(np.abs(lines_of_noise(burst, noise) - middle)))]
     calibration = channel.calibration
-    row = int(np.argmin(np.abs(calibration.line - middle)))
+    lines = lines_of_vectors(burst, calibration.line_time, calibration.line)
+    row = int(np.argmin(np.abs(lines - middle)))
     sigma = np.interp(vector.sample, calibration.sample, calibration.sigma_nought[row])
     power = np.asarray(vector.power, np.float64)
-    factors: list[float] = []
-    last = burst.first_line_of_swath + burst.radar.lines - 1
-    for block in noise.azimuth:
-        inside = (block.line >= burst.first_line_of_swath) & (block.line <= last)
-        factors.extend(np.asarray(block.factor)[inside])
-    if noise.azimuth and factors:
-        power = power * float(np.mean(factors))
+    of_swath = burst.first_line_of_swath + np.arange(burst.radar.lines, dtype=np.float64)
+    factors, at = azimuth_factors(noise, of_swath, vector.sample)
+    power = power * factors.mean(axis=1)[at]
     usable = power > 0
     if not usable.any():
         return None
