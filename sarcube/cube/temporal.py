@@ -14,13 +14,14 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
-from sarcube.cube.temporal_kernels import scan_pixels, update_moments
+from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels, update_moments
 from sarcube.errors import CubeError
 from sarcube.products.layers import POLARIZATIONS
 
 Scale = Literal["power", "db"]
 MOMENTS = ("count", "mean", "min", "max", "std", "cov")
-FITS = ("trend", "amplitude", "phase", "model_mean", "residual")
+HARMONIC = ("amplitude", "phase", "model_mean", "residual")
+FITS = ("trend", *HARMONIC)
 METRICS = (*MOMENTS, "median", *FITS)
 _YEAR = np.timedelta64(1461, "D") / 4  # 365.25 days
 # Blocks folded at once: fewer passes over the state, a few more chunks in memory.
@@ -37,9 +38,12 @@ class TimescanOptions:
     Attributes
     ----------
     metrics : tuple of str
-        Of count, mean, min, max, std, cov (std / mean), median, percentiles as "p5" or "p97.5", trend (per
-        year), and of the annual harmonic amplitude, phase (radians; the maximum comes at phase / 2 pi of the
-        year), model_mean (the fitted level at the middle of the series) and residual (root mean square).
+        Of count, mean, min, max, std, cov (std / mean), median, percentiles as "p5" or "p97.5"; trend, the slope
+        of the least-squares line (per year); and of an annual harmonic amplitude, phase (radians; the maximum
+        comes at phase / 2 pi of the year), model_mean (the fitted level at the middle of the series) and residual
+        (root mean square). Where any of the harmonic is asked for, line and harmonic are fitted together, and
+        the trend is that fit's. A trend needs two dates, a harmonic four that span 0.9 years; a pixel that was
+        seen less is NaN.
     remove_outliers : bool
         Where a pixel has five dates or more: drop values beyond its 5th to 95th percentile, then values
         beyond the mean plus or minus two standard deviations of the rest.
@@ -80,6 +84,11 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
         Lazy, variables (y, x) named as VV_mean. Moments alone are folded over time, with one chunk in memory;
         percentiles, outliers and fits take all dates of a tile at once: cheapest on a cube that was opened
         with chunks={"time": -1, "y": 512, "x": 512}.
+
+    Raises
+    ------
+    CubeError
+        There is no such layer, or the dates are too few or too close together for a fit.
     """
     options = options or TimescanOptions()
     if "time" not in cube.dims:
@@ -89,6 +98,7 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
         raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
     if not layers:
         raise CubeError("the cube has no polarization; name the layers to scan")
+    _check_dates(cube["time"].values, options)
     coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
     variables: dict[str, xr.DataArray] = {}
     for layer in layers:
@@ -111,6 +121,25 @@ def scan_chunks(dates: int, options: TimescanOptions) -> dict[str, int]:
     # 64 MB of float32, in halves of the COGs' blocks.
     edge = int(np.sqrt(2**24 / max(dates, 1))) // 256 * 256
     return {"time": -1, "y": min(max(edge, 256), 1024), "x": min(max(edge, 256), 1024)}
+
+
+def _terms(options: TimescanOptions) -> int:
+    """Unknowns of the fit: none, a line's two, or four with the annual harmonic."""
+    if set(HARMONIC) & set(options.metrics):
+        return 4
+    return 2 if "trend" in options.metrics else 0
+
+
+def _check_dates(times: Any, options: TimescanOptions) -> None:
+    least, when = _terms(options), years(np.unique(times))
+    if len(when) < least:
+        what = "a trend" if least == 2 else f"an annual harmonic ({', '.join(HARMONIC)})"
+        raise CubeError(f"{what} needs {least} dates or more, and the cube has {len(when)}; open more dates")
+    if least == 4 and when[-1] - when[0] < LEAST_SPAN:
+        raise CubeError(
+            f"an annual harmonic ({', '.join(HARMONIC)}) needs dates that span a year ({LEAST_SPAN} years at least), "
+            f"and these span {(when[-1] - when[0]) * 365.25:.0f} days; open more dates, or ask for the trend alone"
+        )
 
 
 def years(times: Any) -> np.ndarray:
@@ -140,10 +169,9 @@ def _scan(variable: xr.DataArray, options: TimescanOptions) -> list[Any]:
 
 
 def _scan_block(block: np.ndarray, time: np.ndarray, percentiles: np.ndarray, options: TimescanOptions) -> np.ndarray:
-    fit = any(m in FITS for m in options.metrics)
     decibel = options.scale == "db"
     scanned: np.ndarray = scan_pixels(
-        np.ascontiguousarray(block, np.float32), time, percentiles, options.remove_outliers, fit, decibel
+        np.ascontiguousarray(block, np.float32), time, percentiles, options.remove_outliers, _terms(options), decibel
     )
     if decibel:
         levels = [METRICS.index(m) for m in _LEVELS] + list(range(len(METRICS), len(scanned)))

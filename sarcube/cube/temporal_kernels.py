@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 _COUNT, _MEAN, _MIN, _MAX, _STD, _COV, _MEDIAN, _TREND, _AMPLITUDE, _PHASE, _LEVEL, _RESIDUAL = range(12)
 _ROWS = 12
 _MIN_OUTLIER_DATES = 5
+# Years that dates must span for an annual harmonic: those of one calendar year, the first and the last of them some
+# repeat cycles within it. Over less, a season cannot be told from a trend.
+LEAST_SPAN = 0.9
 
 
 @njit(nogil=True, cache=True)
@@ -102,28 +105,40 @@ def _cholesky(a: NDArray[np.float64], b: NDArray[np.float64], smallest: float) -
 
 @njit(nogil=True, cache=True)
 def _fit(
-    values: NDArray[np.float64], when: NDArray[np.float64], n: int, middle: float, out: NDArray[np.float32]
+    values: NDArray[np.float64], when: NDArray[np.float64], n: int, middle: float, terms: int, out: NDArray[np.float32]
 ) -> None:
-    # Least squares on 1, t, cos 2 pi t, sin 2 pi t by normal equations; t from the middle of the series, so that
-    # level and slope do not depend on each other through 50 years of offset.
-    a = np.zeros((4, 4))
-    b = np.zeros(4)
+    # Least squares on 1, t and, with four terms, cos 2 pi t, sin 2 pi t by normal equations; t from the middle of
+    # the series, so that level and slope do not depend on each other through 50 years of offset.
+    a = np.zeros((terms, terms))
+    b = np.zeros(terms)
     row = np.empty(4)
     for k in range(n):
         angle = 2.0 * math.pi * when[k]
         row[0], row[1], row[2], row[3] = 1.0, when[k] - middle, math.cos(angle), math.sin(angle)
-        for p in range(4):
+        for p in range(terms):
             b[p] += row[p] * values[k]
             for q in range(p + 1):
                 a[p, q] += row[p] * row[q]
+    # Scaled by the span, so that a slope over a month is as well determined as one over ten years.
+    span = when[:n].max() - when[:n].min()
+    if span <= 0.0:
+        return
+    for q in range(terms):
+        a[1, q] /= span
+        if q >= 1:
+            a[q, 1] /= span
+    b[1] /= span
     if not _cholesky(a, b, 1e-9 * n):
         return  # the dates do not determine the model
+    b[1] /= span
+    out[_TREND] = b[1]
+    if terms == 2:
+        return
     squares = 0.0
     for k in range(n):
         angle = 2.0 * math.pi * when[k]
         model = b[0] + b[1] * (when[k] - middle) + b[2] * math.cos(angle) + b[3] * math.sin(angle)
         squares += (values[k] - model) ** 2
-    out[_TREND] = b[1]
     out[_AMPLITUDE] = math.hypot(b[2], b[3])
     out[_PHASE] = math.atan2(b[3], b[2])
     out[_LEVEL] = b[0]
@@ -147,7 +162,7 @@ def scan_pixels(
     years: NDArray[np.float64],
     percentiles: NDArray[np.float64],
     remove_outliers: bool,
-    fit: bool,
+    terms: int,
     decibel: bool,
 ) -> NDArray[np.float32]:
     """All metrics of every pixel.
@@ -160,7 +175,10 @@ def scan_pixels(
         Years since 1970.
     percentiles : (q,)
         0 to 100.
-    remove_outliers, fit : bool
+    remove_outliers : bool
+    terms : int
+        Fit nothing (0), a straight line (2), or a line with an annual harmonic (4), which is left out where a
+        pixel's dates span less than `LEAST_SPAN`.
     decibel : bool
         Fit on decibel instead of power; values of zero or less are left out of the fit.
 
@@ -202,12 +220,12 @@ def scan_pixels(
             out[_MEDIAN, i, j] = _quantile(ordered, n, 50.0)
             for q in range(len(percentiles)):
                 out[_ROWS + q, i, j] = _quantile(ordered, n, percentiles[q])
-            if fit:
+            if terms:
                 if decibel:
                     n = _to_decibel(values, when, n)
                 row[:] = np.nan
-                if n >= 4:
-                    _fit(values, when, n, middle, row)
+                if n >= terms and (terms == 2 or when[:n].max() - when[:n].min() >= LEAST_SPAN):
+                    _fit(values, when, n, middle, terms, row)
                 for m in range(_TREND, _ROWS):
                     out[m, i, j] = row[m]
     return out

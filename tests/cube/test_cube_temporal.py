@@ -91,11 +91,54 @@ def test_trend_and_harmonic_are_found() -> None:
     assert np.isnan(found["VV_trend"][2, 2]), "three dates do not determine four unknowns"
 
 
+@pytest.mark.parametrize(("dates", "days"), [(2, 12), (3, 12), (4, 10), (31, 12), (120, 12)])
+@pytest.mark.parametrize("scale", ["power", "db"])
+def test_trend_alone_is_the_least_squares_line(dates: int, days: int, scale: str) -> None:
+    """Against numpy.polyfit, from two dates on: 0.33 per year over 30 days, and no season fitted along."""
+    rng = np.random.default_rng(dates)
+    stack = rng.gamma(4, 0.05, (dates, 4, 3)).astype(np.float32)
+    stack[:, 3, 2] = np.nan
+    if dates > 4:
+        stack[::3, 1, 1] = np.nan
+        stack[: dates - 2, 2, 2] = np.nan  # two dates, far from the middle of the series
+    cube = _cube(stack, days=days)
+    options = TimescanOptions(metrics=("mean", "trend"), scale=scale)  # type: ignore[arg-type]
+    found = timescan(cube, options).compute(scheduler="sync")
+    t = years(cube["time"].values)
+    for i, j in np.ndindex(4, 3):
+        seen = ~np.isnan(stack[:, i, j])
+        if seen.sum() < 2:
+            assert np.isnan(found["VV_trend"][i, j])
+            continue
+        values = stack[seen, i, j].astype(np.float64)
+        slope = np.polyfit(t[seen] - t[0], 10 * np.log10(values) if scale == "db" else values, 1)[0]
+        assert float(found["VV_trend"][i, j]) == pytest.approx(slope, rel=1e-4, abs=1e-6)
+
+
+def test_fits_that_dates_cannot_carry_are_refused() -> None:
+    def scan(dates: int, days: int, metric: str) -> xr.Dataset:
+        cube = _cube(np.full((dates, 2, 2), 0.1, np.float32), days=days)
+        return timescan(cube, TimescanOptions(metrics=("mean", metric)))
+
+    with pytest.raises(CubeError, match=r"trend needs 2 dates or more, and the cube has 1"):
+        scan(1, 12, "trend")
+    with pytest.raises(CubeError, match=r"harmonic .* needs 4 dates or more, and the cube has 3"):
+        scan(3, 200, "phase")
+    with pytest.raises(CubeError, match=r"span a year .* these span 108 days; .* ask for the trend alone"):
+        scan(10, 12, "amplitude")
+    assert "VV_amplitude" in scan(30, 12, "amplitude")  # a calendar year of a 12-day repeat
+    # A pixel that was seen for a part of the year only has a trend and no season.
+    stack = np.full((40, 1, 1), 0.1, np.float32)
+    stack[10:] = np.nan
+    found = timescan(_cube(stack), TimescanOptions(metrics=("amplitude",))).compute(scheduler="sync")
+    assert np.isnan(found["VV_amplitude"]).all()
+
+
 def test_random_series_fit_as_lstsq_does() -> None:
     rng = np.random.default_rng(8)
     stack = rng.gamma(4, 0.05, (25, 3, 3)).astype(np.float32)
     stack[4, 1, 1] = np.nan
-    cube = _cube(stack)
+    cube = _cube(stack, days=16)
     found = timescan(cube, TimescanOptions(metrics=("trend", "amplitude"), scale="db")).compute(scheduler="sync")
     t = years(cube["time"].values)
     for i, j in ((0, 0), (1, 1)):
