@@ -47,6 +47,10 @@ class SourceError(SarcubeError, OSError):
     """A provider of inputs cannot be reached or has not what was asked."""
 
 
+class StaticLayersMissingError(SourceError, LookupError):
+    """Static layers that a run only links are not in the store that it names."""
+
+
 class TransferError(SourceError):
     """A transfer failed in a way that may pass: time-out, 5xx, torn connection."""
 

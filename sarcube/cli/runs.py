@@ -27,7 +27,8 @@ def plan(
 ) -> None:
     """Say what a run would do and what it takes; nothing is computed.
 
-    Bursts and dates, what exists, what is missing, what cannot be done and why, bytes, time and memory.
+    Bursts and dates, what exists, what is missing, what cannot be done and why, bytes, time and memory. Exit code 2
+    where nothing of it can be done.
 
     Example: sarcube plan run.yaml --map plan.html
     """
@@ -39,6 +40,8 @@ def plan(
     if html:
         html.write_text(planned.to_html())
     typer.echo(planned.to_json() if as_json else planned.table())
+    if planned.impossible:
+        raise typer.Exit(2)
 
 
 def run(
@@ -56,8 +59,8 @@ def run(
     """
     from sarcube.config import RunConfig
 
-    _, outcome = carry_out(RunConfig.from_file(run), as_json=as_json, remake=remake, dry_run=dry_run)
-    raise typer.Exit(outcome.exit_code if outcome else 0)
+    planned, outcome = carry_out(RunConfig.from_file(run), as_json=as_json, remake=remake, dry_run=dry_run)
+    raise typer.Exit(outcome.exit_code if outcome else 2 * planned.impossible)
 
 
 def status(
@@ -118,6 +121,8 @@ def _ending(planned: Plan, outcome: Outcome) -> Iterator[str]:
         yield f"{what}: {failure.key} {failure.scene}: {failure.message}"
     if not planned.tasks and outcome.ok:
         return  # the plan has said so
+    for said in outcome.warnings:
+        yield f"warning: {said}"
     yield str(outcome)
     if outcome.record:
         yield f"record: {outcome.record}"

@@ -71,14 +71,13 @@ def scene(
     --burst_id_list t070_149815_iw3 --output_crs 3031 --s3_bucket my-bucket --s3_project_folder nrb
     """
     from sarcube.cli.runs import carry_out
-    from sarcube.errors import SourceError
+    from sarcube.errors import DownloadTimeoutError
     from sarcube.production.scene import (
         EXIT_DOWNLOAD_TIMED_OUT,
         SceneOptions,
         absent_bursts,
         scene_config,
         scene_exit_code,
-        timed_out,
     )
 
     options = SceneOptions(
@@ -107,13 +106,13 @@ def scene(
     )
     try:
         plan, outcome = carry_out(scene_config(options), as_json=as_json, remake=remake)
-    except SourceError as error:  # while looking for the scene
-        if not timed_out(error):
-            raise
+    except DownloadTimeoutError as error:  # while looking for the scene
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_DOWNLOAD_TIMED_OUT) from error
-    for burst_id in absent_bursts(plan):
-        typer.echo(f"error: the scene has no burst {burst_id}", err=True)
+    if absent := absent_bursts(plan):
+        there = ", ".join(burst.burst_id for burst in plan.bursts)
+        for burst_id in absent:
+            typer.echo(f"error: the scene has no burst {burst_id}; of those asked for it has {there}", err=True)
     raise typer.Exit(scene_exit_code(plan, outcome))
 
 

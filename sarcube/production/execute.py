@@ -103,12 +103,12 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
             message = f"the worker differs from the client: {_strangers[run_id]}; install the same versions"
         return TaskResult("failed", "ClusterError", message, transient=True, started=time.time(), worker=worker)
     with _gate.hold(task.estimate.memory):
-        started, wall, cpu = time.time(), time.monotonic(), time.process_time()
+        started, wall, cpu = time.time(), time.monotonic(), _processor_time()
         attempt, peak = _in_time(task, context, limit_s)
         used: dict[str, Any] = {
             "started": started,
             "seconds": round(time.monotonic() - wall, 4),
-            "cpu_s": round(time.process_time() - cpu, 4),
+            "cpu_s": round(_processor_time() - cpu, 4),
             "peak_mb": round(peak / 1e6, 1),
             "worker": worker,
         }
@@ -130,7 +130,7 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     return TaskResult(
         "failed",
         type(error).__name__,
-        redact(_said(error), secrets),
+        redact(_said(error, task.key), secrets),
         transient=isinstance(error, SarcubeError) and error.transient,
         trace=redact(_trace(error), secrets),
         tainted=attempt.error is None,
@@ -152,12 +152,13 @@ def _in_time(task: Task, context: Context, limit_s: float) -> tuple[_Attempt, in
         finally:
             finished.set()
 
+    started_before = _children()
     peak = _resident()
     with _hard_limit(limit_s):
         threading.Thread(target=work, name=task.key, daemon=True).start()
         deadline = time.monotonic() + limit_s
         while not finished.wait(min(_POLL_S, max(deadline - time.monotonic(), 0.0))):
-            peak = max(peak, _resident())
+            peak = max(peak, _resident() + sum(map(_resident, _children() - started_before)))
             if time.monotonic() >= deadline:
                 return _Attempt(), peak
     return attempt, max(peak, _resident())
@@ -194,21 +195,42 @@ def _announce(run_id: str, task: Task) -> str:
     return str(worker.address)
 
 
-def _resident() -> int:
-    """Bytes of resident memory of this process."""
+def _resident(process: int | None = None) -> int:
+    """Bytes of resident memory of a process, this one by default; 0 where it is gone."""
     try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - read several times a second
+        with open(f"/proc/{process or 'self'}/statm", "rb") as file:  # noqa: PTH123 - read several times a second
             return int(file.read().split()[1]) * _PAGE
-    except OSError:
+    except (OSError, IndexError):
         import psutil
 
-        return int(psutil.Process().memory_info().rss)
+        with contextlib.suppress(psutil.Error):
+            return int(psutil.Process(process).memory_info().rss)
+        return 0
 
 
-def _said(error: BaseException) -> str:
+def _children(process: int | str = "self") -> frozenset[int]:
+    """Processes below this one, as the kernel lists them by thread; none where it does not."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{process}/task"):  # noqa: PTH208 - read several times a second
+            with contextlib.suppress(OSError), open(f"/proc/{process}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+                found.update(int(number) for number in file.read().split())
+    return frozenset(found).union(*(_children(child) for child in found))
+
+
+def _processor_time() -> float:
+    """Seconds of processor time of this process and of those it started and waited for (an engine's program)."""
+    spent = os.times()
+    return time.process_time() + spent.children_user + spent.children_system
+
+
+def _said(error: BaseException, key: str) -> str:
     if isinstance(error, SarcubeError):
         return str(error) or type(error).__name__
-    return f"unexpected {type(error).__name__}: {error}"
+    return (
+        f"unexpected {type(error).__name__} in {key}: {error}; a fault of sarcube or of a library: the record of the "
+        "run holds its trace, please report it"
+    )
 
 
 def _trace(error: BaseException) -> str:

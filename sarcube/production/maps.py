@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sarcube.html import BurstMap, Ring, Shape, html_table, wrap
 from sarcube.html import burst_map as draw
+from sarcube.production.page import said_html
 
 if TYPE_CHECKING:
     from sarcube.config import Aoi
@@ -69,6 +70,7 @@ def outcome_html(outcome: Outcome) -> str:
     if bad:
         rows = [(f.key, f.error, f.message) for f in bad[:_FAILURES]]
         parts.append(html_table(("task", "error", "why"), rows))
+    parts.append(said_html("Warnings", outcome.warnings))
     if outcome.record:
         parts.append(f'<p class="soft">record: {html.escape(outcome.record)}</p>')
     return wrap("Run", "".join(parts), style=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 from sarcube.html import COLOURS, STYLE, BurstMap, Shape, burst_map, card, html_table, page, wrap
+from sarcube.production.said import Said
 
 __all__ = [
     "COLOURS",
@@ -15,6 +17,7 @@ __all__ = [
     "card",
     "html_table",
     "page",
+    "said_html",
     "size_text",
     "terminal_width",
     "time_text",
@@ -25,6 +28,17 @@ __all__ = [
 def terminal_width(widest: int = 140) -> int:
     """Columns to write tables in: the terminal's ($COLUMNS), as wide as is of use where there is none."""
     return max(60, min(widest, shutil.get_terminal_size((widest, 24)).columns))
+
+
+def said_html(heading: str, entries: Sequence[Said]) -> str:
+    """A heading and a table of what was said, how often and of whom; empty where nothing was."""
+    if not entries:
+        return ""
+    rows = [
+        (s.message, s.count, ", ".join(s.subjects) + (", ..." if s.count > len(s.subjects) else "")) for s in entries
+    ]
+    number = sum(s.count for s in entries)
+    return f"<h2>{heading} ({number})</h2>" + html_table(("what", "times", "of"), rows, (1,))
 
 
 def size_text(number: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.config import RunConfig
-from sarcube.errors import SarcubeError, SourceError
+from sarcube.errors import DownloadTimeoutError, SarcubeError, SourceError, StaticLayersMissingError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.html import BurstMap
 from sarcube.production.estimates import Rate, estimate, rates_of
@@ -20,7 +20,7 @@ from sarcube.products.names import item_key
 from sarcube.store.protocol import Store, open_store
 from sarcube.workflows.rtc.grids import burst_grid, check_grid, static_grid
 from sarcube.workflows.task import Estimate, Task, task_key, utc_second
-from sarcube.workflows.workflow import DEFAULT, Problem, load_workflow
+from sarcube.workflows.workflow import DEFAULT, Problem, Workflow, load_workflow
 
 _SAME_ACQUISITION_S = 2.0  # slices of one datatake repeat bursts; real repeats are days apart
 _STATIC_CANDIDATES = 5
@@ -78,6 +78,9 @@ class Plan:
     bursts : tuple of BurstSummary
     workflow : str
         Name of what carries the tasks out.
+    warnings : tuple of Problem
+        What is done all the same, and how it will differ from what might be expected: by task key or by the source's
+        own words.
     """
 
     config: RunConfig
@@ -86,6 +89,14 @@ class Plan:
     problems: tuple[Problem, ...]
     bursts: tuple[BurstSummary, ...]
     workflow: str = DEFAULT
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def impossible(self) -> bool:
+        """Nothing of what was asked for exists or can be made: the user must change something."""
+        static_only = self.config.product == "RTC_S1_STATIC"
+        there = any(b.dates_done or (static_only and b.has_static) for b in self.bursts)
+        return bool(self.problems) and not self.tasks and not there
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -151,12 +162,12 @@ class Plan:
         )
 
 
-def plan(config: RunConfig | str | Path, *, workflow: str = DEFAULT, remake: bool = False) -> Plan:
+def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, workflow: str = DEFAULT, remake: bool = False) -> Plan:
     """Find what a run has to do.
 
     Parameters
     ----------
-    config : RunConfig or path of a run file
+    config : RunConfig, path of a run file, or mapping with a run file's keys
     workflow : str
         What carries the tasks out, as `module:attribute`.
     remake : bool
@@ -167,7 +178,9 @@ def plan(config: RunConfig | str | Path, *, workflow: str = DEFAULT, remake: boo
     SourceError
         The source has nothing that the run asks for, or cannot be reached.
     """
-    if not isinstance(config, RunConfig):
+    if isinstance(config, Mapping):
+        config = RunConfig.from_dict(dict(config))
+    elif not isinstance(config, RunConfig):
         config = RunConfig.from_file(config)
     # Paths made absolute: workers stand in other folders, and the record must be readable from anywhere.
     config = RunConfig.from_dict(config.model_dump(mode="json", exclude_none=True), base=Path.cwd())
@@ -176,14 +189,24 @@ def plan(config: RunConfig | str | Path, *, workflow: str = DEFAULT, remake: boo
     groups = _by_burst(found.units)
     problems = list(found.problems)
     if not groups:
-        raise SourceError(_nothing(config, problems, found.explanation))
+        late = any(p.error == DownloadTimeoutError.__name__ for p in problems)
+        raise (DownloadTimeoutError if late else SourceError)(_nothing(config, problems, found.explanation))
     store = open_store(config.store)
     static_store = open_store(config.static_store) if config.static_store else store
-    builder = _Builder(config, store, static_store, rates_of(store, config.engine), remake, problems)
+    rates = rates_of(store, config.engine, workflow)
+    builder = _Builder(config, store, static_store, rates, remake, problems, list(found.warnings))
     builder.look_up(groups)
     for rank, (burst_id, units) in enumerate(groups.items()):
-        builder.add(rank, burst_id, units, work.defects)
-    return Plan(config, tuple(builder.tasks), tuple(builder.done), tuple(problems), tuple(builder.bursts), workflow)
+        builder.add(rank, burst_id, units, work)
+    return Plan(
+        config,
+        tuple(builder.tasks),
+        tuple(builder.done),
+        tuple(problems),
+        tuple(builder.bursts),
+        workflow,
+        tuple(builder.warnings),
+    )
 
 
 class _Builder:
@@ -197,9 +220,10 @@ class _Builder:
         rates: dict[str, Rate],
         remake: bool,
         problems: list[Problem],
+        warnings: list[Problem],
     ) -> None:
         self.config, self.store, self.static_store, self.rates = config, store, static_store, rates
-        self.remake, self.problems = remake, problems
+        self.remake, self.problems, self.warnings = remake, problems, warnings
         self.tasks: list[Task] = []
         self.done: list[str] = []
         self.bursts: list[BurstSummary] = []
@@ -224,16 +248,16 @@ class _Builder:
                 self._grids.update(zip(wanted, pool.map(grid, wanted), strict=True))
         self._begun = set(self.store.folders(names.rtc)) & set(groups)
 
-    def add(self, rank: int, burst_id: str, units: list[Any], defects: Any) -> None:
+    def add(self, rank: int, burst_id: str, units: list[Any], work: Workflow) -> None:
         """Plan one burst ID."""
         known = self._grids.get(burst_id)
         grid: GeoGrid | None = None
         done = to_do = 0
         try:
             grid = self._grid(burst_id, known, units[0].footprint)
-            done, to_do = self._plan_burst(rank, burst_id, units, grid, defects)
+            done, to_do = self._plan_burst(rank, burst_id, units, grid, work)
         except SarcubeError as error:
-            self.problems.append(Problem(burst_id, str(error)))
+            self.problems.append(Problem(burst_id, str(error), type(error).__name__))
         has_static = isinstance(known, GeoGrid)
         self.bursts.append(BurstSummary(burst_id, tuple(units[0].footprint), grid, has_static, done, to_do))
 
@@ -246,13 +270,13 @@ class _Builder:
             check_grid(known, self.config, burst_id)
             return known
         if self.config.link_static_layers:
-            raise SourceError(
+            raise StaticLayersMissingError(
                 f"no static layers of {burst_id} in {self.static_store.url}/{self.config.collections.static}, "
                 "and link_static_layers asks for existing ones: make them first (product: RTC_S1_STATIC)"
             )
         return burst_grid(self.config, burst_id, footprint)
 
-    def _plan_burst(self, rank: int, burst_id: str, units: list[Any], grid: GeoGrid, defects: Any) -> tuple[int, int]:
+    def _plan_burst(self, rank: int, burst_id: str, units: list[Any], grid: GeoGrid, work: Workflow) -> tuple[int, int]:
         has_static = isinstance(self._grids.get(burst_id), GeoGrid)
         static_only = self.config.product == "RTC_S1_STATIC"
         to_do, done = ([], []) if static_only else self._missing(burst_id, units)
@@ -263,7 +287,7 @@ class _Builder:
                 self.done.append(task_key("static", burst_id, None))
             return len(done), 0
         usable = units if static_only else [unit for unit, _, _ in to_do]
-        bad = defects(self.config, usable, grid) if usable else {}
+        bad = work.defects(self.config, usable, grid) if usable else {}
         self.problems.extend(
             Problem(f"{burst_id} {getattr(usable[i], 'scene', '')}".strip(), message)
             for i, message in sorted(bad.items())
@@ -288,15 +312,21 @@ class _Builder:
                 rank,
                 has_static,
             )
-            self.tasks.append(task)
+            self._plan_task(task, work.remarks(self.config, "static", candidates[:1]).get(0, ()))
             after = task.key if not has_static else None
+        said = work.remarks(self.config, "rtc", [unit for unit, _, _ in to_do]) if to_do else {}
         for i, (unit, start, exists) in enumerate(to_do):
             if i not in bad:
                 reason = "item exists: made again" if exists else "no item"
                 expected = self._estimate("rtc", grid, getattr(unit, "size_bytes", 0))
-                self.tasks.append(Task("rtc", burst_id, start, (unit,), grid, reason, after, expected, rank, exists))
+                task = Task("rtc", burst_id, start, (unit,), grid, reason, after, expected, rank, exists)
+                self._plan_task(task, said.get(i, ()))
         self.done.extend(done)
         return len(done), len(to_do) - (len(bad) if not static_only else 0)
+
+    def _plan_task(self, task: Task, warnings: Iterable[str]) -> None:
+        self.tasks.append(task)
+        self.warnings.extend(Problem(task.key, message) for message in warnings)
 
     def _missing(self, burst_id: str, units: list[Any]) -> tuple[list[tuple[Any, dt.datetime, bool]], list[str]]:
         collection = self.config.collections.rtc

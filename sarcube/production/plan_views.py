@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sarcube.html import burst_map, html_table, page, wrap
 from sarcube.production.maps import plan_map
-from sarcube.production.page import size_text, terminal_width, time_text
+from sarcube.production.page import said_html, size_text, terminal_width, time_text
+from sarcube.production.said import counted
 
 if TYPE_CHECKING:
     from sarcube.production.plan import BurstSummary, Plan
@@ -37,6 +38,8 @@ def headline(plan: Plan) -> str:
             text += f", {totals.money_usd:.2f} USD" if totals.money_usd >= 0.01 else ", less than 0.01 USD"
     if plan.problems:
         text += f"; {len(plan.problems)} problem{'s' if len(plan.problems) > 1 else ''}"
+    if plan.warnings:
+        text += f"; {len(plan.warnings)} warning{'s' if len(plan.warnings) > 1 else ''}"
     return text
 
 
@@ -65,8 +68,9 @@ def table(plan: Plan) -> str:
         console.print(grid)
         if len(plan.tasks) > _ROWS:
             console.print(f"... and {len(plan.tasks) - _ROWS} more (sarcube plan --json lists all)")
-    for problem in plan.problems:
-        console.print(f"problem: {problem.subject}: {problem.message}", markup=False, highlight=False, soft_wrap=True)
+    for word, entries in (("problem", plan.problems), ("warning", plan.warnings)):
+        for said in counted((entry.subject, entry.message) for entry in entries):
+            console.print(f"{word}: {said}", markup=False, highlight=False, soft_wrap=True)
     console.print(headline(plan), markup=False, highlight=False, soft_wrap=True)
     return out.getvalue().rstrip()
 
@@ -89,6 +93,7 @@ def to_json(plan: Plan) -> str:
             "tasks": [_task(task) for task in plan.tasks],
             "done": list(plan.done),
             "problems": [{"subject": p.subject, "message": p.message} for p in plan.problems],
+            "warnings": [{"subject": p.subject, "message": p.message} for p in plan.warnings],
             "bursts": [_properties(b) for b in plan.bursts],
         },
         indent=1,
@@ -115,6 +120,7 @@ def to_html(plan: Plan, *, whole_page: bool = True) -> str:
     parts = [f"<p>{html.escape(headline(plan))}</p>", burst_map(drawn.shapes, drawn.areas)]
     if plan.problems:
         parts += ["<h2>Problems</h2>", html_table(("what", "why"), [(p.subject, p.message) for p in plan.problems])]
+    parts.append(said_html("Warnings", counted((w.subject, w.message) for w in plan.warnings)))
     if plan.tasks:
         # A notebook gets the beginning, a page of its own what people can still read.
         shown = min(len(plan.tasks), _ROWS if whole_page else _FIRST_ROWS)

@@ -6,8 +6,8 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import ClusterError, SarcubeError
@@ -16,6 +16,7 @@ from sarcube.production.events import Event, OnEvent, TaskResult
 from sarcube.production.maps import outcome_shapes
 from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan
+from sarcube.production.said import Said, counted
 from sarcube.store.protocol import open_store
 from sarcube.workflows.workflow import Context, Problem, load_workflow
 
@@ -81,6 +82,10 @@ class Outcome:
         Tasks that the run did not come to.
     shapes : tuple of Shape
         The bursts, for `map`.
+    warnings : tuple of Said
+        Of the source and of the products made, counted by kind.
+    impossible : bool
+        Nothing of what was asked for exists or could be tried.
     """
 
     done: int = 0
@@ -95,6 +100,8 @@ class Outcome:
     record: str = ""
     left: int = field(default=0)
     shapes: tuple[Shape, ...] = field(default=(), repr=False, compare=False)
+    warnings: tuple[Said, ...] = ()
+    impossible: bool = False
 
     @property
     def ok(self) -> bool:
@@ -112,7 +119,9 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """For a command: 0 done, 1 some tasks failed or are left."""
+        """For a command: 0 done, 1 some tasks failed or are left, 2 nothing of what was asked for can be done."""
+        if self.impossible:
+            return 2
         return 0 if self.ok else 1
 
     def __str__(self) -> str:
@@ -122,6 +131,8 @@ class Outcome:
                 parts.append(f"{number} {word}")
         if self.problems:
             parts.append(f"{len(self.problems)} problem{'s' if len(self.problems) > 1 else ''} in the plan")
+        if number := sum(said.count for said in self.warnings):
+            parts.append(f"{number} warning{'s' if number > 1 else ''}")
         text = ", ".join(parts) + f" in {self.seconds:.0f} s"
         if self.cancelled:
             text += "; cancelled: run again to go on"
@@ -159,6 +170,8 @@ def produce(
         return Outcome(
             skipped=len(plan.done),
             problems=plan.problems,
+            impossible=plan.impossible,
+            warnings=_warnings(plan, ()),
             seconds=time.monotonic() - begun,
             shapes=outcome_shapes(plan, {}, {}),
         )
@@ -180,10 +193,12 @@ def _carry_out(
         record.begin()
 
     finished: Counter[str] = Counter()
+    heard: list[tuple[str, str]] = []
 
     def tell(event: Event) -> None:
         if event.kind == "done" and event.task:
             finished[event.task.burst_id] += 1
+            heard.extend((event.task.key, text) for text in (event.result.warnings if event.result else ()))
         if record:
             record.hear(event)
         if on_event:
@@ -207,12 +222,18 @@ def _carry_out(
         _finish(plan, dispatcher)
     outcome = _outcome(plan, tally, record, cancelled, stopped, time.monotonic() - begun)
     bad = Counter(failure.burst_id for failure in (*outcome.failed, *outcome.blocked))
-    outcome = replace(outcome, shapes=outcome_shapes(plan, finished, bad))
+    outcome = replace(outcome, shapes=outcome_shapes(plan, finished, bad), warnings=_warnings(plan, heard))
     if dispatcher:
         dispatcher.emit("end", message=str(outcome))
     if record:
         record.finish(_facts(outcome))
     return outcome
+
+
+def _warnings(plan: Plan, heard: Iterable[tuple[str, str]]) -> tuple[Said, ...]:
+    """Of the products made, and what the plan said of the source; what it expected of tasks these say themselves."""
+    tasks = {task.key for task in plan.tasks}
+    return counted([*((w.subject, w.message) for w in plan.warnings if w.subject not in tasks), *heard])
 
 
 def _catch_up(plan: Plan) -> None:
@@ -293,4 +314,5 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "stopped": outcome.stopped,
         "seconds": round(outcome.seconds, 2),
         "bytes_out": outcome.bytes_out,
+        "warnings": [asdict(said) for said in outcome.warnings],
     }

@@ -67,6 +67,7 @@ class RunRecord:
             "tasks": len(self.plan.tasks),
             "existed": len(self.plan.done),
             "problems": [{"subject": p.subject, "message": p.message} for p in self.plan.problems],
+            "warnings": [{"subject": p.subject, "message": p.message} for p in self.plan.warnings],
             "versions": versions(),
             "machine": {"system": platform.platform(), "python": platform.python_version()},
         }

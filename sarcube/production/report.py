@@ -10,8 +10,9 @@ from typing import Any
 from sarcube.errors import SarcubeError
 from sarcube.html import Shape, burst_map, html_table, page
 from sarcube.production.maps import areas, outcome_shapes
-from sarcube.production.page import size_text, time_text
+from sarcube.production.page import said_html, size_text, time_text
 from sarcube.production.plan import Plan
+from sarcube.production.said import Said
 from sarcube.store.protocol import Store
 
 _PICTURES = 12
@@ -35,6 +36,7 @@ def report_html(store: Store, plan: Plan, folder: str, summary: dict[str, Any]) 
         "<h2>Bursts</h2>",
         burst_map(_shapes(plan, ends), areas(plan.config.aoi)),
         _failures(plan, ends),
+        said_html("Warnings", [Said(**said) for said in summary["warnings"]]),
         "<h2>Timings</h2>",
         _timings(ends),
         _pictures(store, ends),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from sarcube.config import RunConfig
@@ -72,7 +74,7 @@ def archive_options(archive: str | Path, store: str = "./store", *, relative_to:
     if relative_to is not None and base.is_relative_to(relative_to.resolve()):
         base = base.relative_to(relative_to.resolve())
     dates = sorted(facts["dates"])
-    west, south, east, north = (round(float(v), 6) for v in facts["bbox"])
+    west, south, east, north = (float(v) for v in facts["bbox"])
     return RunFileOptions(
         bbox=(west, south, east, north),
         dates=(dates[0], dates[-1]),
@@ -100,12 +102,12 @@ def parse_place(text: str) -> Bbox:
     if len(numbers) == 2:
         longitude, latitude = numbers
         half = 0.1
-        numbers = [longitude - half, latitude - half, longitude + half, latitude + half]
+        numbers = [round(v, 9) for v in (longitude - half, latitude - half, longitude + half, latitude + half)]
     if len(numbers) != 4 or not (-90 <= numbers[1] < numbers[3] <= 90):
         raise ConfigError(
             f"{text!r} is no place: give west,south,east,north in degrees, or longitude,latitude for about 20 km around"
         )
-    west, south, east, north = (round(v, 6) for v in numbers)
+    west, south, east, north = numbers
     return west, south, east, north
 
 
@@ -117,14 +119,14 @@ def run_file_text(options: RunFileOptions) -> str:
     ConfigError
         The choices do not make a valid run.
     """
-    west, south, east, north = options.bbox
+    box = ", ".join(_number(v) for v in options.bbox)
     dates = f"dates: [{options.dates[0]}, {options.dates[1]}]" if options.dates else "# dates: [2024-05-01, 2024-05-31]"
     text = "\n".join(
         [
             "# What to make, and of what. Look before you run: sarcube plan <this file>",
             "",
             '# west, south, east, north in degrees; or geojson: area.geojson, or wkt: "POLYGON ((...))"',
-            f"aoi: {{bbox: [{west:g}, {south:g}, {east:g}, {north:g}]}}",
+            f"aoi: {{bbox: [{box}]}}",
             f"{dates:<40}# both included; without it all that the source has",
             "",
             *_source(options),
@@ -136,7 +138,7 @@ def run_file_text(options: RunFileOptions) -> str:
             "# One burst ID has one grid for ever. auto: UTM, polar stereographic beyond 75 degrees; or an EPSG code",
             "grid: {resolution: 20, crs: auto}",
             "",
-            f"store: {options.store:<33}# or s3://bucket/prefix",
+            f"store: {_quoted(options.store):<33} # or s3://bucket/prefix",
             "",
             "# What follows are the defaults; take the # away to change them.",
             "# engine: native                       # or isce3, where installed (sarcube doctor)",
@@ -190,9 +192,17 @@ def _dem(options: RunFileOptions) -> Sequence[str]:
 
 
 def _quoted(text: str) -> str:
-    # JSON's strings are YAML's too; plain where nothing in them could mean something else.
-    plain = all(c.isalnum() or c in "./_-~" for c in text)
-    return text if plain else json.dumps(text)
+    """A text as YAML reads it back, plain where nothing in it could mean something else."""
+    import yaml
+
+    plain = bool(text) and all(c.isalnum() or c in "./_-~" for c in text) and yaml.safe_load(text) == text
+    return text if plain else str(yaml.safe_dump(text, default_style='"', width=math.inf, allow_unicode=True)).strip()
+
+
+def _number(value: float) -> str:
+    """Every digit of a number, without an exponent."""
+    digits = format(Decimal(repr(value)), "f")
+    return digits.removesuffix(".0")
 
 
 def _check(text: str) -> None:

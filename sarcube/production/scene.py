@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, DownloadTimeoutError, SourceError
+from sarcube.errors import ConfigError, DownloadTimeoutError, StaticLayersMissingError
 from sarcube.production.plan import Plan
 from sarcube.production.produce import Outcome
 from sarcube.terrain.geoid import EGM2008
@@ -18,7 +18,6 @@ EXIT_SOME_FAILED = 1
 EXIT_NOTHING_TO_DO = 100
 EXIT_STATIC_MISSING = 101
 EXIT_DOWNLOAD_TIMED_OUT = 102
-_TIMED_OUT = ": timed out"  # how DownloadTimeoutError says it, and problems quote it
 
 
 @dataclass(frozen=True)
@@ -137,19 +136,14 @@ def absent_bursts(plan: Plan) -> tuple[str, ...]:
     return tuple(burst_id for burst_id in plan.config.source.burst_ids or () if burst_id not in found)
 
 
-def timed_out(error: SourceError) -> bool:
-    """Whether an input came too late, also where that is but one of the problems that an error lists."""
-    return isinstance(error, DownloadTimeoutError) or _TIMED_OUT in str(error)
-
-
 def scene_exit_code(plan: Plan, outcome: Outcome | None) -> int:
     """The exit code that operators of the AWS pipeline expect."""
     if outcome is None:
         return EXIT_DONE
-    if plan.config.link_static_layers and any("no static layers" in p.message for p in outcome.problems):
+    errors = {problem.error for problem in outcome.problems} | {failure.error for failure in outcome.failed}
+    if StaticLayersMissingError.__name__ in errors:
         return EXIT_STATIC_MISSING
-    late = any(_TIMED_OUT in problem.message for problem in outcome.problems)
-    if late or any(failure.error == "DownloadTimeoutError" for failure in outcome.failed):
+    if DownloadTimeoutError.__name__ in errors:
         return EXIT_DOWNLOAD_TIMED_OUT
     if not outcome.ok or absent_bursts(plan):
         return EXIT_SOME_FAILED

@@ -14,6 +14,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, ProductError, SarcubeError
 from sarcube.production.estimates import RUNS
 from sarcube.production.plan import Plan, plan
+from sarcube.production.said import Said, counted
 from sarcube.products.names import ProductName
 from sarcube.store.protocol import Store, open_store
 from sarcube.workflows.workflow import DEFAULT, Problem
@@ -72,6 +73,8 @@ class Status:
         Keys that sarcube did not write.
     runs : tuple of str
         Records of runs, newest last.
+    warnings : tuple of Said
+        What the items of the products say of themselves, and what the plan says of its tasks.
     """
 
     store: str
@@ -83,6 +86,7 @@ class Status:
     stale: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    warnings: tuple[Said, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -166,6 +170,7 @@ class _Content:
         self.items: dict[str, re.Match[str]] = {}
         self.files: list[str] = []
         self.foreign: list[str] = []
+        self.warnings: list[tuple[str, str]] = []  # of the items, once `stale` has read them
         for key in store.list():
             path = PurePosixPath(key)
             if path.parts[0] == RUNS or path.name in _FURNITURE or any(p.startswith("_") for p in path.parts):
@@ -180,6 +185,7 @@ class _Content:
     def stale(self) -> list[str]:
         """Product files that no item names."""
         named: set[str] = set()
+        self.warnings.clear()
         for key in self.items:
             named |= self._assets(key)
         return [key for key in self.files if key not in named]
@@ -189,6 +195,8 @@ class _Content:
             item = json.loads(self.store.read_bytes(key))
         except (SarcubeError, ValueError):
             return set()
+        task = _task_of(self.items[key])
+        self.warnings += [(task, str(text)) for text in item.get("properties", {}).get("sarcube:warnings", ())]
         folder = PurePosixPath(key).parent
         hrefs = (str(asset.get("href", "")) for asset in item.get("assets", {}).values())
         return {str(folder / href.removeprefix("./")) for href in hrefs if ".." not in href and "://" not in href}
@@ -221,6 +229,7 @@ def _of_store(store: Store) -> Status:
         stale=tuple(content.stale()),
         foreign=tuple(content.foreign),
         runs=runs,
+        warnings=counted(content.warnings),
     )
 
 
@@ -240,6 +249,7 @@ def _of_run(config: RunConfig, workflow: str) -> Status:
         stale=tuple(content.stale()),
         foreign=tuple(content.foreign),
         runs=runs,
+        warnings=counted([*((w.subject, w.message) for w in made.warnings), *content.warnings]),
     )
 
 

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from sarcube.production.page import terminal_width
+from sarcube.production.said import counted
 
 if TYPE_CHECKING:
     from sarcube.production.status import Status
@@ -35,7 +36,8 @@ def table(found: Status) -> str:
     console.print(grid)
     if len(found.bursts) > _ROWS:
         console.print(f"... and {len(found.bursts) - _ROWS} more (--json lists all)")
-    lines = [f"problem: {p.subject}: {p.message}" for p in found.problems]
+    lines = [f"problem: {said}" for said in counted((p.subject, p.message) for p in found.problems)]
+    lines += [f"warning: {said}" for said in found.warnings]
     lines += [f"failed: {f.task} (run {f.run}): {f.cause}" for f in found.failures]
     for keys, what in ((found.stale, "left by a killed attempt"), (found.foreign, "not written by sarcube")):
         lines += [f"{what}: {key}" for key in keys[:_KEYS]]

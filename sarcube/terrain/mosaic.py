@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sarcube.errors import DemError
 from sarcube.terrain.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
-from sarcube.transfer.raster import gdal_path, is_remote, open_raster
+from sarcube.transfer.raster import gdal_path, open_raster
 
 if TYPE_CHECKING:
     import rasterio
@@ -63,7 +63,7 @@ def read_mosaic(
     DemError
         A raster cannot be read, or together they do not cover the area (the message says which part).
     """
-    infos = [describe(path, _stamp(path)) for path in paths]
+    infos = [describe(path) for path in paths]
     near = [info for info in infos if _touches(info, bounds)]
     if not near:
         raise DemError(f"{_names(infos)} does not overlap {say(bounds)} at all; give a DEM of that area")
@@ -93,14 +93,22 @@ def _trimmed(
     return np.ascontiguousarray(values[r0:r1, c0:c1]), part
 
 
-def _stamp(path: str) -> float:
-    """Modification time, so that a file that was replaced is described anew."""
-    return 0.0 if is_remote(path) or not Path(path).exists() else Path(path).stat().st_mtime
+def _stamp(path: str) -> tuple[int, int, int]:
+    """Time, size and number of a file, so that one that was replaced is described anew."""
+    try:
+        status = Path(path).stat()
+    except OSError:  # remote, or GDAL's to say
+        return 0, 0, 0
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def describe(path: str) -> RasterInfo:
+    """Size and placement of a raster; remembered for as long as the file stays, for lists of thousands of tiles."""
+    return _describe(path, _stamp(path))
 
 
 @functools.lru_cache(maxsize=20_000)
-def describe(path: str, stamp: float = 0.0) -> RasterInfo:
-    """Size and placement of a raster; remembered, for lists of thousands of tiles."""
+def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
     with open_raster(gdal_path(path)) as source:
         if source.crs is None:
             raise DemError(f"DEM {path} has no coordinate reference system; set one with gdal_edit -a_srs")

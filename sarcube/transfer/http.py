@@ -19,6 +19,10 @@ class AbsentError(SourceError, FileNotFoundError):
 
 
 _CONNECT_S = 15.0
+_OFFLINE = (
+    "; is there a network? Behind a proxy set HTTPS_PROXY; without a network use files of your own "
+    "(source: {{kind: local}}, orbits.path, dem.path)"
+)
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _local = threading.local()
 
@@ -59,6 +63,8 @@ def request(method: str, address: str, *, session: Any = None, **options: Any) -
     """
     import stamina
 
+    _quiet()
+
     @stamina.retry(
         on=TransferError, attempts=attempts(), timeout=300.0, wait_initial=pause(), wait_max=30.0, wait_jitter=pause()
     )
@@ -66,6 +72,21 @@ def request(method: str, address: str, *, session: Any = None, **options: Any) -
         return _once(method, address, session or _session(), options)
 
     return once()
+
+
+def _quiet() -> None:
+    """Keep the retry library's lines on our own requests to those who ask for them: what failed is said at the end."""
+    retries = logging.getLogger("stamina")
+    if not any(isinstance(known, _OwnRetries) for known in retries.filters):
+        retries.addFilter(_OwnRetries())
+
+
+class _OwnRetries(logging.Filter):
+    """Lets a line on a request of sarcube's pass where INFO is shown."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        ours = str(getattr(record, "stamina.callable", "")).startswith(__name__)
+        return not ours or logging.getLogger(__name__).isEnabledFor(logging.INFO)
 
 
 def read_small(address: str, limit: int, session: Any = None) -> bytes:
@@ -100,7 +121,7 @@ def _once(method: str, address: str, session: Any, options: dict[str, Any]) -> r
     except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
         raise SourceError(f"{shown} is not an address: {redact(str(error))}") from None
     except (requests.exceptions.RequestException, OSError) as error:
-        raise torn(address, error, " cannot be reached: {}") from None
+        raise torn(address, error, " cannot be reached: {}" + _OFFLINE) from None
     if answer.status_code < 400:
         return answer
     code = answer.status_code

@@ -30,10 +30,13 @@ class Problem:
         File, scene or burst.
     message : str
         What is wrong and what to do.
+    error : str
+        Name of the error's class, by which exit codes are chosen; empty where nothing was raised.
     """
 
     subject: str
     message: str
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Found:
     units : sequence
         Each with `burst_id`, `start_time`, `footprint`, `scene`, `polarizations`; small and picklable.
     problems : tuple of Problem
+    warnings : tuple of Problem
+        What the source has otherwise than asked for, and can be used all the same.
     explanation : str
         Why there are no units, where there are none.
     """
@@ -52,6 +57,7 @@ class Found:
     units: Sequence[Any]
     problems: tuple[Problem, ...] = ()
     explanation: str = ""
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,10 @@ class Workflow(Protocol):
 
     def defects(self, config: RunConfig, units: Sequence[Any], grid: GeoGrid) -> Mapping[int, str]:
         """Which of the units of one burst ID cannot be processed, and why: index in `units` to message."""
+        ...
+
+    def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
+        """What the product of each unit will carry as a warning, as far as it is known: index in `units` to texts."""
         ...
 
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:

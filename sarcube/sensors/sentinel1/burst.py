@@ -61,7 +61,11 @@ def read_bursts(
         if swath in wanted_swaths:
             bursts += _swath_bursts(reader, swath, wanted_polarizations, ids, mid_swath)
     if ids is not None and (missing := ids - {burst.burst_id for burst in bursts}):
-        raise BurstNotFoundError(f"{safe.path}: has no burst {', '.join(sorted(missing))} as asked")
+        parts = [p for p in safe.parts if p.swath in wanted_swaths and p.polarization in wanted_polarizations]
+        there = {str(reader.burst_id(a, entry)) for a in map(reader.annotation, parts) for entry in a.bursts}
+        raise BurstNotFoundError(
+            f"{safe.path}: has no burst {', '.join(sorted(missing))} as asked; it has {', '.join(sorted(there))}"
+        )
     return bursts if orbit is None else [with_orbit(burst, orbit) for burst in bursts]
 
 

@@ -18,6 +18,7 @@ from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 
 log = logging.getLogger(__name__)
 
+ANNOTATION_ORBIT = "no orbit file: the annotation's orbit is used"
 _SAME_START = 1.0  # s; a burst ID comes back after 12 days, its neighbours along track start 2.8 s away
 
 
@@ -64,7 +65,7 @@ def open_burst(found: FoundBurst, config: RunConfig, index: OrbitIndex | None = 
     orbit = find_orbit(burst.platform, burst.start_time, burst.end_time, config.orbits, index, scene=burst.scene)
     if orbit is None:
         log.info("%s %s: no orbit file covers it, the annotation's is used", burst.burst_id, found.start_time)
-        return replace(burst, warnings=(*burst.warnings, "no orbit file: the annotation's orbit is used"))
+        return replace(burst, warnings=(*burst.warnings, ANNOTATION_ORBIT))
     return with_orbit(burst, orbit)
 
 

@@ -61,6 +61,9 @@ class Rehearsal:
     def defects(self, config: RunConfig, units: Sequence[Any], grid: GeoGrid) -> Mapping[int, str]:
         return {}
 
+    def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
+        return {}
+
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         return None
 

@@ -22,11 +22,28 @@ def defects(config: RunConfig, units: Sequence[Any]) -> dict[int, str]:
     missing = dem_gap(config.dem, footprint) or geoid_gap(config.dem, footprint)
     if missing:
         return dict.fromkeys(range(len(units)), missing)
-    if not config.orbits.allow_annotation:
-        for i, unit in enumerate(units):
-            if message := _no_orbit(config, unit):
-                found[i] = message
+    for i, unit in enumerate(units):
+        if absent := getattr(unit, "absent", ()) if config.product != "RTC_S1_STATIC" else ():
+            found[i] = _no_samples(unit, absent)
+        elif not config.orbits.allow_annotation and (message := _no_orbit(config, unit)):
+            found[i] = message
     return found
+
+
+def remarks(config: RunConfig, units: Sequence[Any]) -> dict[int, tuple[str, ...]]:
+    """Index of each acquisition that can be processed, but not as well as it might be, and what its item will say."""
+    from sarcube.sensors.sentinel1.open_burst import ANNOTATION_ORBIT
+
+    if not config.orbits.allow_annotation:
+        return {}
+    strict = config.model_copy(update={"orbits": config.orbits.model_copy(update={"allow_annotation": False})})
+    return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if _no_orbit(strict, unit)}
+
+
+def _no_samples(unit: Any, absent: Sequence[str]) -> str:
+    there = [name for name in unit.polarizations if name not in absent]
+    advice = f", or ask for polarizations: [{', '.join(there)}]" if there else ""
+    return f"the scene has no measurement file of {', '.join(absent)} for {unit.swath}; fetch it again{advice}"
 
 
 def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:

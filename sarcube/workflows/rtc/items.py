@@ -63,6 +63,8 @@ class ItemContext:
         The static product's item (absolute hrefs), as `query.find_items` gives it.
     properties : mapping
         Further properties, such as an accuracy that the operator has estimated.
+    warnings : tuple of str
+        What users of the product should know, the burst's own among them.
     """
 
     dem: str = ""
@@ -72,6 +74,7 @@ class ItemContext:
     software: Mapping[str, str] = field(default_factory=dict)
     static: pystac.Item | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def rtc_item(
@@ -214,8 +217,8 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         properties["sarcube:source_processing_datetime"] = utc_text(made)
     if context.facility:
         properties["processing:facility"] = context.facility
-    if burst.warnings:
-        properties["sarcube:warnings"] = list(burst.warnings)
+    if warnings := tuple(dict.fromkeys((*burst.warnings, *context.warnings))):
+        properties["sarcube:warnings"] = list(warnings)
     return properties | dict(context.properties)
 
 
@@ -248,6 +251,16 @@ def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
     if attrs.get("geocoding", "area_projection") == "area_projection":
         links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))
     return links
+
+
+def engine_warnings(attrs: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an engine had to leave out, in words."""
+    said = []
+    if voids := int(attrs.get("void_dem_pixels", 0)):
+        said.append(f"the DEM is void at {voids} pixels of the burst: there and nearby nothing was made")
+    if lines := int(attrs.get("empty_lines", 0)):
+        said.append(f"{lines} lines of the burst hold no echo: nothing was made of them")
+    return tuple(said)
 
 
 def file_tags(burst: Burst, attrs: Mapping[str, Any], dem: str) -> dict[str, str]:

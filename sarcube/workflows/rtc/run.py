@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sarcube.config import RunConfig
-from sarcube.errors import BurstNotFoundError, GridError, OrbitError, ProductError, SarcubeError, SceneError
+from sarcube.errors import BurstNotFoundError, GridError, OrbitError, ProductError, SceneError
 from sarcube.products.names import STATIC_VALIDITY, ProductName, item_key
 from sarcube.products.sweep import sweep
 from sarcube.store.protocol import Store, open_store
-from sarcube.workflows.rtc.checks import defects
+from sarcube.workflows.rtc.checks import defects, remarks
 from sarcube.workflows.rtc.grids import grid_of_item
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Found, Made, Problem
@@ -70,12 +70,17 @@ class RtcWorkflow:
 
         check_engine_options(config.engine, config.engine_options)
         search = find_scenes(config)
-        problems = tuple(Problem(p.path, p.message) for p in search.problems)
-        return Found(search.bursts, problems, search.explanation)
+        problems = tuple(Problem(p.path, p.message, p.error) for p in search.problems)
+        warnings = tuple(Problem(p.path, p.message) for p in search.warnings)
+        return Found(search.bursts, problems, search.explanation, warnings)
 
     def defects(self, config: RunConfig, units: Sequence[Any], grid: GeoGrid) -> Mapping[int, str]:
         """Acquisitions without orbit, or whose DEM does not reach."""
         return defects(config, units)
+
+    def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
+        """Acquisitions that no orbit file covers."""
+        return remarks(config, units)
 
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Make the collections that the run writes to; refuse an engine that is not there, and missing logins."""
@@ -251,7 +256,7 @@ def _commit(  # noqa: PLR0913, PLR0917
 ) -> Made:
     from sarcube.catalog.publish import publish_item
     from sarcube.products.product import THUMBNAIL, remove_files, write_product
-    from sarcube.workflows.rtc.items import ItemContext, file_tags, rtc_item, static_item
+    from sarcube.workflows.rtc.items import ItemContext, engine_warnings, file_tags, rtc_item, static_item
 
     burst, dem = inputs
     is_static = task.kind == "static"
@@ -263,6 +268,7 @@ def _commit(  # noqa: PLR0913, PLR0917
         burst.platform,
         grid.resolution,
     )
+    warnings = (*burst.warnings, *engine_warnings(dataset.attrs))
     tags = file_tags(burst, dataset.attrs, dem.description)
     with stages("write"):
         product = write_product(
@@ -275,13 +281,14 @@ def _commit(  # noqa: PLR0913, PLR0917
             facility=config.metadata.facility,
             static=static,
             properties=config.metadata.properties,
+            warnings=warnings,
         )
         try:
             make = static_item if is_static else rtc_item
             item = make(store, product, burst, dataset.attrs, context)
             schemas = str(config.schemas) if config.schemas else None
             published = publish_item(store, item, product, schemas=schemas, overwrite=task.remake)
-        except SarcubeError:
+        except BaseException:  # also what nobody foresaw, and a task that is called back
             if not store.exists(product.item_key):
                 remove_files(store, (file.key for file in product.files))
             raise
@@ -292,7 +299,7 @@ def _commit(  # noqa: PLR0913, PLR0917
         bytes_in=found.size_bytes if not is_static else 0,
         bytes_out=product.size if published.created else 0,
         stages=stages.seconds,
-        warnings=burst.warnings,
+        warnings=warnings,
         thumbnail=thumbnail if published.created else "",
     )
 

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,12 @@ import numpy as np
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError, SourceError
 from sarcube.sensors.sentinel1.model import Burst
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
 from sarcube.transfer.cache import cache_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2  # of the index file; another version is read anew
+_VERSION = 3  # of the index file; another version is read anew
 _BYTES_PER_SAMPLE = 4  # complex int16
 _MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a decimetre
 
@@ -52,7 +52,10 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     only = {scene_name(name) for name in config.source.scenes or ()}
     found: list[FoundBurst] = []
     problems: list[Problem] = []
-    scenes = [s for s in _scenes(root, problems) if not only or scene_name(s.path) in only]
+    listed = list(_scenes(root, problems))
+    scenes = [s for s in listed if not only or scene_name(s.path) in only]
+    if listed and not scenes:
+        raise no_such_scene(str(root), only, {scene_name(s.path) for s in listed})
     index = SceneIndex.load(str(root))
     for scene in scenes:
         known = index.get(scene.path, scene.stamp, scene.path)
@@ -61,7 +64,7 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
                 known = bursts_of(scene.path)
             except SarcubeError as error:
                 log.warning("%s is left out: %s", scene.path, error)
-                problems.append(Problem(scene.path, str(error)))
+                problems.append(Problem(scene.path, str(error), type(error).__name__))
                 continue
             index.put(scene.path, scene.stamp, known)
         found.extend(known)
@@ -89,9 +92,10 @@ def bursts_of(path: str) -> list[FoundBurst]:
     found = []
     for burst in read_bursts(safe, polarizations=telling):
         polarizations = safe.swaths[burst.swath]
-        count = sum((burst.swath, polarization) in stored for polarization in polarizations)
+        absent = tuple(name for name in polarizations if (burst.swath, name) not in stored)
+        count = len(polarizations) - len(absent)
         size = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE * count
-        found.append(_as_found(burst, path, polarizations, size))
+        found.append(replace(_as_found(burst, path, polarizations, size), absent=absent))
     return found
 
 
@@ -234,6 +238,7 @@ def _encode(burst: FoundBurst) -> list[Any]:
         burst.polarizations,
         [round(v * _MICRO) for point in burst.footprint for v in point],
         burst.size_bytes,
+        burst.absent,
     ]
 
 
@@ -252,4 +257,5 @@ def _decode(raw: list[Any], path: str) -> FoundBurst:
         polarizations=tuple(raw[9]),
         footprint=tuple((raw[10][i] / _MICRO, raw[10][i + 1] / _MICRO) for i in range(0, len(raw[10]), 2)),
         size_bytes=int(raw[11]),
+        absent=tuple(raw[12]),
     )

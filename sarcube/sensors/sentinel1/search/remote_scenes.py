@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SarcubeError, SourceError
 from sarcube.sensors.sentinel1.search.local import SceneIndex, bursts_of
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
 from sarcube.transfer.credentials import redact
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ def search_remote(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
         scenes = _listed(address)
     only = {scene_name(name) for name in config.source.scenes or ()}
     wanted = [scene for scene in scenes if not only or scene.name in only]
+    if scenes and not wanted:
+        raise no_such_scene(redact(address), only, {scene.name for scene in scenes})
     return bursts_of_scenes(wanted, config)
 
 
@@ -70,7 +72,7 @@ def bursts_of_scenes(scenes: list[RemoteScene], config: RunConfig) -> tuple[list
             raise
         except SarcubeError as error:
             log.warning("%s is left out: %s", redact(scene.address), error)
-            return Problem(redact(scene.address), str(error))
+            return Problem(redact(scene.address), str(error), type(error).__name__)
         index.put(scene.name, (0, 0), bursts)
         return bursts
 

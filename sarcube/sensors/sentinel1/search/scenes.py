@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError
+from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.aoi import Area, load_aoi
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ class FoundBurst:
         Of the file behind `path` where the provider tells it, like "md5:0123..."; else empty.
     file_size : int
         Bytes of the file behind `path` where the provider tells it, else 0.
+    absent : tuple of str
+        Polarizations that are annotated, and whose measurement file is not there.
     """
 
     burst_id: str
@@ -71,6 +73,7 @@ class FoundBurst:
     size_bytes: int = 0
     checksum: str = ""
     file_size: int = 0
+    absent: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         from sarcube.html import Shape, burst_map, card
@@ -90,10 +93,11 @@ class FoundBurst:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something of the source that could not be used, and why."""
+    """Something of the source that could not be used, and why; `error` names the class of what was raised."""
 
     path: str
     message: str
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class SceneSearch:
         In the order of burst ID and time.
     problems : tuple of Problem
         Scenes that could not be read; they do not end the search.
+    warnings : tuple of Problem
+        What was asked for by name and is not there, beside what is.
     considered : int
         Bursts that the source has before any filter.
     extent : (west, south, east, north) or None
@@ -119,6 +125,7 @@ class SceneSearch:
     considered: int = 0
     extent: tuple[float, float, float, float] | None = None
     explanation: str = ""
+    warnings: tuple[Problem, ...] = ()
 
 
 def find_scenes(config: RunConfig) -> SceneSearch:
@@ -166,7 +173,10 @@ def select(
     extent, explanation = extent_of(found), ""
     if not found:
         explanation = "the source has no bursts"
+    warnings: list[Problem] = []
     for key, test, have in _filters(config, area):
+        if missing := _missing(key, kept, config):
+            warnings.append(Problem(key, f"the source has no {', '.join(missing)}; its bursts {have(kept)}"))
         left = [burst for burst in kept if test(burst)]
         if kept and not left:
             explanation = f"{len(kept)} bursts match until {key} is asked for; they {have(kept)}"
@@ -174,7 +184,28 @@ def select(
     unique = deduplicated(kept)
     if len(unique) < len(kept):
         log.info("%d bursts lie in more than one scene and are taken once", len(kept) - len(unique))
-    return SceneSearch(tuple(unique), tuple(problems), len(found), extent, explanation)
+    if unique and wanted is not None:
+        warnings += _lacking(unique, wanted)
+    return SceneSearch(tuple(unique), tuple(problems), len(found), extent, explanation, tuple(warnings))
+
+
+def _missing(key: str, bursts: Sequence[FoundBurst], config: RunConfig) -> list[str]:
+    """Scenes or burst IDs that were asked for by name and that none of the bursts is of."""
+    source = config.source
+    if not bursts or key not in ("source.scenes", "source.burst_ids"):
+        return []
+    if key == "source.scenes":
+        return sorted({scene_name(name) for name in source.scenes or ()} - {b.scene for b in bursts})
+    return sorted({normal_burst_id(text) for text in source.burst_ids or ()} - {b.burst_id for b in bursts})
+
+
+def _lacking(bursts: Sequence[FoundBurst], wanted: set[str]) -> list[Problem]:
+    """Scenes that have some of the polarizations that were asked for, and not all."""
+    scenes = {b.scene: b.polarizations for b in bursts if set(b.polarizations) < wanted}
+    return [
+        Problem(scene, f"the scene has no {', '.join(sorted(wanted - set(have)))}: made is {', '.join(have)} alone")
+        for scene, have in scenes.items()
+    ]
 
 
 _Filter = tuple[str, Callable[[FoundBurst], bool], Callable[[Sequence[FoundBurst]], str]]
@@ -223,7 +254,11 @@ def _filters(config: RunConfig, area: Area | None) -> list[_Filter]:
 def _narrowed(burst: FoundBurst, wanted: set[str] | None) -> FoundBurst:
     if wanted is None:
         return burst
-    return replace(burst, polarizations=tuple(p for p in burst.polarizations if p in wanted))
+    return replace(
+        burst,
+        polarizations=tuple(p for p in burst.polarizations if p in wanted),
+        absent=tuple(p for p in burst.absent if p in wanted),
+    )
 
 
 def _list(text: str, names: Iterable[str]) -> str:
@@ -273,6 +308,13 @@ def deduplicated(bursts: Sequence[FoundBurst]) -> list[FoundBurst]:
             taken.setdefault((burst.burst_id, second), []).append(burst.start_time)
             unique.append(burst)
     return sorted(unique, key=lambda b: (b.burst_id, b.start_time))
+
+
+def no_such_scene(where: str, asked: set[str], there: set[str]) -> SourceError:
+    """What to raise where a source has none of the scenes that were asked for by name."""
+    return SourceError(
+        f"{where} has no scene {', '.join(sorted(asked))} (source.scenes); its scenes {_list('are', there)}"
+    )
 
 
 def scene_name(text: str) -> str:
