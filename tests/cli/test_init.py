@@ -92,3 +92,27 @@ def test_days_that_are_none(text: str) -> None:
     with pytest.raises(ConfigError):
         days = parse_days(text)
         RunConfig.from_dict({"source": {"path": "."}, "dem": {"kind": "cop_glo30"}, "dates": days})
+
+
+@pytest.mark.parametrize("place", ["151.20930001,-33.86880001,151.3000000123,-33.8", "-179.123456789,1e-7,-179.1,0.5"])
+def test_a_box_keeps_every_digit(place: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    assert init(str(path), f"--place={place}", "--dates", "2024", "--source", "asf").exit_code == 0
+    config = RunConfig.from_file(path)
+    assert config.aoi and config.aoi.bbox == tuple(float(v) for v in place.split(","))
+    assert "1e-" not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "name", ["run #3", "a: b", "123", "null", "2024-05-01", "x, y}", "caf\u00e9 \U0001f6f0", 'q"\\', "~"]
+)
+def test_names_are_read_back_as_they_were_given(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    given = ("--store", f"out/{name}", "--source", f"{name}", "--orbits", f"{name}", "--dem", f"dem/{name}")
+    done = init(str(path), "--place=8,48,9,49", "--dates", "2024", *given)
+    assert done.exit_code == 0, done.output
+    config = RunConfig.from_file(path)
+    assert config.store == str(tmp_path / "out" / name)
+    assert config.dem.path == str(tmp_path / "dem" / name)
+    if name != "~":  # which is a home folder
+        assert config.source.path == str(tmp_path / name) and config.orbits.path == tmp_path / name

@@ -67,7 +67,11 @@ def test_faults_are_data(rehearse: Rehearse, two_workers: Any, items_of: Any) ->
     assert retried == [THIRD], "only what may pass is tried again"
     attempts = {f.key: f.attempts for f in outcome.failed}
     assert attempts[FIRST] == 1
-    assert next(f.trace for f in outcome.failed if f.key == SECOND).startswith("Traceback")
+    bug = next(f for f in outcome.failed if f.key == SECOND)
+    assert bug.trace.startswith("Traceback")
+    assert f"unexpected ZeroDivisionError in {SECOND}" in bug.message, "the task is named"
+    lines = "".join(p.read_text() for p in Path(outcome.record).glob("tasks-*.jsonl"))
+    assert "in _fault" in next(json.loads(x)["trace"] for x in lines.splitlines() if json.loads(x)["task"] == SECOND)
     assert not next(f.trace for f in outcome.failed if f.key == FIRST)
 
 
@@ -255,3 +259,32 @@ def test_a_worker_of_other_versions_that_joins_late_spoils_nothing(
     assert items_of(made.config.store) == {}
     assert "the worker differs from the client: numpy" in outcome.failed[0].message
     assert outcome.failed[0].attempts == 2
+
+
+def test_what_a_task_starts_counts_as_its_own() -> None:
+    """Processor time and memory of an engine's program, which is another process."""
+    import subprocess
+    import sys
+    import types
+
+    from sarcube.production import execute as worker
+
+    burn = "import time\nx = bytearray(300_000_000)\nwhile time.process_time() < 1.0: pass"
+
+    def run(task: Any, context: Any) -> Any:
+        subprocess.run([sys.executable, "-c", burn], check=True)
+        return worker.Made()
+
+    task = types.SimpleNamespace(key="rtc/x", estimate=types.SimpleNamespace(memory=1))
+    context = Context("burn", None, "w")  # type: ignore[arg-type]
+    worker._contexts["burn"] = context
+    before = worker._resident()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(worker, "load_workflow", lambda name: types.SimpleNamespace(run=run))
+            result = worker.execute("burn", task, 60.0)  # type: ignore[arg-type]
+    finally:
+        worker._contexts.pop("burn")
+    assert result.status == "done", result.message
+    assert result.cpu_s >= 0.9
+    assert result.peak_mb * 1e6 > before + 250e6

@@ -15,12 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, SceneError, SourceError
+from sarcube.config import DemConfig, RunConfig
+from sarcube.errors import BurstNotFoundError, ConfigError, SceneError, SourceError
 from sarcube.products.names import burst_token
+from sarcube.sensors.sentinel1.burst import read_bursts
 from sarcube.sensors.sentinel1.burst_id import BurstId
+from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.sensors.sentinel1.search import local
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch, deduplicated, find_scenes, normal_burst_id
+from sarcube.workflows.rtc.checks import defects
 
 MOROCCO = "S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174_0609E3_DAA1"
 NEVADA = "S1A_IW_SLC__1SDV_20200511T135117_20200511T135144_032518_03C421_7768"
@@ -282,3 +285,47 @@ def test_a_folder_that_cannot_be_listed_and_a_link_in_a_circle(
 
 def test_a_scene_without_measurements_has_no_bytes_to_read(known: Path) -> None:
     assert {b.size_bytes for b in find_scenes(run(known)).bursts if b.scene == MOROCCO} == {0}
+
+
+def test_a_scene_that_is_not_there_says_what_is(known: Path) -> None:
+    with pytest.raises(SourceError, match=rf"no scene S1A_ABSENT .*{NEVADA}.*{MOROCCO}"):
+        find_scenes(run(known, source={"scenes": ["S1A_ABSENT"]}))
+    search = find_scenes(run(known, source={"scenes": [MOROCCO, "S1A_ABSENT"]}))
+    assert search.bursts and not search.problems
+    assert [w.path for w in search.warnings] == ["source.scenes"]
+    assert "no S1A_ABSENT" in search.warnings[0].message and MOROCCO in search.warnings[0].message
+
+
+def test_a_burst_that_is_not_there_says_what_is(known: Path) -> None:
+    search = find_scenes(run(known, source={"burst_ids": ["t052_110431_iw1", "t001_000001_iw1"]}))
+    assert ids(search) == {"t052_110431_iw1"}
+    (warning,) = search.warnings
+    assert "no t001_000001_iw1" in warning.message and "t052_110431_iw1" in warning.message
+    safe = open_safe(known / f"{MOROCCO}.zip")
+    with pytest.raises(BurstNotFoundError, match=r"no burst t001_000001_iw1 .*it has .*t052_110431_iw1"):
+        read_bursts(safe, burst_ids=["t001_000001_iw1"])
+
+
+def test_polarizations_that_are_absent_are_told(make: Any, tmp_path: Path) -> None:
+    """One that is annotated and not measured ends in an error: the plan knows; one that is not there at all is said."""
+    both = [make.recipe(), make.recipe(polarization="VH")]
+    members = make.members(both)
+    (vh,) = [name for name in members if name.startswith("measurement/") and "-vh-" in name]
+    del members[vh]
+    make.folder(tmp_path / "a" / f"{make.name}.SAFE", members)
+    config = run(tmp_path / "a")
+    for _ in range(2):  # read, and remembered
+        search = find_scenes(config)
+        assert {b.absent for b in search.bursts} == {("VH",)} and {b.polarizations for b in search.bursts} == {
+            ("VV", "VH")
+        }
+    told = defects(
+        config.model_copy(update={"dem": DemConfig(kind="cop_glo30", geoid="https://x.invalid/g.tif")}), search.bursts
+    )
+    assert len(told) == len(search.bursts)
+    assert "no measurement file of VH for IW2; fetch it again, or ask for polarizations: [VV]" in told[0]
+    alone = find_scenes(run(tmp_path / "a", polarizations=["VV"]))
+    assert {b.absent for b in alone.bursts} == {()} and not alone.warnings
+    make.folder(tmp_path / "b" / f"{make.name}.SAFE", make.members(both[:1]))
+    lacking = find_scenes(run(tmp_path / "b", polarizations=["VV", "VH"]))
+    assert [w.message for w in lacking.warnings] == ["the scene has no VH: made is VV alone"]

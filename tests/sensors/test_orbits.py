@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ from sarcube.config import Orbits
 from sarcube.errors import CredentialError, OrbitError, TransferError
 from sarcube.geometry.orbit import Orbit, state
 from sarcube.sensors.sentinel1.orbit_file import read_orbit
-from sarcube.sensors.sentinel1.orbits import OrbitIndex, covers, find_orbit, join
+from sarcube.sensors.sentinel1.orbits import OrbitIndex, covers, find_orbit, join, local_index
 from tests.http_server import Reply, Request, Server
 
 NEVADA = "S1A_OPER_AUX_POEORB_OPOD_20210318T120818_V20200510T225942_20200512T005942.excerpt.EOF"
@@ -318,3 +319,40 @@ def test_what_a_provider_sends_damaged_does_not_get_into_the_cache(
     with pytest.raises(OrbitError, match="AWS"):
         find_orbit("S1A", *burst, Orbits(kind="aws", cache=tmp_path / "c", allow_annotation=False))
     assert list((tmp_path / "c").iterdir()) == []
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_file_that_is_added_or_replaced_is_seen(real: Path, tmp_path: Path, settled: bool) -> None:
+    """Also in a subfolder, and within one process: a notebook stays open for days."""
+    folder = tmp_path / "orbits"
+    (folder / "2020").mkdir(parents=True)
+    old = 1_700_000_000
+    if settled:
+        for path in (folder / "2020", folder):
+            os.utime(path, (old, old))
+    span = (utc("2020-05-11T13:51:20"), utc("2020-05-11T13:51:25"))
+    config = Orbits(path=folder)
+    assert find_orbit("S1A", *span, config) is None
+    shutil.copy(real / NEVADA, folder / "2020")
+    found = find_orbit("S1A", *span, config)
+    assert found is not None and found.type == "POEORB"
+    named = folder / "2020" / "mine.EOF"
+    (folder / "2020" / NEVADA).rename(named)
+    if settled:
+        for path in (named, folder / "2020", folder):
+            os.utime(path, (old + 5, old + 5))
+    assert find_orbit("S1A", *span, config) is not None
+    named.write_text(named.read_text().replace("<Mission>Sentinel-1A", "<Mission>Sentinel-1B"))
+    assert find_orbit("S1A", *span, config) is None, "what it holds is another's now"
+    named.unlink()
+    assert find_orbit("S1A", *span, config) is None
+
+
+def test_a_settled_folder_is_listed_once(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "orbits"
+    folder.mkdir()
+    shutil.copy(real / NEVADA, folder)
+    os.utime(folder, (1_700_000_000, 1_700_000_000))
+    first = local_index(folder)
+    monkeypatch.setattr(OrbitIndex, "of_folders", None)
+    assert local_index(folder) is first

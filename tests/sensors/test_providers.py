@@ -12,6 +12,7 @@ import pytest
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, CredentialError, SourceError, TransferError
 from sarcube.sensors.sentinel1.search.scenes import find_scenes
+from sarcube.transfer.http import request
 from tests.http_server import Reply, Request, Server, ranged
 
 SCENE = "S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174_0609E3_DAA1"
@@ -358,3 +359,14 @@ def test_what_a_stac_api_may_answer_instead(stac: Server) -> None:
         find_scenes(run("stac", source, aoi=AOI))
     with pytest.raises(TransferError, match="refused"):
         find_scenes(run("stac", {**source, "url": "http://127.0.0.1:9/stac"}, aoi=AOI))
+
+
+def test_without_a_network_it_is_said_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING"), pytest.raises(TransferError, match=r"cannot be reached.*HTTPS_PROXY.*kind: local"):
+        request("GET", "http://127.0.0.1:9/search")
+    assert not [r for r in caplog.records if r.name == "stamina"], "the retry library's lines are its own"
+    with caplog.at_level("INFO", "sarcube"), pytest.raises(TransferError):
+        request("GET", "http://127.0.0.1:9/search")
+    assert [r for r in caplog.records if r.name == "stamina"], "who asks for more gets them"

@@ -51,7 +51,9 @@ def test_a_missing_orbit_is_named(demo: Demo, tmp_path: Path) -> None:
     path = run_file(demo, tmp_path, orbits={"path": str(empty), "allow_annotation": False})
     done = sarcube("plan", path)
     assert "Traceback" not in done.stderr
-    assert "no orbit file covers" in done.stdout and "nothing to do; 12 problems" in done.stdout
+    assert done.returncode == 2 and sarcube("run", path).returncode == 2
+    assert done.stdout.count("no orbit file covers") == 1 and "problem: 12 times: no orbit file covers" in done.stdout
+    assert "nothing to do; 12 problems" in done.stdout
 
 
 def test_the_annotation_orbit_is_the_recorded_last_resort(demo: Demo, tmp_path: Path) -> None:

@@ -253,10 +253,13 @@ def test_exit_codes_of_outcomes() -> None:
     config = scene_config(SceneOptions(SCENE, link_static_layers=True))
     plan = Plan(config, (), ("rtc/x",), (), (), "w")
     assert absent_bursts(plan) == ()
-    failed = Failure("rtc/x", BURST, "", SCENE, "DownloadTimeoutError", "x: timed out")
+    failed = Failure("rtc/x", BURST, "", SCENE, "DownloadTimeoutError", "x: gone")
+    other = Problem(BURST, "no static layers of it are of use: timed out", "GridError")
+    assert scene_exit_code(plan, Outcome(problems=(other,))) == 1, "what a message says decides nothing"
+    assert scene_exit_code(plan, Outcome(problems=(Problem(SCENE, "zu spät", "DownloadTimeoutError"),))) == 102
     cases = {
         100: Outcome(skipped=1),
-        101: Outcome(problems=(Problem(BURST, f"no static layers of {BURST}"),)),
+        101: Outcome(problems=(Problem(BURST, "make them first", "StaticLayersMissingError"),)),
         102: Outcome(failed=(failed,)),
         1: Outcome(done=1, failed=(Failure("rtc/x", BURST, "", SCENE, "SceneError", "broken"),)),
     }
