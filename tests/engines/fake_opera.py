@@ -12,6 +12,15 @@ import rasterio
 FAKES = {
     "copies": "shutil.copytree(RECORDED, out, dirs_exist_ok=True)",
     "fails": "print('RuntimeError: no DEM'); sys.exit(3)",
+    "fails late": (
+        "print('INFO: reading DEM'); print('RuntimeError: the DEM is upside down')\n"
+        "for i in range(101): print(f'\\rRTC progress: {i}%', end='')\n"
+        "print(); [print(f'Processing block: {i}') for i in range(60)]; sys.exit(3)"
+    ),
+    "keeps the DEM": (
+        "shutil.copytree(RECORDED, out, dirs_exist_ok=True)\n"
+        "shutil.copy(groups['dynamic_ancillary_file_group']['dem_file'], RECORDED.parent / 'given.tif')"
+    ),
     "hangs": "time.sleep(60)",
     "writes nothing": "pass",
     "writes half": (

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from sarcube.engines.rtc.engine import RtcOptions
 from sarcube.engines.rtc.isce3.engine import Isce3Engine
 from sarcube.engines.rtc.isce3.runconfig import Inputs, make_runconfig
 from sarcube.engines.rtc.isce3.stage import even_orbit, stage_safe, write_orbit
+from sarcube.engines.rtc.native.engine import NativeEngine
 from sarcube.errors import ConfigError, EngineError, TaskTimeoutError
-from sarcube.geometry.dem import Dem
+from sarcube.geometry.dem import sample_grid
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.burst import read_bursts
 from sarcube.sensors.sentinel1.orbit_file import read_orbit
 from sarcube.sensors.sentinel1.safe import open_safe
 from tests.engines.fake_opera import fake_opera
+from tests.engines.reference import UNCORRECTED, Case
 
 CASES = {
     "nevada": ("t071_151202_iw2", 32611, (456040, 4228740, 562500, 4267280), {}),
@@ -83,15 +88,12 @@ def test_engine_options_reach_opera_and_unknown_ones_are_refused() -> None:
 @pytest.fixture(scope="module")
 def case(shared_data: Path):
     """A real burst whose scene holds one of the three sub-swaths only, and the recorded grid."""
-    import rasterio
-
     folder = shared_data / "reference" / "nevada"
     burst = read_bursts(open_safe(next(folder.glob("*.zip"))), burst_ids=["t071_151202_iw2"])[0]
     with rasterio.open(next((folder / "rtc").glob("*_VV.tif"))) as source:
         t = source.transform
         grid = GeoGrid(source.crs.to_epsg(), t.c, t.f, t.a, source.width, source.height)
-    dem = Dem(np.zeros((8, 8), np.float32), grid.epsg, grid.left, grid.top, 100.0, 100.0)
-    return folder, burst, grid, dem
+    return folder, burst, grid, Case("nevada", folder).dem
 
 
 def test_a_scene_with_one_swath_is_staged_with_three(case, tmp_path: Path) -> None:
@@ -137,15 +139,15 @@ def produce(case, tmp_path: Path, behaviour: str, **options):
 
 
 def test_real_outputs_become_a_dataset(case, tmp_path: Path) -> None:
-    import rasterio
-
     dataset = produce(case, tmp_path, "copies")
     folder, _, grid, _ = case
     assert set(dataset) == {"VV", "mask", "number_of_looks"}
     assert dataset.VV.dtype == np.float32 and dataset.mask.dtype == np.uint8
     assert np.array_equal(dataset.x, grid.x()) and np.array_equal(dataset.y, grid.y())
     with rasterio.open(next((folder / "rtc").glob("*_VV.tif"))) as source:
-        assert np.array_equal(dataset.VV.values, source.read(1), equal_nan=True)
+        theirs = source.read(1)
+    valid = dataset.mask.values != 255
+    assert np.array_equal(dataset.VV.values[valid], theirs[valid], equal_nan=True)
     assert dataset.attrs["version_opera-rtc"] == "1.0.4"
     assert dataset.attrs["engine"] == "isce3"
 
@@ -154,6 +156,7 @@ def test_real_outputs_become_a_dataset(case, tmp_path: Path) -> None:
     ("behaviour", "error", "words"),
     [
         ("fails", EngineError, "no DEM"),
+        ("fails late", EngineError, r"upside down$"),
         ("writes nothing", EngineError, "no layer VV"),
         ("writes half", EngineError, "cut short"),
         ("writes a wrong grid", EngineError, "another grid"),
@@ -194,3 +197,73 @@ def test_an_option_that_no_engine_has_is_refused_before_anything_is_looked_for()
             WORKFLOW.find(config)
         with pytest.raises(ConfigError, match=says):
             get_engine(engine, options)
+
+
+def test_where_the_scene_holds_no_echo_there_is_no_data(case, tmp_path: Path) -> None:
+    """opera-rtc wrote 0.0 and mask 0 for the 35 % of this grid that the cut scene does not reach; `native` agrees."""
+    folder, burst, grid, dem = case
+    dataset = produce(case, tmp_path, "copies")
+    with rasterio.open(next((folder / "rtc").glob("*_VV.tif"))) as source:
+        theirs = source.read(1)
+    zeros = theirs == 0
+    assert zeros.sum() == 362_898
+    assert not (dataset.VV.values == 0).any()
+    outside = dataset.mask.values == 255
+    assert outside[zeros].all() and np.isnan(dataset.VV.values[outside]).all()
+    assert np.isnan(dataset.number_of_looks.values[outside]).all()
+    rim = binary_dilation(zeros, np.ones((3, 3), bool))
+    with rasterio.open(next((folder / "rtc").glob("*_mask.tif"))) as source:
+        assert np.array_equal(outside, rim | (source.read(1) == 255)), "nothing else is taken"
+    native = NativeEngine().backscatter(burst, grid, dem, replace(UNCORRECTED, static_reuse=False), None)
+    differ = (native.mask.values == 255) != outside
+    assert differ.mean() < 0.01
+    assert np.nanmedian(np.abs(10 * np.log10(native.VV.values / dataset.VV.values))) < 0.1
+
+
+def test_a_zero_with_an_echo_stays(case, tmp_path: Path) -> None:
+    """Noise removed from dark water leaves 0."""
+    folder, *_ = case
+    copy = tmp_path / "recorded"
+    shutil.copytree(folder / "rtc", copy / "rtc")
+    (path,) = (copy / "rtc").glob("*_VV.tif")
+    path.chmod(0o644)
+    with rasterio.open(path, "r+") as layer:
+        values = layer.read(1)
+        row, column = (int(np.median(v)) for v in np.nonzero(values > 0))
+        assert values[row, column] > 0
+        values[row, column] = 0.0
+        layer.write(values, 1)
+    dataset = produce((copy, *case[1:]), tmp_path, "copies")
+    assert dataset.VV.values[row, column] == 0 and dataset.mask.values[row, column] != 255
+
+
+@pytest.mark.parametrize("gap", ["void", "edge"])
+def test_no_cliff_at_the_edge_of_a_dem_or_void(case, tmp_path: Path, gap: str) -> None:
+    """What is given goes on level, and what lies there or near is no data."""
+    folder, burst, grid, dem = case
+    copy = tmp_path / "recorded"
+    shutil.copytree(folder / "rtc", copy / "rtc")
+    x, y = 510_000.0, 4_249_000.0
+    heights = dem.heights.copy()
+    column, row = int((x - dem.left) / dem.dx), int((dem.top - y) / dem.dy)
+    if gap == "void":
+        heights[row - 30 : row + 30, column - 30 : column + 30] = np.nan
+        holed = replace(dem, heights=heights)
+    else:
+        holed = replace(dem, heights=heights[:, :column])
+    dataset = produce((copy, burst, grid, holed), tmp_path, "keeps the DEM")
+    with rasterio.open(copy / "given.tif") as given:
+        values, bounds = given.read(1), given.bounds
+    assert np.isfinite(values).all()
+    assert bounds.left <= grid.left and bounds.right >= grid.left + grid.width * grid.resolution + 6000
+    for axis in (0, 1):
+        steepest = np.abs(np.diff(dem.heights, axis=axis)).max()
+        assert np.abs(np.diff(values, axis=axis)).max() < 3 * steepest, "a cliff is steeper than any slope"
+    void = np.isnan(sample_grid(holed, grid))
+    assert void.any()
+    metres = distance_transform_edt(~void) * grid.resolution
+    near = metres <= 4 * holed.dx
+    assert (dataset.mask.values[near] == 255).all() and np.isnan(dataset.VV.values[near]).all()
+    assert dataset.attrs["void_dem_pixels"] > 0
+    untouched = produce(case, tmp_path, "copies")
+    assert np.array_equal(dataset.VV.values[~near], untouched.VV.values[~near], equal_nan=True)

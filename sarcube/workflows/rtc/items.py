@@ -257,7 +257,7 @@ def engine_warnings(attrs: Mapping[str, Any]) -> tuple[str, ...]:
     """What an engine had to leave out, in words."""
     said = []
     if voids := int(attrs.get("void_dem_pixels", 0)):
-        said.append(f"the DEM is void at {voids} pixels of the burst: there and nearby nothing was made")
+        said.append(f"the DEM is void at {voids} pixels: there and nearby nothing was made")
     if lines := int(attrs.get("empty_lines", 0)):
         said.append(f"{lines} lines of the burst hold no echo: nothing was made of them")
     return tuple(said)

@@ -15,6 +15,7 @@ import xarray as xr
 import yaml
 
 from sarcube.engines.rtc.engine import RtcOptions
+from sarcube.engines.rtc.isce3.gaps import continued, mask_silence, mask_voids
 from sarcube.engines.rtc.isce3.outputs import read_outputs
 from sarcube.engines.rtc.isce3.process import (
     DEFAULT_TIME_LIMIT,
@@ -86,7 +87,7 @@ class Isce3Engine:
     ) -> xr.Dataset:
         installation = find_installation(options.engine_options)
         with _scratch(options) as scratch:
-            write_dem(dem, scratch / "dem.tif")
+            write_dem(continued(dem, grid), scratch / "dem.tif")
             inputs = Inputs(
                 safe=stage_safe(burst, scratch),
                 orbit=write_orbit(burst, scratch),
@@ -101,6 +102,9 @@ class Isce3Engine:
             limit = float(options.engine_options.get("time_limit", DEFAULT_TIME_LIMIT))
             run(installation, path, scratch, threads=options.threads, time_limit=limit)
             dataset = read_outputs(scratch / "output" / burst.burst_id, layers, grid)
+        mask_voids(dataset, grid, dem)
+        if static_validity is None:
+            mask_silence(dataset, burst, grid, dem, options)
         dataset.attrs |= _record(options, dataset, polarizations)
         dataset.attrs["void_dem_pixels"] = int(np.isnan(sample_grid(dem, grid)).sum())
         return dataset

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,9 @@ _ADVICE = (
     "SARCUBE_ISCE3_PYTHON to that environment's python (docker/Dockerfile.isce3 does both), or use engine: native"
 )
 DEFAULT_TIME_LIMIT = 3600.0  # seconds; a full burst takes about 500 CPU seconds
-_LOG_TAIL = 25  # lines
+_LOG_TAIL = 25  # lines of each file
+# isce3 counts on, a line (or a line's overwriting) for each per cent or block: "RTC progress: 37%", "block: 3/20".
+_PROGRESS = re.compile(r"progress.*\d\s*%|^\D*\d+(\.\d+)?\s*%\s*$|\bblock:?\s*\d+(\s*(/|of)\s*\d+)?\s*$", re.IGNORECASE)
 
 # What opera-rtc's own single-job script does, for environments that have the package but not the script.
 _ENTRY = (
@@ -190,8 +193,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tail(*files: Path) -> str:
+    """The last lines that say something, of each log: not how far it had come."""
     lines: list[str] = []
     for file in files:
         if file.exists():
-            lines += file.read_text(errors="replace").splitlines()
-    return "\n".join(lines[-_LOG_TAIL:]) or "(empty)"
+            told = [line.rstrip() for line in file.read_text(errors="replace").splitlines()]
+            lines += [line for line in told if line and not _PROGRESS.search(line)][-_LOG_TAIL:]
+    return "\n".join(dict.fromkeys(lines)) or "(empty)"

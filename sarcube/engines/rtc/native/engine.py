@@ -16,10 +16,9 @@ from sarcube.engines.rtc.engine import RtcOptions
 from sarcube.engines.rtc.native.angles import incidence_angles
 from sarcube.engines.rtc.native.burst_geometry import BurstGeometry, burst_geometry
 from sarcube.engines.rtc.native.by_block import geocoded_echo, geocoded_factors
+from sarcube.engines.rtc.native.echo_extent import beyond_echo, pixel_centres
 from sarcube.engines.rtc.native.geocode import Geocoded
 from sarcube.engines.rtc.native.mapping import map_row
-from sarcube.engines.rtc.native.mesh import Mesh
-from sarcube.engines.rtc.native.radiometry import Reach
 from sarcube.engines.rtc.native.shadow_layover import OUTSIDE, SHADOW, geocode_mask, mask_window, shadow_layover
 from sarcube.errors import DemError, EngineError, GridError
 from sarcube.geometry.dem import Dem
@@ -79,7 +78,7 @@ class NativeEngine:
             terrain = _published_dem(reuse, grid)
         with _threads(options.threads):
             geometry = burst_geometry(burst, grid, terrain, options, (0.0, 0.0))
-            centres = _centres(geometry.mesh, grid)
+            centres = pixel_centres(geometry.mesh, grid)
             tied = dem is None and options.backscatter != "beta0"
             result, reach = geocoded_echo(burst, names, geometry, grid, centres, options, tied)
             if reuse is not None:
@@ -91,7 +90,8 @@ class NativeEngine:
             if options.backscatter == "sigma0":
                 published = np.divide(published, reuse["rtc_anf_gamma0_to_sigma0"].values, dtype=np.float32)
             result.bands[: len(names)] *= result.bands[len(names)] / published
-        _apply_mask(result, mask, options, _beyond_echo(geometry, grid, centres, mask, reach))
+        shadow = ((mask & SHADOW) > 0) & (mask != OUTSIDE)
+        _apply_mask(result, mask, options, beyond_echo(geometry, grid, centres, shadow, reach))
         layers = {name: result.bands[k] for k, name in enumerate(names)}
         layers["mask"] = mask
         layers["number_of_looks"] = result.looks
@@ -167,34 +167,6 @@ def _apply_mask(
         result.bands[:, beyond] = np.nan
         result.looks[beyond] = np.nan
     mask[absent] = OUTSIDE
-
-
-def _beyond_echo(
-    geometry: BurstGeometry, grid: GeoGrid, centres: NDArray[np.float32], mask: NDArray[np.uint8], reach: Reach
-) -> NDArray[np.bool_] | None:
-    """Shadowed pixels whose centre lies where there is no echo; None where none are shadowed."""
-    shadow: NDArray[np.bool_] = np.asarray(((mask & SHADOW) > 0) & (mask != OUTSIDE))
-    if not shadow.any():
-        return None
-    rmap, window = geometry.rmap, geometry.window
-    line, sample = np.empty(grid.width), np.empty(grid.width)
-    x, y = grid.left + 0.5 * grid.resolution, grid.y()
-    for r in np.flatnonzero(shadow.any(axis=1)):
-        map_row(rmap, y[r], x, grid.resolution, 0, grid.width, centres[r], line, sample)
-        columns = np.flatnonzero(shadow[r])
-        i = np.floor(line[columns] + 0.5 - window.first_line)
-        j = sample[columns] + 0.5 - window.first_sample
-        within = (i >= 0) & (i < window.lines)
-        k = np.where(within, i, 0).astype(np.int64)
-        shadow[r, columns] = ~(within & (j >= reach.first[k]) & (j < reach.stop[k]))
-    return shadow
-
-
-def _centres(mesh: Mesh, grid: GeoGrid) -> NDArray[np.float32]:
-    """Heights at the pixel centres, (rows, columns)."""
-    start = mesh.margin * mesh.factor + mesh.factor // 2
-    step = mesh.factor
-    return np.ascontiguousarray(mesh.heights[start::step, start::step][: grid.height, : grid.width])
 
 
 def _void_pixels(geometry: BurstGeometry, grid: GeoGrid, centres: NDArray[np.float32], burst: Burst) -> int:

@@ -195,6 +195,28 @@ def _echo_of_line(line: NDArray[np.int16], begin: int, end: int) -> tuple[int, i
     return begin if first - begin < _NO_ECHO else first, end if end - stop < _NO_ECHO else stop
 
 
+@njit(cache=True, nogil=True)
+def echo_of_lines(
+    samples: NDArray[np.int16], first_valid: NDArray[np.int32], last_valid: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
+    """Of each line the half-open range of samples with an echo, empty where there is none, and whether one is missing.
+
+    Parameters
+    ----------
+    samples : (lines, burst samples, 2) int16
+    first_valid, last_valid : (lines,) int32
+        First and last valid sample, -1 for none.
+    """
+    lines = samples.shape[0]
+    first, stop = np.zeros(lines, np.int32), np.zeros(lines, np.int32)
+    empty = np.zeros(lines, np.bool_)
+    for i in range(lines):
+        if first_valid[i] >= 0:
+            first[i], stop[i] = _echo_of_line(samples[i], first_valid[i], last_valid[i] + 1)
+            empty[i] = first[i] == stop[i]
+    return first, stop, empty
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _fill(
     cells: NDArray[np.float32],
