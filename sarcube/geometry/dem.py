@@ -50,6 +50,8 @@ class Dem:
         Pixel size, both positive (rows run north to south), CRS units.
     description : str
         What it is and where it came from, for the product's record.
+    warnings : tuple of str
+        What was assumed or is missing, for the product's record, too.
     """
 
     heights: NDArray[np.float32]
@@ -59,6 +61,7 @@ class Dem:
     dx: float
     dy: float
     description: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.heights.ndim != 2 or min(self.heights.shape) < 1 or self.heights.dtype != np.float32:

@@ -1,4 +1,5 @@
-"""Copernicus GLO-30: tiles by their names, from a local mirror, S3 or HTTPS; no tile means sea.
+"""Copernicus GLO-30: tiles by their names, from a local mirror, S3 or HTTPS; no tile means sea, unless it is known
+to be land.
 
 The naming rule and the column spacings by latitude are those of the Copernicus DEM Product Handbook
 (GEO1988-CopernicusDEM-SPE-002, sections on tile names and grid spacing). Heights refer to EGM2008.
@@ -6,25 +7,26 @@ The naming rule and the column spacings by latitude are those of the Copernicus 
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.errors import CredentialError, DemError
-from sarcube.terrain.lattice import Bounds, Lattice
+from sarcube.errors import DemError
+from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, rectangle, ring_mask
+from sarcube.terrain.mirror import check_mirror, has_list, tile_path
 from sarcube.terrain.mosaic import LARGEST, MARGIN, read_window
-from sarcube.transfer.http import AbsentError
+from sarcube.terrain.voids import Voids
 from sarcube.transfer.raster import gdal_path, is_remote, open_raster
-from sarcube.transfer.remote import open_remote, read_all
 
 DEFAULT_MIRROR = "https://copernicus-dem-30m.s3.amazonaws.com"
-_TILE_LIST = "tileList.txt"
 _STEP = 1.0 / 3600.0  # degrees: row spacing everywhere, column spacing up to 50 degrees
+# Sea is where a height is so near to nought or to the geoid: annotations of real scenes have exactly 0 m over sea,
+# others the geoid's height above the ellipsoid.
+_NEAR_M = 15.0
+_INSIDE = 0.02  # degrees: heights of annotations come from a coarse DEM, the neighbour's coast reaches over the edge
 # Column spacing in arc seconds from the named latitude on; a tile's edge nearer to the equator decides.
 _SPACING = ((85, 10.0), (80, 5.0), (70, 3.0), (60, 2.0), (50, 1.5), (0, 1.0))
 
@@ -67,19 +69,49 @@ def tiles(bounds: Bounds) -> list[tuple[Tile, float]]:
     return found
 
 
-def read_glo30(mirror: str | None, bounds: Bounds) -> tuple[NDArray[np.float32], Lattice, str]:
+def read_glo30(
+    mirror: str | None,
+    bounds: Bounds,
+    *,
+    known: PointHeights | None = None,
+    footprint: Ring | None = None,
+    voids: Voids | None = None,
+) -> tuple[NDArray[np.float32], Lattice, str, tuple[str, ...]]:
     """Heights above EGM2008 over an area and a margin, on the finest column spacing that occurs in it.
 
     Tiles of a band of latitude lie side by side on one grid and are copied. All bands share their rows, so
     that a coarser band is brought to the finest spacing along rows only (cubic convolution, Keys 1981).
 
+    Parameters
+    ----------
+    mirror : str, optional
+        Folder, s3:// or https:// address of the tiles; by default the public bucket.
+    bounds : (west, south, east, north)
+        Degrees; east may exceed 180.
+    known : PointHeights, optional
+        Heights that are known from elsewhere: where they are not those of sea, a tile that is not there is void.
+    footprint : ring of (longitude, latitude), optional
+        What is wanted; the bounds' rectangle where it is not given.
+    voids : Voids, optional
+        Counts values that are no heights.
+
+    Returns
+    -------
+    heights : (rows, columns) float32
+        Metres, NaN where void.
+    lattice : Lattice
+    description : str
+    warnings : tuple of str
+        Tiles that are void.
+
     Raises
     ------
     DemError
-        The mirror is not there, or a tile that it lists cannot be read.
+        The mirror is not there or has no tile at all, a tile that it lists cannot be read, or most of the footprint
+        is land without a tile.
     """
-    address = (mirror or DEFAULT_MIRROR).rstrip("/")
-    _check_mirror(address)
+    address = mirror_address(mirror)
+    check_mirror(address)
     lattice = _lattice(bounds)
     if lattice.width * lattice.height > LARGEST:
         raise DemError(
@@ -87,11 +119,56 @@ def read_glo30(mirror: str | None, bounds: Bounds) -> tuple[NDArray[np.float32],
             "memory; ask for a smaller area"
         )
     heights = np.zeros((lattice.height, lattice.width), np.float32)
-    used = 0
+    reading = _Reading(address, known, voids or Voids())
     reach = (lattice.left, max(lattice.bottom, -90.0), lattice.right, min(lattice.top, 90.0))
     for spacing, band in _bands(tiles(reach)):
-        used += _read_band(address, band, spacing, lattice, heights)
-    return heights, lattice, f"Copernicus GLO-30 ({used} tiles of {address})"
+        reading.band(band, spacing, lattice, heights)
+    warnings = _lost(reading, heights, lattice, footprint or rectangle(bounds))
+    return heights, lattice, f"Copernicus GLO-30 ({len(reading.used)} tiles of {address})", warnings
+
+
+def mirror_address(mirror: str | None) -> str:
+    """Where tiles are read."""
+    return (mirror or DEFAULT_MIRROR).rstrip("/")
+
+
+def tiles_found(mirror: str | None, areas: Iterable[Bounds]) -> tuple[int, int]:
+    """How many of the tiles that meet the areas a mirror has, and how many there could be.
+
+    Raises
+    ------
+    DemError
+        The mirror is not there or has none of them and does not say (by `tileList.txt`) what it has; a tile that
+        it lists is missing.
+    """
+    address = mirror_address(mirror)
+    check_mirror(address)
+    wanted = sorted({tile for bounds in areas for tile, _ in tiles(bounds)})
+    found = sum(tile_path(address, tile.name) is not None for tile in wanted)
+    if wanted and not found and is_remote(address) and not has_list(address):
+        raise DemError(
+            f"dem.mirror {address} has none of the {len(wanted)} GLO-30 tiles of the run ({wanted[0].name}, ...) and "
+            "no tileList.txt that says what it has; check the address"
+        )
+    return found, len(wanted)
+
+
+def _lost(reading: _Reading, heights: NDArray[np.float32], lattice: Lattice, ring: Ring) -> tuple[str, ...]:
+    """Warnings of tiles that are void; DemError where that is most of the ring."""
+    if not reading.lost:
+        return ()
+    names = ", ".join(sorted(reading.lost))
+    points = np.asarray(ring, np.float64)
+    points[:, 0] += 360.0 * np.round((0.5 * (lattice.left + lattice.right) - points[:, 0].mean()) / 360.0)
+    wanted = ring_mask(points, lattice)
+    share = float(np.isnan(heights[wanted]).mean()) if wanted.any() else 0.0
+    text = (
+        f"{reading.address} has no tile {names}, and the ground there is no sea by the heights of the annotation: "
+        f"{share:.0%} of the area is void"
+    )
+    if share > 0.5:
+        raise DemError(f"{text}; give another DEM (dem.path): some countries' tiles are not public")
+    return (text,)
 
 
 def _lattice(bounds: Bounds) -> Lattice:
@@ -109,61 +186,75 @@ def _bands(found: list[tuple[Tile, float]]) -> Iterator[tuple[float, list[tuple[
         yield spacing, [(tile, turn) for tile, turn in found if tile.spacing == spacing]
 
 
-def _read_band(
-    address: str,
-    band: list[tuple[Tile, float]],
-    spacing: float,
-    lattice: Lattice,
-    heights: NDArray[np.float32],
-) -> int:
-    """Copy one column spacing's tiles into `heights`; returns how many there were."""
-    latitudes = {tile.latitude for tile, _ in band}
-    top_row = lattice.top / _STEP - 0.5  # arc seconds of the first row's centres
-    used = 0
-    for latitude in sorted(latitudes):
-        # Rows of the tile row: centres from latitude + 1 degree down to latitude + 1 second.
-        first = max(round(top_row - (latitude + 1) * 3600), 0)
-        last = min(round(top_row - (latitude * 3600 + 1)), lattice.height - 1)
-        if first > last:
-            continue
-        # Two columns more on each side for the cubic kernel.
-        column0 = math.floor((lattice.left + lattice.dx / 2) / spacing + 1e-6) - 2
-        column1 = math.ceil((lattice.left + (lattice.width - 0.5) * lattice.dx) / spacing - 1e-6) + 2
-        strip = np.zeros((last - first + 1, column1 - column0 + 1), np.float32)
-        row0 = round((latitude + 1) * 3600 - top_row) + first  # row within the tiles
-        edge = column0 * spacing, column1 * spacing
-        for tile, turn in _across(latitude, edge):
-            used += _read_tile(address, tile, turn, (row0, column0), strip)
-        heights[first : last + 1] = _resampled(strip, column0, spacing, lattice)
-    return used
+class _Reading:
+    """Copies tiles of one mirror, and keeps count of those that were there and of those that should be."""
+
+    def __init__(self, address: str, known: PointHeights | None, voids: Voids) -> None:
+        self.address, self.known, self.voids = address, known, voids
+        self.used: set[str] = set()
+        self.lost: set[str] = set()
+
+    def band(
+        self, band: list[tuple[Tile, float]], spacing: float, lattice: Lattice, heights: NDArray[np.float32]
+    ) -> None:
+        """Copy one column spacing's tiles into `heights`."""
+        latitudes = {tile.latitude for tile, _ in band}
+        top_row = lattice.top / _STEP - 0.5  # arc seconds of the first row's centres
+        for latitude in sorted(latitudes):
+            # Rows of the tile row: centres from latitude + 1 degree down to latitude + 1 second.
+            first = max(round(top_row - (latitude + 1) * 3600), 0)
+            last = min(round(top_row - (latitude * 3600 + 1)), lattice.height - 1)
+            if first > last:
+                continue
+            # Two columns more on each side for the cubic kernel.
+            column0 = math.floor((lattice.left + lattice.dx / 2) / spacing + 1e-6) - 2
+            column1 = math.ceil((lattice.left + (lattice.width - 0.5) * lattice.dx) / spacing - 1e-6) + 2
+            strip = np.zeros((last - first + 1, column1 - column0 + 1), np.float32)
+            row0 = round((latitude + 1) * 3600 - top_row) + first  # row within the tiles
+            edge = column0 * spacing, column1 * spacing
+            for tile, turn in _across(latitude, edge):
+                self._tile(tile, turn, (row0, column0), strip)
+            heights[first : last + 1] = _resampled(strip, column0, spacing, lattice)
+
+    def _tile(self, tile: Tile, turn: float, origin: tuple[int, int], strip: NDArray[np.float32]) -> None:
+        """Put a tile's part into a strip whose first pixel is at (row of the tile, column number)."""
+        from rasterio.windows import Window
+
+        width = round(1.0 / tile.spacing)
+        start = round((tile.longitude + turn) / tile.spacing) - origin[1]  # of the tile's first column in the strip
+        c0, c1 = max(start, 0), min(start + width, strip.shape[1])
+        if c0 >= c1:
+            return
+        path = tile_path(self.address, tile.name)
+        if path is None:
+            if self.known is not None and _is_land(tile, self.known):
+                strip[:, c0:c1] = np.nan
+                self.lost.add(tile.name)
+            return
+        with open_raster(gdal_path(path), what="GLO-30 tile") as source:
+            # Deliveries may repeat the neighbour's first row and column at the end.
+            if (source.width, source.height) not in ((width, 3600), (width + 1, 3601)):
+                raise DemError(
+                    f"{path} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 pixels; "
+                    "the mirror holds something else"
+                )
+            block = read_window(source, Window(c0 - start, origin[0], c1 - c0, strip.shape[0]))
+        strip[:, c0:c1] = self.voids.clear(block, path)
+        self.used.add(tile.name)
+
+
+def _is_land(tile: Tile, known: PointHeights) -> bool:
+    """Whether a known height within the tile is neither nought nor the geoid's."""
+    east = (np.asarray(known.longitude) - tile.longitude) % 360.0
+    north = np.asarray(known.latitude) - tile.latitude
+    inside = (east > _INSIDE) & (east < 1 - _INSIDE) & (north > _INSIDE) & (north < 1 - _INSIDE)
+    height, geoid = np.asarray(known.height)[inside], np.asarray(known.geoid)[inside]
+    return bool(((np.abs(height) > _NEAR_M) & ~(np.abs(height - geoid) <= _NEAR_M)).any())
 
 
 def _across(latitude: int, edge: tuple[float, float]) -> list[tuple[Tile, float]]:
     middle = latitude + 0.5
     return tiles((edge[0], middle, edge[1], middle + _STEP))
-
-
-def _read_tile(address: str, tile: Tile, turn: float, origin: tuple[int, int], strip: NDArray[np.float32]) -> int:
-    """Put a tile's part into a strip whose first pixel is at (row of the tile, column number)."""
-    from rasterio.windows import Window
-
-    path = _path_of(address, tile)
-    if path is None:
-        return 0
-    width = round(1.0 / tile.spacing)
-    start = round((tile.longitude + turn) / tile.spacing) - origin[1]  # of the tile's first column in the strip
-    c0, c1 = max(start, 0), min(start + width, strip.shape[1])
-    if c0 >= c1:
-        return 0
-    with open_raster(gdal_path(path), what="GLO-30 tile") as source:
-        if (source.width, source.height) != (width, 3600):
-            raise DemError(
-                f"{path} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 pixels; "
-                "the mirror holds something else"
-            )
-        block = read_window(source, Window(c0 - start, origin[0], c1 - c0, strip.shape[0]))
-    strip[:, c0:c1] = block
-    return 1
 
 
 def _resampled(strip: NDArray[np.float32], column0: int, spacing: float, lattice: Lattice) -> NDArray[np.float32]:
@@ -183,52 +274,3 @@ def _resampled(strip: NDArray[np.float32], column0: int, spacing: float, lattice
     for offset, weight in enumerate(weights):
         values += strip[:, index + (offset - 1)] * weight
     return values
-
-
-def _check_mirror(address: str) -> None:
-    if not is_remote(address) and not Path(address).is_dir():
-        raise DemError(f"dem.mirror {address} is not a folder; name the folder of the GLO-30 tiles")
-
-
-def _path_of(address: str, tile: Tile) -> str | None:
-    """Where a tile is; None where there is none, which is sea."""
-    listed = tile.name in _listed(address, _list_stamp(address))
-    if is_remote(address):
-        path = f"{address}/{tile.name}/{tile.name}.tif"
-        return path if listed or (not _listed(address, 0) and _remote_has(path)) else None
-    base = Path(address)
-    for folder in (base / tile.name, base, base / tile.name / "DEM"):
-        path = str(folder / f"{tile.name}.tif")
-        if Path(path).is_file():
-            return path
-    if listed:
-        raise DemError(f"{base / _TILE_LIST} lists {tile.name}, but the tile is not there; fetch it")
-    return None
-
-
-def _list_stamp(address: str) -> int:
-    path = Path(address) / _TILE_LIST
-    return path.stat().st_mtime_ns if not is_remote(address) and path.is_file() else 0
-
-
-@functools.lru_cache(maxsize=8)
-def _listed(address: str, stamp: int) -> frozenset[str]:
-    """Names in the mirror's `tileList.txt`, which the public buckets have; empty where there is none."""
-    try:
-        if is_remote(address):
-            text = read_all(f"{address}/{_TILE_LIST}", limit=16 << 20).decode("ascii", "replace")
-        elif stamp:
-            text = (Path(address) / _TILE_LIST).read_text("ascii", "replace")
-        else:
-            return frozenset()
-    except (AbsentError, CredentialError):
-        return frozenset()  # a mirror of one's own need not have the list
-    return frozenset(line.strip().strip("/") for line in text.splitlines() if line.strip())
-
-
-@functools.lru_cache(maxsize=4096)
-def _remote_has(path: str) -> bool:
-    try:
-        return open_remote(path).size > 0
-    except AbsentError:
-        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 from sarcube.config import DemConfig
 from sarcube.errors import DemError
 from sarcube.geometry.dem import Dem
-from sarcube.terrain.geoid import load_geoid
-from sarcube.terrain.lattice import Bounds, Lattice, Ring, lattice_crs
-from sarcube.terrain.mosaic import read_mosaic
+from sarcube.terrain.files import dem_paths
+from sarcube.terrain.geoid import Geoid, load_geoid
+from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, lattice_crs
+from sarcube.terrain.mosaic import rasters_by_heights, read_mosaic
+from sarcube.terrain.voids import Voids
 
-_SUFFIXES = (".tif", ".tiff", ".vrt", ".img", ".dt2", ".dt1", ".dt0", ".hgt", ".bil", ".nc")
 _MESH = 16  # pixels between exactly projected points; between them longitude and latitude run straight
 
 
@@ -25,6 +25,7 @@ def load_dem(
     resolution_m: float | None = None,
     *,
     footprint: Ring | None = None,
+    known: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> Dem:
     """Read the DEM over an area, a few pixels more on each side, with ellipsoidal heights.
 
@@ -38,6 +39,14 @@ def load_dem(
         Posting of the output; a DEM more than four times finer is averaged while it is read.
     footprint : ring of (longitude, latitude), optional
         What the DEM must cover; without it, the whole rectangle of `bounds`.
+    known : (longitude, latitude, height), optional
+        Heights that are known at some points (degrees, metres; those of an annotation's geolocation grid), by which
+        land that GLO-30 has no tile of is told from sea.
+
+    Returns
+    -------
+    Dem
+        Its `warnings` say what was taken for void, and where file and run file disagree.
 
     Raises
     ------
@@ -47,46 +56,82 @@ def load_dem(
     west, south, east, north = bounds
     if not (west < east <= west + 360.0 and -90.0 <= south < north <= 90.0):
         raise DemError(f"the DEM's bounds {bounds} are not west, south, east, north in degrees")
+    voids = Voids()
+    warnings: tuple[str, ...] = ()
     if config.kind == "cop_glo30":
         from sarcube.terrain.copernicus import read_glo30
 
-        heights, lattice, description = read_glo30(config.mirror, bounds)
+        points = _with_geoid(config, bounds, known)
+        heights, lattice, description, warnings = read_glo30(
+            config.mirror, bounds, known=points, footprint=footprint, voids=voids
+        )
     else:
         paths = dem_paths(config.path or ())
-        heights, lattice = read_mosaic(paths, bounds, resolution_m=resolution_m, footprint=footprint)
+        heights, lattice = read_mosaic(paths, bounds, resolution_m=resolution_m, footprint=footprint, voids=voids)
         description = paths[0].split("?", 1)[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        warnings = height_remarks(config, paths)
     if config.reference != "ellipsoid":
         heights, geoid = _add(heights, config.geoid, config.reference, lattice)
-        description = f"{description} + {config.reference} {geoid.split('?', 1)[0]}"
-    return Dem(heights, lattice.epsg, lattice.left, lattice.top, lattice.dx, lattice.dy, description=description)
+        description = f"{description} + {config.reference} {geoid.path.split('?', 1)[0]}"
+        if count := int(np.isnan(geoid.undulation).sum()):
+            warnings += (
+                f"geoid grid {geoid.path.split('?', 1)[0]}: {count} of {geoid.undulation.size} nodes over the area "
+                "have no undulation; heights there are void",
+            )
+    return Dem(
+        heights,
+        lattice.epsg,
+        lattice.left,
+        lattice.top,
+        lattice.dx,
+        lattice.dy,
+        description=description,
+        warnings=(*warnings, *voids.remarks()),
+    )
 
 
-def dem_paths(path: str | Sequence[str]) -> list[str]:
-    """The rasters that `dem.path` means: a file, a folder of rasters, a pattern, or a list of these."""
-    found: list[str] = []
-    for entry in [path] if isinstance(path, str) else path:
-        local = Path(entry)
-        if "://" in entry or entry.startswith("/vsi") or local.is_file():
-            found.append(entry)
-        elif local.is_dir():
-            inside = sorted(str(p) for p in local.rglob("*") if p.suffix.lower() in _SUFFIXES)
-            if not inside:
-                raise DemError(f"dem.path {entry} is a folder without rasters ({', '.join(_SUFFIXES)})")
-            found.extend(inside)
-        else:
-            base = Path(local.anchor) if local.is_absolute() else Path()
-            pattern = str(local.relative_to(base)) if set(entry) & set("*?[") else ""
-            matches = sorted(str(p) for p in base.glob(pattern)) if pattern else []
-            if not matches:
-                raise DemError(f"dem.path {entry} does not exist; give a raster, a folder or a pattern")
-            found.extend(matches)
-    return found
+def height_remarks(config: DemConfig, paths: Sequence[str]) -> tuple[str, ...]:
+    """Rasters whose own vertical CRS is another than the run file's `heights`: which of the two is right, is told."""
+    remarks = []
+    for vertical, members in rasters_by_heights(paths).items():
+        if vertical not in ("", config.reference):
+            more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+            remarks.append(
+                f"DEM {members[0].split('?', 1)[0]}{more}: its own CRS says that heights refer to {vertical}, the run "
+                f"file says {config.reference} (dem.heights); {config.reference} is what was used"
+            )
+    return tuple(remarks)
+
+
+def _with_geoid(
+    config: DemConfig,
+    bounds: Bounds,
+    known: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
+) -> PointHeights | None:
+    """The points within a degree of the bounds (the tiles that meet them), with the geoid where it reaches."""
+    if known is None:
+        return None
+    lon, lat, height = (np.asarray(v, np.float64).ravel() for v in known)
+    west, south, east, north = bounds
+    lon = west + (lon - west + 1.0) % 360.0 - 1.0
+    near = (lon <= east + 1.0) & (lat >= south - 1.0) & (lat <= north + 1.0) & np.isfinite(height)
+    lon, lat, height = lon[near], lat[near], height[near]
+    geoid = np.full(lon.shape, np.nan)
+    if lon.size and config.reference != "ellipsoid":
+        try:
+            reach = (float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max()))
+            geoid = load_geoid(config.geoid, reach, config.reference).at_points(lon, lat)
+        except DemError:  # a crop that just holds the burst: its middle stands for all
+            middle = (0.5 * (west + east), 0.5 * (south + north))
+            nearest = load_geoid(config.geoid, (*middle, *middle), config.reference)
+            geoid[:] = nearest.at_points(np.array([middle[0]]), np.array([middle[1]]))
+    return PointHeights(lon, lat, height, geoid)
 
 
 def _add(
     heights: NDArray[np.float32], geoid_path: str | None, model: str, lattice: Lattice
-) -> tuple[NDArray[np.float32], str]:
-    """Heights plus the undulation at every pixel centre, and the geoid file that was used."""
+) -> tuple[NDArray[np.float32], Geoid]:
+    """Heights plus the undulation at every pixel centre, and the geoid that was used."""
     x: NDArray[np.float64] = lattice.left + (np.arange(lattice.width, dtype=np.float64) + 0.5) * lattice.dx
     y: NDArray[np.float64] = lattice.top - (np.arange(lattice.height, dtype=np.float64) + 0.5) * lattice.dy
     if lattice.geographic:
@@ -94,7 +139,7 @@ def _add(
         total = np.empty_like(heights)
         for rows in _blocks(lattice.height):
             total[rows] = heights[rows] + geoid.at_axes(x, np.clip(y[rows], -90.0, 90.0))
-        return total, geoid.path
+        return total, geoid
     columns, rows_at = _nodes(lattice.width), _nodes(lattice.height)
     lon, lat = _lonlat(lattice, *np.meshgrid(x[columns], y[rows_at]))
     polar = np.abs(lat).max() > 85.0 or np.ptp(lon) > 180.0
@@ -117,7 +162,7 @@ def _add(
             at = np.arange(rows.start, rows.stop)
             points = (_between(lon, rows_at, columns, at, len(x)), _between(lat, rows_at, columns, at, len(x)))
         total[rows] = heights[rows] + geoid.at_points(*points)
-    return total, geoid.path
+    return total, geoid
 
 
 def _blocks(height: int, size: int = 512) -> list[slice]:

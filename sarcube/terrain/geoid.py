@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import DemError
+from sarcube.terrain.voids import UNDULATIONS
 from sarcube.transfer.raster import gdal_path, open_raster
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def load_geoid(path: str | None, bounds: tuple[float, float, float, float], mode
     Raises
     ------
     DemError
-        No path is given, the file cannot be read, or its nodes do not surround the bounds.
+        No path is given, the file cannot be read, its nodes do not surround the bounds, or hold no undulation there.
     """
     if path is None:
         raise DemError(
@@ -109,6 +110,12 @@ def load_geoid(path: str | None, bounds: tuple[float, float, float, float], mode
                 f"{bounds[2]:.3f}, {bounds[3]:.3f} (west, south, east, north); use a grid that does"
             )
         block = _read(source, rows, columns, period)
+        if np.isnan(block).all():
+            raise DemError(
+                f"geoid grid {path} has no undulation around {bounds[0]:.3f}, {bounds[1]:.3f}, {bounds[2]:.3f}, "
+                f"{bounds[3]:.3f}: all values are void or outside {UNDULATIONS[0]:.0f} to {UNDULATIONS[1]:.0f} m; "
+                "use a grid of undulations"
+            )
     return Geoid(block, lon0 + columns[0] * dx - turn, lat0 - rows[0] * dy, dx, dy, path)
 
 
@@ -157,7 +164,10 @@ def _read(
         count = min(left, (period - start) if period else left)
         window = Window(start, rows[0], count, rows[1])
         values = source.read(1, window=window, masked=True, out_dtype="float64").filled(np.nan)
-        pieces.append(values * scale + offset)
+        values = values * scale + offset
+        with np.errstate(invalid="ignore"):
+            values[~((values >= UNDULATIONS[0]) & (values <= UNDULATIONS[1]))] = np.nan
+        pieces.append(values)
         column, left = column + count, left - count
     return np.hstack(pieces)
 

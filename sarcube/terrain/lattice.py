@@ -37,6 +37,26 @@ class Lattice:
         return self.epsg == 4326
 
 
+@dataclass(frozen=True, eq=False)
+class PointHeights:
+    """Heights that are known at some points, each attribute of shape (n,).
+
+    Attributes
+    ----------
+    longitude, latitude : float64
+        Degrees, longitudes of any turn.
+    height : float64
+        Metres above the ellipsoid or above the geoid: annotations of real scenes have 0 m over sea.
+    geoid : float64
+        Metres from the ellipsoid up to the geoid there; NaN where not known.
+    """
+
+    longitude: NDArray[np.float64]
+    latitude: NDArray[np.float64]
+    height: NDArray[np.float64]
+    geoid: NDArray[np.float64]
+
+
 def lattice_crs(lattice: Lattice) -> str:
     """The lattice's CRS in the form that rasterio takes."""
     return f"EPSG:{lattice.epsg}"

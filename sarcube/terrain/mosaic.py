@@ -2,7 +2,7 @@
 
 Rasters that share CRS, pixel size and phase are copied side by side, pixel for pixel. Others are brought to
 the finest one's pixels by GDAL's warper (bilinear). Where rasters overlap the first one named wins and the
-others fill its voids.
+others fill its voids; rasters that contradict each other there are refused. Values that are no heights are void.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sarcube.errors import DemError
 from sarcube.terrain.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
+from sarcube.terrain.voids import Voids
 from sarcube.transfer.raster import gdal_path, open_raster
 
 if TYPE_CHECKING:
@@ -27,14 +28,23 @@ if TYPE_CHECKING:
 MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
 LARGEST = 250_000_000  # pixels: 1 GB of float32; beyond it a mistake is likelier than a wish
 _METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
+_AT_ONCE = 40_000_000  # pixels of a raster that are held to be warped
+_CONTRADICTION_M = 30.0  # half of the shared pixels differ by more: other heights, or no heights at all
+_SHARED = 100  # pixels that two rasters must share to be compared
+_VERTICAL = {3855: "egm2008", 5773: "egm96"}
 
 
 @dataclass(frozen=True)
 class RasterInfo(Lattice):
-    """A raster and its pixels; `warped`: those it gets in EPSG:4326, because it cannot be copied pixel for pixel."""
+    """A raster and its pixels.
+
+    `warped`: the pixels are those it gets in EPSG:4326, because it cannot be copied pixel for pixel. `vertical`: what
+    its own CRS says that heights refer to (ellipsoid, egm2008, egm96 or another's name), empty where it says nothing.
+    """
 
     path: str
     warped: bool = False
+    vertical: str = ""
 
 
 def read_mosaic(
@@ -43,6 +53,7 @@ def read_mosaic(
     *,
     resolution_m: float | None = None,
     footprint: Ring | None = None,
+    voids: Voids | None = None,
 ) -> tuple[NDArray[np.float32], Lattice]:
     """Read the rasters' values over an area; NaN where they are void.
 
@@ -57,11 +68,14 @@ def read_mosaic(
         it; a coarser one stays as it is.
     footprint : ring of (longitude, latitude), optional
         What must be covered; the bounds' rectangle where it is not given.
+    voids : Voids, optional
+        Counts values that are no heights.
 
     Raises
     ------
     DemError
-        A raster cannot be read, or together they do not cover the area (the message says which part).
+        A raster cannot be read or holds no heights, two contradict each other, or together they do not cover the
+        area (the message says which part).
     """
     infos = [describe(path) for path in paths]
     near = [info for info in infos if _touches(info, bounds)]
@@ -76,8 +90,9 @@ def read_mosaic(
         )
     values = np.full((lattice.height, lattice.width), np.nan, np.float32)
     covered = np.zeros(values.shape, np.bool_)
+    laid = _Laid(lattice, values, covered, voids or Voids())
     for info in near:
-        (_copy if exact else _warp)(info, lattice, values, covered)
+        (_copy if exact else _warp)(info, laid)
     _require(covered, lattice, footprint or rectangle(bounds), infos)
     return _trimmed(values, lattice, covered)
 
@@ -112,7 +127,9 @@ def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
     with open_raster(gdal_path(path)) as source:
         if source.crs is None:
             raise DemError(f"DEM {path} has no coordinate reference system; set one with gdal_edit -a_srs")
+        _require_heights(path, str(source.dtypes[0]))
         crs = source.crs
+        vertical = _vertical(crs.to_wkt())
         epsg = crs.to_epsg()
         if epsg is None and crs.is_projected:
             epsg = _horizontal_epsg(crs.to_wkt())
@@ -121,12 +138,48 @@ def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
         t = source.transform
         plain = not t.b and not t.d and t.a > 0 and t.e < 0
         if plain and epsg is not None and (not crs.is_geographic or epsg == 4326):
-            return RasterInfo(epsg, t.c, t.f, t.a, -t.e, source.width, source.height, path)
+            return RasterInfo(epsg, t.c, t.f, t.a, -t.e, source.width, source.height, path, False, vertical)
         from rasterio.warp import calculate_default_transform
 
         # Rotated, south-up, without EPSG code or of another datum: what it becomes in longitude and latitude.
         t, width, height = calculate_default_transform(crs, "EPSG:4326", source.width, source.height, *source.bounds)
-        return RasterInfo(4326, t.c, t.f, t.a, -t.e, width, height, path, warped=True)
+        return RasterInfo(4326, t.c, t.f, t.a, -t.e, width, height, path, True, vertical)
+
+
+def rasters_by_heights(paths: Sequence[str]) -> dict[str, list[str]]:
+    """The rasters by what their own CRS says that heights refer to; "" where it says nothing."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(describe(path).vertical, []).append(path)
+    return found
+
+
+def _require_heights(path: str, dtype: str) -> None:
+    """Refuse rasters whose type of values is none of heights."""
+    if dtype.startswith("complex"):
+        raise DemError(f"DEM {path} holds complex numbers ({dtype}), an image or interferogram and no heights")
+    if dtype in ("uint8", "int8"):
+        raise DemError(
+            f"DEM {path} holds bytes ({dtype}), a mask or a picture and no heights; take it out of dem.path, or name "
+            "the rasters with the heights by a pattern"
+        )
+
+
+def _vertical(wkt: str) -> str:
+    """What a CRS says that heights refer to, empty where it is of two dimensions."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        crs = CRS.from_wkt(wkt)
+    except CRSError:
+        return ""
+    for part in crs.sub_crs_list if crs.is_compound else ():
+        if part.is_vertical:
+            epsg = part.to_epsg()
+            known = _VERTICAL.get(epsg) if epsg else None
+            return known or next((v for v in _VERTICAL.values() if v in part.name.lower()), part.name)
+    return "ellipsoid" if len(crs.axis_info) == 3 else ""
 
 
 def _horizontal_epsg(wkt: str) -> int | None:
@@ -229,10 +282,38 @@ def read_window(source: rasterio.DatasetReader, window: Any, **options: Any) -> 
     return values if (scale, offset) == (1.0, 0.0) else values * np.float32(scale) + np.float32(offset)
 
 
-def _copy(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], covered: NDArray[np.bool_]) -> None:
+@dataclass(frozen=True, eq=False)
+class _Laid:
+    """What has been put together so far."""
+
+    lattice: Lattice
+    values: NDArray[np.float32]
+    covered: NDArray[np.bool_]
+    voids: Voids
+
+    def add(self, info: RasterInfo, block: NDArray[np.float32], at: Any, inside: NDArray[np.bool_] | None) -> None:
+        """Put a block where nothing was before, and into the voids of what was; DemError where it contradicts."""
+        values, covered = self.values[at], self.covered[at]
+        if not covered.any():
+            values[...] = block
+        else:
+            difference = np.abs(block - values)
+            difference = difference[np.isfinite(difference)]
+            if difference.size >= _SHARED and (middle := float(np.median(difference))) > _CONTRADICTION_M:
+                raise DemError(
+                    f"DEM {_shown(info.path)} contradicts the rasters named before it on the same ground: half of the "
+                    f"{difference.size} pixels that both have differ by more than {middle:.0f} m; name the rasters "
+                    "that hold the heights (dem.path: a pattern or list), all of one vertical reference"
+                )
+            np.copyto(values, block, where=np.isnan(values))
+        covered |= True if inside is None else inside
+
+
+def _copy(info: RasterInfo, laid: _Laid) -> None:
     """Put a raster that lies on the lattice into it, pixel for pixel."""
     from rasterio.windows import Window
 
+    lattice = laid.lattice
     row = round((info.top - lattice.top) / -lattice.dy)
     for turn in (0.0, 360.0, -360.0) if lattice.geographic else (0.0,):
         column = round((info.left + turn - lattice.left) / lattice.dx)
@@ -242,57 +323,78 @@ def _copy(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], cover
             continue
         with open_raster(gdal_path(info.path)) as source:
             block = read_window(source, Window(c0 - column, r0 - row, c1 - c0, r1 - r0))
-        _lay(block, values[r0:r1, c0:c1], covered[r0:r1, c0:c1], None)
+        laid.add(info, laid.voids.clear(block, info.path), np.s_[r0:r1, c0:c1], None)
 
 
-def _warp(info: RasterInfo, lattice: Lattice, values: NDArray[np.float32], covered: NDArray[np.bool_]) -> None:
+def _warp(info: RasterInfo, laid: _Laid) -> None:
     """Put a raster of another CRS, pixel size or phase into the lattice."""
-    from affine import Affine
-    from rasterio.enums import Resampling
-    from rasterio.vrt import WarpedVRT
-
-    finer = _metres(info) * 2 <= lattice.dy * (_METRES_PER_DEGREE if lattice.geographic else 1.0)
+    lattice = laid.lattice
     same = info.geographic and lattice.geographic
     for turn in (0.0, 360.0, -360.0) if same else (0.0,):
         inside = _extent_mask(info, lattice, turn)
         if not inside.any():
             continue
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        r0, r1, c0, c1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        r0, r1, c0, c1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
         left, top = lattice.left + c0 * lattice.dx - turn, lattice.top - r0 * lattice.dy
-        with (
-            open_raster(gdal_path(info.path)) as source,
-            WarpedVRT(
-                source,
-                crs=lattice_crs(lattice),
-                transform=Affine(lattice.dx, 0, left, 0, -lattice.dy, top),
-                width=int(c1 - c0),
-                height=int(r1 - r0),
-                resampling=Resampling.average if finer else Resampling.bilinear,
-                dtype="float32",
-                nodata=math.nan,
-            ) as warped,
-        ):
-            block = warped.read(1)
-            scale, offset = source.scales[0], source.offsets[0]
-            if (scale, offset) != (1.0, 0.0):
-                block = block * np.float32(scale) + np.float32(offset)
-        window = np.s_[r0:r1, c0:c1]
-        _lay(block, values[window], covered[window], inside[window])
+        part = Lattice(lattice.epsg, left, top, lattice.dx, lattice.dy, c1 - c0, r1 - r0)
+        with open_raster(gdal_path(info.path)) as source:
+            block = _warped(source, info, part, laid.voids)
+        laid.add(info, block, np.s_[r0:r1, c0:c1], inside[r0:r1, c0:c1])
 
 
-def _lay(
-    block: NDArray[np.float32],
-    values: NDArray[np.float32],
-    covered: NDArray[np.bool_],
-    inside: NDArray[np.bool_] | None,
-) -> None:
-    """Put a block where nothing was before, and into the voids of what was."""
-    if not covered.any():
-        values[...] = block
-    else:
-        np.copyto(values, block, where=np.isnan(values))
-    covered |= True if inside is None else inside
+def _warped(source: rasterio.DatasetReader, info: RasterInfo, part: Lattice, voids: Voids) -> NDArray[np.float32]:
+    """The raster on a part of the lattice: its voids are taken out first, so that they do not bleed into heights."""
+    from affine import Affine
+    from rasterio.enums import Resampling
+    from rasterio.warp import reproject
+
+    finer = _metres(info) * 2 <= part.dy * (_METRES_PER_DEGREE if part.geographic else 1.0)
+    block = np.full((part.height, part.width), np.nan, np.float32)
+    # The lower half of what is too much at once waits.
+    waiting = [(0, part.height)]
+    while waiting:
+        first, last = waiting.pop()
+        window = _source_window(source, part, first, last)
+        if window is None:
+            continue
+        if window.width * window.height > _AT_ONCE and last - first > 1:
+            middle = (first + last) // 2
+            waiting += [(middle, last), (first, middle)]
+            continue
+        reproject(
+            voids.clear(read_window(source, window), info.path),
+            block[first:last],
+            src_transform=source.window_transform(window),
+            src_crs=source.crs,
+            src_nodata=math.nan,
+            dst_transform=Affine(part.dx, 0, part.left, 0, -part.dy, part.top - first * part.dy),
+            dst_crs=lattice_crs(part),
+            dst_nodata=math.nan,
+            resampling=Resampling.average if finer else Resampling.bilinear,
+        )
+    return block
+
+
+def _source_window(source: rasterio.DatasetReader, part: Lattice, first: int, last: int) -> Any:
+    """The raster's pixels below rows `first` to `last` of a part of the lattice, and some around; None where none."""
+    from rasterio.warp import transform
+    from rasterio.windows import Window
+
+    x, y = np.meshgrid(
+        np.linspace(part.left, part.left + part.width * part.dx, 41),
+        np.linspace(part.top - first * part.dy, part.top - last * part.dy, 41),
+    )
+    at = np.asarray(transform(lattice_crs(part), source.crs, x.ravel().tolist(), y.ravel().tolist()))
+    at = at[:, np.isfinite(at).all(axis=0)]
+    if not at.size:
+        return None
+    column, row = ~source.transform * (at[0], at[1])
+    # Between the points the way may bend outwards: a hundredth of the window, and the kernel.
+    pad_c, pad_r = 4 + 0.01 * np.ptp(column), 4 + 0.01 * np.ptp(row)
+    c0, c1 = max(int(column.min() - pad_c), 0), min(math.ceil(column.max() + pad_c), source.width)
+    r0, r1 = max(int(row.min() - pad_r), 0), min(math.ceil(row.max() + pad_r), source.height)
+    return Window(c0, r0, c1 - c0, r1 - r0) if c0 < c1 and r0 < r1 else None
 
 
 def _extent_mask(info: RasterInfo, lattice: Lattice, turn: float) -> NDArray[np.bool_]:
@@ -338,5 +440,10 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
 
 
 def _names(infos: Sequence[RasterInfo]) -> str:
-    first = infos[0].path.split("?", 1)[0]
+    first = _shown(infos[0].path)
     return f"DEM {first}" if len(infos) == 1 else f"DEM {first} and {len(infos) - 1} more"
+
+
+def _shown(path: str) -> str:
+    """A path in messages: signed addresses carry secrets after "?"."""
+    return path.split("?", 1)[0]

@@ -13,9 +13,10 @@ from rasterio.transform import from_origin
 
 from sarcube.config import DemConfig
 from sarcube.errors import DemError, TransferError
-from sarcube.terrain import copernicus
-from sarcube.terrain.copernicus import Tile, read_glo30
+from sarcube.terrain import mirror
+from sarcube.terrain.copernicus import Tile, read_glo30, tiles_found
 from sarcube.terrain.dem import load_dem
+from sarcube.terrain.geoid import load_geoid
 from tests.http_server import Reply, Request, Server, ranged
 
 SECOND = 1 / 3600
@@ -23,8 +24,8 @@ SECOND = 1 / 3600
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    copernicus._listed.cache_clear()
-    copernicus._remote_has.cache_clear()
+    mirror._listed.cache_clear()
+    mirror._remote_has.cache_clear()
 
 
 def make_tile(folder: Path, tile: Tile, heights: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Path:
@@ -72,7 +73,7 @@ def test_a_real_tile_lies_where_the_rule_says(shared_data: Path) -> None:
     folder = shared_data / "data" / "dem" / "sar-pipeline"
     with rasterio.open(folder / "Copernicus_DSM_COG_10_S70_00_E161_00_DEM.tif") as source:
         whole, transform = source.read(1), source.transform
-    heights, lattice, _ = read_glo30(str(folder), (161.1, -69.99, 161.3, -69.9))
+    heights, lattice, *_ = read_glo30(str(folder), (161.1, -69.99, 161.3, -69.9))
     column = round((lattice.left - transform.c) / lattice.dx)
     row = round((transform.f - lattice.top) / lattice.dy)
     assert (lattice.left - transform.c) / lattice.dx == pytest.approx(column, abs=1e-6)
@@ -87,7 +88,7 @@ def test_bands_of_other_spacing_meet_without_a_seam(tmp_path: Path, latitude: in
         for column in (9, 10):
             make_tile(tmp_path, Tile(row, column), plane)
     edge = latitude + 1
-    heights, lattice, text = read_glo30(str(tmp_path), (9.95, edge - 0.05, 10.05, edge + 0.05))
+    heights, lattice, text, _ = read_glo30(str(tmp_path), (9.95, edge - 0.05, 10.05, edge + 0.05))
     lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
     lat = lattice.top - (np.arange(lattice.height) + 0.5) * lattice.dy
     assert np.abs(heights - plane(lon[None, :], lat[:, None])).max() < 2e-3
@@ -96,13 +97,13 @@ def test_bands_of_other_spacing_meet_without_a_seam(tmp_path: Path, latitude: in
 
 
 def test_across_the_antimeridian(tmp_path: Path) -> None:
-    make_tile(tmp_path, Tile(-17, 179), plane)
-    make_tile(tmp_path, Tile(-17, -180), lambda lon, lat: plane(lon + 360.0, lat))
-    heights, lattice, _ = read_glo30(str(tmp_path), (179.95, -16.6, 180.05, -16.5))
+    make_tile(tmp_path, Tile(-17, 179), lambda lon, lat: plane(lon - 150.0, lat))
+    make_tile(tmp_path, Tile(-17, -180), lambda lon, lat: plane(lon + 210.0, lat))
+    heights, lattice, *_ = read_glo30(str(tmp_path), (179.95, -16.6, 180.05, -16.5))
     lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
     lat = lattice.top - (np.arange(lattice.height) + 0.5) * lattice.dy
     assert lon[0] < 180 < lon[-1]
-    assert np.abs(heights - plane(lon[None, :], lat[:, None])).max() < 2e-3
+    assert np.abs(heights - plane(lon[None, :] - 150.0, lat[:, None])).max() < 2e-3
 
 
 def test_no_tile_is_sea_at_the_geoids_height(shared_data: Path, tmp_path: Path) -> None:
@@ -119,6 +120,7 @@ def test_no_tile_is_sea_at_the_geoids_height(shared_data: Path, tmp_path: Path) 
 
 
 def test_glo30_without_a_geoid_is_an_error(tmp_path: Path) -> None:
+    make_tile(tmp_path, Tile(45, 10), plane)
     with pytest.raises(DemError, match="egm2008"):
         load_dem(DemConfig(kind="cop_glo30", mirror=str(tmp_path)), (10.1, 45.1, 10.2, 45.2))
 
@@ -126,6 +128,123 @@ def test_glo30_without_a_geoid_is_an_error(tmp_path: Path) -> None:
 def test_a_mirror_that_is_not_there_is_no_sea(tmp_path: Path) -> None:
     with pytest.raises(DemError, match="not a folder"):
         read_glo30(str(tmp_path / "none"), (10.1, 45.1, 10.2, 45.2))
+
+
+def test_a_mirror_without_any_tile_is_no_sea(tmp_path: Path) -> None:
+    (tmp_path / "Copernicus_DSM_COG_30_N45_00_E010_00_DEM.tif").write_bytes(b"of GLO-90")
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "__MACOSX" / f"{Tile(45, 10).name}.tif").write_bytes(b"of a zip")
+    with pytest.raises(DemError, match="holds no GLO-30 tile"):
+        read_glo30(str(tmp_path), (10.1, 45.1, 10.2, 45.2))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "{official}/DEM/{official}.tif",  # as delivered
+        "{official}.tif",
+        "Italy/2021_1/{official}/DEM/{official}.tif",
+        "tiles/{name}/{name}.tif",
+        "{name}/{name}.tif",
+    ],
+)
+def test_tiles_by_official_names_and_in_folders_of_any_depth(tmp_path: Path, place: str) -> None:
+    tile = Tile(45, 10)
+    made = make_tile(tmp_path / "new", tile, plane)
+    names = {"name": tile.name, "official": "Copernicus_DSM_10_N45_00_E010_00_DEM"}
+    path = tmp_path / "mirror" / place.format(**names)
+    path.parent.mkdir(parents=True)
+    made.rename(path)
+    heights, lattice, text, warnings = read_glo30(str(tmp_path / "mirror"), (10.1, 45.1, 10.2, 45.2))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    lat = lattice.top - (np.arange(lattice.height) + 0.5) * lattice.dy
+    assert np.abs(heights - plane(lon[None, :], lat[:, None])).max() < 2e-3
+    assert "1 tiles" in text and not warnings
+    assert tiles_found(str(tmp_path / "mirror"), [(9.9, 45.1, 10.2, 45.2)]) == (1, 2)
+
+
+def test_official_names_over_https(tmp_path: Path, server: Server) -> None:
+    name = "Copernicus_DSM_10_N45_00_E010_00_DEM"
+    data = make_tile(tmp_path, Tile(45, 10), plane).read_bytes()
+    server.routes[f"/dem/{name}/DEM/{name}.tif"] = lambda r: ranged(data, r)
+    heights, *_ = read_glo30(server.url + "/dem", (10.1, 45.1, 10.12, 45.12))
+    assert heights.min() > 1400
+    assert tiles_found(server.url + "/dem", [(9.9, 45.1, 10.2, 45.2)]) == (1, 2)
+    with pytest.raises(DemError, match="none of the 2 GLO-30 tiles"):
+        tiles_found(server.url + "/elsewhere", [(9.9, 45.1, 10.2, 45.2)])
+
+
+def test_armenias_tiles_are_counted_by_the_providers_own_list(shared_data: Path, server: Server) -> None:
+    import pyarrow.parquet as pq
+
+    names = pq.read_table(shared_data / "data" / "dem" / "glo_30.parquet")["tile_id"].to_pylist()
+    text = "\n".join(names).encode()
+    server.routes["/dem/tileList.txt"] = lambda r: ranged(text, r)
+    yerevan = (43.6, 39.6, 46.4, 41.4)  # of the twelve tiles the provider publishes one
+    assert tiles_found(server.url + "/dem", [yerevan, (42.2, 41.2, 42.4, 41.4)]) == (2, 13)
+    atlantic = (-30.5, 20.2, -30.2, 20.4)
+    assert tiles_found(server.url + "/dem", [atlantic]) == (0, 1)  # by the list, sea
+
+
+def points(lon: np.ndarray, lat: np.ndarray, height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = np.meshgrid(lon, lat)
+    return x.ravel(), y.ravel(), np.broadcast_to(height, x.shape).astype(np.float64).ravel()
+
+
+def test_land_without_a_tile_is_void_and_said(shared_data: Path, tmp_path: Path) -> None:
+    make_tile(tmp_path, Tile(41, 42), plane)
+    geoid = str(shared_data / "data" / "geoid" / "egm96_15.gtx")
+    config = DemConfig(kind="cop_glo30", mirror=str(tmp_path), geoid=geoid, heights="egm96")
+    lon, lat = np.linspace(42.0, 44.0, 21), np.linspace(41.0, 42.0, 11)
+    known = points(lon, lat, np.where(lon > 43.0, 1500.0, 800.0)[None, :])
+    dem = load_dem(config, (42.5, 41.3, 43.2, 41.5), known=known)
+    x = dem.left + (np.arange(dem.heights.shape[1]) + 0.5) * dem.dx
+    assert np.isnan(dem.heights[:, x > 43.0]).all()
+    assert dem.heights[:, x < 43.0 - SECOND].min() > 4000
+    assert "N41_00_E043" in dem.warnings[0] and "29% of the area is void" in dem.warnings[0]
+    with pytest.raises(DemError, match=r"N41_00_E043.*71% of the area is void.*dem\.path"):
+        load_dem(config, (42.8, 41.3, 43.5, 41.5), known=known)
+    # Without heights that are known, and with those of sea in either convention, there is nothing to tell.
+    sea = load_geoid(geoid, (40.0, 40.0, 45.0, 43.0), "egm96").at_axes(lon, lat)
+    for heights in (None, points(lon, lat, np.zeros(1)), points(lon, lat, sea)):
+        dem = load_dem(config, (42.8, 41.3, 43.5, 41.5), known=heights)
+        assert not dem.warnings and np.isfinite(dem.heights).all()
+    # The Caspian lies 28 m below: 0 is not its height.
+    with pytest.raises(DemError, match="no sea"):
+        load_dem(config, (42.8, 41.3, 43.5, 41.5), known=points(lon, lat, np.array(-28.0)))
+
+
+def test_heights_of_real_annotations_tell_land_from_sea(shared_data: Path, tmp_path: Path) -> None:
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
+
+    make_tile(tmp_path, Tile(0, 0), plane)  # a mirror of somewhere else
+    geoid = str(shared_data / "data" / "geoid" / "egm96_15.gtx")
+    config = DemConfig(kind="cop_glo30", mirror=str(tmp_path), geoid=geoid, heights="egm96")
+
+    def load(scene: str, swath: str, box: tuple[float, float, float, float]) -> object:
+        (path,) = (shared_data / "data" / "safe").glob(f"*{scene}.zip")
+        grid = read_bursts(open_safe(str(path)), swaths=(swath,))[0].geolocation
+        known = (grid.longitude, grid.latitude, grid.height)
+        return load_dem(config, box, known=known).warnings
+
+    with pytest.raises(DemError, match="N38_00_W118"):  # Nevada, 1,300 to 3,300 m
+        load("7768", "IW2", (-117.9, 38.2, -117.6, 38.4))
+    with pytest.raises(DemError, match="N31_00_W008"):  # the Atlas
+        load("DAA1", "IW1", (-7.9, 31.2, -7.6, 31.4))
+    assert load("DAA1", "IW3", (-10.9, 31.3, -10.7, 31.4)) == ()  # the Atlantic, 0.0 m in the annotation
+
+
+def test_a_tile_as_delivered_may_repeat_its_neighbours_first_row_and_column(tmp_path: Path) -> None:
+    path = make_tile(tmp_path, Tile(45, 10), plane)
+    with rasterio.open(path) as source:
+        profile, values = source.profile, source.read(1)
+    with rasterio.open(path, "w", **{**profile, "width": 3601, "height": 3601}) as target:
+        target.write(np.pad(values, ((0, 1), (0, 1)), mode="edge"), 1)
+    heights, lattice, *_ = read_glo30(str(tmp_path), (10.1, 45.1, 10.12, 45.12))
+    lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
+    lat = lattice.top - (np.arange(lattice.height) + 0.5) * lattice.dy
+    assert np.abs(heights - plane(lon[None, :], lat[:, None])).max() < 2e-3
 
 
 def test_a_tile_that_the_mirrors_list_has_and_the_mirror_has_not(tmp_path: Path) -> None:
@@ -145,7 +264,7 @@ def test_a_mirror_over_https(tmp_path: Path, server: Server) -> None:
     path = make_tile(tmp_path, Tile(45, 10), plane)
     data = path.read_bytes()
     server.routes["/dem/" + path.parent.name] = lambda r: ranged(data, r)
-    heights, lattice, _ = read_glo30(server.url + "/dem", (9.99, 45.1, 10.01, 45.12))
+    heights, lattice, *_ = read_glo30(server.url + "/dem", (9.99, 45.1, 10.01, 45.12))
     lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
     assert heights[:, lon < 10 - SECOND].max() == 0.0 and heights[:, lon > 10].min() > 1400
     assert server.sent < len(data)
@@ -153,7 +272,7 @@ def test_a_mirror_over_https(tmp_path: Path, server: Server) -> None:
     def failing(request: Request) -> Reply:
         return Reply(b"later", 503)
 
-    copernicus._listed.cache_clear()
+    mirror._listed.cache_clear()
     server.routes["/dem"] = failing
     with pytest.raises(TransferError, match="503"):  # a server that is down has not said that there is sea
         read_glo30(server.url + "/dem", (20.1, 45.1, 20.2, 45.12))
@@ -166,7 +285,7 @@ def test_a_bursts_window_costs_little_more_than_its_tiles(tmp_path: Path) -> Non
     bounds = (9.4, 45.2, 10.6, 45.7)  # 4,336 x 1,816 pixels of two tiles
     read_glo30(str(tmp_path), bounds)
     start = time.process_time()
-    heights, _, _ = read_glo30(str(tmp_path), bounds)
+    heights, *_ = read_glo30(str(tmp_path), bounds)
     seconds = time.process_time() - start
     assert heights.size > 7e6
     start = time.process_time()
@@ -185,7 +304,7 @@ def test_a_mirror_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     client.create_bucket(Bucket="glo30")
     path = make_tile(tmp_path, Tile(45, 10), plane)
     client.upload_file(str(path), "glo30", f"mirror/{path.parent.name}/{path.name}")
-    heights, lattice, text = read_glo30("s3://glo30/mirror", (9.99, 45.1, 10.01, 45.12))
+    heights, lattice, text, _ = read_glo30("s3://glo30/mirror", (9.99, 45.1, 10.01, 45.12))
     lon = lattice.left + (np.arange(lattice.width) + 0.5) * lattice.dx
     assert heights[:, lon < 10 - SECOND].max() == 0.0 and heights[:, lon > 10].min() > 1400
     assert "1 tiles of s3://glo30/mirror" in text

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from sarcube.config import DemConfig, RunConfig
-from sarcube.errors import DemError, OrbitError
+from sarcube.errors import DemError, OrbitError, SourceError
 from sarcube.transfer.raster import is_remote
 
 _MOST_RASTERS = 500  # more are not looked at one by one just for a plan
+_MARGIN = 0.06  # degrees of latitude that a DEM reaches beyond a burst
 _TOLERANCE = 1e-3  # degrees: half a pixel of a coarse DEM is no gap
 
 
@@ -40,6 +42,50 @@ def remarks(config: RunConfig, units: Sequence[Any]) -> dict[int, tuple[str, ...
     return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if _no_orbit(strict, unit)}
 
 
+def dem_remarks(config: DemConfig, units: Iterable[Any]) -> tuple[str, ...]:
+    """What a plan should say of the DEM as a whole: tiles that are not there, heights that the file's CRS contradicts.
+
+    Raises
+    ------
+    DemError
+        The mirror of GLO-30 holds no tile.
+    """
+    from sarcube.terrain.copernicus import mirror_address, tiles_found
+    from sarcube.terrain.dem import height_remarks
+    from sarcube.terrain.files import dem_paths
+
+    if config.kind == "cop_glo30":
+        footprints = {unit.burst_id: unit.footprint for unit in units}
+        try:
+            found, there = tiles_found(config.mirror, (_reach(ring) for ring in footprints.values()))
+        except SourceError as error:
+            return (f"the tiles of GLO-30 could not be counted: {error}",)
+        if found == there:
+            return ()
+        where = mirror_address(config.mirror)
+        return (
+            f"{found} of {there} GLO-30 tiles found in {where}; without a tile is sea at the geoid's height, or void where "
+            "a scene's annotation has land",
+        )
+    try:
+        paths = dem_paths(config.path or ())
+        if len(paths) > _MOST_RASTERS or any(is_remote(p) for p in paths):
+            return ()  # looked at by the task
+        return height_remarks(config, paths)
+    except DemError:
+        return ()  # a defect of every burst, told there
+
+
+def _reach(footprint: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
+    """West, south, east, north of what a burst needs of a DEM, about."""
+    from sarcube.geometry.burst_grid import unwrap_ring
+
+    ring = unwrap_ring(footprint)
+    (west, south), (east, north) = ring.min(axis=0), ring.max(axis=0)
+    beside = _MARGIN / max(math.cos(math.radians(min(max(abs(south), abs(north)), 89.0))), 0.02)
+    return float(west - beside), max(float(south) - _MARGIN, -90.0), float(east + beside), min(north + _MARGIN, 90.0)
+
+
 def _no_samples(unit: Any, absent: Sequence[str]) -> str:
     there = [name for name in unit.polarizations if name not in absent]
     advice = f", or ask for polarizations: [{', '.join(there)}]" if there else ""
@@ -52,7 +98,7 @@ def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
     from shapely.geometry import Polygon
 
     from sarcube.geometry.burst_grid import unwrap_ring
-    from sarcube.terrain.dem import dem_paths
+    from sarcube.terrain.files import dem_paths
 
     try:
         paths = dem_paths(config.path) if config.path else []

@@ -19,7 +19,7 @@ from sarcube.errors import BurstNotFoundError, GridError, OrbitError, ProductErr
 from sarcube.products.names import STATIC_VALIDITY, ProductName, item_key
 from sarcube.products.sweep import sweep
 from sarcube.store.protocol import Store, open_store
-from sarcube.workflows.rtc.checks import defects, remarks
+from sarcube.workflows.rtc.checks import defects, dem_remarks, remarks
 from sarcube.workflows.rtc.grids import grid_of_item
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Found, Made, Problem
@@ -72,6 +72,7 @@ class RtcWorkflow:
         search = find_scenes(config)
         problems = tuple(Problem(p.path, p.message, p.error) for p in search.problems)
         warnings = tuple(Problem(p.path, p.message) for p in search.warnings)
+        warnings += tuple(Problem("dem", message) for message in dem_remarks(config.dem, search.bursts))
         return Found(search.bursts, problems, search.explanation, warnings)
 
     def defects(self, config: RunConfig, units: Sequence[Any], grid: GeoGrid) -> Mapping[int, str]:
@@ -222,7 +223,9 @@ def _dem(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:
 
     metres = _METRES_PER_DEGREE if grid.epsg == 4326 else 1.0
     bounds = grid_lonlat_bounds(grid, _DEM_MARGIN_M / metres)
-    return load_dem(config.dem, bounds, grid.resolution * metres, footprint=burst.footprint)
+    points = burst.geolocation
+    known = (points.longitude, points.latitude, points.height)
+    return load_dem(config.dem, bounds, grid.resolution * metres, footprint=burst.footprint, known=known)
 
 
 def _static_layers(task: Task, config: RunConfig) -> tuple[pystac.Item, xr.Dataset, GeoGrid]:
@@ -268,7 +271,7 @@ def _commit(  # noqa: PLR0913, PLR0917
         burst.platform,
         grid.resolution,
     )
-    warnings = (*burst.warnings, *engine_warnings(dataset.attrs))
+    warnings = (*burst.warnings, *dem.warnings, *engine_warnings(dataset.attrs))
     tags = file_tags(burst, dataset.attrs, dem.description)
     with stages("write"):
         product = write_product(
