@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import rasterio
 from rasterio.transform import from_origin
 
@@ -42,3 +44,35 @@ def test_a_dem_that_was_replaced_is_looked_at_anew(tmp_path: Path) -> None:
     assert "does not cover 100 %" in dem_gap(config, FOOTPRINT)
     write_dem(path, 9.5)
     assert dem_gap(config, FOOTPRINT) == ""
+
+
+def unit(ring: list[tuple[float, float]], burst_id: str = "t001_000001_iw1") -> SimpleNamespace:
+    return SimpleNamespace(burst_id=burst_id, footprint=ring)
+
+
+def test_the_plan_says_how_many_tiles_of_how_many_there_are(tmp_path: Path) -> None:
+    config = DemConfig(kind="cop_glo30", mirror=str(tmp_path), geoid="geoid.tif")
+    across = [(x + 0.5, y) for x, y in FOOTPRINT]  # 10.6 to 11.4
+    units = [unit(across), unit(across), unit(FOOTPRINT, "t001_000002_iw1")]
+    with pytest.raises(DemError, match="holds no GLO-30 tile"):
+        dem_remarks(config, units)
+    (tmp_path / "Copernicus_DSM_10_N45_00_E010_00_DEM.tif").write_bytes(b"")
+    (text,) = dem_remarks(config, units)
+    assert text.startswith("1 of 2 GLO-30 tiles found in ") and "sea" in text
+    (tmp_path / "Copernicus_DSM_COG_10_N45_00_E011_00_DEM.tif").write_bytes(b"")
+    assert dem_remarks(config, units) == ()
+
+
+def test_a_plan_tells_of_masks_and_of_heights_that_the_file_contradicts(tmp_path: Path) -> None:
+    def write(name: str, dtype: str, crs: str) -> None:
+        profile = {"driver": "GTiff", "count": 1, "dtype": dtype, "crs": crs, "width": 30, "height": 30}
+        with rasterio.open(tmp_path / name, "w", transform=from_origin(9.5, 46, 0.05, 0.05), **profile) as target:
+            target.write(np.full((30, 30), 8, dtype), 1)
+
+    config = DemConfig(path=str(tmp_path), heights="ellipsoid")
+    write("dem.tif", "float32", "EPSG:4326+5773")
+    assert dem_gap(config, FOOTPRINT) == ""
+    (text,) = dem_remarks(config, [unit(FOOTPRINT)])
+    assert "refer to egm96" in text and "says ellipsoid" in text
+    write("mask.tif", "uint8", "EPSG:4326")
+    assert "mask.tif holds bytes" in dem_gap(config, FOOTPRINT)

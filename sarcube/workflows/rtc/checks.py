@@ -64,8 +64,8 @@ def dem_remarks(config: DemConfig, units: Iterable[Any]) -> tuple[str, ...]:
             return ()
         where = mirror_address(config.mirror)
         return (
-            f"{found} of {there} GLO-30 tiles found in {where}; without a tile is sea at the geoid's height, or void where "
-            "a scene's annotation has land",
+            f"{found} of {there} GLO-30 tiles found in {where}; without a tile is sea at the geoid's height, or void "
+            "where a scene's annotation has land",
         )
     try:
         paths = dem_paths(config.path or ())
