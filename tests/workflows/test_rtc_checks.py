@@ -11,7 +11,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 from sarcube.config import DemConfig
-from sarcube.workflows.rtc.checks import dem_gap, geoid_gap
+from sarcube.errors import DemError
+from sarcube.workflows.rtc.checks import dem_gap, dem_remarks, geoid_gap
 
 FOOTPRINT = [(10.1, 45.1), (10.9, 45.1), (10.9, 45.3), (10.1, 45.3), (10.1, 45.1)]
 
