@@ -17,7 +17,8 @@ from sarcube.transfer.remote import open_remote, read_all
 _TILE_LIST = "tileList.txt"
 # The public buckets' names have COG, those of the delivery have not: Copernicus_DSM_10_N48_00_E008_00_DEM.
 _TILE = re.compile(r"Copernicus_DSM_(?:COG_)?10_([NS]\d\d_00_[EW]\d{3}_00)_DEM")
-_FRESH_S = 60  # seconds that a listing of a folder counts: tiles are added while notebooks are open
+_FRESH = 20.0  # times what listing a folder took is how long it counts: tiles are added while notebooks are open
+_INDEX: dict[str, tuple[float, dict[str, str]]] = {}  # by mirror: until when it counts, paths by place
 
 
 def tile_path(address: str, name: str) -> str | None:
@@ -45,7 +46,7 @@ def tile_path(address: str, name: str) -> str | None:
     for path in _candidates(str(base), name):
         if Path(path).is_file():
             return path
-    deeper = _files(address, int(time.monotonic() // _FRESH_S)).get(_place(name))
+    deeper = _files(address).get(_place(name))
     if deeper is not None and Path(deeper).is_file():
         return deeper
     if {name, _official(name)} & _listed(address, _list_stamp(address)):
@@ -59,7 +60,7 @@ def check_mirror(address: str) -> None:
         return
     if not Path(address).is_dir():
         raise DemError(f"dem.mirror {address} is not a folder; name the folder of the GLO-30 tiles")
-    if not _listed(address, _list_stamp(address)) and not _files(address, int(time.monotonic() // _FRESH_S)):
+    if not _listed(address, _list_stamp(address)) and not _files(address):
         raise DemError(
             f"dem.mirror {address} holds no GLO-30 tile (Copernicus_DSM_COG_10_..._DEM.tif or "
             "Copernicus_DSM_10_..._DEM.tif, in folders of any depth); name the folder of the tiles"
@@ -85,9 +86,18 @@ def _candidates(address: str, name: str) -> Iterable[str]:
         yield from (f"{address}/{n}/{n}.tif", f"{address}/{n}.tif", f"{address}/{n}/DEM/{n}.tif")
 
 
-@functools.lru_cache(maxsize=4)
-def _files(address: str, minute: int) -> dict[str, str]:
+def _files(address: str) -> dict[str, str]:
     """The tiles of a local mirror by their place, wherever they lie in it."""
+    until, found = _INDEX.get(address, (0.0, {}))
+    begun = time.monotonic()
+    if begun > until:
+        found = _look(address)
+        ended = time.monotonic()
+        _INDEX[address] = (ended + _FRESH * (ended - begun), found)
+    return found
+
+
+def _look(address: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in sorted(Path(address).rglob("Copernicus_DSM_*10_*_DEM.tif")):
         place = _TILE.fullmatch(path.stem)
