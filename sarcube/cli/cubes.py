@@ -21,7 +21,7 @@ _LAYERS = typer.Option(None, "--layers", help="like VV,VH,mask; default: polariz
 _MERGE = typer.Option("first", "--merge", help="where bursts overlap: first, mean, looks or centre")
 _PREVIEW = typer.Option(None, "--preview", help="folder for a PNG of every time step")
 _VERSIONED = typer.Option(False, "--versioned", help="Zarr with versions (icechunk): one commit per batch of regions")
-_OVERWRITE = typer.Option(False, "--overwrite", help="write COGs anew that are there already")
+_OVERWRITE = typer.Option(False, "--overwrite", help="write anew what is there already")
 
 
 def _option(name: str, text: str) -> Any:

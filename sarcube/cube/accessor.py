@@ -33,18 +33,23 @@ class SarAccessor:
 
     def db(self) -> xr.Dataset:
         """Backscatter in decibel."""
+        from sarcube.cube.cf import with_grid
         from sarcube.cube.preview import to_db
 
-        return self._cube.assign({n: to_db(self._cube[n]) for n in self.polarizations})
+        return with_grid(self._cube.assign({n: to_db(self._cube[n]) for n in self.polarizations}), self._cube)
 
     def mask(self, *, shadow: bool = True, layover: bool = True) -> xr.Dataset:
         """Backscatter without radar shadow and layover."""
         if "mask" not in self._cube:
             raise CubeError('the cube has no mask; open it with layers=[..., "mask"]')
-        values = self._cube["mask"]
+        from sarcube.cube.cf import classes, with_grid
+
+        values = classes(self._cube)["mask"]
         bits = (1 if shadow else 0) | (2 if layover else 0)
         hidden = (values != 255) & ((values & np.uint8(bits)) != 0)
-        return self._cube.assign({n: self._cube[n].where(~hidden) for n in self.polarizations})
+        left_out = [name for name, out in (("shadow", shadow), ("layover", layover)) if out]
+        masked = self._cube.assign({n: self._cube[n].where(~hidden) for n in self.polarizations})
+        return with_grid(masked, self._cube).assign_attrs(sarcube_left_out=" ".join(left_out))
 
     def rgb(self, options: Any = None) -> xr.DataArray:
         """Colour composite; options: `sarcube.cube.preview.RgbOptions`."""

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import fdtr, fdtrc
 
+from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.lazy import da
 from sarcube.cube.temporal import TimescanOptions, select_period, timescan
 from sarcube.errors import CubeError
@@ -81,12 +82,16 @@ def detect_change(cube: xr.Dataset, before: Any, after: Any, options: ChangeOpti
             data = result[i].astype(np.int8) if name == "change" else result[i]
             about = {"units": unit, "long_name": f"{layer} {name.replace('_', ' ')}"}
             variables[f"{layer}_{name}"] = xr.DataArray(data, dims=("y", "x"), attrs=about)
-    attributes = {**first.attrs, "enl": options.enl, "alpha": options.alpha}
+    attributes = {**first.attrs, "enl": options.enl, "alpha": options.alpha, "independent": options.independent}
     for key in ("time_first", "time_last", "dates"):
         attributes[f"before_{key}"], attributes[f"after_{key}"] = attributes.pop(key), second.attrs[key]
     attributes["time_first"] = min(first.attrs["time_first"], second.attrs["time_first"])
     attributes["time_last"] = max(first.attrs["time_last"], second.attrs["time_last"])
-    return xr.Dataset(variables, coords=first.coords, attrs=attributes)
+    coords = dict(first.coords)
+    if PRODUCTS in first.coords:
+        both = fingerprint(str(s[PRODUCTS].values) for s in (first, second))
+        coords[PRODUCTS] = xr.DataArray(both, attrs=first[PRODUCTS].attrs)
+    return with_grid(xr.Dataset(variables, coords=coords, attrs=attributes), cube)
 
 
 def _compare(

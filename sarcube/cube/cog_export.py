@@ -20,14 +20,17 @@ import pystac
 import rasterio
 import rasterio.shutil
 import xarray as xr
-from rasterio.warp import transform_bounds
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from sarcube.catalog.footprint import footprint
 from sarcube.catalog.query import open_item
+from sarcube.cube.cf import check_made_alike, classes, fill_of, made_by
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.products.layers import LAYERS, NAN, Layer
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
@@ -35,6 +38,8 @@ from sarcube.store.protocol import Store, open_store
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32
 _STATIC = "static_layers"
+_MADE_BY = "sarcube:made_by"
+_TAG = "SARCUBE_MADE_BY"
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class CogOptions:
     stac : bool
         Write an item beside each step's files.
     overwrite : bool
-        Write files again that are there; else a step whose item is there is kept as it is.
+        Write files again that are there; else a step that is there and was made alike is kept as it is.
     """
 
     prefix: str = "mosaic"
@@ -78,9 +83,18 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
     Raises
     ------
     CubeError
-        The cube has no CRS or evenly spaced coordinates, or the folder cannot be written.
+        The cube has no CRS or evenly spaced coordinates, the folder cannot be written, or what is there is of
+        another place or time, or was made otherwise.
     """
+    return [item for item, _ in write_steps(cube, folder, options)]
+
+
+def write_steps(
+    cube: xr.Dataset, folder: str | Path, options: CogOptions | None = None
+) -> Iterator[tuple[pystac.Item, bool]]:
+    """As `write_cogs`, step by step; with each item whether it was there before."""
     options = options or CogOptions()
+    cube = classes(cube)
     grid = grid_of(cube)
     names = list(options.layers) if options.layers is not None else [str(n) for n in cube.data_vars]
     if missing := [n for n in names if n not in cube]:
@@ -91,7 +105,8 @@ def write_cogs(cube: xr.Dataset, folder: str | Path, options: CogOptions | None 
             store.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CubeError(f"{folder} cannot be made: {error.strerror}; choose another folder") from error
-    return [_write_step(picture, store, grid, options) for picture in _pictures(cube, names)]
+    for picture in _pictures(cube, names):
+        yield _write_step(picture, store, grid, options)
 
 
 def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
@@ -101,8 +116,8 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
     )
     path = Path(path)
     data = as_dask(array)
-    dtype = "uint8" if data.dtype == np.uint8 else "float32"
-    nodata = 255 if dtype == "uint8" else NAN
+    dtype = _dtype(array)
+    nodata = fill_of(np.dtype(dtype))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
         raw, whole = Path(scratch, "raw.tif"), Path(scratch, "whole.tif")
         profile = {
@@ -185,23 +200,44 @@ def _stem(picture: xr.Dataset, options: CogOptions) -> str:
     return f"{stem}_T{int(orbit):03d}" if orbit is not None and int(orbit) > 0 else stem
 
 
-def _write_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> pystac.Item:
+def _dtype(array: xr.DataArray) -> str:
+    return array.dtype.name if array.dtype.kind in "iu" and array.dtype.itemsize == 1 else "float32"
+
+
+def _write_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> tuple[pystac.Item, bool]:
     stem = _stem(picture, options)
     record = f"{stem}.json"
     item = _item(picture, stem, grid)
     if options.stac and not options.overwrite and store.exists(record):
         written = open_item(json.loads(store.read_bytes(record)), store.href(record))
         if _complete(written, item, picture):
-            return written
+            return written, True
         _take_over(item, written)
+    tags, kept = _tags(picture), 0
     for name, array in picture.data_vars.items():
         key = f"{stem}_{name}.tif"
         known = None if options.overwrite or options.stac else store.stat(key)
-        size = known.size if known else _write_file(array, store, key, grid, _tags(picture))
+        if known:
+            _check_file(store, key, grid, tags)
+            kept += 1
+        size = known.size if known else _write_file(array, store, key, grid, tags)
         item.add_asset(str(name), _asset(array, store.href(key), size))
     if options.stac:
         store.write_bytes(record, _json(item, store.href(record)))
-    return item
+    return item, kept == len(picture.data_vars)
+
+
+def _check_file(store: Store, key: str, grid: GeoGrid, tags: Mapping[str, str]) -> None:
+    """Refuse a file without an item that is of another place or was made otherwise."""
+    try:
+        with rasterio.Env(**store.gdal_options()), rasterio.open(store.gdal_path(key), driver="GTiff") as there:
+            made = there.tags().get(_TAG)
+            same = (there.shape, list(there.transform)[:6]) == (grid.shape, list(grid.transform))
+    except RasterioError as error:
+        raise CubeError(f"{store.href(key)} is there and cannot be read ({error}); overwrite it") from error
+    if not same:
+        raise CubeError(f"{store.href(key)} is of another grid; choose another folder, or overwrite it")
+    check_made_alike(json.loads(tags[_TAG]), json.loads(made) if made else None, store.href(key))
 
 
 def _write_file(array: xr.DataArray, store: Store, key: str, grid: GeoGrid, tags: Mapping[str, str]) -> int:
@@ -217,11 +253,12 @@ def _write_file(array: xr.DataArray, store: Store, key: str, grid: GeoGrid, tags
 
 
 def _tags(picture: xr.Dataset) -> dict[str, str]:
-    return {k: str(v) for k, v in picture.attrs.items() if k.startswith("sarcube_")}
+    told = {k: str(v) for k, v in picture.attrs.items() if k.startswith("sarcube_")}
+    return told | {_TAG: json.dumps(made_by(picture), sort_keys=True)}
 
 
 def _asset(array: xr.DataArray, href: str, size: int) -> pystac.Asset:
-    name, whole = str(array.name), array.dtype == np.uint8
+    name, dtype = str(array.name), _dtype(array)
     layer = LAYERS.get(name)
     return pystac.Asset(
         href,
@@ -230,8 +267,8 @@ def _asset(array: xr.DataArray, href: str, size: int) -> pystac.Asset:
         roles=list(layer.roles) if layer else ["data"],
         extra_fields={
             "file:size": size,
-            "data_type": "uint8" if whole else "float32",
-            "nodata": 255 if whole else "nan",
+            "data_type": dtype,
+            "nodata": "nan" if dtype == "float32" else fill_of(np.dtype(dtype)),
         },
     )
 
@@ -257,7 +294,7 @@ def _complete(written: pystac.Item, item: pystac.Item, picture: xr.Dataset) -> b
     Raises
     ------
     CubeError
-        It is of another area or time.
+        It is of another area or time, or was made otherwise.
     """
     for key in ("proj:code", "proj:shape", "proj:transform", "start_datetime", "end_datetime"):
         if key.endswith("datetime") and "time" not in picture.coords and "time_first" not in picture.attrs:
@@ -268,18 +305,20 @@ def _complete(written: pystac.Item, item: pystac.Item, picture: xr.Dataset) -> b
                 f"{written.get_self_href()} is of another picture ({key} {other}, not {mine}); "
                 "choose another folder, or overwrite it"
             )
+    check_made_alike(item.properties[_MADE_BY], written.properties.get(_MADE_BY), str(written.get_self_href()))
     return set(map(str, picture.data_vars)) <= set(written.assets)
 
 
 def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
-    west, south, east, north = transform_bounds(grid.epsg, 4326, *grid.bounds, densify_pts=21)
+    place = footprint((), grid)
     properties: dict[str, Any] = {
         "proj:epsg": grid.epsg,
         "proj:code": f"EPSG:{grid.epsg}",
         "proj:shape": list(grid.shape),
         "proj:transform": list(grid.transform),
         "proj:bbox": list(grid.bounds),
-        "gsd": grid.resolution,
+        "gsd": pixel_metres(grid),
+        _MADE_BY: made_by(picture),
     }
     for key, name in (("platform", "platform"), ("sat:orbit_state", "orbit_direction")):
         if name in picture.coords and (text := str(picture.coords[name].values)) and "," not in text:
@@ -290,11 +329,10 @@ def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
         properties["product:type"] = "RTC_S1_STATIC"
     start, end = _span(picture)
     properties["start_datetime"], properties["end_datetime"] = (f"{t.isoformat()}Z" for t in (start, end))
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return pystac.Item(
         id=stem,
-        geometry={"type": "Polygon", "coordinates": [ring]},
-        bbox=[west, south, east, north],
+        geometry=place.geometry,
+        bbox=list(place.bbox),
         datetime=start.tz_localize("UTC").to_pydatetime(warn=False),
         properties=properties,
         stac_extensions=["https://stac-extensions.github.io/projection/v1.2.0/schema.json"],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from sarcube.cube.cog_export import CogOptions, write_cogs, write_raster
+from sarcube.cube.cf import check_made_alike, exported, has_pixels, made_by
+from sarcube.cube.cog_export import CogOptions, write_cogs, write_raster, write_steps
 from sarcube.cube.preview import RgbOptions, write_preview, write_previews
 from sarcube.cube.zarr_export import ZarrOptions, ZarrOutcome, write_zarr
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, SarcubeError
 
 __all__ = [
     "CogOptions",
@@ -38,13 +40,13 @@ def write_cube(
         From `open_cube`, `mosaic` or `timescan`.
     address : str or path
         `.zarr`: Zarr 3, gone on with where it was begun; `.nc`: NetCDF; no suffix: a folder of COGs with STAC items.
-        Zarr and COGs may go to s3://.
+        Zarr and COGs may go to s3://. What is there and was made alike is kept.
     versioned : bool
         Write through icechunk, whatever the suffix.
     prefix : str
         First part of the names of COGs.
     overwrite : bool
-        Write COGs again that are there.
+        Write anew what is there.
 
     Returns
     -------
@@ -54,21 +56,59 @@ def write_cube(
     Raises
     ------
     CubeError
-        The suffix is of no known format.
+        The suffix is of no known format, the address cannot be written, or what is there is another cube or was
+        made otherwise.
     """
     text = str(address).rstrip("/")
     suffix = Path(text).suffix.lower()
     if versioned or suffix == ".zarr":
-        outcome = write_zarr(cube, text, ZarrOptions(versioned=versioned))
-        return f"{outcome.written} of {outcome.regions} regions to {text}"
+        outcome = write_zarr(cube, text, ZarrOptions(versioned=versioned, overwrite=overwrite))
+        existed = f"; {outcome.before} existed" if outcome.before else ""
+        return f"{outcome.written} of {outcome.regions} regions to {text}{existed}"
     if suffix in (".nc", ".nc4"):
         if "://" in text:
             raise CubeError(f"NetCDF is written to a local file, not to {text}; write .zarr there")
+        if not overwrite and _existed(cube, Path(text)):
+            return f"nothing to {text}; it existed"
         return f"{write_netcdf(cube, text)}"
     if suffix in (".tif", ".tiff", ".png"):
         raise CubeError(f"{text}: COGs go into a folder, so give its name without a suffix; .zarr and .nc are files")
-    items = write_cogs(cube, text, CogOptions(prefix=prefix, overwrite=overwrite))
-    return f"{sum(len(i.assets) for i in items)} COGs and {len(items)} STAC items to {text}"
+    steps = list(write_steps(cube, text, CogOptions(prefix=prefix, overwrite=overwrite)))
+    new = [item for item, existed in steps if not existed]
+    existed = f"; {len(steps) - len(new)} existed" if len(new) < len(steps) else ""
+    return f"{sum(len(i.assets) for i in new)} COGs and {len(new)} STAC items to {text}{existed}"
+
+
+def _existed(cube: xr.Dataset, path: Path) -> bool:
+    """Whether a NetCDF file is there that holds this cube.
+
+    Raises
+    ------
+    CubeError
+        It holds something else, or was made otherwise.
+    """
+    if not path.exists():
+        return False
+    try:
+        with xr.open_dataset(path, engine="netcdf4", chunks=None) as there:
+            differing = [
+                a
+                for a in ("time", "y", "x")
+                if a in cube.dims and (a not in there.dims or not np.array_equal(cube[a].values, there[a].values))
+            ]
+            differing += [str(n) for n in cube.data_vars if n not in there]
+            if not differing:
+                check_made_alike(made_by(cube), made_by(there), str(path))
+    except (OSError, ValueError) as error:
+        if isinstance(error, CubeError):
+            raise
+        raise CubeError(f"{path} is there and is no NetCDF that can be read ({error}); overwrite it") from error
+    if differing:
+        raise CubeError(
+            f"{path} holds another cube (it differs in {', '.join(differing)}); choose another file, or overwrite it "
+            "(--overwrite)"
+        )
+    return True
 
 
 def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Path:
@@ -77,28 +117,35 @@ def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Pa
     Raises
     ------
     CubeError
-        netCDF4 is not installed.
+        netCDF4 is not installed, or the file cannot be written.
     """
     try:
         import netCDF4  # noqa: F401 - xarray needs it
     except ImportError as error:
         raise CubeError("writing NetCDF needs netCDF4: pip install sarcube[netcdf]") from error
     path = Path(path)
-    cube = cube.copy()
+    cube = exported(cube)
     encoding = {}
     for name, variable in cube.variables.items():
-        variable.encoding.clear()
-        if name in cube.data_vars and {"y", "x"} <= set(variable.dims):
+        if name in cube.data_vars and has_pixels(variable):
             sizes = {"time": 1, "y": 512, "x": 512}
             encoding[name] = {
                 "zlib": compression > 0,
                 "complevel": compression,
                 "chunksizes": tuple(min(sizes.get(str(a), 1), n) for a, n in variable.sizes.items()),
-                **({"_FillValue": np.nan} if variable.dtype.kind == "f" else {}),
+                **variable.encoding,
             }
-        elif name in ("time", "end_time"):
-            encoding[name] = {"units": "microseconds since 1970-01-01", "dtype": "int64"}
     part = path.with_name(path.name + ".part")
-    cube.to_netcdf(part, engine="netcdf4", encoding=encoding)
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb"):  # netCDF4's own message names no reason
+            pass
+        cube.to_netcdf(part, engine="netcdf4", encoding=encoding)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, SarcubeError):
+            raise
+        raise CubeError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
     return path

@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from sarcube.cube.cf import PRODUCTS, classes, fingerprint, with_grid
 from sarcube.cube.lazy import as_dask, da, fold
 from sarcube.errors import CubeError
 from sarcube.products.layers import POLARIZATIONS
@@ -57,6 +58,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
         Unknown method or period, or the layer to weight by is not in the cube.
     """
     _check_method(method)
+    cube = classes(cube)
     if "time" not in cube.dims:
         raise CubeError("there is no time axis to merge; the cube is a mosaic already")
     groups = _groups(cube, by)
@@ -73,7 +75,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     kept = cube.drop_vars(names).drop_dims("time")
     coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
     result = xr.Dataset({**merged, **kept.data_vars}, coords={**coords, **_time_coords(cube, groups)})
-    return result.assign_attrs({**cube.attrs, "sarcube_mosaic": method, "sarcube_mosaic_by": by})
+    return with_grid(result, cube).assign_attrs({**cube.attrs, "sarcube_mosaic": method, "sarcube_mosaic_by": by})
 
 
 def opening(method: Method) -> dict[str, Any]:
@@ -249,6 +251,8 @@ def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str,
         joined: list[Any]
         if name == "end_time":
             joined = [m.max() for m in members]
+        elif name == PRODUCTS:
+            joined = [m[0] if len(m) == 1 else fingerprint(map(str, m)) for m in members]
         elif name == "bursts":
             joined = [m.sum() for m in members]
         elif name in ("centre_x", "centre_y"):

@@ -15,6 +15,7 @@ import xarray as xr
 
 from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
 from sarcube.cube.acquisition import Acquisition, burst_id_of_item, from_item, is_static, layers_of
+from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.grouping import Apart, Group, Step, steps_of
 from sarcube.cube.opera_files import find_opera_files, opera_items, parse_name
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
@@ -128,7 +129,8 @@ def open_cube(
     -------
     Dataset
         Linear power, NaN where nothing was seen; mask 255 there. Coordinates along time: end_time, platform,
-        orbit_direction, relative_orbit, burst_id (empty where merged), bursts (how many were merged).
+        orbit_direction, relative_orbit, burst_id (empty where merged), bursts (how many were merged), products
+        (a fingerprint of what was merged).
 
     Raises
     ------
@@ -296,6 +298,11 @@ def _dataset(
         "centre_x": ("time", np.array([c[0] for c in centres])),
         "centre_y": ("time", np.array([c[1] for c in centres])),
         "bursts": ("time", np.array([len(s.acquisitions) for s in steps], np.int32)),
+        PRODUCTS: (
+            "time",
+            np.array([fingerprint(a.id for a in s.acquisitions) for s in steps], dtype=np.str_),
+            {"long_name": "fingerprint of the products merged"},
+        ),
     }
     return xr.Dataset(variables, coords=coords)
 
@@ -348,7 +355,7 @@ def _described(cube: xr.Dataset, grid: GeoGrid, options: _Options, group: str) -
 
     cube = cube.assign_coords(y=("y", grid.y()), x=("x", grid.x()))
     cube = cube.rio.write_crs(grid.epsg).rio.write_transform(rasterio_affine(grid)).rio.write_coordinate_system()
-    return cube.assign_attrs(
+    return with_grid(cube, cube).assign_attrs(
         Conventions="CF-1.11",
         title="Sentinel-1 radiometrically terrain corrected backscatter",
         sarcube_group=group,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
 from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels, update_moments
 from sarcube.errors import CubeError
@@ -109,9 +110,10 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
             variables[f"{layer}_{metric}"] = xr.DataArray(array, dims=("y", "x"), attrs=attributes)
     times = cube["time"].values
     span = {"time_first": str(times.min())[:19], "time_last": str(times.max())[:19], "dates": len(times)}
-    return xr.Dataset(
-        variables, coords=coords, attrs={**cube.attrs, **span, "outliers_removed": int(options.remove_outliers)}
-    )
+    if PRODUCTS in cube.coords:
+        coords[PRODUCTS] = xr.DataArray(fingerprint(map(str, cube[PRODUCTS].values)), attrs=cube[PRODUCTS].attrs)
+    how = {"outliers_removed": int(options.remove_outliers), "scale": options.scale}
+    return with_grid(xr.Dataset(variables, coords=coords, attrs={**cube.attrs, **span, **how}), cube)
 
 
 def scan_chunks(dates: int, options: TimescanOptions) -> dict[str, int]:

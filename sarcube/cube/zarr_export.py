@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from sarcube.cube.cf import check_made_alike, exported, has_pixels, made_by
 from sarcube.cube.lazy import compute
 from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget, Target
 from sarcube.errors import CubeError
@@ -33,7 +34,9 @@ class ZarrOptions:
     shard : tuple of int
         What is one object in the store and one task of writing; multiples of the chunk.
     resume : bool
-        Go on with a store that is there; else it must not exist.
+        Go on with a store that is there and was made alike; else it must not exist.
+    overwrite : bool
+        Write a store anew that is there.
     batch : int
         Regions handed to Dask at a time. What is written survives between batches.
     versioned : bool
@@ -43,6 +46,7 @@ class ZarrOptions:
     chunk: tuple[int, int, int] = (16, 256, 256)
     shard: tuple[int, int, int] = (16, 1024, 1024)
     resume: bool = True
+    overwrite: bool = False
     batch: int = 32
     versioned: bool = False
 
@@ -78,24 +82,26 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
     Raises
     ------
     CubeError
-        The store is there and not to be resumed, or holds another cube; or icechunk is not installed.
+        The store is there and not to be resumed, holds another cube or one that was made otherwise, or cannot be
+        written; or icechunk is not installed.
     """
     options = options or ZarrOptions()
     prepared = _prepared(cube)
     target: Target = IcechunkTarget(str(address)) if options.versioned else PlainTarget(str(address))
     shapes = {a: n for a, n in zip(("time", "y", "x"), options.shard, strict=True) if a in prepared.dims}
     counts = tuple(-(-prepared.sizes[a] // n) for a, n in shapes.items())
-    if target.exists():
+    there = target.exists()
+    if there and not options.overwrite:
         if not options.resume:
             raise CubeError(f"{address} is there already; choose another address, or resume it")
         _check_same(prepared, target.open(), str(address))
     else:
-        _lay_out(prepared, target, options, counts)
+        _lay_out(prepared, target, options, counts, anew=there)
     done = target.progress()
     if done.shape != counts:
         raise CubeError(f"{address} was begun with other shards ({done.shape} regions, now {counts}); keep them")
     todo = [index for index in product(*(range(n) for n in counts)) if not done[index]]
-    lazy = prepared.drop_vars([n for n, v in prepared.variables.items() if not _has_pixels(v)])
+    lazy = prepared.drop_vars([n for n, v in prepared.variables.items() if not has_pixels(v)])
     for batch in _batches(todo, options.batch):
         with target.writing(f"{len(batch)} regions") as store:
             writes = [_region(lazy, store, index, shapes) for index in batch]
@@ -109,27 +115,17 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
 
 
 def _prepared(cube: xr.Dataset) -> xr.Dataset:
-    # One unlimited axis of instants needs an encoding that later dates fit in too.
-    cube = cube.copy()
-    for name in cube.variables:
-        cube[name].encoding.clear()
-    for name in ("time", "end_time"):
-        if name in cube.coords and cube[name].dims == ("time",):
-            cube[name].encoding |= {"units": "microseconds since 1970-01-01", "dtype": "int64"}
+    cube = exported(cube)
     # CF knows no arrays of characters of fixed width in Zarr 3; variable width does.
     texts = {n: c.astype(object) for n, c in cube.coords.items() if c.dtype.kind == "U"}
     return cube.assign_coords({n: c.astype(np.dtypes.StringDType()) for n, c in texts.items()}) if texts else cube
 
 
-def _has_pixels(variable: Any) -> bool:
-    return {"y", "x"} <= set(variable.dims)
-
-
-def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tuple[int, ...]) -> None:
+def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tuple[int, ...], *, anew: bool) -> None:
     sizes = {axis: (c, s) for axis, c, s in zip(("time", "y", "x"), options.chunk, options.shard, strict=True)}
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in cube.data_vars.items():
-        if not _has_pixels(variable):
+        if not has_pixels(variable):
             continue
         chunk = [min(sizes.get(str(a), (1, 1))[0], n) for a, n in variable.sizes.items()]
         # A shard holds whole chunks, so a small axis takes a multiple of its chunk.
@@ -137,22 +133,24 @@ def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tup
             -(-min(sizes.get(str(a), (1, 1))[1], n) // c) * c
             for (a, n), c in zip(variable.sizes.items(), chunk, strict=True)
         ]
-        # What unwritten pixels read as. For the mask not CF's _FillValue, which would turn it into floats.
-        fill: dict[str, float] = {"fill_value": 255} if variable.dtype == np.uint8 else {}
-        fill |= {"_FillValue": np.nan} if variable.dtype.kind == "f" else {}
-        encoding[str(name)] = {
-            "chunks": tuple(chunk), "shards": tuple(shard), **fill,
-        }  # fmt: skip
+        # What unwritten pixels read as is what CF declares as no data; Zarr 3 keeps the two apart.
+        fill = {"_FillValue": variable.encoding["_FillValue"]} if "_FillValue" in variable.encoding else {}
+        fill |= {"fill_value": fill["_FillValue"]} if fill and variable.dtype.kind != "f" else {}
+        about = {k: v for k, v in variable.encoding.items() if k == "grid_mapping"}
+        encoding[str(name)] = {"chunks": tuple(chunk), "shards": tuple(shard), **fill, **about}
     with target.writing("layout") as store, warnings.catch_warnings():
         try:
             # Consolidated metadata is not in the Zarr 3 specification yet; every reader that matters takes it.
             warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
             cube.to_zarr(
-                store, mode="w-", compute=False, encoding=encoding, zarr_format=3, consolidated=target.consolidated,
+                store, mode="w" if anew else "w-", compute=False, encoding=encoding, zarr_format=3,
+                consolidated=target.consolidated,
                 safe_chunks=False,  # nothing is written here; regions are whole shards
             )  # fmt: skip
         except (FileExistsError, zarr.errors.ContainsGroupError, zarr.errors.ContainsArrayError) as error:
             raise CubeError(f"{target} holds other data already; choose another address, or delete it") from error
+        except OSError as error:
+            raise CubeError(f"{target} cannot be written: {error.strerror or error}; choose another place") from error
         group = zarr.open_group(store, mode="a", path=PROGRESS)
         group.create_array("written", shape=counts, chunks=(1,) * len(counts), dtype="uint8", fill_value=0)
 
@@ -182,6 +180,7 @@ def _check_same(cube: xr.Dataset, there: xr.Dataset, address: str) -> None:
     problems += [str(n) for n in cube.data_vars if n not in there]
     if problems:
         raise CubeError(f"{address} holds another cube (it differs in {', '.join(problems)}); choose another address")
+    check_made_alike(made_by(cube), made_by(there), address)
 
 
 def _equal(mine: xr.DataArray, other: xr.DataArray | None) -> bool:

@@ -42,6 +42,9 @@ class Target(ABC):
             self._written()
         except (FileNotFoundError, zarr.errors.NodeNotFoundError):
             return False
+        except OSError as error:
+            reason = error.strerror or error
+            raise CubeError(f"{self} cannot be looked into: {reason}; choose another place") from error
         return True
 
     def open(self) -> xr.Dataset:
@@ -101,7 +104,12 @@ class IcechunkTarget(Target):
             )  # fmt: skip
         else:
             storage = icechunk.local_filesystem_storage(address.removeprefix("file://"))
-        self._repository = icechunk.Repository.open_or_create(storage)
+        try:
+            self._repository = icechunk.Repository.open_or_create(storage)
+        except (icechunk.IcechunkError, OSError) as error:
+            raise CubeError(
+                f"{address} cannot be opened as a versioned store: {error}; choose another place"
+            ) from error
 
     @property
     def _store(self) -> Any:

@@ -12,12 +12,16 @@ _CELL_METRES = 640.0
 _METRES_PER_DEGREE = 111_320.0
 
 
+def pixel_metres(grid: GeoGrid) -> float:
+    """Pixel size in metres; of a grid in degrees from south to north."""
+    if CRS.from_epsg(grid.epsg).is_geographic:
+        return grid.resolution * _METRES_PER_DEGREE
+    return grid.resolution
+
+
 def cell_pixels(grid: GeoGrid) -> int:
     """Lattice cell size in pixels for this grid."""
-    metres = grid.resolution
-    if CRS.from_epsg(grid.epsg).is_geographic:
-        metres *= _METRES_PER_DEGREE
-    return max(2, int(_CELL_METRES / metres))
+    return max(2, int(_CELL_METRES / pixel_metres(grid)))
 
 
 def cell_polynomials(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
