@@ -1,7 +1,14 @@
-"""An S3 server in memory that behaves badly: it fails, hangs, tears connections, loses its own answers."""
+"""An S3 server in memory that behaves badly: it fails, hangs, tears connections, loses its own answers.
+
+It keeps conditions (If-None-Match, If-Match), tells when each object was written, and answers listings in small pages,
+some of which are torn in the middle.
+"""
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
+import hashlib
 import random
 import threading
 import time
@@ -10,7 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
-FAULTS = ("500", "503", "hang", "tear", "tear mid-upload", "lose the answer")
+FAULTS = ("500", "503", "hang", "tear", "tear mid-upload", "lose the answer", "truncate")
+PAGE = 7
 _HANG_S = 0.5
 
 
@@ -22,6 +30,7 @@ class FaultyS3(ThreadingHTTPServer):
     def __init__(self, seed: int, rate: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
+        self.written: dict[str, dt.datetime] = {}
         self.lock = threading.Lock()
         self.rate = rate
         self.faults: Counter[str] = Counter()
@@ -55,6 +64,10 @@ class FaultyS3(ThreadingHTTPServer):
     def snapshot(self) -> dict[str, bytes]:
         with self.lock:
             return dict(self.objects)
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -98,62 +111,92 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused(fault):
             return
         with self.server.lock:
-            taken = self.headers.get("If-None-Match") == "*" and self._key in self.server.objects
-            if not taken:
+            old = self.server.objects.get(self._key)
+            refused = (self.headers.get("If-None-Match") == "*" and old is not None) or (
+                "If-Match" in self.headers and (old is None or self.headers["If-Match"] != _etag(old))
+            )
+            if not refused:
                 self.server.objects[self._key] = body
-        if taken:
+                self.server.written[self._key] = dt.datetime.now(dt.UTC)
+        if refused:
             self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
         elif fault == "lose the answer":
             self._answer(500, b"<Error><Code>InternalError</Code></Error>")
         else:
-            self._answer(200, ETag='"1"')
+            self._answer(200, ETag=_etag(body))
 
     def do_HEAD(self) -> None:
         self.do_GET()
 
     def do_GET(self) -> None:
-        if self._refused(self.server.fault()):
+        fault = self.server.fault()
+        if self._refused(fault):
             return
         query = parse_qs(urlsplit(self.path).query)
         if "list-type" in query:
-            self._list(query)
-            return
-        objects = self.server.snapshot()
-        if self._key not in objects:
-            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
-            return
-        when = "Fri, 21 Nov 2025 00:00:00 GMT"
-        self._answer(200, objects[self._key], ETag='"1"', Last_Modified=when)
+            body, headers = self._list(query), {"Content-Type": "application/xml"}
+        else:
+            with self.server.lock:
+                found = self.server.objects.get(self._key)
+                when = self.server.written.get(self._key)
+            if found is None or when is None:
+                self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+                return
+            body, headers = found, {"ETag": _etag(found), "Last-Modified": f"{when:%a, %d %b %Y %H:%M:%S GMT}"}
+        if fault == "truncate" and self.command == "GET":
+            self._truncated(body, headers)
+        else:
+            self._answer(200, body, **headers)
 
-    def _list(self, query: dict[str, list[str]]) -> None:
+    def _truncated(self, body: bytes, headers: dict[str, str]) -> None:
+        """Announce all of a body, send half of it, and hang up."""
+        self.send_response(200)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        self.close_connection = True
+        self.connection.close()
+
+    def _list(self, query: dict[str, list[str]]) -> bytes:
+        """One page; a token says after which key, or folder, the next begins."""
         bucket = self._key.strip("/")
         prefix, delimiter = query.get("prefix", [""])[0], query.get("delimiter", [""])[0]
-        after = query.get("start-after", [""])[0]
-        contents, folders = [], set()
-        for path, body in sorted(self.server.snapshot().items()):
+        token = query.get("continuation-token", [""])[0]
+        after = base64.urlsafe_b64decode(token).decode() if token else query.get("start-after", [""])[0]
+        entries: dict[str, str] = {}
+        with self.server.lock:
+            objects = sorted((path, body, self.server.written[path]) for path, body in self.server.objects.items())
+        for path, body, when in objects:
             key = path.removeprefix(f"/{bucket}/")
-            if not path.startswith(f"/{bucket}/{prefix}") or key <= after:
+            if not path.startswith(f"/{bucket}/{prefix}"):
                 continue
             rest = key[len(prefix) :]
             if delimiter and delimiter in rest:
-                folders.add(prefix + rest.split(delimiter)[0] + delimiter)
+                folder = prefix + rest.split(delimiter)[0] + delimiter
+                entries[folder] = f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>"
             else:
-                contents.append(
-                    f"<Contents><Key>{escape(key)}</Key><LastModified>2025-11-21T00:00:00.000Z</LastModified>"
-                    f"<ETag>&quot;1&quot;</ETag><Size>{len(body)}</Size></Contents>"
+                entries[key] = (
+                    f"<Contents><Key>{escape(key)}</Key><LastModified>{when:%Y-%m-%dT%H:%M:%S}.000Z</LastModified>"
+                    f"<ETag>{escape(_etag(body))}</ETag><Size>{len(body)}</Size></Contents>"
                 )
-        common = "".join(f"<CommonPrefixes><Prefix>{escape(f)}</Prefix></CommonPrefixes>" for f in sorted(folders))
-        body = (
-            f"<ListBucketResult><Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix><IsTruncated>false</IsTruncated>"
-            f"{''.join(contents)}{common}</ListBucketResult>"
-        )
-        self._answer(200, body.encode(), Content_Type="application/xml")
+        names = sorted(name for name in entries if name > after)
+        more = len(names) > PAGE
+        names = names[:PAGE]
+        following = base64.urlsafe_b64encode(names[-1].encode()).decode() if more else ""
+        next_ = f"<NextContinuationToken>{following}</NextContinuationToken>" if more else ""
+        return (
+            f"<ListBucketResult><Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>"
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{next_}{''.join(entries[n] for n in names)}"
+            "</ListBucketResult>"
+        ).encode()
 
     def do_DELETE(self) -> None:
         if self._refused(self.server.fault()):
             return
         with self.server.lock:
             self.server.objects.pop(self._key, None)
+            self.server.written.pop(self._key, None)
         self._answer(204)
 
     def do_POST(self) -> None:  # deletion of many
@@ -165,5 +208,6 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             for key in keys:
                 self.server.objects.pop(f"/{bucket}/{key}", None)
+                self.server.written.pop(f"/{bucket}/{key}", None)
         gone = "".join(f"<Deleted><Key>{escape(key)}</Key></Deleted>" for key in keys)
         self._answer(200, f"<DeleteResult>{gone}</DeleteResult>".encode(), Content_Type="application/xml")

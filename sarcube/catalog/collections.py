@@ -1,6 +1,9 @@
 """Collections and the root catalog: made before the first item, brought up to date at the end of a run.
 
-Extents, summaries and links are always computed anew from the items, so that it does not matter who writes last.
+Nobody holds a lock, so nobody can die with one. Index, collection and catalog are each replaced by one conditional
+write, over the very version that was read before what they are to say was looked up. Who loses looks again; the older
+never wins. A collection names size and checksum of the index that it was computed from: where a process was killed
+between the two, the next one sees it.
 """
 
 from __future__ import annotations
@@ -8,33 +11,40 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterable
+import random
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import pyarrow as pa
 import pystac
 
 from sarcube.catalog.index import FILE as INDEX_FILE
 from sarcube.catalog.index import MEDIA_TYPE as INDEX_TYPE
-from sarcube.catalog.index import IndexWriter, read_index
-from sarcube.catalog.items import CATALOG_FILE, CLASSIFICATION, COLLECTION_FILE, PROJECTION, RASTER, raster_fields
-from sarcube.catalog.pending import Lock, index_lock, pending, settle
+from sarcube.catalog.index import Index, IndexWriter, strays
+from sarcube.catalog.items import CATALOG_FILE, CLASSIFICATION, COLLECTION_FILE, FILE, PROJECTION, RASTER, raster_fields
+from sarcube.catalog.pending import pending, settle
 from sarcube.catalog.publish import encode
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.summary import Summary
 from sarcube.catalog.validate import require_valid
-from sarcube.catalog.walk import collections, read_items, walk_items
-from sarcube.errors import CatalogError, StoreConflictError
+from sarcube.catalog.walk import collections, item_keys, read_items, walk_items
+from sarcube.errors import CatalogError, StoreConflictError, TransferError
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE
 from sarcube.products.layers import LAYERS
-from sarcube.products.product import THUMBNAIL
+from sarcube.products.product import THUMBNAIL, checksum
+from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
 
 log = logging.getLogger(__name__)
 _LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"
 _MOST_LINKS = 20_000  # beyond it the links of a collection would outgrow what they are for: the index has them
+_TRIES = 20
+_SMALL_INDEX = 4_000_000  # bytes, of some 5,000 items: to list what lies around them takes seconds
 _PROVIDERS = [
     {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://sentinels.copernicus.eu"},
 ]
@@ -76,11 +86,13 @@ def ensure_collection(
 
 
 def update_collections(
-    store: Store | str, *, schemas: Schemas | str | None = None, rebuild: bool = False, patience: float = 60.0
+    store: Store | str, *, schemas: Schemas | str | None = None, rebuild: bool = False
 ) -> tuple[str, ...]:
     """Bring the index, extents, summaries and links of every collection, and the root catalog, up to date.
 
-    Where nothing was published since the last time, nothing is written.
+    Where nothing was published since the last time, nothing is written. Any number of processes may do it at once.
+    In a folder, and on S3 up to a few thousand items, index and items are compared by their names, and put right
+    where they do not agree.
 
     Parameters
     ----------
@@ -89,62 +101,127 @@ def update_collections(
     rebuild : bool
         Read every item's file, instead of the index and what was published since. Needed after items were
         deleted or changed by hand.
-    patience : float
-        Seconds to wait for another process that is doing the same; then it is left to that process.
 
     Returns
     -------
     tuple of str
         The collections.
+
+    Raises
+    ------
+    TransferError
+        Others kept changing a collection all the time. What was published can be found; the next run tries again.
     """
     store = open_store(store)
     names = collections(store)
     for name in names:
-        if not rebuild and store.exists(f"{name}/{INDEX_FILE}") and not pending(store, name):
-            continue
-        with index_lock(store, name, patience) as lock:
-            if lock is None:
-                log.info("%s is being brought up to date by another process", name)
-                continue
-            _update(store, name, _schemas(schemas), rebuild, lock)
+        if rebuild or pending(store, name) or not _quiet(store, name):
+            _until_it_holds(f"{store.url}/{name}", partial(_update, store, name, _schemas(schemas), rebuild))
     if names:
         _write_catalog(store, set())
     return names
 
 
-def _update(store: Store, name: str, schemas: Schemas, rebuild: bool, lock: Lock) -> None:
+def _until_it_holds(what: str, attempt: Callable[[], None]) -> None:
+    """Try until no other process was quicker; each look begins with what the others have written."""
+    for number in range(_TRIES):
+        try:
+            attempt()
+            return
+        except StoreConflictError:
+            log.info("%s was brought up to date by another process meanwhile; looking again", what)
+            time.sleep(random.uniform(0.0, 0.1 * min(number + 1, 10)))
+    raise TransferError(f"{what} kept changing while it was brought up to date, {_TRIES} times; run again")
+
+
+def _quiet(store: Store, name: str) -> bool:
+    """Whether there is nothing to do, seen from outside: the index is the one that the collection speaks of."""
+    info = store.stat(f"{name}/{INDEX_FILE}")
+    stated = _index_asset(store.read_bytes(f"{name}/{COLLECTION_FILE}"))
+    if info is None or stated.get("file:size") != info.size:
+        return info is None and not stated and next(item_keys(store, name), None) is None
+    if not _comparable(store, name):
+        return True
+    found = store.read_version(f"{name}/{INDEX_FILE}")
+    return found is not None and not strays(name, Index(found[0]).rows(), store.list(name))
+
+
+def _comparable(store: Store, name: str) -> bool:
+    """Whether listing all of a collection takes little."""
+    if isinstance(store, LocalStore):
+        return True
+    info = store.stat(f"{name}/{INDEX_FILE}")
+    return info is not None and info.size < _SMALL_INDEX
+
+
+def _index_asset(collection: bytes) -> dict[str, Any]:
+    """What a collection says of the index that it was computed from."""
+    try:
+        asset = json.loads(collection)["assets"]["items"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return asset if isinstance(asset, dict) else {}
+
+
+def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
+    """One attempt: StoreConflictError where another process was quicker."""
+    # The order matters: what is replaced is read before what it is made from.
+    key = f"{name}/{COLLECTION_FILE}"
+    collection = store.read_version(key)
+    if collection is None:
+        return  # removed meanwhile
+    found = store.read_version(f"{name}/{INDEX_FILE}")
+    index = None if rebuild or found is None else _open(store, name, found[0])
     markers = pending(store, name)
     marked = {marker.key for marker in markers}
-    index = None if rebuild else read_index(store, name)
-    writer = IndexWriter(name)
-    summary = Summary(name)
-    if index is None or not index.current:
+    writer, summary = IndexWriter(name), Summary(name)
+    changed = index is None
+    ids: dict[str, str] = {}
+    old: dict[str, str] = {}
+    if index is None:
         items = walk_items(store, name, Selection())
     else:
+        rows = index.rows()
+        if _comparable(store, name) and (astray := strays(name, rows, store.list(name)) - marked):
+            log.warning("the index of %s/%s did not agree with %d items; put right", store.url, name, len(astray))
+            marked |= astray
         writer.copy(index, marked)
-        for key, stored in index.outlines(marked):
-            summary.add(key, stored)
+        for item_key, stored in index.outlines(marked):
+            summary.add(item_key, stored)
+        old = {k: rows[k] for k in marked if k in rows}
         items = read_items(store, sorted(marked))
-    ids: dict[str, str] = {}
-    for number, (key, stored) in enumerate(items):
-        writer.add(key, stored)
-        summary.add(key, stored)
-        if key in marked:
-            ids[key] = stored["id"]
-        if number % 5_000 == 4_999:
-            lock.show_life()
-    if summary.count:
-        store.write_bytes(f"{name}/{INDEX_FILE}", writer.finish())
-    key = f"{name}/{COLLECTION_FILE}"
-    old = json.loads(store.read_bytes(key))
-    text = CollectionText(old["title"], old["description"], tuple(old.get("keywords", ())))
-    stored = _collection(name, text, summary)
-    require_valid(stored, schemas)
-    store.write_bytes(key, encode(stored))
+    for item_key, stored in items:
+        writer.add(item_key, stored)
+        summary.add(item_key, stored)
+        if item_key in marked:
+            ids[item_key] = stored["id"]
+    changed = changed or ids != old
+    data = writer.finish() if changed else (found or (b"", ""))[0]
+    if changed and (summary.count or found):
+        if found is None:
+            store.create_bytes(f"{name}/{INDEX_FILE}", data)
+        else:
+            store.replace_bytes(f"{name}/{INDEX_FILE}", data, found[1])
+    stated = json.loads(collection[0])
+    text = CollectionText(stated["title"], stated["description"], tuple(stated.get("keywords", ())))
+    wanted = _collection(name, text, summary, data)
+    require_valid(wanted, schemas)
+    if encode(wanted) != collection[0]:
+        store.replace_bytes(key, encode(wanted), collection[1])
     settle(store, markers, ids)
 
 
-def _collection(name: str, text: CollectionText, summary: Summary) -> dict[str, Any]:
+def _open(store: Store, name: str, data: bytes) -> Index | None:
+    """An index that can be added to; None where it has to be made anew."""
+    try:
+        index = Index(data)
+    except pa.ArrowException as error:
+        log.warning("%s/%s/%s is damaged and made anew: %s", store.url, name, INDEX_FILE, error)
+        return None
+    return index if index.current else None
+
+
+def _collection(name: str, text: CollectionText, summary: Summary, index: bytes = b"") -> dict[str, Any]:
     links = [
         {"rel": "root", "href": f"../{CATALOG_FILE}", "type": "application/json"},
         {"rel": "parent", "href": f"../{CATALOG_FILE}", "type": "application/json"},
@@ -174,8 +251,11 @@ def _collection(name: str, text: CollectionText, summary: Summary) -> dict[str, 
                 "type": INDEX_TYPE,
                 "title": "All items as stac-geoparquet",
                 "roles": ["metadata", "stac-items"],
+                "file:size": len(index),
+                "file:checksum": checksum(index),
             }
         }
+        stored["stac_extensions"] = list(dict.fromkeys([*stored["stac_extensions"], FILE]))
     return stored
 
 
@@ -218,6 +298,11 @@ def _children(store: Store) -> set[str]:
 
 
 def _write_catalog(store: Store, more: set[str]) -> None:
+    _until_it_holds(f"{store.url}/{CATALOG_FILE}", partial(_write_catalog_once, store, more))
+
+
+def _write_catalog_once(store: Store, more: set[str]) -> None:
+    found = store.read_version(CATALOG_FILE)  # before the collections are listed: who lists later wins
     names = sorted({*collections(store), *more})
     stored = {
         "type": "Catalog",
@@ -231,8 +316,10 @@ def _write_catalog(store: Store, more: set[str]) -> None:
         ],
     }
     data = encode(stored)
-    if not store.exists(CATALOG_FILE) or store.read_bytes(CATALOG_FILE) != data:
-        store.write_bytes(CATALOG_FILE, data)
+    if found is None:
+        store.create_bytes(CATALOG_FILE, data)
+    elif found[0] != data:
+        store.replace_bytes(CATALOG_FILE, data, found[1])
 
 
 def _schemas(schemas: Schemas | str | None) -> Schemas:

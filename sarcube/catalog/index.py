@@ -11,6 +11,7 @@ import contextlib
 import datetime as dt
 import io
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from sarcube.catalog.hrefs import moved_href
 from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection, spans
 from sarcube.products.layers import LAYERS
+from sarcube.products.names import is_item_file, stem_of
 from sarcube.products.product import THUMBNAIL
 from sarcube.store.protocol import Store
 
@@ -173,8 +175,11 @@ class Index:
             return {}
         table = self._file.read(columns=["sarcube:key", "id"])
         rows = pc.indices_nonzero(pc.is_in(table["sarcube:key"], pa.array(sorted(keys))))
-        found = table.take(rows)
-        return dict(zip(found["sarcube:key"].to_pylist(), found["id"].to_pylist(), strict=True))
+        return _ids(table.take(rows))
+
+    def rows(self) -> dict[str, str]:
+        """Item ids of all keys."""
+        return _ids(self._file.read(columns=["sarcube:key", "id"]))
 
     def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Wanted items as (key, JSON); with `assets`, only those assets are in them."""
@@ -193,6 +198,42 @@ class Index:
                 stored["assets"] |= {n: _loads(text[i]) for n, text in by_asset.items() if text[i]}
                 if wanted.takes(stored):
                     yield key, stored
+
+
+def _ids(table: pa.Table) -> dict[str, str]:
+    return dict(zip(table["sarcube:key"].to_pylist(), table["id"].to_pylist(), strict=True))
+
+
+def strays(collection: str, rows: dict[str, str], keys: Iterable[str]) -> set[str]:
+    """Items whose row in the index (`rows`: key to item id) does not agree with what lies in the store.
+
+    As far as names tell: items without a row, rows without an item, rows of a version beside which only files of
+    another one lie.
+
+    Parameters
+    ----------
+    collection : str
+    rows : dict of str to str
+    keys : iterable of str
+        All that lies in the collection.
+    """
+    items: set[str] = set()
+    versions: defaultdict[str, set[str]] = defaultdict(set)
+    for key in keys:
+        folder, _, name = key.rpartition("/")
+        if folder.startswith(f"{collection}/_"):
+            continue
+        if is_item_file(name):
+            items.add(key)
+        elif stem := stem_of(name):
+            versions[_product(folder, stem)].add(stem)
+    found = ((key, id_, versions.get(_product(key.rpartition("/")[0], id_))) for key, id_ in rows.items())
+    return (items ^ rows.keys()) | {key for key, id_, there in found if there and id_ not in there}
+
+
+def _product(folder: str, stem: str) -> str:
+    """What versions of a product have in common: maker, level, kind, place and start."""
+    return f"{folder}/{'_'.join(stem.split('_')[:5])}"
 
 
 def read_index(store: Store, collection: str) -> Index | None:

@@ -1,31 +1,22 @@
-"""Published, but not yet in the index: one empty marker per item, so that no query misses an item.
+"""Announced, but not yet in the index: one marker per attempt, so that no query misses an item.
 
-A marker is written before the item it announces and removed once an index holds that item. Its name says all,
-`T070-149815-IW3_20220101T124752Z.20250408T025401Z` (item, time of processing): listing one folder is enough.
+A marker is written before the files and the item that it announces (`sarcube.products.attempt`) and removed once an
+index holds that version of the item, or a later one. Its name says all that a reader needs,
+`T070-149815-IW3_20220101T124752Z.20250408T025401Z` (item, time of processing): listing one folder is enough. Versions
+of an item have ever later times of processing, so that these can be compared whatever clocks they were taken from.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import logging
 import re
-import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sarcube.errors import StoreConflictError, StoreError
+from sarcube.errors import ProductError
+from sarcube.products.attempt import FOLDER, remove_files
 from sarcube.products.names import ProductName, item_key
-from sarcube.products.product import remove_files
 from sarcube.store.protocol import Store
 
-log = logging.getLogger(__name__)
-FOLDER = "_pending"
-_LOCK = "_index.lock"
-_ABANDONED = dt.timedelta(days=2)
-_STALE = 600.0  # seconds without a sign of life
 _TIME = "%Y%m%dT%H%M%SZ"
 _MARKER = re.compile(r"(T\d{3}-\d{6}-[A-Z]{2}\d)_(\d{8}T\d{6}Z|STATIC)\.(\d{8}T\d{6}Z)")
 
@@ -39,14 +30,6 @@ class Pending:
     burst_id: str
     start: dt.datetime | None
     processed: str
-
-
-def announce(store: Store, collection: str, name: ProductName) -> str:
-    """Leave the marker of a product about to be published; its key is returned."""
-    item = name.item_key(collection).rsplit("/", 1)[-1].removesuffix(".json")
-    marker = f"{collection}/{FOLDER}/{item}.{name.processed.strftime(_TIME)}"
-    store.write_bytes(marker, b"")
-    return marker
 
 
 def pending(store: Store, collection: str) -> list[Pending]:
@@ -67,7 +50,7 @@ def processed_of(item_id: str) -> str:
     """The time of processing that an item's id carries, as markers write it; empty for foreign ids."""
     try:
         return ProductName.parse(item_id).processed.strftime(_TIME)
-    except ValueError:
+    except ProductError:
         return ""
 
 
@@ -77,66 +60,9 @@ def newer(markers: list[Pending], ids: dict[str, str]) -> set[str]:
 
 
 def settle(store: Store, markers: list[Pending], ids: dict[str, str]) -> None:
-    """Remove the markers of items that an index now holds (`ids`: key to item id), and markers of no use.
+    """Remove the markers of items that an index now holds (`ids`: key to item id), in that version or a later one.
 
-    A marker newer than its item belongs to a product about to be published, unless it is days old: then its
-    writer was killed or lost a race.
+    Others belong to products that are being made; or were, by a process that has been killed: `sarcube clean` removes
+    these together with their files.
     """
-    old = (dt.datetime.now(dt.UTC) - _ABANDONED).strftime(_TIME)
-    done = [m.marker for m in markers if m.processed < old or processed_of(ids.get(m.key, "")) >= m.processed]
-    remove_files(store, done)
-
-
-class Lock:
-    """Held by who brings an index up to date; others leave their markers for the next time."""
-
-    def __init__(self, store: Store, key: str) -> None:
-        self._store = store
-        self._key = key
-        self._token = secrets.token_hex(8)
-
-    def _content(self) -> bytes:
-        return json.dumps({"holder": self._token, "alive": time.time()}).encode()
-
-    def acquire(self) -> bool:
-        """Whether it is ours now. A lock whose holder shows no life is taken over."""
-        for _ in range(2):
-            try:
-                self._store.create_bytes(self._key, self._content())
-                return True
-            except StoreConflictError:
-                if not self._stale():
-                    return False
-                self._store.delete(self._key)
-        return False
-
-    def _stale(self) -> bool:
-        try:
-            alive = float(json.loads(self._store.read_bytes(self._key))["alive"])
-        except (StoreError, ValueError, KeyError, TypeError):
-            return True
-        return time.time() - alive > _STALE
-
-    def show_life(self) -> None:
-        """Call now and then during long work."""
-        self._store.write_bytes(self._key, self._content())
-
-    def release(self) -> None:
-        """Let go."""
-        self._store.delete(self._key)
-
-
-@contextmanager
-def index_lock(store: Store, collection: str, patience: float) -> Iterator[Lock | None]:
-    """The lock of a collection's index, None where another process keeps it for longer than `patience` seconds."""
-    lock = Lock(store, f"{collection}/{_LOCK}")
-    deadline = time.monotonic() + patience
-    while not lock.acquire():
-        if time.monotonic() > deadline:
-            yield None
-            return
-        time.sleep(0.2)
-    try:
-        yield lock
-    finally:
-        lock.release()
+    remove_files(store, [m.marker for m in markers if processed_of(ids.get(m.key, "")) >= m.processed])

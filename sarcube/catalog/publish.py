@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import pystac
 
 from sarcube.catalog.items import item_dict
-from sarcube.catalog.pending import announce
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.validate import require_valid
-from sarcube.errors import CatalogError, StoreConflictError, StoreError
-from sarcube.products.product import Product, remove_files
+from sarcube.errors import CatalogError, StoreError
+from sarcube.products.attempt import LINEAGE, as_item, withdraw
+from sarcube.products.commit import commit
+from sarcube.products.product import Product
 from sarcube.store.protocol import Store
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def publish_item(
     schemas: Schemas | str | None = None,
     overwrite: bool = False,
 ) -> Publication:
-    """Validate an item and commit its product by creating the item's file, which only one writer can.
+    """Validate an item and commit its product by one conditional write of the item's file, which one writer wins.
 
     Parameters
     ----------
@@ -60,42 +60,36 @@ def publish_item(
         Whose files lie in the store already.
     schemas : Schemas or folder, optional
     overwrite : bool
-        Replace an item that is there (reprocessing); the files only the old item names are then removed.
+        Replace the item that was there when the product was begun (reprocessing); the files that only this one
+        names are then removed. Where another has replaced it meanwhile, that one is kept.
 
     Raises
     ------
     CatalogError
         The item is invalid. Nothing is published; the product's files are removed.
+    TransferError
+        The product was taken for one of a killed run, and its files are gone: make it again.
     StoreError
         The store cannot be written. The files are left, since the item may have arrived.
     """
+    files = [file.key for file in product.files]
     stored = item_dict(item)
+    if product.attempt.lineage:
+        stored["properties"][LINEAGE] = list(product.attempt.lineage)
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     try:
         require_valid(stored, known)
-    except CatalogError:
-        remove_files(store, (file.key for file in product.files))
+    except BaseException:
+        withdraw(store, product.attempt, files)
         raise
     key = product.item_key
-    data = encode(stored)
-    marker = announce(store, product.collection, product.name)
-    if overwrite:
-        old = _stored(store, key)
-        store.write_bytes(key, data)
-        if old is not None:
-            remove_files(store, sorted(asset_keys(key, old) - asset_keys(key, stored)))
+    if commit(store, product.attempt, encode(stored), files, overwrite=overwrite):
         return Publication(key, item.id, True)
-    try:
-        store.create_bytes(key, data)
-    except StoreConflictError:
-        winner = _stored(store, key)
-        if winner is None:
-            raise CatalogError(f"{store.href(key)} is there but no item; delete it and run again") from None
-        kept = asset_keys(key, winner)
-        remove_files(store, [*(file.key for file in product.files if file.key not in kept), marker])
-        log.info("%s was published by another run; its product is kept", key)
-        return Publication(key, str(winner.get("id")), False)
-    return Publication(key, item.id, True)
+    winner = _stored(store, key)
+    if winner is None:
+        raise CatalogError(f"{store.href(key)} is there but no item; delete it and run again")
+    log.info("%s was published by another run; its product is kept", key)
+    return Publication(key, str(winner.get("id")), False)
 
 
 def encode(stored: dict[str, Any]) -> bytes:
@@ -103,17 +97,9 @@ def encode(stored: dict[str, Any]) -> bytes:
     return json.dumps(stored, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def asset_keys(item_key: str, stored: dict[str, Any]) -> set[str]:
-    """Keys of the assets that lie in the item's own folder."""
-    folder = PurePosixPath(item_key).parent
-    hrefs = (str(asset.get("href", "")) for asset in stored.get("assets", {}).values())
-    own = (href.removeprefix("./") for href in hrefs if "://" not in href)
-    return {str(folder / href) for href in own if "/" not in href}
-
-
 def _stored(store: Store, key: str) -> dict[str, Any] | None:
     try:
-        stored = json.loads(store.read_bytes(key))
-    except (StoreError, ValueError):
+        stored = as_item(store.read_bytes(key))
+    except StoreError:
         return None
-    return stored if isinstance(stored, dict) and stored.get("type") == "Feature" else None
+    return stored if stored.get("type") == "Feature" else None

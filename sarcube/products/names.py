@@ -42,6 +42,20 @@ def burst_token(burst_id: str) -> str:
     return burst_id.upper().replace("_", "-")
 
 
+_ITEM = re.compile(r"T\d{3}-\d{6}-[A-Z]{2}\d_(?:\d{8}T\d{6}Z|STATIC)\.json")
+
+
+def is_item_file(name: str) -> bool:
+    """Whether a file name is that of an item."""
+    return _ITEM.fullmatch(name) is not None
+
+
+def stem_of(name: str) -> str:
+    """The stem that a product file's name begins with; empty for other names."""
+    match = _STEM.match(name)
+    return match.group() if match else ""
+
+
 def item_file(burst_id: str, start: dt.datetime | None) -> str:
     """File name of the item of one acquisition (or, without `start`, of the static product).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -12,8 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sarcube.errors import ProductError, StoreConflictError
+from sarcube.errors import ProductError, StoreConflictError, TransferError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.products.attempt import Attempt, announce, withdraw
 from sarcube.products.browse import LONGEST_SIDE, browse_layers, browse_png
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE, CogOptions, encode_cog, read_layer
@@ -24,7 +24,6 @@ from sarcube.products.summary import Statistics, scan
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store
 
-log = logging.getLogger(__name__)
 THUMBNAIL = "thumbnail"
 _SHA256 = "1220"  # multihash: function 0x12 (sha2-256), length 0x20
 
@@ -70,6 +69,8 @@ class Product:
     files : tuple of ProductFile
     outline : Outline
         Where there are data, polygons in the grid's CRS.
+    attempt : Attempt
+        Its announcement, with which it is committed or taken back.
     """
 
     name: ProductName
@@ -77,6 +78,7 @@ class Product:
     grid: GeoGrid
     files: tuple[ProductFile, ...]
     outline: Outline
+    attempt: Attempt
 
     @property
     def folder(self) -> str:
@@ -125,14 +127,14 @@ def write_product(
     collection: str,
     options: ProductOptions | None = None,
 ) -> Product:
-    """Write every layer of a dataset as a COG, and a browse image where there is backscatter.
+    """Announce a product, then write every layer as a COG, and a browse image where there is backscatter.
 
     Parameters
     ----------
     store : Store
     name : ProductName
-        Where files of that name exist already (two runs in one second), the time of processing moves on
-        until the name is free; the product returned carries the name that was used.
+        Where that name is taken (two runs in one second), or not later than that of the product that is there,
+        the time of processing moves on; the product returned carries the name that was used.
     dataset : Dataset
         dims (y, x) on the grid; its variables are names of `sarcube.products.layers.LAYERS`.
     grid : GeoGrid
@@ -146,11 +148,13 @@ def write_product(
     ------
     ProductError
         A variable is not a known layer, or there is none.
-    StoreError
+    StoreError, TransferError
         The store cannot be written. What was written of this product is removed.
     """
     options = options or ProductOptions()
     layers = _layers_of(dataset)
+    attempt = announce(store, collection, name)
+    name = attempt.name
     written: list[str] = []
     try:
         files: list[ProductFile] = []
@@ -159,42 +163,43 @@ def write_product(
             values = np.asarray(dataset[layer.name].values)
             statistics, coarse = scan(values, layer.nodata)
             valid = _combine(valid, coarse, layer)
-            while True:
-                key = f"{name.folder(collection)}/{name.file(layer.name)}"
-                data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
-                try:
-                    store.create_bytes(key, data)
-                    break
-                except StoreConflictError:
-                    if files:  # the first file has claimed the name for all
-                        raise
-                    name = name.later()
+            key = f"{name.folder(collection)}/{name.file(layer.name)}"
+            data = encode_cog(values, grid, layer, _tags(name, layer, tags, options.cog), options.cog)
+            write_file(store, key, data)
             written.append(key)
             files.append(_file(layer.name, key, data, MEDIA_TYPE, statistics, options.cog.lossy(layer)))
         if options.browse and (pictures := browse_layers({v: dataset[v].values for v in _names(dataset)})):
             data = browse_png(pictures, options.browse_side)
             key = f"{name.folder(collection)}/{name.stem}.png"
-            store.create_bytes(key, data)
+            write_file(store, key, data)
             written.append(key)
             files.append(_file(THUMBNAIL, key, data, PNG))
         assert valid is not None  # there is at least one layer
-        return Product(name, collection, grid, tuple(files), outline(valid, grid, 8))
+        return Product(name, collection, grid, tuple(files), outline(valid, grid, 8), attempt)
     except BaseException:  # survives nothing: also a cancelled task takes back its files before it ends
-        remove_files(store, written)
+        withdraw(store, attempt, written)
         raise
+
+
+def write_file(store: Store, key: str, data: bytes) -> None:
+    """Write a file under a name that an attempt has announced.
+
+    Raises
+    ------
+    TransferError
+        It is there already: something that never announced it wrote it. The next attempt takes another name.
+    """
+    try:
+        store.create_bytes(key, data)
+    except StoreConflictError:
+        raise TransferError(
+            f"{store.href(key)} is there already, though no attempt that is known has written it; made again under "
+            "another name"
+        ) from None
 
 
 def _file(layer: str, key: str, data: bytes, media_type: str, *more: Any) -> ProductFile:
     return ProductFile(layer, key, len(data), checksum(data), media_type, *more)
-
-
-def remove_files(store: Store, keys: Iterable[str]) -> None:
-    """Delete files that no item names; what cannot be deleted is only logged, since nobody reads it."""
-    for key in keys:
-        try:
-            store.delete(key)
-        except OSError as error:
-            log.warning("unneeded file %s stays: %s", key, error)
 
 
 def read_static(

@@ -1,69 +1,49 @@
-"""Removing what killed attempts left beside a product.
-
-Only done once the acquisition's item exists: whoever else is still writing the same acquisition will lose the
-race for the item and remove its own files, so that nothing that is needed can be taken away.
-"""
+"""Which files beside a product belong to attempts that cannot commit any more (see `sarcube.products.attempt`)."""
 
 from __future__ import annotations
 
-import json
-import logging
-from pathlib import PurePosixPath
+import re
 
-from sarcube.errors import ProductError, StoreError
-from sarcube.products.names import ProductName
+from sarcube.errors import ProductError
+from sarcube.products.names import MAKER, ProductName
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store
 
-log = logging.getLogger(__name__)
+_PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{12}\.part")
 
 
-def sweep(store: Store, item_key: str) -> tuple[str, ...]:
-    """Delete files of an acquisition that its item does not name; returns their keys.
+def outdated(file: str, current: ProductName) -> bool:
+    """Whether a file is sarcube's, of the same product as `current`, and not from a later attempt.
 
-    Parameters
-    ----------
-    store : Store
-    item_key : str
-        Key of the item, in whose folder the files lie.
+    Where `current` is the item that is there and does not name the file, no item ever will.
     """
-    folder = str(PurePosixPath(item_key).parent)
-    try:
-        item = json.loads(store.read_bytes(item_key))
-        names = store.files(folder)
-    except (StoreError, ValueError) as error:
-        log.warning("%s is not swept: %s", folder, error)
-        return ()
-    kept = {str(asset.get("href", "")).removeprefix("./") for asset in item.get("assets", {}).values()}
-    try:
-        own = ProductName.parse(str(item.get("id", "")))
-    except ProductError:
-        return ()
-    removed = []
-    for name in names:
-        if name not in kept and _older(name, own):
-            store.delete(f"{folder}/{name}")
-            removed.append(f"{folder}/{name}")
-    if isinstance(store, LocalStore):
-        removed += _sweep_parts(store, folder, own)
-    return tuple(removed)
-
-
-def _older(name: str, own: ProductName) -> bool:
-    """Whether a file belongs to an earlier attempt at the same product."""
-    try:
-        other = ProductName.parse(name)
-    except ProductError:
+    other = own_name(file)
+    if other is None:
         return False
-    same = (other.kind, other.burst_id, other.start) == (own.kind, own.burst_id, own.start)
-    return same and other.processed <= own.processed
+    same = (other.static, other.burst_id, other.acquisition) == (current.static, current.burst_id, current.acquisition)
+    return same and other.processed <= current.processed
 
 
-def _sweep_parts(store: LocalStore, folder: str, own: ProductName) -> list[str]:
-    """Temporary files that a killed writer could not rename any more."""
-    removed = []
-    for path in (store.root / folder).glob(".*.part"):
-        if _older(path.name[1:], own):
+def own_name(file: str) -> ProductName | None:
+    """The name of a product file that sarcube has written; None for any other, also for OPERA's."""
+    if not file.startswith(f"{MAKER}_"):
+        return None
+    try:
+        return ProductName.parse(file)
+    except ProductError:
+        return None
+
+
+def part_of(file: str) -> str:
+    """What a local temporary file was to become; empty for any other file."""
+    match = _PART.fullmatch(file)
+    return match["name"] if match else ""
+
+
+def outdated_parts(store: Store, folder: str, current: ProductName) -> None:
+    """Remove temporary files that a killed writer could not rename any more."""
+    if not isinstance(store, LocalStore):
+        return
+    for path in (store.root / folder).glob(f".{MAKER}_*.part"):
+        if outdated(part_of(path.name), current):
             path.unlink(missing_ok=True)
-            removed.append(f"{folder}/{path.name}")
-    return removed

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
+import fcntl
+import hashlib
 import os
 import secrets
 import shutil
+import stat
 import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from sarcube.errors import StoreConflictError, StoreError
+from sarcube.errors import StoreConflictError, StoreError, TransferError
 from sarcube.store.protocol import ObjectInfo, checked_key, checked_prefix
 
 _TEMPORARY = ".part"
 _RENAME_NOREPLACE = 1
 _AT_FDCWD = -100
+_LOCK_S = 60.0  # who holds a lock compares and renames, nothing else
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _NOT_KNOWN = (errno.EPERM, errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 
 
@@ -75,6 +83,32 @@ class LocalStore:
             _fail("write", target, error)
         self._place(key, lambda file: file.write(data), _rename_new)
 
+    def read_version(self, key: str) -> tuple[bytes, str] | None:
+        try:
+            data = self.path(key).read_bytes()
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            _fail("read", self.path(key), error)
+        return data, _version(data)
+
+    def replace_bytes(self, key: str, data: bytes | memoryview, version: str) -> None:
+        def rename(part: Path, target: Path) -> None:
+            with _locked(target):
+                found = self.read_version(key)
+                if found is None or found[1] != version:
+                    raise StoreConflictError(f"{target} was changed meanwhile")
+                part.replace(target)
+
+        self._place(key, lambda file: file.write(data), rename)
+
+    def now(self) -> float:
+        try:
+            with tempfile.TemporaryFile(dir=self.root) as file:
+                return os.fstat(file.fileno()).st_mtime  # a file server has its own clock
+        except OSError:
+            return time.time()  # a folder that cannot be written
+
     def upload(self, path: str | Path, key: str) -> None:
         def copy(file: BinaryIO) -> None:
             with Path(path).open("rb") as source:
@@ -85,9 +119,12 @@ class LocalStore:
     def stat(self, key: str) -> ObjectInfo | None:
         path = self.path(key)
         try:
-            return ObjectInfo(key, path.stat().st_size) if path.is_file() else None
+            found = path.stat()
         except OSError as error:
+            if error.errno in _ABSENT:
+                return None
             _fail("look at", path, error)
+        return ObjectInfo(key, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
 
     def exists(self, key: str) -> bool:
         return self.stat(key) is not None
@@ -144,10 +181,56 @@ class LocalStore:
                 _sync_folder(target.parent)
             finally:
                 part.unlink(missing_ok=True)
-        except StoreConflictError:
+        except (StoreConflictError, TransferError):
             raise
         except OSError as error:
             _fail("write", target, error)
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Keep others from replacing a file. The system lets go of the lock of a process that dies."""
+    path = target.parent / f".{target.name[:120]}.lock"
+    deadline = time.monotonic() + _LOCK_S
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _wait_for(handle, path, deadline)
+            ours = os.fstat(handle)
+            try:
+                there = path.stat()
+            except FileNotFoundError:
+                there = None
+            if there is not None and (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
+                try:
+                    yield
+                finally:  # while it is held: who waits for it sees that it is gone, and tries anew
+                    path.unlink(missing_ok=True)
+                return
+        finally:
+            os.close(handle)
+
+
+def _wait_for(handle: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
+                raise StoreError(
+                    f"the file system of {path.parent} knows no locks, without which nothing can be replaced safely; "
+                    "mount it with locks (Lustre: -o flock), or take another folder"
+                ) from error
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        if time.monotonic() > deadline:
+            raise TransferError(f"{path} is kept locked by another process; end it, or try again later")
+        time.sleep(0.01)
 
 
 def _hidden(name: str) -> bool:

@@ -1,7 +1,8 @@
 """Where products live: one small protocol over a local folder and an S3 prefix.
 
 A key is a relative path with forward slashes. Every write is atomic: a reader meets the whole object or none.
-`create_bytes` is the one operation that a second writer loses; the catalog commits products with it.
+A second writer loses two operations: `create_bytes`, of what must not be there yet, and `replace_bytes`, of what
+must still be as it was read. The catalog commits products, indexes and collections with them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class ObjectInfo:
 
     key: str
     size: int
+    modified: float = 0.0  # seconds since 1970 by the store's clock
 
 
 @runtime_checkable
@@ -45,6 +47,21 @@ class Store(Protocol):
 
     def create_bytes(self, key: str, data: bytes | memoryview) -> None:
         """Write the object unless it exists; StoreConflictError where it does. Of many at once, one wins."""
+        ...
+
+    def read_version(self, key: str) -> tuple[bytes, str] | None:
+        """The whole object and its version, None where it is absent. Different content has different versions."""
+        ...
+
+    def replace_bytes(self, key: str, data: bytes | memoryview, version: str) -> None:
+        """Replace the object if it still has that version; StoreConflictError where it has not, or is gone.
+
+        Of many at once that have read the same version, one wins.
+        """
+        ...
+
+    def now(self) -> float:
+        """What the store's clock says, in seconds since 1970: the clock of `ObjectInfo.modified`."""
         ...
 
     def upload(self, path: str | Path, key: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from sarcube.errors import CredentialError, StoreConflictError, StoreError, TransferError
 from sarcube.store.protocol import ObjectInfo, checked_key, checked_prefix
 from sarcube.transfer import aws
+from sarcube.transfer.http import server_time
 
 _MULTIPART = 64 * 1024 * 1024
 _PART = 16 * 1024 * 1024
@@ -153,6 +154,36 @@ class S3Store:
         except (OSError, obstore.exceptions.BaseError) as error:
             self._fail("write", key, error)
 
+    def read_version(self, key: str) -> tuple[bytes, str] | None:
+        import obstore
+
+        try:
+            found = obstore.get(self._client, self._path(key))
+            data, version = bytes(found.bytes()), found.meta.get("e_tag")
+        except FileNotFoundError:
+            return None
+        except (OSError, obstore.exceptions.BaseError) as error:
+            self._fail("read", key, error)
+        if not version:
+            raise StoreError(f"{self.href(key)}: the server gives no ETag, without which nothing is replaced safely")
+        return data, str(version)
+
+    def replace_bytes(self, key: str, data: bytes | memoryview, version: str) -> None:
+        import obstore
+
+        try:
+            # One request with If-Match; parts could not be committed conditionally.
+            obstore.put(self._client, self._path(key), data, mode={"e_tag": version}, use_multipart=False)
+        except (obstore.exceptions.PreconditionError, FileNotFoundError):
+            if self._holds(key, data):  # an answer was lost, as above
+                return
+            raise StoreConflictError(f"{self.href(key)} was changed meanwhile") from None
+        except (OSError, obstore.exceptions.BaseError) as error:
+            self._fail("write", key, error)
+
+    def now(self) -> float:
+        return server_time(f"{self.endpoint or f'https://s3.{self.region}.amazonaws.com'}/{self.bucket}")
+
     def _holds(self, key: str, data: bytes | memoryview) -> bool:
         info = self.stat(key)
         return info is not None and info.size == len(data) and self.read_bytes(key) == bytes(data)
@@ -171,7 +202,8 @@ class S3Store:
         import obstore
 
         try:
-            return ObjectInfo(key, int(obstore.head(self._client, self._path(key))["size"]))
+            found = obstore.head(self._client, self._path(key))
+            return ObjectInfo(key, int(found["size"]), found["last_modified"].timestamp())
         except FileNotFoundError:
             return None
         except (OSError, obstore.exceptions.BaseError) as error:

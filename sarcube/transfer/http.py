@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import CredentialError, DownloadTimeoutError, SourceError, TransferError
@@ -104,6 +105,31 @@ def read_small(address: str, limit: int, session: Any = None) -> bytes:
             if len(data) > limit:
                 raise SourceError(f"{redact(address)} is larger than {limit} bytes")
         return bytes(data)
+
+
+def server_time(address: str) -> float:
+    """What the clock of a server says, in seconds since 1970; whatever it answers carries the time.
+
+    Raises
+    ------
+    TransferError
+        It cannot be reached, or says no time.
+    """
+    import stamina
+
+    @stamina.retry(on=TransferError, attempts=attempts(), timeout=60.0, wait_initial=pause(), wait_max=5.0)
+    def once() -> float:
+        import requests
+
+        try:
+            answer = _session().head(address, timeout=min(_CONNECT_S, patience()))
+            return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+        except (requests.exceptions.RequestException, OSError) as error:
+            raise torn(address, error, " cannot be reached: {}") from None
+        except (KeyError, ValueError):
+            raise TransferError(f"{redact(address)}: the server does not say what time it is") from None
+
+    return once()
 
 
 def pause() -> float:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,8 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sarcube.catalog.check import check_store
 from sarcube.catalog.collections import ensure_collection, update_collections
-from sarcube.catalog.pending import Lock, pending
+from sarcube.catalog.index import Index
+from sarcube.catalog.pending import pending
 from sarcube.catalog.publish import publish_item
 from sarcube.catalog.query import find_items, find_static_item, find_stored
 from sarcube.catalog.schemas import Schemas
@@ -153,7 +159,7 @@ def test_updates_and_publishing_at_once_lose_nothing(local: LocalStore, schemas:
     def produce(day: int) -> None:
         publish(local, make_rtc(local, start=f"2022-01-{day:02d}T12:47:52.5"), schemas)
         if day % 3 == 0:
-            update_collections(local, schemas=schemas, patience=0.0 if day % 2 else 5.0)
+            update_collections(local, schemas=schemas)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(produce, range(1, 13)))
@@ -164,22 +170,125 @@ def test_updates_and_publishing_at_once_lose_nothing(local: LocalStore, schemas:
     assert sum(link["rel"] == "item" for link in stored["links"]) == 12
 
 
-def test_items_deleted_by_hand_need_a_rebuild(local: LocalStore, schemas: Schemas) -> None:
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_items_deleted_by_hand_leave_the_index(rebuild: bool, local: LocalStore, schemas: Schemas) -> None:
     _fill(local, schemas, CASES[:1])
     update_collections(local, schemas=schemas)
     key = find_items(local, "rtc")[0].self_href.removeprefix(local.url + "/")
     local.delete(key)
-    update_collections(local, schemas=schemas, rebuild=True)
+    update_collections(local, schemas=schemas, rebuild=rebuild)
     assert len(find_items(local, "rtc")) == 1
 
 
-def test_a_dead_holders_lock_is_taken_over(local: LocalStore) -> None:
-    first, second = Lock(local, "rtc/_index.lock"), Lock(local, "rtc/_index.lock")
-    assert first.acquire() and not second.acquire()
-    local.write_bytes("rtc/_index.lock", b'{"holder": "x", "alive": 1000.0}')
-    assert second.acquire()
-    second.release()
-    assert first.acquire()
+def test_a_lock_of_version_0_1_keeps_nobody_waiting(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:1])
+    local.write_bytes("rtc/_index.lock", json.dumps({"holder": "x", "alive": time.time()}).encode())
+    update_collections(local, schemas=schemas)
+    assert pending(local, "rtc") == [] and local.exists("rtc/items.parquet")
+
+
+def test_an_older_index_never_wins(local: LocalStore, schemas: Schemas) -> None:
+    """A process that sleeps while it brings the index up to date wakes after others have."""
+    _fill(local, schemas, CASES[:1])
+    update_collections(local, schemas=schemas)
+    publish(local, make_rtc(local, start="2022-02-06T12:47:52.1"), schemas)
+    sleeper = _Sleeping(local, "rtc/items.parquet")
+    slow = threading.Thread(target=update_collections, args=(sleeper,), kwargs={"schemas": schemas})
+    slow.start()
+    assert sleeper.asleep.wait(60)
+    publish(local, make_rtc(local, start="2022-02-18T12:47:52.1"), schemas)
+    update_collections(local, schemas=schemas)
+    assert pending(local, "rtc") == []
+    sleeper.wake.set()
+    slow.join()
+    assert len(find_items(local, "rtc")) == 4
+    assert Index(local.read_bytes("rtc/items.parquet")).rows() == {
+        key: stored["id"] for key, stored in walk_items(local, "rtc", Selection())
+    }
+    collection = json.loads(local.read_bytes("rtc/collection.json"))
+    assert sum(link["rel"] == "item" for link in collection["links"]) == 4
+    assert collection["assets"]["items"]["file:checksum"] == checksum(local.read_bytes("rtc/items.parquet"))
+
+
+class _Sleeping(LocalStore):
+    """A store whose first write of one key takes until it is woken."""
+
+    def __init__(self, store: LocalStore, key: str) -> None:
+        super().__init__(store.root)
+        self.key, self.asleep, self.wake = key, threading.Event(), threading.Event()
+
+    def _sleep(self, key: str) -> None:
+        if key == self.key and not self.asleep.is_set():
+            self.asleep.set()
+            assert self.wake.wait(60)
+
+    def write_bytes(self, key: str, data: bytes | memoryview) -> None:
+        self._sleep(key)
+        super().write_bytes(key, data)
+
+    def replace_bytes(self, key: str, data: bytes | memoryview, version: str) -> None:
+        self._sleep(key)
+        super().replace_bytes(key, data, version)
+
+
+@pytest.mark.parametrize("step", ["items.parquet", "collection.json", "_pending/"])
+def test_killed_while_it_brings_collections_up_to_date(step: str, local: LocalStore, schemas: Schemas) -> None:
+    """The next one finds what lags behind and puts it right, at once."""
+    _fill(local, schemas, CASES[:1])
+    code = (
+        "import os, signal, sys\n"
+        "from sarcube.catalog.collections import update_collections\n"
+        "from sarcube.store.local_store import LocalStore\n"
+        "def dying(real):\n"
+        "    def call(self, key, *more):\n"
+        f"        if {step!r} in key and key.startswith('rtc/'):\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return real(self, key, *more)\n"
+        "    return call\n"
+        "for name in ('create_bytes', 'write_bytes', 'replace_bytes', 'delete'):\n"
+        "    if hasattr(LocalStore, name):\n"
+        "        setattr(LocalStore, name, dying(getattr(LocalStore, name)))\n"
+        f"update_collections({str(local.root)!r}, schemas={str(schemas.folder)!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == -9
+    assert len(find_items(local, "rtc")) == 2
+    update_collections(local, schemas=schemas)
+    assert pending(local, "rtc") == [] and len(find_items(local, "rtc")) == 2
+    collection = json.loads(local.read_bytes("rtc/collection.json"))
+    assert collection["extent"]["spatial"]["bbox"] != [[-180.0, -90.0, 180.0, 90.0]]
+    assert sum(link["rel"] == "item" for link in collection["links"]) == 2
+    assert list(check_store(local, schemas=schemas)) == []
+
+
+def test_an_item_that_an_index_of_0_1_has_lost_is_found_again(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:1])
+    update_collections(local, schemas=schemas)
+    older = local.read_bytes("rtc/items.parquet")
+    publish(local, make_rtc(local, start="2022-02-06T12:47:52.1"), schemas)
+    update_collections(local, schemas=schemas)
+    local.write_bytes("rtc/items.parquet", older)  # as two updates at once could leave it
+    assert len(find_items(local, "rtc")) == 2
+    update_collections(local, schemas=schemas)
+    assert len(find_items(local, "rtc")) == 3
+
+
+def test_a_damaged_index_is_made_anew(local: LocalStore, schemas: Schemas) -> None:
+    _fill(local, schemas, CASES[:1])
+    update_collections(local, schemas=schemas)
+    local.write_bytes("rtc/items.parquet", b"PAR1 and nothing more")
+    update_collections(local, schemas=schemas)
+    assert len(find_items(local, "rtc")) == 2
+
+
+def test_two_catalogs_at_once_name_both_collections(local: LocalStore, schemas: Schemas) -> None:
+    for _ in range(5):
+        names = [f"c{i}" for i in range(6)]
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda name: ensure_collection(local, name, schemas=schemas), names))
+        links = json.loads(local.read_bytes("catalog.json"))["links"]
+        assert [link["href"] for link in links if link["rel"] == "child"] == [f"./{n}/collection.json" for n in names]
+        shutil.rmtree(local.root)
 
 
 def test_the_index_is_stac_geoparquet(local: LocalStore, schemas: Schemas) -> None:

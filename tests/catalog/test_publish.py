@@ -110,8 +110,9 @@ def test_an_invalid_item_is_never_published(local: LocalStore, schemas: Schemas)
 
 
 def test_reprocessing_replaces(local: LocalStore, schemas: Schemas) -> None:
-    first, second = make_rtc(local, seed=1), make_rtc(local, seed=2)
+    first = make_rtc(local, seed=1)
     publish(local, first, schemas)
+    second = make_rtc(local, seed=2)
     outcome = publish_item(local, second[1], second[0], schemas=schemas, overwrite=True)
     assert outcome.created
     assert read_item(local, second[0].item_key).id == second[1].id

@@ -77,6 +77,53 @@ def test_of_many_creators_one_wins(store: Store) -> None:
     assert store.read_bytes("race") == b"writer %d" % won.index(True)
 
 
+def test_what_is_replaced_must_be_as_it_was_read(store: Store) -> None:
+    assert store.read_version("x/item.json") is None
+    store.create_bytes("x/item.json", b"first")
+    found = store.read_version("x/item.json")
+    assert found is not None and found[0] == b"first"
+    store.replace_bytes("x/item.json", b"second", found[1])
+    with pytest.raises(StoreConflictError):
+        store.replace_bytes("x/item.json", b"third", found[1])
+    assert store.read_bytes("x/item.json") == b"second"
+    again = store.read_version("x/item.json")
+    assert again is not None and again[1] != found[1]
+    store.delete("x/item.json")
+    with pytest.raises(StoreConflictError):
+        store.replace_bytes("x/item.json", b"fourth", again[1])
+    assert not store.exists("x/item.json")
+    assert list(store.list()) == []
+
+
+def test_of_many_replacers_one_wins(store: Store) -> None:
+    store.write_bytes("race", b"start")
+    for _ in range(5):
+        found = store.read_version("race")
+        assert found is not None
+        together = threading.Barrier(6)
+
+        def attempt(number: int, found: tuple[bytes, str] = found, together: threading.Barrier = together) -> bool:
+            together.wait()
+            try:
+                store.replace_bytes("race", found[0] + b" %d" % number, found[1])
+            except StoreConflictError:
+                return False
+            return True
+
+        with ThreadPoolExecutor(6) as pool:
+            won = list(pool.map(attempt, range(6)))
+        assert sum(won) == 1
+        assert store.read_bytes("race") == found[0] + b" %d" % won.index(True)
+
+
+def test_the_stores_clock_is_that_of_its_objects(store: Store) -> None:
+    before = store.now()
+    store.write_bytes("a", b"1")
+    info = store.stat("a")
+    assert info is not None
+    assert before - 2.0 <= info.modified <= store.now() + 2.0  # HTTP tells whole seconds
+
+
 def test_a_reader_never_meets_half(store: Store) -> None:
     sizes = {200_000: b"a", 300_000: b"b"}
     store.write_bytes("object", b"a" * 200_000)

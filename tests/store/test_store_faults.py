@@ -272,3 +272,54 @@ def test_a_file_where_a_folder_must_be(tmp_path: Path) -> None:
 
 
 _ROOT = Path(__file__).parents[2]
+
+
+def test_looking_at_a_file_that_vanishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path)
+    store.write_bytes("a/b", b"1")
+    real = Path.is_file
+
+    def vanishing(path: Path) -> bool:
+        found = real(path)
+        path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(Path, "is_file", vanishing)
+    assert store.exists("a/b") in {True, False}  # whatever it says, it is no error
+    assert store.stat("a/b/c") is None
+
+
+def test_a_killed_replacer_keeps_nobody_out(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "from sarcube.store.local_store import LocalStore\n"
+        "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"store = LocalStore({str(tmp_path)!r})\n"
+        "store.create_bytes('item', b'first')\n"
+        "store.replace_bytes('item', b'second', store.read_version('item')[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    assert done.returncode == -signal.SIGKILL
+    store = LocalStore(tmp_path)
+    found = store.read_version("item")
+    assert found is not None and found[0] == b"first"
+    store.replace_bytes("item", b"third", found[1])
+    assert store.read_bytes("item") == b"third"
+    assert store.files() == ("item",)
+
+
+def test_who_keeps_a_file_locked_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    monkeypatch.setattr(local_store, "_LOCK_S", 0.05)
+    store = LocalStore(tmp_path)
+    store.write_bytes("item", b"first")
+    with (tmp_path / ".item.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        found = store.read_version("item")
+        assert found is not None
+        with pytest.raises(TransferError, match="locked by another process"):
+            store.replace_bytes("item", b"second", found[1])
+    store.replace_bytes("item", b"second", found[1])
+    assert store.read_bytes("item") == b"second"

@@ -20,9 +20,10 @@ from typing import Any
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SceneError, StoreConflictError, TransferError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.products.attempt import LINEAGE, Attempt, announce, withdraw
+from sarcube.products.commit import commit
 from sarcube.products.names import STATIC_VALIDITY, ProductName, item_key
-from sarcube.products.product import checksum, remove_files
-from sarcube.products.sweep import sweep
+from sarcube.products.product import checksum, write_file
 from sarcube.store.protocol import Store, open_store
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Found, Made
@@ -65,29 +66,48 @@ class Rehearsal:
         return {}
 
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
-        return None
+        """Make the collections that the run writes to."""
+        from sarcube.catalog.collections import ensure_collection
+
+        names = config.collections
+        for kind in kinds:
+            static = kind == "static"
+            name = names.static if static else names.rtc
+            ensure_collection(_store(config, static), name, schemas=_schemas(config))
 
     def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
-        return None
+        """Bring the index up to date, as in earnest."""
+        from sarcube.catalog.collections import update_collections
+
+        for url in sorted({_store(config, kind == "static").url for kind in kinds}):
+            update_collections(url, schemas=_schemas(config))
 
     def run(self, task: Task, context: Context) -> Made:
         config = context.config
         static = task.kind == "static"
         names = config.collections
-        store = open_store((config.static_store if static else None) or config.store)
+        store = _store(config, static)
         key = item_key(names.static if static else names.rtc, task.burst_id, task.start)
         if store.exists(key) and not task.remake:
             return Made(existed=True, item=key)
         _fault(config.engine_options.get("faults", {}).get(task.key, ""), store, task.key)
         if seconds := float(config.engine_options.get("seconds", 0.0)):
             time.sleep(seconds)
-        return _commit(store, key, task, config, int(config.engine_options.get("files", 0)))
+        return _commit(store, task, config, int(config.engine_options.get("files", 0)))
 
 
-def _commit(store: Store, key: str, task: Task, config: RunConfig, files: int) -> Made:
+def _schemas(config: RunConfig) -> str | None:
+    return str(config.schemas) if config.schemas else None
+
+
+def _store(config: RunConfig, static: bool) -> Store:
+    return open_store((config.static_store if static else None) or config.store)
+
+
+def _commit(store: Store, task: Task, config: RunConfig, files: int) -> Made:
     """Write so many files and the item that names them, as products are written."""
-    names = config.collections
-    name = ProductName(
+    collection = config.collections.rtc if task.start else config.collections.static
+    wanted = ProductName(
         "RTC_S1" if task.start else "RTC_S1_STATIC",
         task.burst_id,
         task.start or STATIC_VALIDITY,
@@ -95,37 +115,46 @@ def _commit(store: Store, key: str, task: Task, config: RunConfig, files: int) -
         "S1A",
         task.grid.resolution,
     )
-    written: list[tuple[str, bytes]] = []
-    for i in range(files):
-        data = f"{task.key} {i} ".encode() * 2000
-        while True:
-            file = f"{name.folder(names.rtc if task.start else names.static)}/{name.stem}_file{i}.tif"
-            try:
-                store.create_bytes(file, data)
-                break
-            except StoreConflictError:
-                if written:
-                    raise
-                name = name.later()
-        written.append((file, data))
-    assets = {
-        f"file{i}": {"href": f"./{file.rsplit('/', 1)[1]}", "file:size": len(data), "file:checksum": checksum(data)}
-        for i, (file, data) in enumerate(written)
-    }
-    item_id = name.stem if files else task.key
-    item = json.dumps({"id": item_id, "properties": _grid_properties(task.grid), "assets": assets}).encode()
-    created = True
+    attempt = announce(store, collection, wanted)
+    name, written = attempt.name, dict[str, bytes]()
     try:
-        store.create_bytes(key, item)
-    except StoreConflictError:
-        created = False
-        if task.remake:
-            store.write_bytes(key, item)
-        else:
-            remove_files(store, (file for file, _ in written))
-    if files:
-        sweep(store, key)
-    return Made(existed=not (created or task.remake), item=key, bytes_out=len(item) + sum(len(d) for _, d in written))
+        for i in range(files):
+            file = f"{name.folder(collection)}/{name.stem}_file{i}.tif"
+            written[file] = f"{task.key} {i} ".encode() * 2000
+            write_file(store, file, written[file])
+    except BaseException:
+        withdraw(store, attempt, written)
+        raise
+    item = json.dumps(_item(task, attempt, written)).encode()
+    created = commit(store, attempt, item, list(written), overwrite=task.remake)
+    return Made(existed=not created, item=attempt.item_key, bytes_out=len(item) + sum(map(len, written.values())))
+
+
+def _item(task: Task, attempt: Attempt, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The least that a STAC item and an index hold."""
+    ring, name = task.inputs[0].footprint, attempt.name
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [],
+        "id": name.stem,
+        "collection": attempt.collection,
+        "geometry": {"type": "Polygon", "coordinates": [[list(corner) for corner in ring]]},
+        "bbox": [min(x for x, _ in ring), min(y for _, y in ring), max(x for x, _ in ring), max(y for _, y in ring)],
+        "properties": {
+            "datetime": name.start.isoformat().replace("+00:00", "Z"),
+            "created": name.processed.isoformat().replace("+00:00", "Z"),
+            "product:type": name.kind,
+            "sarcube:burst_id": task.burst_id,
+            **_grid_properties(task.grid),
+            **({LINEAGE: list(attempt.lineage)} if attempt.lineage else {}),
+        },
+        "links": [],
+        "assets": {
+            f"file{i}": {"href": f"./{file.rsplit('/', 1)[1]}", "file:size": len(data), "file:checksum": checksum(data)}
+            for i, (file, data) in enumerate(files.items())
+        },
+    }
 
 
 def _fault(fault: str, store: Store, key: str) -> None:

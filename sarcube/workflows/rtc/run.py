@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from sarcube.config import RunConfig
 from sarcube.errors import BurstNotFoundError, GridError, OrbitError, ProductError, SceneError
 from sarcube.products.names import STATIC_VALIDITY, ProductName, item_key
-from sarcube.products.sweep import sweep
 from sarcube.store.protocol import Store, open_store
 from sarcube.workflows.rtc.checks import defects, dem_remarks, remarks
 from sarcube.workflows.rtc.grids import grid_of_item
@@ -125,8 +124,6 @@ class RtcWorkflow:
             made = _first_usable(task, lambda found: _static(task, found, context, store, stages))
         else:
             made = _backscatter(task, task.inputs[0], context, store, stages)
-        with stages("sweep"):
-            sweep(store, key)
         return made
 
 
@@ -258,7 +255,8 @@ def _commit(  # noqa: PLR0913, PLR0917
     static: pystac.Item | None,
 ) -> Made:
     from sarcube.catalog.publish import publish_item
-    from sarcube.products.product import THUMBNAIL, remove_files, write_product
+    from sarcube.products.attempt import withdraw
+    from sarcube.products.product import THUMBNAIL, write_product
     from sarcube.workflows.rtc.items import ItemContext, engine_warnings, file_tags, rtc_item, static_item
 
     burst, dem = inputs
@@ -289,12 +287,12 @@ def _commit(  # noqa: PLR0913, PLR0917
         try:
             make = static_item if is_static else rtc_item
             item = make(store, product, burst, dataset.attrs, context)
-            schemas = str(config.schemas) if config.schemas else None
-            published = publish_item(store, item, product, schemas=schemas, overwrite=task.remake)
         except BaseException:  # also what nobody foresaw, and a task that is called back
-            if not store.exists(product.item_key):
-                remove_files(store, (file.key for file in product.files))
+            withdraw(store, product.attempt, [file.key for file in product.files])
             raise
+        # Where this fails the item may still arrive, however late: its files stay, until another item is there.
+        schemas = str(config.schemas) if config.schemas else None
+        published = publish_item(store, item, product, schemas=schemas, overwrite=task.remake)
     thumbnail = next((file.key for file in product.files if file.layer == THUMBNAIL), "")
     return Made(
         existed=not published.created,
