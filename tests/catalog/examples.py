@@ -117,7 +117,7 @@ def make_burst(case: Case = CASES[0], start: str = "2022-01-01T12:47:52.123456")
         channels,
         "003.31",
         5.4e-3,
-        TopsParameters(1.6, (), (), 300.0, 1_700.0),
+        TopsParameters(1.6, (), (), 300.0, 1_700.0, 0.75, 5.65e7, 0.75),
         geolocation,
         64e6,
         5.405000454334350e9,

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-import sarcube.engines.rtc.native.by_block as native
+import sarcube.sensors.sentinel1.samples as stored
 from sarcube.engines.rtc.native import NativeEngine
 from sarcube.errors import DemError, EngineError, GridError, OrbitError
 from sarcube.geometry.dem import Dem
@@ -42,7 +42,7 @@ def with_samples(monkeypatch: pytest.MonkeyPatch, edit: object) -> None:
         first, stop = lines or (0, samples.shape[0])
         return samples[first:stop]
 
-    monkeypatch.setattr(native, "read_samples", read)
+    monkeypatch.setattr(stored, "read_samples", read)
 
 
 def test_void_cells_stay_void_and_are_counted(scene: Scene, whole: xr.Dataset) -> None:

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-import sarcube.engines.rtc.native.by_block as native
+import sarcube.sensors.sentinel1.samples as stored
 from sarcube.engines.rtc.native import NativeEngine
 from sarcube.engines.rtc.native.area_factor import area_factors
 from sarcube.engines.rtc.native.blocks import Window
@@ -53,7 +53,7 @@ def constant(monkeypatch: pytest.MonkeyPatch) -> None:
         first, stop = lines or (0, burst.radar.lines)
         return np.full((stop - first, burst.radar.samples, 2), 100, np.int16)
 
-    monkeypatch.setattr(native, "read_samples", read)
+    monkeypatch.setattr(stored, "read_samples", read)
 
 
 def test_names_types_and_records(scene: Scene, static: xr.Dataset, whole: xr.Dataset) -> None:
@@ -206,7 +206,7 @@ def test_constant_gamma0_over_relief_stays_smooth(scene: Scene, monkeypatch: pyt
         samples[..., 0] = np.rint(1000.0 * np.sqrt(np.nan_to_num(finer)))
         return samples[first:stop]
 
-    monkeypatch.setattr(native, "read_samples", read)
+    monkeypatch.setattr(stored, "read_samples", read)
     made = ENGINE.backscatter(scene.burst, scene.grid, scene.dem, plain, None)["VV"].values
     away = inner(made)
     level = 10.0 * np.log10(made[away] * 237.0**2 / 1e6)

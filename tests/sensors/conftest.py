@@ -116,7 +116,9 @@ class Recipe:
 <slantRangeTime>5.5e-3</slantRangeTime><azimuthTimeInterval>2.0555563e-3</azimuthTimeInterval>
 <azimuthFrequency>4.8648631e2</azimuthFrequency><numberOfSamples>{self.samples}</numberOfSamples>
 <numberOfLines>{self.lines * self.bursts}</numberOfLines></imageInformation><processingInformation>
-<swathProcParamsList><swathProcParams><azimuthProcessing><processingBandwidth>3.27e2</processingBandwidth>
+<swathProcParamsList><swathProcParams><rangeProcessing><windowCoefficient>7.0e-1</windowCoefficient>
+<processingBandwidth>5.65e7</processingBandwidth></rangeProcessing><azimuthProcessing>
+<windowCoefficient>7.0e-1</windowCoefficient><processingBandwidth>3.27e2</processingBandwidth>
 </azimuthProcessing></swathProcParams></swathProcParamsList></processingInformation></imageAnnotation>
 <dopplerCentroid><dcEstimateList count="1"><dcEstimate>{centroids}</dcEstimate></dcEstimateList></dopplerCentroid>
 <swathTiming><linesPerBurst>{self.lines}</linesPerBurst><samplesPerBurst>{self.samples}</samplesPerBurst>

@@ -175,3 +175,12 @@ def test_vectors_elsewhere_in_space_are_refused(make: Any) -> None:
         parse_orbit(eof(vectors(make, [0])), "x.EOF")
     with pytest.raises(OrbitError, match="cannot be read"):
         read_orbit("/nowhere/x.EOF")
+
+
+def test_a_file_without_header_is_told_by_its_name(shared_data: Path) -> None:
+    """As excerpts of state vectors alone are handed on."""
+    (path, _) = sorted((shared_data / "reference" / "insar" / "mogi").glob("*.EOF"))
+    orbit = read_orbit(path)
+    assert (orbit.type, orbit.platform, len(orbit.orbit.time)) == ("POEORB", "S1A", 15)
+    with pytest.raises(OrbitError, match="name"):
+        parse_orbit(path.read_bytes(), "vectors.EOF")

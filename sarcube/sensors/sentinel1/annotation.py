@@ -77,6 +77,9 @@ class Annotation:
     azimuth_time_interval: float
     azimuth_frequency: float
     azimuth_bandwidth: float
+    azimuth_window: float
+    range_bandwidth: float
+    range_window: float
     samples_of_image: int
     fm_rates: tuple[Polynomial, ...]
     doppler_centroids: tuple[Polynomial, ...]
@@ -109,6 +112,7 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
     header, general, image = root.find("adsHeader"), root.find("generalAnnotation"), root.find("imageAnnotation")
     product, info, timing = general.find("productInformation"), image.find("imageInformation"), root.find("swathTiming")
     downlink = general.find("downlinkInformationList/downlinkInformation")
+    processing = image.find("processingInformation/swathProcParamsList/swathProcParams")
     lines = timing.integer("linesPerBurst", 1, MAX_LINES)
     _check_header(header)
     direction = product.text("pass").lower()
@@ -131,9 +135,10 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
         slant_range_time=info.number("slantRangeTime", 1e-3, 1e-1),
         azimuth_time_interval=info.number("azimuthTimeInterval", 1e-5, 1e-1),
         azimuth_frequency=info.number("azimuthFrequency", 1, 1e5),
-        azimuth_bandwidth=image.number(
-            "processingInformation/swathProcParamsList/swathProcParams/azimuthProcessing/processingBandwidth", 1, 1e5
-        ),
+        azimuth_bandwidth=processing.number("azimuthProcessing/processingBandwidth", 1, 1e5),
+        azimuth_window=processing.number("azimuthProcessing/windowCoefficient", 0, 1),
+        range_bandwidth=processing.number("rangeProcessing/processingBandwidth", 1e5, 1e9),
+        range_window=processing.number("rangeProcessing/windowCoefficient", 0, 1),
         samples_of_image=info.integer("numberOfSamples", 1, MAX_SAMPLES),
         fm_rates=tuple(_fm_rate(node, epoch) for node in general.find_all("azimuthFmRateList/azimuthFmRate")),
         doppler_centroids=tuple(

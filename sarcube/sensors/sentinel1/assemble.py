@@ -254,6 +254,9 @@ def _tops(annotation: Annotation) -> TopsParameters:
         doppler_centroids=annotation.doppler_centroids,
         azimuth_bandwidth=annotation.azimuth_bandwidth,
         prf=annotation.azimuth_frequency,
+        azimuth_window=annotation.azimuth_window,
+        range_bandwidth=annotation.range_bandwidth,
+        range_window=annotation.range_window,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,50 @@ from sarcube.errors import SceneError
 from sarcube.geometry.orbit import state
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.model import Burst, Polynomial
+
+
+class Carrier(NamedTuple):
+    """The azimuth carrier of a focused burst: 0.5 rate d^2 + centroid d turns at time t, with d = t - reference.
+
+    Attributes
+    ----------
+    middle : float
+        Line from whose zero-Doppler time t is counted, the middle of the burst.
+    interval : float
+        Seconds between lines.
+    rate, centroid, reference : (samples,) float64
+        Doppler rate k_t (Hz/s), Doppler centroid (Hz) and the time (s) of the beam centre, of each sample.
+    fm_rate : (samples,) float64
+        Azimuth FM rate that the burst was focused with, Hz/s.
+    """
+
+    middle: float
+    interval: float
+    rate: NDArray[np.float64]
+    centroid: NDArray[np.float64]
+    reference: NDArray[np.float64]
+    fm_rate: NDArray[np.float64]
+
+
+def azimuth_carrier(burst: Burst) -> Carrier:
+    """The carrier at every sample of a burst.
+
+    Raises
+    ------
+    SceneError
+        The annotation has no FM rate or no Doppler centroid estimates.
+    """
+    radar = burst.radar
+    near = 2 * radar.first_sample_range / SPEED_OF_LIGHT
+    tau = near + np.arange(radar.samples) / burst.range_sampling_rate
+    centre = (radar.lines - 1) / 2
+    middle = radar.first_line_time + centre * radar.line_interval
+    fm_rate = _evaluate(_nearest(burst.tops.fm_rates, middle), tau)  # k_a, eq. 11
+    centroid = _evaluate(_nearest(burst.tops.doppler_centroids, middle), tau)  # f_etac, eq. 13
+    rate = doppler_rate(burst, middle, fm_rate)
+    # Reference time (eq. 14): a target is seen at its beam centre; the same instant for mid swath is zero.
+    beam_centre = -centroid / fm_rate
+    return Carrier(centre, radar.line_interval, rate, centroid, beam_centre - beam_centre[radar.samples // 2], fm_rate)
 
 
 def deramp_phase(
@@ -29,24 +75,11 @@ def deramp_phase(
     (lines, samples) float64
     """
     first_line, stop_line = lines or (0, burst.radar.lines)
-    first_sample, stop_sample = samples or (0, burst.radar.samples)
-    radar = burst.radar
-    near = 2 * radar.first_sample_range / SPEED_OF_LIGHT
-    tau = near + np.arange(first_sample, stop_sample) / burst.range_sampling_rate
-    centre = (radar.lines - 1) / 2
-    eta = (np.arange(first_line, stop_line) - centre) * radar.line_interval  # zero-Doppler time from mid burst
-    middle = radar.first_line_time + centre * radar.line_interval
-
-    fm_rate = _evaluate(_nearest(burst.tops.fm_rates, middle), tau)  # k_a, eq. 11
-    centroid = _evaluate(_nearest(burst.tops.doppler_centroids, middle), tau)  # f_etac, eq. 13
-    rate = doppler_rate(burst, middle, fm_rate)
-    # Reference time (eq. 14): a target is seen at its beam centre; the same instant for mid swath is zero.
-    beam_centre = -centroid / fm_rate
-    mid = np.array([near + (radar.samples // 2) / burst.range_sampling_rate])
-    mid_fm_rate = _evaluate(_nearest(burst.tops.fm_rates, middle), mid)
-    mid_beam_centre = -_evaluate(_nearest(burst.tops.doppler_centroids, middle), mid) / mid_fm_rate
-    away = eta[:, None] - (beam_centre - mid_beam_centre)[None, :]
-    return np.asarray(-np.pi * rate[None, :] * away**2 - 2 * np.pi * centroid[None, :] * away)
+    part = slice(*(samples or (0, burst.radar.samples)))
+    carrier = azimuth_carrier(burst)
+    eta = (np.arange(first_line, stop_line) - carrier.middle) * carrier.interval
+    away = eta[:, None] - carrier.reference[None, part]
+    return np.asarray(-np.pi * carrier.rate[None, part] * away**2 - 2 * np.pi * carrier.centroid[None, part] * away)
 
 
 def doppler_rate(burst: Burst, middle: float, fm_rate: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -149,6 +149,9 @@ class TopsParameters:
     doppler_centroids: tuple[Polynomial, ...]  # dataDcPolynomial
     azimuth_bandwidth: float  # processing bandwidth, Hz
     prf: float  # Hz
+    azimuth_window: float  # coefficient of the generalized Hamming window over that bandwidth
+    range_bandwidth: float  # processing bandwidth, Hz
+    range_window: float
 
 
 @dataclass(frozen=True, eq=False)

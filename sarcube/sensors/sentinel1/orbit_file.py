@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -74,6 +75,13 @@ def parse_orbit(data: bytes, name: str, where: str | None = None) -> OrbitFile:
     if data[:2] == b"PK":
         data, name = _unzip(data, where)
     root = parse_xml(data, where, "Earth_Explorer_File", OrbitError)
+    kind, platform = _told_by_header(root, where) if root.has("Earth_Explorer_Header") else _told_by_name(root, name)
+    times, position, velocity = _state_vectors(root, where)
+    return OrbitFile(name, kind, platform, times[0], times[-1], make_orbit(times, position, velocity, where))
+
+
+def _told_by_header(root: Node, where: str) -> tuple[str, str]:
+    """Type and platform."""
     header = root.find("Earth_Explorer_Header/Fixed_Header")
     kind = header.text("File_Type").removeprefix("AUX_")
     if kind not in KINDS:
@@ -86,8 +94,15 @@ def parse_orbit(data: bytes, name: str, where: str | None = None) -> OrbitFile:
     reference = root.text_or(variable + "Time_Reference", "UTC")
     if frame != "EARTH_FIXED" or reference != "UTC":
         raise OrbitError(f"{where}: state vectors in {frame[:20]} and {reference[:20]}; only EARTH_FIXED and UTC")
-    times, position, velocity = _state_vectors(root, where)
-    return OrbitFile(name, kind, "S1" + mission[-1], times[0], times[-1], make_orbit(times, position, velocity, where))
+    return kind, "S1" + mission[-1]
+
+
+def _told_by_name(root: Node, name: str) -> tuple[str, str]:
+    """Type and platform of a file whose header was cut off with all but its state vectors."""
+    match = re.match(r"(S1[A-Z])_OPER_AUX_(POEORB|RESORB)_", name)
+    if match is None:
+        raise root.fail("no <Earth_Explorer_Header>, nor does the file's name tell type and platform,")
+    return match[2], match[1]
 
 
 def _state_vectors(root: Node, where: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,6 +60,28 @@ def reads_in_place(burst: Burst, polarization: str) -> bool:
     files = open_files(stored.path)
     source = files.open(files.root + stored.member)
     return read_layout(source, f"{stored.path}: {stored.member}").direct
+
+
+def line_readers(
+    burst: Burst, polarizations: tuple[str, ...], lines: tuple[int, int]
+) -> list[Callable[[int, int], NDArray[np.int16]]]:
+    """For each polarization, a function that gives lines (first, stop) of the burst, within `lines`.
+
+    What lies in a local file is read when it is asked for; what has to be fetched or unpacked, once and in advance.
+    """
+    if all(reads_in_place(burst, name) for name in polarizations):
+        return [partial(_lines_of, burst, name) for name in polarizations]
+    with ThreadPoolExecutor(len(polarizations)) as pool:
+        whole = list(pool.map(lambda name: read_samples(burst, name, lines), polarizations))
+    return [partial(_lines_from, samples, lines[0]) for samples in whole]
+
+
+def _lines_of(burst: Burst, name: str, first: int, stop: int) -> NDArray[np.int16]:
+    return read_samples(burst, name, (first, stop))
+
+
+def _lines_from(samples: NDArray[np.int16], begin: int, first: int, stop: int) -> NDArray[np.int16]:
+    return samples[first - begin : stop - begin]
 
 
 def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArray[np.int16]:

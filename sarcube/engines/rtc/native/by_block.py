@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +15,7 @@ from sarcube.engines.rtc.native.geocode import Geocoded, bilinear, pixel_lines
 from sarcube.engines.rtc.native.radiometry import Echo, Reach, fill_cells, power_tables
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.model import Burst
-from sarcube.sensors.sentinel1.samples import read_samples, reads_in_place
+from sarcube.sensors.sentinel1.samples import line_readers
 
 
 def geocoded_factors(geometry: BurstGeometry, grid: GeoGrid, options: RtcOptions) -> Geocoded:
@@ -53,7 +49,7 @@ def geocoded_echo(
     if not options.valid_sample_masking:
         valid = (np.zeros_like(valid[0]), np.full_like(valid[1], radar.samples - 1))
     lines = (max(window.first_line, 0), min(window.first_line + window.lines, radar.lines))
-    readers = _readers(burst, names, lines)
+    readers = line_readers(burst, names, lines)
     tables = [
         power_tables(burst, name, calibrate=options.absolute_calibration, denoise=options.thermal_noise)
         for name in names
@@ -86,25 +82,3 @@ def geocoded_echo(
 
 def _minimum(options: RtcOptions) -> float:
     return float(10.0 ** (options.minimum_area_factor_db / 10.0))
-
-
-def _readers(
-    burst: Burst, names: tuple[str, ...], lines: tuple[int, int]
-) -> list[Callable[[int, int], NDArray[np.int16]]]:
-    """For each polarization, a function that gives lines (first, stop) of the burst.
-
-    What lies in a local file is read when it is asked for; what has to be fetched or unpacked, once and in advance.
-    """
-    if all(reads_in_place(burst, name) for name in names):
-        return [partial(_lines_of, burst, name) for name in names]
-    with ThreadPoolExecutor(len(names)) as pool:
-        whole = list(pool.map(lambda name: read_samples(burst, name, lines), names))
-    return [partial(_lines_from, samples, lines[0]) for samples in whole]
-
-
-def _lines_of(burst: Burst, name: str, first: int, stop: int) -> NDArray[np.int16]:
-    return read_samples(burst, name, (first, stop))
-
-
-def _lines_from(samples: NDArray[np.int16], begin: int, first: int, stop: int) -> NDArray[np.int16]:
-    return samples[first - begin : stop - begin]

@@ -40,7 +40,7 @@ class NativeEngine:
             geometry = burst_geometry(burst, grid, dem, options, (STATIC_LINES, STATIC_SAMPLES))
             area = geocoded_factors(geometry, grid, options)
             incidence, local, height = incidence_angles(geometry.rmap, geometry.mesh, grid, geometry.window)
-            mask = _mask(burst, geometry, grid, height)
+            mask = burst_mask(burst, geometry, grid, height)
         outside = mask == OUTSIDE
         voids = _void_pixels(geometry, grid, height, burst)
         for layer in (incidence, local, height):
@@ -84,7 +84,7 @@ class NativeEngine:
             if reuse is not None:
                 mask = np.array(reuse["mask"].values, np.uint8)
             else:
-                mask = _mask(burst, geometry, grid, centres)
+                mask = burst_mask(burst, geometry, grid, centres)
         if tied and reuse is not None:
             published = np.asarray(reuse["rtc_anf_gamma0_to_beta0"].values, np.float32)
             if options.backscatter == "sigma0":
@@ -146,7 +146,8 @@ def _check_static(static: xr.Dataset, grid: GeoGrid) -> None:
         )
 
 
-def _mask(burst: Burst, geometry: BurstGeometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
+def burst_mask(burst: Burst, geometry: BurstGeometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Layover and shadow on the grid, 255 outside of the burst; `centres` are the heights at the pixels' centres."""
     window = mask_window(burst.radar, geometry.window)
     radar_mask = shadow_layover(burst.orbit, burst.radar, geometry.rmap, geometry.mesh, window)
     return geocode_mask(geometry.rmap, centres, grid, window, radar_mask)
