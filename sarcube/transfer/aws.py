@@ -11,7 +11,7 @@ from typing import Any
 
 from sarcube.errors import CredentialError, DownloadTimeoutError, TransferError
 from sarcube.transfer.credentials import redact
-from sarcube.transfer.http import AbsentError
+from sarcube.transfer.http import OFFLINE, AbsentError
 
 # Public buckets outside the region that clients assume.
 _REGIONS = {"copernicus-dem-30m": "eu-central-1", "copernicus-dem-90m": "eu-central-1", "s1-orbits": "us-west-2"}
@@ -135,4 +135,4 @@ def s3_call(address: str, call: Any) -> Any:
     except (exceptions.BaseError, OSError) as error:
         if re.search(r"timed out|timeout", str(error), re.IGNORECASE):
             raise DownloadTimeoutError(f"{shown}: timed out") from None
-        raise TransferError(f"{shown} cannot be read: {type(error).__name__}; try again later") from None
+        raise TransferError(f"{shown} cannot be read: {type(error).__name__}; try again later{OFFLINE}") from None

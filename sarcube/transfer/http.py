@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +22,9 @@ class AbsentError(SourceError, FileNotFoundError):
 
 
 _CONNECT_S = 15.0
-_OFFLINE = (
+OFFLINE = (
     "; is there a network? Behind a proxy set HTTPS_PROXY; without a network use files of your own "
-    "(source: {{kind: local}}, orbits.path, dem.path)"
+    "(source: {kind: local}, orbits.path, dem.path)"
 )
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _local = threading.local()
@@ -38,7 +40,7 @@ def patience() -> float:
     return float(os.environ.get("SARCUBE_HTTP_TIMEOUT", "120"))
 
 
-def torn(address: str, error: Exception, what: str) -> TransferError:
+def torn(address: str, error: Exception, what: str, advice: str = "") -> TransferError:
     """What a broken transfer means: a time-out is told apart. Without the cause, which may quote a signed address."""
     import requests
     import urllib3
@@ -47,7 +49,7 @@ def torn(address: str, error: Exception, what: str) -> TransferError:
     # requests wraps a time-out between bytes in a ConnectionError.
     if any(isinstance(inner, kinds) for inner in (error, *error.args, error.__context__)):
         return DownloadTimeoutError(f"{redact(address)}: timed out")
-    return TransferError(f"{redact(address)}{what.format(type(error).__name__)}")
+    return TransferError(f"{redact(address)}{what.format(type(error).__name__)}{advice}")
 
 
 def request(method: str, address: str, *, session: Any = None, **options: Any) -> requests.Response:
@@ -80,6 +82,22 @@ def _quiet() -> None:
     retries = logging.getLogger("stamina")
     if not any(isinstance(known, _OwnRetries) for known in retries.filters):
         retries.addFilter(_OwnRetries())
+
+
+@contextlib.contextmanager
+def without_retry_lines() -> Iterator[None]:
+    """Keep urllib3's lines on attempts that it repeats from people: what failed for good is said at the end."""
+    connections = logging.getLogger("urllib3.connectionpool")
+    show = logging.getLogger(__name__).isEnabledFor(logging.INFO)
+
+    def worth(record: logging.LogRecord) -> bool:
+        return show or not str(record.msg).startswith("Retrying (")
+
+    connections.addFilter(worth)
+    try:
+        yield
+    finally:
+        connections.removeFilter(worth)
 
 
 class _OwnRetries(logging.Filter):
@@ -147,7 +165,7 @@ def _once(method: str, address: str, session: Any, options: dict[str, Any]) -> r
     except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
         raise SourceError(f"{shown} is not an address: {redact(str(error))}") from None
     except (requests.exceptions.RequestException, OSError) as error:
-        raise torn(address, error, " cannot be reached: {}" + _OFFLINE) from None
+        raise torn(address, error, " cannot be reached: {}", OFFLINE) from None
     if answer.status_code < 400:
         return answer
     code = answer.status_code

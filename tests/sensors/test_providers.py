@@ -367,6 +367,15 @@ def test_without_a_network_it_is_said_what_to_do(
     with caplog.at_level("WARNING"), pytest.raises(TransferError, match=r"cannot be reached.*HTTPS_PROXY.*kind: local"):
         request("GET", "http://127.0.0.1:9/search")
     assert not [r for r in caplog.records if r.name == "stamina"], "the retry library's lines are its own"
+    config = RunConfig.from_dict(
+        {
+            "source": {"kind": "stac", "url": "http://127.0.0.1:9/stac", "collection": "slc"},
+            "dem": {"path": "dem.tif", "heights": "ellipsoid"},
+        }
+    )
+    with pytest.raises(TransferError, match=r"cannot be reached: Connection refused; is there a network.*HTTPS_PROXY"):
+        find_scenes(config)
+    assert "Retrying" not in caplog.text
     with caplog.at_level("INFO", "sarcube"), pytest.raises(TransferError):
         request("GET", "http://127.0.0.1:9/search")
     assert [r for r in caplog.records if r.name == "stamina"], "who asks for more gets them"

@@ -87,6 +87,10 @@ def test_a_real_echo_of_terceira(shared_data: Path, tmp_path: Path) -> None:
     assert "manifest" in warnings and "noise" in warnings
     with rasterio.open(record.parent / item["assets"]["VV"]["href"]) as source:
         values, grid = source.read(1), source.transform
+        assert source.tags()["PROCESSING_THERMAL_NOISE"] == "false", "there was no noise to remove"
+    assert item["properties"]["sarcube:processing"]["thermal_noise"] is False
+    for kind in ("no noise annotation for VV", "manifest"):
+        assert kind in done.stdout, "said at the end of the run"
     # The window's corners (annotation and orbit place it): land in the north, sea in the south.
     from pyproj import Transformer
 

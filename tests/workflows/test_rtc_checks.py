@@ -10,9 +10,11 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from sarcube.config import DemConfig
+from sarcube.catalog.schemas import shared_schemas
+from sarcube.config import DemConfig, RunConfig
 from sarcube.errors import DemError
 from sarcube.workflows.rtc.checks import dem_gap, dem_remarks, geoid_gap
+from sarcube.workflows.rtc.run import WORKFLOW
 
 FOOTPRINT = [(10.1, 45.1), (10.9, 45.1), (10.9, 45.3), (10.1, 45.3), (10.1, 45.1)]
 
@@ -77,3 +79,21 @@ def test_a_plan_tells_of_masks_and_of_heights_that_the_file_contradicts(tmp_path
     assert "refer to egm96" in text and "says ellipsoid" in text
     write("mask.tif", "uint8", "EPSG:4326")
     assert "mask.tif holds bytes" in dem_gap(config, FOOTPRINT)
+
+
+def test_that_schemas_are_missing_is_said_once_per_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr("sarcube.catalog.schemas.urllib.request.urlopen", fail)
+    monkeypatch.setenv("SARCUBE_SCHEMA_CACHE", str(tmp_path / "cache"))
+    shared_schemas.cache_clear()
+    for store, kinds in (("a", ("static", "rtc")), ("a", ("rtc",)), ("a", ("static", "rtc")), ("b", ("rtc",))):
+        config = RunConfig.from_dict(
+            {"source": {"path": "."}, "dem": {"path": "d.tif", "heights": "ellipsoid"}, "store": str(tmp_path / store)}
+        )
+        WORKFLOW.prepare(config, kinds)
+    shared_schemas.cache_clear()
+    assert caplog.text.count("their schemas are neither on the network") == 2, "once for each of two stores"

@@ -97,8 +97,7 @@ def rtc_item(
     extensions: tuple[str, ...] = RTC_EXTENSIONS
     links = _links(attrs, context)
     measurement = str(attrs.get("backscatter", "gamma0"))
-    # Asked for is not done: a scene may lack noise annotation.
-    denoised = _applied(attrs, "thermal_noise") and all(c.noise is not None for c in burst.channels.values())
+    denoised = noise_removed(burst, attrs)
     properties |= {
         "sar:polarizations": [p for p in burst.polarizations if any(f.layer == p for f in product.files)],
         "s1:orbit_source": burst.orbit_type,
@@ -251,6 +250,11 @@ def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
     if attrs.get("geocoding", "area_projection") == "area_projection":
         links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))
     return links
+
+
+def noise_removed(burst: Burst, attrs: Mapping[str, Any]) -> bool:
+    """Whether thermal noise was taken off: asked for is not done, a scene may lack noise annotation."""
+    return _applied(attrs, "thermal_noise") and all(c.noise is not None for c in burst.channels.values())
 
 
 def engine_warnings(attrs: Mapping[str, Any]) -> tuple[str, ...]:

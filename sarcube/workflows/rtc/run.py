@@ -85,7 +85,7 @@ class RtcWorkflow:
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Make the collections that the run writes to; refuse an engine that is not there, and missing logins."""
         from sarcube.catalog.collections import ensure_collection
-        from sarcube.catalog.items import PROJECTION
+        from sarcube.catalog.items import CATALOG_FILE, PROJECTION
         from sarcube.catalog.schemas import shared_schemas
         from sarcube.engines.rtc.engine import get_engine
         from sarcube.transfer.sessions import check_credentials
@@ -95,10 +95,12 @@ class RtcWorkflow:
             get_engine(config.engine, config.engine_options)
         schemas = str(config.schemas) if config.schemas else None
         names = config.collections
+        kinds = tuple(kinds)
+        first = not all(_store(config, kind).exists(CATALOG_FILE) for kind in kinds)
         for kind in kinds:
             name = names.static if kind == "static" else names.rtc
             ensure_collection(_store(config, kind), name, schemas=schemas)
-        if shared_schemas(schemas).get(PROJECTION) is None:
+        if first and shared_schemas(schemas).get(PROJECTION) is None:  # said once per store
             log.warning(
                 "items are checked against STAC itself, not its extensions: their schemas are neither on the network "
                 "nor in a folder (name one in the run file: `schemas`)"
@@ -257,7 +259,14 @@ def _commit(  # noqa: PLR0913, PLR0917
     from sarcube.catalog.publish import publish_item
     from sarcube.products.attempt import withdraw
     from sarcube.products.product import THUMBNAIL, write_product
-    from sarcube.workflows.rtc.items import ItemContext, engine_warnings, file_tags, rtc_item, static_item
+    from sarcube.workflows.rtc.items import (
+        ItemContext,
+        engine_warnings,
+        file_tags,
+        noise_removed,
+        rtc_item,
+        static_item,
+    )
 
     burst, dem = inputs
     is_static = task.kind == "static"
@@ -269,8 +278,9 @@ def _commit(  # noqa: PLR0913, PLR0917
         burst.platform,
         grid.resolution,
     )
-    warnings = (*burst.warnings, *dem.warnings, *engine_warnings(dataset.attrs))
-    tags = file_tags(burst, dataset.attrs, dem.description)
+    attrs = {**dataset.attrs, "thermal_noise": not is_static and noise_removed(burst, dataset.attrs)}
+    warnings = (*burst.warnings, *dem.warnings, *engine_warnings(attrs))
+    tags = file_tags(burst, attrs, dem.description)
     with stages("write"):
         product = write_product(
             store, name, dataset, grid, tags, _collection(config, task.kind), product_options(config)
@@ -286,7 +296,7 @@ def _commit(  # noqa: PLR0913, PLR0917
         )
         try:
             make = static_item if is_static else rtc_item
-            item = make(store, product, burst, dataset.attrs, context)
+            item = make(store, product, burst, attrs, context)
         except BaseException:  # also what nobody foresaw, and a task that is called back
             withdraw(store, product.attempt, [file.key for file in product.files])
             raise

@@ -6,6 +6,7 @@ STAC has no agreed way to tell bursts, so that the API is asked for scenes and t
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from sarcube.config import RunConfig
@@ -15,7 +16,7 @@ from sarcube.sensors.sentinel1.search.provider_json import period, scene_in
 from sarcube.sensors.sentinel1.search.remote_scenes import RemoteScene, bursts_of_scenes
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, scene_name
 from sarcube.transfer.credentials import redact
-from sarcube.transfer.http import attempts
+from sarcube.transfer.http import OFFLINE, attempts, without_retry_lines
 
 log = logging.getLogger(__name__)
 
@@ -69,20 +70,26 @@ def _items(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
     retry = Retry(total=attempts() - 1, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     items: dict[str, dict[str, Any]] = {}
     try:
-        client = Client.open(url, stac_io=StacApiIO(max_retries=retry, timeout=120))
-        for shape in shapes:
-            for item in client.search(**question, **({"intersects": shape} if shape else {})).items_as_dicts():
-                items.setdefault(str(item.get("id")), item)
+        with without_retry_lines():
+            client = Client.open(url, stac_io=StacApiIO(max_retries=retry, timeout=120))
+            for shape in shapes:
+                for item in client.search(**question, **({"intersects": shape} if shape else {})).items_as_dicts():
+                    items.setdefault(str(item.get("id")), item)
     except APIError as error:
         code = getattr(error, "status_code", None)  # absent where no answer came at all
         text = f"{redact(url)}: {redact(str(error))[:300]}"
         if code in (401, 403):
             raise CredentialError(f"{redact(url)}: the STAC API refuses access ({code})") from None
-        if code is not None and code < 500 and code != 429:
+        if code is None:
+            reason = re.search(r"\[Errno -?\d+\] ([\w ]+)", str(error))
+            raise TransferError(
+                f"{redact(url)} cannot be reached{f': {reason[1]}' if reason else ''}{OFFLINE}"
+            ) from None
+        if code < 500 and code != 429:
             raise SourceError(text) from None
         raise TransferError(text) from None
     except requests.exceptions.RequestException as error:
-        raise TransferError(f"{redact(url)} cannot be reached: {type(error).__name__}") from None
+        raise TransferError(f"{redact(url)} cannot be reached: {type(error).__name__}{OFFLINE}") from None
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise SourceError(f"{redact(url)} does not answer as a STAC API: {redact(str(error))[:300]}") from error
     log.info("%s has %d scenes", redact(url), len(items))
