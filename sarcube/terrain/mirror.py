@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from sarcube.errors import CredentialError, DemError
 from sarcube.terrain.files import is_sidecar
+from sarcube.transfer.folder import Remembered
 from sarcube.transfer.http import AbsentError
 from sarcube.transfer.raster import is_remote
 from sarcube.transfer.remote import open_remote, read_all
@@ -17,8 +17,6 @@ from sarcube.transfer.remote import open_remote, read_all
 _TILE_LIST = "tileList.txt"
 # The public buckets' names have COG, those of the delivery have not: Copernicus_DSM_10_N48_00_E008_00_DEM.
 _TILE = re.compile(r"Copernicus_DSM_(?:COG_)?10_([NS]\d\d_00_[EW]\d{3}_00)_DEM")
-_FRESH = 20.0  # times what listing a folder took is how long it counts: tiles are added while notebooks are open
-_INDEX: dict[str, tuple[float, dict[str, str]]] = {}  # by mirror: until when it counts, paths by place
 
 
 def tile_path(address: str, name: str) -> str | None:
@@ -88,22 +86,19 @@ def _candidates(address: str, name: str) -> Iterable[str]:
 
 def _files(address: str) -> dict[str, str]:
     """The tiles of a local mirror by their place, wherever they lie in it."""
-    until, found = _INDEX.get(address, (0.0, {}))
-    begun = time.monotonic()
-    if begun > until:
-        found = _look(address)
-        ended = time.monotonic()
-        _INDEX[address] = (ended + _FRESH * (ended - begun), found)
-    return found
+    return _TILES.get(Path(address))
 
 
-def _look(address: str) -> dict[str, str]:
+def _look(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in sorted(Path(address).rglob("Copernicus_DSM_*10_*_DEM.tif")):
+    for path in sorted(root.rglob("Copernicus_DSM_*10_*_DEM.tif")):
         place = _TILE.fullmatch(path.stem)
         if place and not is_sidecar(path):
             found.setdefault(place.group(1), str(path))
     return found
+
+
+_TILES = Remembered(_look)
 
 
 def _list_stamp(address: str) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from sarcube.config import Orbits
 from sarcube.errors import OrbitError
 from sarcube.geometry.orbit import Orbit
 from sarcube.sensors.sentinel1.orbit_file import OrbitFile, make_orbit, read_orbit
+from sarcube.transfer.folder import Remembered
 
 MARGIN = 60.0  # s that state vectors must reach beyond both ends: geocoding and interpolation look outside
 _LONGEST_GAP = 30.0  # s between neighbouring vectors; ESA's files have 10 s (the annotation's too)
@@ -105,6 +105,14 @@ class OrbitIndex:
         return _joined(parts, start, end)
 
 
+def _index(path: Path) -> OrbitIndex:
+    return OrbitIndex.of_folders([path])
+
+
+# A file with a name of its own is described by what it holds.
+_INDEXES = Remembered(_index, lambda path: path.suffix.upper() == ".EOF" and not _NAME.match(path.name))
+
+
 def find_orbit(
     platform: str,
     start: np.datetime64,
@@ -174,11 +182,6 @@ def find_orbit(
     )
 
 
-_State = tuple[tuple[str, int, int], ...]
-_indexes: dict[str, tuple[_State, OrbitIndex]] = {}  # of the few folders that a process uses
-_SETTLED_NS = 2_000_000_000  # a folder that changed since is read anew: its clock may be too coarse to tell
-
-
 def local_index(path: Path) -> OrbitIndex:
     """The index of `orbits.path`, built once per state of the folder and its subfolders.
 
@@ -191,32 +194,7 @@ def local_index(path: Path) -> OrbitIndex:
     """
     if not path.exists():
         raise OrbitError(f"orbits.path {path} does not exist; name a folder of EOF files")
-    known = _indexes.get(str(path))
-    if known is not None and _still(known[0]):
-        return known[1]
-    begun = time.time_ns()
-    paths = [path] if path.is_file() else [path, *path.rglob("*")]
-    # A folder's time tells of files that come and go; what a file with a name of its own holds, only its own time.
-    watched = [p for p in paths if p.is_dir() or (p.suffix.upper() == ".EOF" and not _NAME.match(p.name))]
-    state = tuple(_stamp(str(p)) for p in watched)
-    index = OrbitIndex.of_folders([path])
-    if all(modified < begun - _SETTLED_NS for _, modified, _ in state):
-        _indexes[str(path)] = (state, index)
-    else:
-        _indexes.pop(str(path), None)
-    return index
-
-
-def _stamp(path: str) -> tuple[str, int, int]:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return path, -1, -1
-    return path, status.st_mtime_ns, status.st_size
-
-
-def _still(state: _State) -> bool:
-    return all(_stamp(entry[0]) == entry for entry in state)
+    return _INDEXES.get(path)
 
 
 def entry_of(path: Path) -> OrbitEntry | None:
