@@ -83,13 +83,15 @@ def test_warnings_are_seen_where_people_look(run_file: Path) -> None:
         assert f"warning: 3 times: {ORBIT}" in found.stdout and f"warning: 3 times: {VOID}" in found.stdout
 
 
-def test_an_error_that_nobody_foresaw_leaves_no_files(run_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sarcube.catalog import publish
+@pytest.mark.parametrize("place", ["sarcube.workflows.rtc.items.static_item", "sarcube.catalog.publish.require_valid"])
+def test_an_error_that_nobody_foresaw_leaves_no_files(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     from sarcube.config import RunConfig
     from sarcube.production.plan import plan
     from sarcube.workflows.workflow import Context, load_workflow
 
-    store = run_file.parent / "other store"
+    store = run_file.parent / f"other store {place}"
     config = RunConfig.from_file(run_file).model_copy(update={"store": str(store)})
     planned = plan(config)
     written: list[Path] = []
@@ -98,7 +100,7 @@ def test_an_error_that_nobody_foresaw_leaves_no_files(run_file: Path, monkeypatc
         written.extend(p for p in store.rglob("*.tif"))
         raise ZeroDivisionError("a fault of a library")
 
-    monkeypatch.setattr(publish, "publish_item", fail)
+    monkeypatch.setattr(place, fail)
     work = load_workflow(planned.workflow)
     with pytest.raises(ZeroDivisionError):
         work.run(planned.tasks[0], Context("x", planned.config, planned.workflow))
