@@ -1,10 +1,12 @@
-"""What an EPSG code stands for: the one answer to "is this CRS geographic"."""
+"""What an EPSG code stands for: the one answer to "is this CRS geographic", and what its units are in metres."""
 
 from __future__ import annotations
 
 import functools
 
 from sarcube.errors import GridError
+
+_METRES_PER_DEGREE = 111_320.0  # along the equator, WGS 84, rounded
 
 
 @functools.lru_cache(maxsize=256)
@@ -28,3 +30,8 @@ def is_geographic(epsg: int) -> bool:
             f"EPSG:{epsg} ({crs.name}) is no horizontal CRS of two axes; give a projected one, or 4326 for degrees"
         )
     return bool(crs.is_geographic)
+
+
+def metres_per_unit(epsg: int) -> float:
+    """About how many metres a step of one in x or y is: 1 in a projected CRS, those of a degree in a geographic one."""
+    return _METRES_PER_DEGREE if is_geographic(epsg) else 1.0

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import CatalogError
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
+from sarcube.geometry.longitudes import cut, unwrap
 from sarcube.products.outline import Outline, Ring
 
 _DIGITS = 6  # 0.1 m at the equator
@@ -69,7 +70,7 @@ def _to_lonlat(epsg: int) -> Any:
 
 def _lonlat(ring: Ring, epsg: int) -> NDArray[np.float64]:
     """Ring as unwrapped longitudes and latitudes, (n, 2); one that winds about a pole is led over the pole."""
-    step = _STEP if epsg != 4326 else _STEP / 111_000.0
+    step = _STEP / metres_per_unit(epsg)
     dense: list[tuple[float, float]] = []
     for (x0, y0), (x1, y1) in pairwise(ring):
         parts = max(1, math.ceil(math.hypot(x1 - x0, y1 - y0) / step))
@@ -79,7 +80,7 @@ def _lonlat(ring: Ring, epsg: int) -> NDArray[np.float64]:
     lon, lat = _to_lonlat(epsg).transform(xy[:, 0], xy[:, 1])
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise CatalogError(f"a grid in EPSG:{epsg} reaches where that CRS is not defined; choose another grid.crs")
-    lon = np.degrees(np.unwrap(np.radians(lon)))
+    lon = unwrap(lon)
     turns = round((lon[-1] - lon[0]) / 360.0)
     if turns:
         pole = 90.0 if lat.mean() > 0 else -90.0
@@ -91,16 +92,9 @@ def _lonlat(ring: Ring, epsg: int) -> NDArray[np.float64]:
 def _pieces(ring: NDArray[np.float64]) -> list[Any]:
     """The ring as polygons within -180 to 180 degrees."""
     from shapely import make_valid
-    from shapely.affinity import translate
-    from shapely.geometry import Polygon, box
+    from shapely.geometry import Polygon
 
-    polygon = make_valid(Polygon(ring))
-    found = []
-    first, last = math.floor((ring[:, 0].min() + 180) / 360), math.ceil((ring[:, 0].max() - 180) / 360)
-    for turn in range(first, max(first, last) + 1):
-        window = box(-180 + 360 * turn, -90, 180 + 360 * turn, 90)
-        found.extend(_polygons(translate(polygon.intersection(window), -360 * turn)))
-    return found
+    return [polygon for piece in cut(make_valid(Polygon(ring))) for polygon in _polygons(piece)]
 
 
 def _union(pieces: list[Any]) -> Any:

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 
 from sarcube.catalog.hrefs import moved_href
 from sarcube.catalog.pending import Pending
-from sarcube.catalog.selection import Selection, spans
+from sarcube.catalog.selection import Selection
+from sarcube.geometry.longitudes import spans
 from sarcube.products.layers import LAYERS
 from sarcube.products.names import is_item_file, stem_of
 from sarcube.products.product import THUMBNAIL

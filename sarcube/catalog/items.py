@@ -163,7 +163,7 @@ def _asset(product: Product, file: ProductFile) -> pystac.Asset:
     info |= raster_fields(layer)
     grid = product.grid
     info |= {"proj:shape": list(grid.shape), "proj:transform": [float(v) for v in grid.transform]}
-    if grid.epsg != 4326:
+    if not grid.is_geographic:
         info["raster:spatial_resolution"] = float(grid.resolution)
     if file.statistics is not None and (statistics := _statistics(file.statistics)):
         info["statistics"] = statistics

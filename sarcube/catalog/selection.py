@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sarcube.errors import CatalogError
+from sarcube.geometry.longitudes import spans
 
 Dates = tuple[dt.date | dt.datetime | str | None, dt.date | dt.datetime | str | None]
 
@@ -86,16 +87,3 @@ def _overlaps(stored: dict[str, Any], bbox: tuple[float, float, float, float]) -
         return False
     geometry = shape(stored["geometry"])
     return any(geometry.intersects(box(b0, bbox[1], b1, bbox[3])) for b0, b1 in spans(bbox[0], bbox[2]))
-
-
-def spans(west: float, east: float) -> list[tuple[float, float]]:
-    """A range of longitudes, which may cross the antimeridian, as ranges within -180 to 180."""
-    if east - west >= 360:
-        return [(-180.0, 180.0)]
-    if west > east:
-        return [(west, 180.0), (-180.0, east)]
-    if east > 180:
-        return [(west, 180.0), (-180.0, east - 360.0)] if west <= 180 else [(west - 360.0, east - 360.0)]
-    if west < -180:
-        return [(west + 360.0, 180.0), (-180.0, east)] if east >= -180 else [(west + 360.0, east + 360.0)]
-    return [(west, east)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sarcube.catalog.items import utc_text
+from sarcube.geometry.longitudes import shortest_span
 from sarcube.products.names import STATIC_VALIDITY
 
 _SUMMARIZED = (
@@ -71,36 +72,8 @@ class Summary:
                 "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
                 "temporal": {"interval": [[utc_text(STATIC_VALIDITY), None]]},
             }
-        west, east = longitudes(self._spans)
+        west, east = shortest_span(self._spans)
         return {
             "spatial": {"bbox": [[west, self._south, east, self._north]]},
             "temporal": {"interval": [[self._start, self._end]]},
         }
-
-
-def longitudes(spans: set[tuple[float, float]]) -> tuple[float, float]:
-    """The shortest range that holds all ranges (west, east); west is beyond east across the antimeridian."""
-    if any(east - west >= 360.0 for west, east in spans):
-        return -180.0, 180.0
-    unrolled = sorted((west % 360.0, west % 360.0 + (east - west) % 360.0) for west, east in spans)
-    merged: list[list[float]] = []
-    for west, east in unrolled:
-        if merged and west <= merged[-1][1]:
-            merged[-1][1] = max(merged[-1][1], east)
-        else:
-            merged.append([west, east])
-    while len(merged) > 1 and merged[-1][1] >= merged[0][0] + 360.0:  # the last reaches around to the first
-        merged[-1][1] = max(merged[-1][1], merged[0][1] + 360.0)
-        merged.pop(0)
-    if merged[-1][1] - merged[-1][0] >= 360.0:
-        return -180.0, 180.0
-    # The widest gap between neighbours around the Earth is what the range leaves out.
-    following = [*merged[1:], [merged[0][0] + 360.0, 0.0]]
-    gaps = [after[0] - before[1] for before, after in zip(merged, following, strict=True)]
-    widest = gaps.index(max(gaps))
-    west, east = following[widest][0], merged[widest][1]
-    return round(_wrapped(west), 6), round(_wrapped(east) if _wrapped(east) > -180.0 else 180.0, 6)
-
-
-def _wrapped(longitude: float) -> float:
-    return (longitude + 180.0) % 360.0 - 180.0

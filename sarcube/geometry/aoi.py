@@ -12,6 +12,7 @@ import numpy as np
 
 from sarcube.config import Aoi, check_width
 from sarcube.errors import ConfigError
+from sarcube.geometry.longitudes import cut, turns, unwrap
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -38,30 +39,18 @@ class Area:
         """Whether a footprint ring (longitude, latitude; unwrapped) shares area or border with this area."""
         import shapely
 
-        points = unwrap(footprint)
-        lons, lats = [p[0] for p in points], [p[1] for p in points]
+        lon, lat = unwrap([point[0] for point in footprint]), np.array([point[1] for point in footprint], np.float64)
         west, south, east, north = self.shape.bounds
-        if min(lats) > north or max(lats) < south:
+        if lat.min() > north or lat.max() < south:
             return False
-        for turn in (0.0, 360.0, -360.0, 720.0, -720.0):
-            if min(lons) + turn <= east and max(lons) + turn >= west:
-                moved = shapely.polygons(np.asarray(points) + np.array([turn, 0.0]))
-                if shapely.intersects(self.shape, moved):
-                    return True
-        return False
+        return any(
+            shapely.intersects(self.shape, shapely.polygons(np.column_stack([lon + turn, lat])))
+            for turn in turns(float(lon.min()), float(lon.max()), west, east)
+        )
 
     def parts(self) -> list[Geometry]:
         """The area cut at the antimeridian, longitudes within -180 to 180: the form that search APIs take."""
-        import shapely
-
-        pieces = []
-        for turn in (0.0, 360.0, -360.0):
-            world = shapely.box(-180.0, -90.0, 180.0, 90.0)
-            moved = shapely.transform(self.shape, lambda points, turn=turn: points + np.array([turn, 0.0]))
-            piece = shapely.intersection(world, moved)
-            if not piece.is_empty and (piece.area > 0 or self.shape.area == 0):
-                pieces.append(piece)
-        return pieces
+        return cut(self.shape)
 
 
 def load_aoi(aoi: Aoi | None) -> Area | None:
@@ -178,12 +167,3 @@ def _checked(shape: Geometry, origin: str) -> Area:
         shape = shapely.make_valid(shape)
     shapely.prepare(shape)  # asked once for each burst of the source
     return Area(shape, origin)
-
-
-def unwrap(ring: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A ring with continuous longitudes: each step goes the short way, so it may leave -180 to 180."""
-    points = [(float(ring[0][0]), float(ring[0][1]))]
-    for lon, lat in ring[1:]:
-        before = points[-1][0]
-        points.append((before + (float(lon) - before + 180.0) % 360.0 - 180.0, float(lat)))
-    return points

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from sarcube.errors import GridError
-from sarcube.geometry.grid import GeoGrid
-
-Ring = Sequence[tuple[float, float]]
+from sarcube.geometry.grid import GeoGrid, is_geographic
+from sarcube.geometry.longitudes import Ring, unwrap_ring, wrap, wrap_longitude
 
 POLAR_LATITUDE = 75.0  # beyond it UTM gives way to polar stereographic, as in OPERA RTC-S1
 _NORTH_POLAR, _SOUTH_POLAR = 3413, 3031
@@ -31,11 +29,6 @@ def transformer(source_epsg: int, target_epsg: int) -> Transformer:
         ) from error
 
 
-def wrap_longitude(lon: ArrayLike, centre: float = 0.0) -> NDArray[np.float64]:
-    """Longitudes moved by whole turns into [centre - 180, centre + 180)."""
-    return np.asarray((np.asarray(lon, np.float64) - centre + 180.0) % 360.0 - 180.0 + centre)
-
-
 def auto_epsg(lon: float, lat: float) -> int:
     """EPSG code for a burst whose centre is at `lon`, `lat` (degrees; lon may exceed 180).
 
@@ -48,21 +41,8 @@ def auto_epsg(lon: float, lat: float) -> int:
         return _NORTH_POLAR
     if lat <= -POLAR_LATITUDE:
         return _SOUTH_POLAR
-    zone = math.floor((float(wrap_longitude(lon)) + 180.0) / 6.0) + 1
+    zone = math.floor((wrap(lon) + 180.0) / 6.0) + 1
     return (32600 if lat >= 0.0 else 32700) + zone
-
-
-def unwrap_ring(ring: Ring) -> NDArray[np.float64]:
-    """The ring as (n, 2) longitudes and latitudes without a jump at the antimeridian: it may run beyond 180."""
-    points = np.array(ring, np.float64)
-    if points.ndim != 2 or points.shape[0] < 3 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise GridError("a footprint needs at least three finite (longitude, latitude) points; check the annotation")
-    step = np.diff(points[:, 0])
-    points[1:, 0] -= np.cumsum(np.round(step / 360.0)) * 360.0
-    low = points[:, 0].min()
-    if low < -180.0 or low >= 180.0:
-        points[:, 0] -= math.floor((low + 180.0) / 360.0) * 360.0
-    return points
 
 
 def _dense(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,7 +56,7 @@ def ring_centre(ring: Ring) -> tuple[float, float]:
     """Middle of the ring's bounding box, (longitude, latitude) in degrees."""
     points = unwrap_ring(ring)
     low, high = points.min(axis=0), points.max(axis=0)
-    return float(wrap_longitude(0.5 * (low[0] + high[0]))), float(0.5 * (low[1] + high[1]))
+    return wrap(float(0.5 * (low[0] + high[0]))), float(0.5 * (low[1] + high[1]))
 
 
 def footprint_grid(footprint: Ring, epsg: int | None = None, resolution: float = 20.0, margin: float = 0.0) -> GeoGrid:
@@ -105,7 +85,7 @@ def footprint_grid(footprint: Ring, epsg: int | None = None, resolution: float =
     x, y = transformer(4326, epsg).transform(dense[:, 0], dense[:, 1])
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise GridError(f"the footprint cannot be expressed in EPSG:{epsg}; choose another grid.crs")
-    if CRS.from_epsg(epsg).is_geographic:
+    if is_geographic(epsg):
         centre = 0.5 * (points[:, 0].min() + points[:, 0].max())
         x = wrap_longitude(x, centre)
     bounds = (x.min() - margin, y.min() - margin, x.max() + margin, y.max() + margin)
@@ -139,7 +119,7 @@ def grid_lonlat_bounds(grid: GeoGrid, margin: float = 0.0) -> tuple[float, float
     for pole in (90.0, -90.0):
         px, py = transformer(4326, grid.epsg).transform(0.0, pole)
         inside = xs[0] <= px <= xs[-1] and ys[0] <= py <= ys[-1]
-        if inside and not CRS.from_epsg(grid.epsg).is_geographic and abs(_centre_latitude(grid)) > 60.0:
+        if inside and not grid.is_geographic and abs(_centre_latitude(grid)) > 60.0:
             return -180.0, south if pole > 0 else pole, 180.0, pole if pole > 0 else north
     lon = wrap_longitude(lon, centre_lon)
     west, east = float(lon.min()), float(lon.max())

@@ -9,11 +9,10 @@ from typing import Literal
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from pyproj import CRS
 
 from sarcube.errors import DemError
-from sarcube.geometry.burst_grid import transformer, wrap_longitude
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.burst_grid import transformer
+from sarcube.geometry.grid import GeoGrid, is_geographic
 from sarcube.geometry.interpolation import (
     BEFORE,
     TAPS,
@@ -26,6 +25,7 @@ from sarcube.geometry.interpolation import (
     sample_warped_parallel,
 )
 from sarcube.geometry.lattice import cell_pixels, cell_polynomials
+from sarcube.geometry.longitudes import wrap_longitude
 
 Method = Literal["biquintic", "bilinear"]
 Place = Literal["centers", "corners"]
@@ -88,7 +88,7 @@ class Dem:
     @property
     def is_geographic(self) -> bool:
         """Whether x and y are longitude and latitude in degrees."""
-        return bool(CRS.from_epsg(self.epsg).is_geographic)
+        return is_geographic(self.epsg)
 
     def covers(self, bounds: tuple[float, float, float, float]) -> bool:
         """Whether `bounds` (left, bottom, right, top; the DEM's CRS) lie within the outer edges.

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.crs import is_geographic, metres_per_unit
 from sarcube.errors import GridError
+
+__all__ = ["GeoGrid", "is_geographic", "metres_per_unit"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class GeoGrid:
         Outer edges of the first column and the first row, in CRS units. Multiples of `resolution` in every
         grid that sarcube makes.
     resolution : float
-        Pixel size in CRS units (metres in a projected CRS, degrees in EPSG:4326).
+        Pixel size in CRS units (metres in a projected CRS, degrees in a geographic one).
     width, height : int
         Columns and rows.
     """
@@ -45,6 +48,11 @@ class GeoGrid:
     @property
     def crs(self) -> str:
         return f"EPSG:{self.epsg}"
+
+    @property
+    def is_geographic(self) -> bool:
+        """Whether x and y are longitude and latitude in degrees."""
+        return is_geographic(self.epsg)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS
 
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
 
 _CELL_METRES = 640.0
-_METRES_PER_DEGREE = 111_320.0
 
 
 def pixel_metres(grid: GeoGrid) -> float:
     """Pixel size in metres; of a grid in degrees from south to north."""
-    if CRS.from_epsg(grid.epsg).is_geographic:
-        return grid.resolution * _METRES_PER_DEGREE
-    return grid.resolution
+    return grid.resolution * metres_per_unit(grid.epsg)
 
 
 def cell_pixels(grid: GeoGrid) -> int:

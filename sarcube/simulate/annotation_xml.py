@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.geometry.longitudes import wrap
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.simulate.image import ImageId, header
 from sarcube.simulate.instrument_xml import (
@@ -112,7 +113,7 @@ def _heading(image: ImageId, track: Track) -> float:
     position, velocity, _ = track.state(np.concatenate([time, time + 1]))
     lon, lat, _ = to_geodetic(position)
     del velocity
-    east = (lon[1] - lon[0] + 180) % 360 - 180
+    east = wrap(float(lon[1] - lon[0]))
     return float(np.degrees(np.arctan2(east * np.cos(np.radians(lat[0])), lat[1] - lat[0])))
 
 
@@ -337,7 +338,7 @@ def _geolocation(scene: ScenePlan, grid: GridPoints) -> str:
     out = []
     for index in np.ndindex(*grid.time.shape):
         utc = (scene.orbit.epoch + np.timedelta64(round(float(grid.time[index]) * 1e9), "ns")).astype("datetime64[us]")
-        longitude = (grid.longitude[index] + 180) % 360 - 180
+        longitude = wrap(float(grid.longitude[index]))
         out.append(f"""      <geolocationGridPoint>
         <azimuthTime>{utc}</azimuthTime>
         <slantRangeTime>{grid.range_time[index]:.15e}</slantRangeTime>

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sarcube.errors import ConfigError
+from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.simulate.ground import Ground, lay_ground, write_dem, write_truth
 from sarcube.simulate.looks import Look, aoi_window, look_ring
 from sarcube.simulate.options import SimulationOptions
@@ -164,7 +165,7 @@ def finish(
 
 def _bounds(looks: list[Look]) -> tuple[float, float, float, float]:
     ring = np.concatenate([look_ring(look) for look in looks])
-    lon = (ring[:, 0] - ring[0, 0] + 180) % 360 - 180 + ring[0, 0]
+    lon = wrap_longitude(ring[:, 0], float(ring[0, 0]))
     lon += 360 if lon.min() < -180 else 0
     return float(lon.min()), float(ring[:, 1].min()), float(lon.max()), float(ring[:, 1].max())
 

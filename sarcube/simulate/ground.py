@@ -13,6 +13,7 @@ from pyproj import Transformer
 from sarcube.errors import ConfigError
 from sarcube.geometry.burst_grid import auto_epsg
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import wrap, wrap_longitude
 from sarcube.simulate.echo import Scatterers
 from sarcube.simulate.looks import Look, aoi_window, look_ring
 from sarcube.simulate.options import SimulationOptions
@@ -53,8 +54,8 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
         raise ConfigError(f"the aoi {options.aoi} meets none of the simulated bursts; move it or the center")
     # The DEM must cover whole bursts for whoever processes them, the echo only the AOI.
     points = np.concatenate([look_ring(look, look.valid, sum(heights) / 2) for look in looks])
-    middle = points[0, 0] + np.mean((points[:, 0] - points[0, 0] + 180) % 360 - 180)
-    epsg = auto_epsg(float((middle + 180) % 360 - 180), float(points[:, 1].mean()))
+    middle = points[0, 0] + np.mean(wrap_longitude(points[:, 0] - points[0, 0]))
+    epsg = auto_epsg(wrap(float(middle)), float(points[:, 1].mean()))
     transformer = Transformer.from_crs(4326, epsg, always_xy=True)
     x, y = transformer.transform(points[:, 0], points[:, 1])
     posting = options.posting

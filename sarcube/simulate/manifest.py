@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sarcube.geometry.longitudes import wrap
 from sarcube.simulate.timeline import ScenePlan
 
 IPF_VERSION = "003.71"
@@ -81,7 +82,7 @@ def manifest_xml(
         f"            <s1sarl1:transmitterReceiverPolarisation>{p}</s1sarl1:transmitterReceiverPolarisation>\n"
         for p in polarizations
     )
-    corners = " ".join(f"{lat:.6f},{(lon + 180) % 360 - 180:.6f}" for lon, lat in ring)
+    corners = " ".join(f"{lat:.6f},{wrap(lon):.6f}" for lon, lat in ring)
     created = f"{span[1][:19]}.000000"
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <xfdu:XFDU {_NAMESPACES} version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/slc/standard/iwdp">

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.geometry.longitudes import wrap
 from sarcube.sensors.sentinel1.assemble import TO_MID_SWATH
 from sarcube.simulate.annotation_xml import GridPoints, annotation_xml, fm_polynomial, grid_points
 from sarcube.simulate.calibration_xml import (
@@ -119,7 +120,7 @@ def _write_swath(
     scene, plan = images[0].scene, images[0].swath
     polarizations = tuple(image.polarization for image in images)
     points = [
-        (float(s), float(a), float((o + 180) % 360 - 180), float(f), grid.height)
+        (float(s), float(a), wrap(float(o)), float(f), grid.height)
         for s, a, o, f in zip(
             grid.sample.ravel(), grid.line.ravel(), grid.longitude.ravel(), grid.latitude.ravel(), strict=True
         )

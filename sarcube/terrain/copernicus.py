@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import DemError
+from sarcube.geometry.longitudes import wrap
 from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, rectangle, ring_mask
 from sarcube.terrain.mirror import check_mirror, has_list, tile_path
 from sarcube.terrain.mosaic import LARGEST, MARGIN, read_window
@@ -64,7 +65,7 @@ def tiles(bounds: Bounds) -> list[tuple[Tile, float]]:
     for latitude in rows:
         half = Tile(latitude, 0).spacing / 2
         for column in range(math.floor(west + half), math.floor(east + half) + 1):
-            longitude = (column + 180) % 360 - 180
+            longitude = round(wrap(column))
             found.append((Tile(latitude, longitude), float(column - longitude)))
     return found
 
@@ -159,7 +160,8 @@ def _lost(reading: _Reading, heights: NDArray[np.float32], lattice: Lattice, rin
         return ()
     names = ", ".join(sorted(reading.lost))
     points = np.asarray(ring, np.float64)
-    points[:, 0] += 360.0 * np.round((0.5 * (lattice.left + lattice.right) - points[:, 0].mean()) / 360.0)
+    middle = 0.5 * (lattice.left + lattice.right)
+    points[:, 0] += wrap(float(points[:, 0].mean()), middle) - points[:, 0].mean()
     wanted = ring_mask(points, lattice)
     share = float(np.isnan(heights[wanted]).mean()) if wanted.any() else 0.0
     text = (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sarcube.config import DemConfig
 from sarcube.errors import DemError
 from sarcube.geometry.dem import Dem
+from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.terrain.files import dem_paths
 from sarcube.terrain.geoid import Geoid, load_geoid
 from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, lattice_crs
@@ -113,8 +114,8 @@ def _with_geoid(
         return None
     lon, lat, height = (np.asarray(v, np.float64).ravel() for v in known)
     west, south, east, north = bounds
-    lon = west + (lon - west + 1.0) % 360.0 - 1.0
-    near = (lon <= east + 1.0) & (lat >= south - 1.0) & (lat <= north + 1.0) & np.isfinite(height)
+    lon = wrap_longitude(lon, 0.5 * (west + east))
+    near = (lon >= west - 1.0) & (lon <= east + 1.0) & (lat >= south - 1.0) & (lat <= north + 1.0) & np.isfinite(height)
     lon, lat, height = lon[near], lat[near], height[near]
     geoid = np.full(lon.shape, np.nan)
     if lon.size and config.reference != "ellipsoid":
@@ -157,7 +158,7 @@ def _add(
     for rows in _blocks(lattice.height):
         if polar:
             lons, lats = _lonlat(lattice, *np.meshgrid(x, y[rows]))
-            points = ((lons + 180.0) % 360.0 - 180.0, lats)
+            points = (wrap_longitude(lons), lats)
         else:
             at = np.arange(rows.start, rows.stop)
             points = (_between(lon, rows_at, columns, at, len(x)), _between(lat, rows_at, columns, at, len(x)))
@@ -185,8 +186,7 @@ def _lonlat(
     lon, lat = transform(lattice_crs(lattice), "EPSG:4326", x.ravel().tolist(), y.ravel().tolist())
     lons = np.asarray(lon).reshape(x.shape)
     # One branch of longitude for the whole block, also across the antimeridian.
-    middle = lons.flat[lons.size // 2]
-    return middle + (lons - middle + 180.0) % 360.0 - 180.0, np.asarray(lat).reshape(x.shape)
+    return wrap_longitude(lons, float(lons.flat[lons.size // 2])), np.asarray(lat).reshape(x.shape)
 
 
 def _between(

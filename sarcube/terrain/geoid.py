@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import DemError
+from sarcube.geometry.longitudes import TURNS
 from sarcube.terrain.voids import UNDULATIONS
 from sarcube.transfer.raster import gdal_path, open_raster
 
@@ -144,7 +145,7 @@ def _columns(
     if period:
         low, high = math.floor((west - lon0) / dx + _TOLERANCE), math.ceil((east - lon0) / dx - _TOLERANCE)
         return 0.0, (low, max(high, low + 1) - low + 1)
-    for turn in (0.0, 360.0, -360.0):
+    for turn in TURNS:
         span = _span((west + turn - lon0) / dx, (east + turn - lon0) / dx, width)
         if span:
             return turn, span

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.geometry.grid import is_geographic
+
 Bounds = tuple[float, float, float, float]
 Ring = Sequence[tuple[float, float]]
 
@@ -34,7 +36,7 @@ class Lattice:
 
     @property
     def geographic(self) -> bool:
-        return self.epsg == 4326
+        return is_geographic(self.epsg)
 
 
 @dataclass(frozen=True, eq=False)

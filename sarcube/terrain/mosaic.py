@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import DemError
+from sarcube.geometry.grid import metres_per_unit
+from sarcube.geometry.longitudes import TURNS, wrap_longitude
 from sarcube.terrain.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
 from sarcube.terrain.voids import Voids
 from sarcube.transfer.raster import gdal_path, open_raster
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
 LARGEST = 250_000_000  # pixels: 1 GB of float32; beyond it a mistake is likelier than a wish
-_METRES_PER_DEGREE = 111_320.0  # along a meridian, WGS 84, rounded
 _AT_ONCE = 40_000_000  # pixels of a raster that are held to be warped
 _CONTRADICTION_M = 30.0  # half of the shared pixels differ by more: other heights, or no heights at all
 _SHARED = 100  # pixels that two rasters must share to be compared
@@ -133,6 +134,8 @@ def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
         epsg = crs.to_epsg()
         if epsg is None and crs.is_projected:
             epsg = _horizontal_epsg(crs.to_wkt())
+        if epsg is not None and _is_compound(crs.to_wkt()):
+            epsg = _horizontal_epsg(crs.to_wkt())
         if epsg in (4979, 9518, 9707) or (epsg is None and _is_wgs84(crs.to_wkt())):
             epsg = 4326
         t = source.transform
@@ -195,6 +198,16 @@ def _horizontal_epsg(wkt: str) -> int | None:
     return parts[0].to_epsg() if parts else crs.to_epsg()
 
 
+def _is_compound(wkt: str) -> bool:
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        return bool(CRS.from_wkt(wkt).is_compound)
+    except CRSError:
+        return False
+
+
 def _is_wgs84(wkt: str) -> bool:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
@@ -210,12 +223,12 @@ def _is_wgs84(wkt: str) -> bool:
 
 def _metres(info: RasterInfo) -> float:
     """Pixel height in metres; heights decide, because longitudes shrink towards the poles."""
-    return info.dy * (_METRES_PER_DEGREE if info.geographic else 1.0)
+    return info.dy * metres_per_unit(info.epsg)
 
 
 def _turns(info: RasterInfo, west: float, east: float) -> Iterator[float]:
     """Whole turns of longitude by which the raster meets the interval."""
-    for turn in (0.0, 360.0, -360.0):
+    for turn in TURNS:
         if info.left + turn < east and info.right + turn > west:
             yield turn
 
@@ -236,7 +249,7 @@ def project_bounds(bounds: Bounds, epsg: int) -> Bounds:
     if epsg == 4326:
         return bounds
     lon, lat = np.meshgrid(np.linspace(west, east, 41), np.linspace(south, north, 41))
-    x, y = transform("EPSG:4326", f"EPSG:{epsg}", ((lon.ravel() + 180) % 360 - 180).tolist(), lat.ravel().tolist())
+    x, y = transform("EPSG:4326", f"EPSG:{epsg}", wrap_longitude(lon.ravel()).tolist(), lat.ravel().tolist())
     return min(x), min(y), max(x), max(y)
 
 
@@ -315,7 +328,7 @@ def _copy(info: RasterInfo, laid: _Laid) -> None:
 
     lattice = laid.lattice
     row = round((info.top - lattice.top) / -lattice.dy)
-    for turn in (0.0, 360.0, -360.0) if lattice.geographic else (0.0,):
+    for turn in TURNS if lattice.geographic else (0.0,):
         column = round((info.left + turn - lattice.left) / lattice.dx)
         r0, r1 = max(row, 0), min(row + info.height, lattice.height)
         c0, c1 = max(column, 0), min(column + info.width, lattice.width)
@@ -330,7 +343,7 @@ def _warp(info: RasterInfo, laid: _Laid) -> None:
     """Put a raster of another CRS, pixel size or phase into the lattice."""
     lattice = laid.lattice
     same = info.geographic and lattice.geographic
-    for turn in (0.0, 360.0, -360.0) if same else (0.0,):
+    for turn in TURNS if same else (0.0,):
         inside = _extent_mask(info, lattice, turn)
         if not inside.any():
             continue
@@ -349,7 +362,7 @@ def _warped(source: rasterio.DatasetReader, info: RasterInfo, part: Lattice, voi
     from rasterio.enums import Resampling
     from rasterio.warp import reproject
 
-    finer = _metres(info) * 2 <= part.dy * (_METRES_PER_DEGREE if part.geographic else 1.0)
+    finer = _metres(info) * 2 <= part.dy * metres_per_unit(part.epsg)
     block = np.full((part.height, part.width), np.nan, np.float32)
     # The lower half of what is too much at once waits.
     waiting = [(0, part.height)]
@@ -408,7 +421,7 @@ def _extent_mask(info: RasterInfo, lattice: Lattice, turn: float) -> NDArray[np.
         x, y = (np.asarray(v) for v in transform(lattice_crs(info), lattice_crs(lattice), x.tolist(), y.tolist()))
         if lattice.geographic:
             middle = (lattice.left + lattice.right) / 2
-            x = middle + (x - middle + 180.0) % 360.0 - 180.0
+            x = wrap_longitude(x, middle)
     return ring_mask(np.column_stack([x + turn, y]), lattice)
 
 
@@ -422,7 +435,7 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
     else:
         from rasterio.warp import transform
 
-        lon = (points[:, 0] + 180.0) % 360.0 - 180.0
+        lon = wrap_longitude(points[:, 0])
         points = np.column_stack(transform("EPSG:4326", lattice_crs(lattice), lon.tolist(), points[:, 1].tolist()))
     wanted = ring_mask(points, lattice)
     missing = wanted & ~covered

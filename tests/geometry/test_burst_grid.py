@@ -14,9 +14,9 @@ from sarcube.geometry.burst_grid import (
     footprint_grid,
     grid_lonlat_bounds,
     ring_centre,
-    unwrap_ring,
 )
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import unwrap_ring
 
 NEVADA = [(-116.9, 38.6), (-115.8, 38.8), (-115.9, 39.1), (-117.0, 38.9), (-116.9, 38.6)]
 ALEUTIANS = [(179.4, 51.8), (-179.3, 52.0), (-179.4, 52.3), (179.3, 52.1), (179.4, 51.8)]

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sarcube.geometry.burst_grid import auto_epsg, footprint_grid, grid_lonlat_bounds, unwrap_ring
+from sarcube.geometry.burst_grid import auto_epsg, footprint_grid, grid_lonlat_bounds
 from sarcube.geometry.dem import Dem, sample_grid, sample_lonlat
 from sarcube.geometry.ellipsoid import geodetic_to_ecef
 from sarcube.geometry.geo2rdr import geo2rdr_lonlat
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import unwrap_ring
 from sarcube.geometry.orbit import Orbit, state
 from sarcube.geometry.radar import RadarGrid
 from sarcube.geometry.rdr2geo import rdr2geo, rdr2geo_dem

@@ -189,3 +189,16 @@ def test_a_geoid_grid_with_voids_that_it_does_not_declare(tmp_path: Path) -> Non
     save()
     with pytest.raises(DemError, match="has no undulation around"):
         load_geoid(str(path), BOUNDS)
+
+
+def test_a_projected_crs_with_heights_of_its_own(tmp_path: Path) -> None:
+    """EPSG:7415 is the Dutch grid with heights above NAP: the horizontal part places the pixels, the rest is told."""
+    path = tmp_path / "dem.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=400, height=400, count=1, dtype="float32", crs="EPSG:7415",
+        transform=from_origin(150_000, 470_000, 25, 25),
+    ) as target:  # fmt: skip
+        target.write(np.full((400, 400), 3.0, np.float32), 1)
+    dem = load_dem(DemConfig(path=str(path), heights="ellipsoid"), (5.36, 52.15, 5.4, 52.18))
+    assert dem.epsg == 28992 and (dem.heights == 3.0).all()
+    assert "NAP" in dem.warnings[0]

@@ -99,3 +99,14 @@ def test_grid_of_an_item_survives() -> None:
     stated = {"proj:code": grid.crs, "proj:shape": list(grid.shape), "proj:transform": list(grid.transform)}
     assert grid_of_item({"properties": stated}, "x") == grid
     assert grid_of_item({"properties": {}, "assets": {"VV": stated}}, "x") == grid
+
+
+def test_half_a_metre_is_no_half_a_degree() -> None:
+    from sarcube.workflows.rtc.grids import burst_grid
+
+    ring = [(10.1, 45.1), (10.11, 45.1), (10.11, 45.11), (10.1, 45.11)]
+    config = RunConfig.from_dict({"source": {"path": "."}, "dem": {"kind": "cop_glo30"}, "grid": {"resolution": 0.5}})
+    grid = burst_grid(config, "t001_000001_iw1", ring)
+    assert not grid.is_geographic
+    assert grid.width * grid.resolution < 5000  # version 0.1 took 0.5 for degrees: the lattice had one pixel
+    assert grid.left % 1000 == grid.top % 1000 == 0

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import SceneError
+from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.sensors.sentinel1.model import GeolocationGrid
 
 ALONG_RANGE, ALONG_AZIMUTH = 9, 3  # points of each edge: the edges of a swath are slightly curved
@@ -67,8 +68,7 @@ def locate(
     j = np.clip(np.searchsorted(column_ranges, range_times) - 1, 0, columns - 2)
     u = (times - row_times[i]) / (row_times[i + 1] - row_times[i])
     v = (range_times - column_ranges[j]) / (column_ranges[j + 1] - column_ranges[j])
-    reference = grid.longitude[0]
-    unwrapped = reference + (grid.longitude - reference + 180.0) % 360.0 - 180.0
+    unwrapped = wrap_longitude(grid.longitude, float(grid.longitude[0]))
 
     def bilinear(values: NDArray[np.float64]) -> NDArray[np.float64]:
         table = values.reshape(shape)

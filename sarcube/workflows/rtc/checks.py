@@ -78,7 +78,7 @@ def dem_remarks(config: DemConfig, units: Iterable[Any]) -> tuple[str, ...]:
 
 def _reach(footprint: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
     """West, south, east, north of what a burst needs of a DEM, about."""
-    from sarcube.geometry.burst_grid import unwrap_ring
+    from sarcube.geometry.longitudes import unwrap_ring
 
     ring = unwrap_ring(footprint)
     (west, south), (east, north) = ring.min(axis=0), ring.max(axis=0)
@@ -97,7 +97,7 @@ def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
     import shapely
     from shapely.geometry import Polygon
 
-    from sarcube.geometry.burst_grid import unwrap_ring
+    from sarcube.geometry.longitudes import TURNS, unwrap_ring
     from sarcube.terrain.files import dem_paths
 
     try:
@@ -108,7 +108,7 @@ def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
     except DemError as error:
         return str(error)
     ring = unwrap_ring(footprint)
-    whole = shapely.union_all([shapely.affinity.translate(o, t) for o in outlines for t in (0.0, 360.0)])
+    whole = shapely.union_all([shapely.affinity.translate(o, t) for o in outlines for t in TURNS])
     burst = Polygon(ring)
     gap = burst.difference(whole.buffer(_TOLERANCE))
     if gap.is_empty:
@@ -124,7 +124,7 @@ def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
 
 def geoid_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
     """Why heights above a geoid cannot be brought to the ellipsoid; empty where they can."""
-    from sarcube.geometry.burst_grid import unwrap_ring
+    from sarcube.geometry.longitudes import unwrap_ring
     from sarcube.terrain.geoid import load_geoid
 
     if config.reference == "ellipsoid" or (config.geoid and is_remote(config.geoid)):
@@ -142,6 +142,7 @@ def _outline(path: str) -> Any:
     from pyproj import Transformer
     from shapely.geometry import Polygon, box
 
+    from sarcube.geometry.longitudes import wrap_longitude
     from sarcube.terrain.mosaic import describe
 
     info = describe(path)
@@ -154,7 +155,7 @@ def _outline(path: str) -> Any:
     y = np.concatenate([y, np.full(33, info.bottom), y[33:66][::-1]])
     lon, lat = Transformer.from_crs(info.epsg, 4326, always_xy=True).transform(x, y)
     centre = float(np.median(lon))
-    return Polygon(np.column_stack([centre + (lon - centre + 180.0) % 360.0 - 180.0, lat])).buffer(0)
+    return Polygon(np.column_stack([wrap_longitude(lon, centre), lat])).buffer(0)
 
 
 def _no_orbit(config: RunConfig, unit: Any) -> str:

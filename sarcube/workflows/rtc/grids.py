@@ -11,7 +11,7 @@ from typing import Any
 from sarcube.config import RunConfig
 from sarcube.errors import CatalogError, GridError, StoreError
 from sarcube.geometry.burst_grid import footprint_grid
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.products.names import item_key
 from sarcube.sensors.sentinel1.burst_database import grid_from_database
 from sarcube.store.protocol import Store
@@ -20,7 +20,6 @@ from sarcube.store.protocol import Store
 # a coarse lattice make it unlikely that two plans from different dates differ before static layers settle it.
 _MARGIN_M = 500.0
 _LATTICE_M = 1000.0
-_METRES_PER_DEGREE = 111_320.0
 
 
 def grid_of_item(item: dict[str, Any], origin: str) -> GeoGrid:
@@ -80,8 +79,7 @@ def burst_grid(config: RunConfig, burst_id: str, footprint: Sequence[tuple[float
         return database_grid(config, config.grid.burst_database, burst_id)
     epsg = None if config.grid.crs == "auto" else config.grid.crs
     resolution = config.grid.resolution
-    # Degrees only in a geographic CRS, where a pixel of one metre or more makes no sense.
-    metres = 1.0 if resolution >= 1.0 else _METRES_PER_DEGREE
+    metres = 1.0 if epsg is None else metres_per_unit(epsg)
     pixels = max(1, round(_LATTICE_M / metres / resolution))
     coarse = footprint_grid(footprint, epsg, resolution * pixels, _MARGIN_M / metres)
     return GeoGrid(coarse.epsg, coarse.left, coarse.top, resolution, coarse.width * pixels, coarse.height * pixels)

@@ -198,7 +198,7 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
         "sarcube:gridding_convention": "edges at multiples of the pixel spacing; one grid per burst ID",
         "sarcube:processing": {key: plain(value) for key, value in attrs.items()},
     }
-    if product.grid.epsg != 4326:
+    if not product.grid.is_geographic:
         properties["gsd"] = float(product.grid.resolution)
     if burst.platform in _DESIGNATORS:
         properties["sat:platform_international_designator"] = _DESIGNATORS[burst.platform]

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # Layover and shadow at the burst's edge come from terrain beyond it: engines look up to five kilometres out.
 _DEM_MARGIN_M = 6000.0
-_METRES_PER_DEGREE = 111_320.0
 _RTC, _STATIC = "RTC_S1", "RTC_S1_STATIC"
 _LINKED = ("number_of_looks",)
 _CODECS: dict[str, Codec] = {"zstd": "ZSTD", "deflate": "DEFLATE", "lerc": "LERC", "none": "NONE"}
@@ -218,9 +217,10 @@ def _open(found: FoundBurst, config: RunConfig) -> Burst:
 
 def _dem(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:
     from sarcube.geometry.burst_grid import grid_lonlat_bounds
+    from sarcube.geometry.grid import metres_per_unit
     from sarcube.terrain.dem import load_dem
 
-    metres = _METRES_PER_DEGREE if grid.epsg == 4326 else 1.0
+    metres = metres_per_unit(grid.epsg)
     bounds = grid_lonlat_bounds(grid, _DEM_MARGIN_M / metres)
     points = burst.geolocation
     known = (points.longitude, points.latitude, points.height)

@@ -18,9 +18,10 @@ from scipy.ndimage import binary_dilation, distance_transform_edt, map_coordinat
 from sarcube.engines.rtc.engine import RtcOptions
 from sarcube.engines.rtc.native.burst_geometry import burst_geometry
 from sarcube.engines.rtc.native.echo_extent import beyond_echo, echo_reach, pixel_centres
-from sarcube.geometry.burst_grid import transformer, wrap_longitude
+from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.dem import Dem, sample_grid
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.sensors.sentinel1.model import Burst
 
 _OUTSIDE = 255

@@ -14,7 +14,7 @@ from sarcube.engines.rtc.native.mapping import RadarMap, map_row, radar_map
 from sarcube.engines.rtc.native.mesh import Mesh, make_mesh
 from sarcube.errors import DemError, GridError
 from sarcube.geometry.dem import Dem
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.geometry.orbit import require_coverage
 from sarcube.sensors.sentinel1.model import Burst
 
@@ -42,7 +42,7 @@ def burst_geometry(
     _check_posting(dem, grid)
     factor = max(2, options.dem_upsampling + options.dem_upsampling % 2)
     low, high = _dem_range(dem)
-    metres = grid.resolution * _metres_per_unit(grid.epsg)
+    metres = grid.resolution * metres_per_unit(grid.epsg)
     reach = min(1.5 * (high - low), _MARGIN_METRES)
     mesh = make_mesh(dem, grid, factor, _CLOSE_PIXELS + math.ceil(reach / metres))
     correction = timing_correction(burst, bistatic=options.bistatic_delay, troposphere=options.static_troposphere)
@@ -51,17 +51,11 @@ def burst_geometry(
     return BurstGeometry(mesh, rmap, window)
 
 
-def _metres_per_unit(epsg: int) -> float:
-    return 111_320.0 if epsg == 4326 else 1.0
-
-
 def _check_posting(dem: Dem, grid: GeoGrid) -> None:
-    posting = max(dem.dx, dem.dy) * _metres_per_unit(dem.epsg)
+    posting = max(dem.dx, dem.dy) * metres_per_unit(dem.epsg)
     low, high = _dem_range(dem)
     # A plane of one height loses nothing by wide spacing: it is what people take where there is no relief.
-    if high - low > _FLAT and posting > max(
-        _COARSEST * grid.resolution * _metres_per_unit(grid.epsg), _COARSEST_METRES
-    ):
+    if high - low > _FLAT and posting > max(_COARSEST * grid.resolution * metres_per_unit(grid.epsg), _COARSEST_METRES):
         raise DemError(
             f"the DEM ({dem.description or 'unnamed'}) has a posting of {posting:.0f} m: too coarse to correct "
             f"terrain at {grid.resolution:g}; give a finer dem.path"

@@ -21,6 +21,7 @@ from sarcube.errors import DemError
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import wrap_longitude
 
 _TAPS = 6
 _BEFORE = 1
@@ -153,9 +154,8 @@ def _dem_lattice(
     y = y0 - (np.arange(rows) - 1) * _LATTICE * spacing
     px, py = transformer(epsg, dem.epsg).transform(*np.meshgrid(x, y))
     px, py = np.asarray(px), np.asarray(py)
-    if dem.epsg == 4326:
-        middle = dem.left + 0.5 * dem.heights.shape[1] * dem.dx
-        px = px + 360.0 * np.round((middle - px) / 360.0)
+    if dem.is_geographic:
+        px = wrap_longitude(px, 0.5 * (dem.left + dem.right))
     return (px - dem.left) / dem.dx - 0.5, (dem.top - py) / dem.dy - 0.5
 
 

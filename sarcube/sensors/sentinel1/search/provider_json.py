@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
-from sarcube.geometry.aoi import Area, unwrap
+from sarcube.geometry.aoi import Area
+from sarcube.geometry.longitudes import unwrap
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def ring_of(geometry: Any) -> tuple[tuple[float, float], ...]:
         points = [(float(p[0]) % 360.0, float(p[1])) for ring in rings for p in ring]
         hull = shapely.convex_hull(shapely.multipoints(points))
         return tuple((float(x), float(y)) for x, y in hull.exterior.coords)
-    return tuple(unwrap([(float(p[0]), float(p[1])) for p in rings[0]]))
+    lon = unwrap([float(p[0]) for p in rings[0]])
+    return tuple(zip(lon.tolist(), (float(p[1]) for p in rings[0]), strict=True))
 
 
 def query_area(area: Area) -> list[str]:

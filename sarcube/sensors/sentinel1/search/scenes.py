@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.aoi import Area, load_aoi
+from sarcube.geometry.longitudes import narrowest
 
 log = logging.getLogger(__name__)
 
@@ -283,10 +284,8 @@ def extent_of(bursts: Sequence[FoundBurst]) -> tuple[float, float, float, float]
         return None
     points = [point for burst in bursts for point in burst.footprint]
     lats = [lat for _, lat in points]
-    plain = [(lon + 180.0) % 360.0 - 180.0 for lon, _ in points]
-    turned = [lon % 360.0 for lon, _ in points]
-    lons = plain if max(plain) - min(plain) <= max(turned) - min(turned) else turned
-    return min(lons), min(lats), max(lons), max(lats)
+    lons = narrowest([lon for lon, _ in points])
+    return float(lons.min()), min(lats), float(lons.max()), max(lats)
 
 
 def deduplicated(bursts: Sequence[FoundBurst]) -> list[FoundBurst]:
