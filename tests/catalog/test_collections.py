@@ -25,10 +25,10 @@ from sarcube.catalog.publish import publish_item
 from sarcube.catalog.query import find_items, find_static_item, find_stored
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.selection import Selection
-from sarcube.catalog.summary import longitudes
 from sarcube.catalog.validate import validate
 from sarcube.catalog.walk import collections, walk_items
 from sarcube.errors import CatalogError, StoreError
+from sarcube.geometry.longitudes import shortest_span
 from sarcube.products.product import checksum
 from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import CASES, Case, make_rtc, make_static, publish
@@ -352,7 +352,7 @@ def test_an_empty_or_mistyped_store(tmp_path: Path) -> None:
     )
 )
 def test_the_shortest_range_of_longitudes(spans: set[tuple[float, float]]) -> None:
-    west, east = longitudes(spans)
+    west, east = shortest_span(spans)
     assert -180 <= west <= 180 and -180 <= east <= 180
     covered = {d for w, e in spans for d in _degrees(w, e)}
     chosen = _degrees(west, east)

@@ -20,13 +20,12 @@ from sarcube.engines.rtc.native.burst_geometry import burst_geometry
 from sarcube.engines.rtc.native.echo_extent import beyond_echo, echo_reach, pixel_centres
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.dem import Dem, sample_grid
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.sensors.sentinel1.model import Burst
 
 _OUTSIDE = 255
 _BEYOND_M = 6000.0  # terrain beyond the grid that layover and shadow may come from
-_METRES_PER_DEGREE = 111_320.0
 _LONGEST = 20_000  # pixels of one side of a DEM that is continued: a grid far from its DEM has no product anyway
 _NEAR = 4  # DEM samples: the farthest that a height between samples depends on ("biquintic": one before, four after)
 
@@ -63,7 +62,7 @@ def _filled(heights: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _lacking(dem: Dem, grid: GeoGrid) -> tuple[int, int, int, int]:
     """Rows north and south and columns west and east by which a DEM stops short of a grid and a margin."""
-    metres = _METRES_PER_DEGREE if grid.epsg == 4326 else 1.0
+    metres = metres_per_unit(grid.epsg)
     left, bottom, right, top = grid.bounds
     margin = _BEYOND_M / metres
     t = np.linspace(0.0, 1.0, 33)
@@ -90,8 +89,8 @@ def mask_voids(dataset: xr.Dataset, grid: GeoGrid, dem: Dem) -> int:
     void = np.isnan(sample_grid(dem, grid))
     if not void.any():
         return 0
-    metres = _METRES_PER_DEGREE if dem.is_geographic else 1.0
-    pixel = grid.resolution * (_METRES_PER_DEGREE if grid.epsg == 4326 else 1.0)
+    metres = metres_per_unit(dem.epsg)
+    pixel = grid.resolution * (metres_per_unit(grid.epsg))
     near = distance_transform_edt(~void) <= _NEAR * max(dem.dx, dem.dy) * metres / pixel
     return _mask(dataset, np.asarray(near))
 
