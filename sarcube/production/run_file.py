@@ -195,7 +195,9 @@ def _quoted(text: str) -> str:
     """A text as YAML reads it back, plain where nothing in it could mean something else."""
     import yaml
 
-    plain = bool(text) and all(c.isalnum() or c in "./_-~" for c in text) and yaml.safe_load(text) == text
+    from sarcube.yaml_text import load_yaml
+
+    plain = bool(text) and all(c.isalnum() or c in "./_-~" for c in text) and load_yaml(text) == text
     return text if plain else str(yaml.safe_dump(text, default_style='"', width=math.inf, allow_unicode=True)).strip()
 
 
