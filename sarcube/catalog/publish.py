@@ -17,6 +17,7 @@ from sarcube.products.attempt import LINEAGE, as_item, withdraw
 from sarcube.products.commit import commit
 from sarcube.products.product import Product
 from sarcube.store.protocol import Store
+from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def publish_item(
         The store cannot be written. The files are left, since the item may have arrived.
     """
     files = [file.key for file in product.files]
-    stored = item_dict(item)
+    stored = without_secrets(item_dict(item))
     if product.attempt.lineage:
         stored["properties"][LINEAGE] = list(product.attempt.lineage)
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
@@ -90,6 +91,15 @@ def publish_item(
         raise CatalogError(f"{store.href(key)} is there but no item; delete it and run again")
     log.info("%s was published by another run; its product is kept", key)
     return Publication(key, str(winner.get("id")), False)
+
+
+def without_secrets(value: Any) -> Any:
+    """The same JSON value, each of its texts without secrets: an item is for others to read."""
+    if isinstance(value, dict):
+        return {name: without_secrets(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner) for inner in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def encode(stored: dict[str, Any]) -> bytes:

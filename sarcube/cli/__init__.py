@@ -13,5 +13,15 @@ def main() -> None:
     try:
         app()
     except SarcubeError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        from sarcube.cli.output import echo
+
+        echo(f"error: {error}", err=True)
         sys.exit(2)
+    except Exception:
+        # A fault of sarcube or a library: the whole trace as Python would print it, but for what is secret in it.
+        import traceback
+
+        from sarcube.cli.output import echo
+
+        echo(traceback.format_exc(), err=True)
+        sys.exit(1)

@@ -38,8 +38,11 @@ def _options(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(level)
     # Libraries like distributed set the levels of their own loggers when they are imported: the handler decides.
+    from sarcube.transfer.redact import RedactingFilter
+
     for handler in logging.getLogger().handlers:
         handler.setLevel(level)
+        handler.addFilter(RedactingFilter())
 
 
 for module in (start, init, runs, scene, cubes, view, cluster):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sarcube.cli.output import JSON, echo_json, echo_lines
+from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 cluster_app = typer.Typer(
     help="Make and remove what clusters in AWS rest on.\n\nFor profiles of kind fargate and ec2.",
@@ -39,7 +39,7 @@ def up(
     echo_lines(made.lines())
     if not (found.aws.private or found.aws.client or found.options):
         echo_lines([f"note: {UNREACHABLE}"], err=True)
-    typer.echo(f"ready: `cluster: {profile}` in a run file uses it; `sarcube cluster down {profile}` removes it")
+    echo(f"ready: `cluster: {profile}` in a run file uses it; `sarcube cluster down {profile}` removes it")
 
 
 @cluster_app.command()

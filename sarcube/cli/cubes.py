@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sarcube.cli.output import JSON, bounding_box, echo_json, echo_lines
+from sarcube.cli.output import JSON, bounding_box, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -127,7 +127,7 @@ def cube(
     if as_json:
         echo_json(_facts(opened, out, pictures))
         return
-    typer.echo(opened)
+    echo(opened)
     echo_lines([f"written: {written}"] if written else [])
     echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
 
@@ -161,7 +161,7 @@ def mosaic(
     if as_json:
         echo_json(_facts(merged, out, pictures))
         return
-    typer.echo(f"{merged.sizes['time']} mosaics: {written}")
+    echo(f"{merged.sizes['time']} mosaics: {written}")
     echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
 
 
@@ -210,7 +210,7 @@ def timescan(
     if as_json:
         echo_json(_facts(scanned, out) | {"dates": scanned.attrs["dates"]})
         return
-    typer.echo(f"{', '.join(map(str, scanned.data_vars))} of {scanned.attrs['dates']} dates: {written}")
+    echo(f"{', '.join(map(str, scanned.data_vars))} of {scanned.attrs['dates']} dates: {written}")
 
 
 def compare(
@@ -231,7 +231,7 @@ def compare(
     if as_json:
         echo_json([layer.as_dict() for layer in found])
     else:
-        typer.echo(comparison_table(found))
+        echo(comparison_table(found))
 
 
 def register(app: typer.Typer) -> None:

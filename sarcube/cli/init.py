@@ -7,6 +7,8 @@ from pathlib import Path
 
 import typer
 
+from sarcube.cli.output import echo
+
 
 def init(
     path: Path = typer.Argument(Path("run.yaml"), help="run file to write"),
@@ -49,7 +51,7 @@ def init(
     text = run_file_text(options)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    typer.echo(f"wrote {path}; next: sarcube plan {path}")
+    echo(f"wrote {path}; next: sarcube plan {path}")
 
 
 def _asked(given: str | None, question: str, option: str, default: str | None = None) -> str:

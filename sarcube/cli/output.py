@@ -10,15 +10,22 @@ import typer
 JSON = typer.Option(False, "--json", help="print the facts as JSON")
 
 
+def echo(text: object, *, err: bool = False) -> None:
+    """Print a text without secrets, to standard error with `err`."""
+    from sarcube.transfer.redact import redact
+
+    typer.echo(redact(str(text)), err=err)
+
+
 def echo_json(value: object) -> None:
     """Print a value as indented JSON; dates and paths as text."""
-    typer.echo(json.dumps(value, indent=2, default=str))
+    echo(json.dumps(value, indent=2, default=str))
 
 
 def echo_lines(lines: Iterable[str], *, err: bool = False) -> None:
     """Print lines, to standard error with `err`."""
     for line in lines:
-        typer.echo(line, err=err)
+        echo(line, err=err)
 
 
 def bounding_box(text: str | None) -> tuple[float, float, float, float] | None:

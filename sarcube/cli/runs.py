@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sarcube.cli.output import JSON, echo_json, echo_lines
+from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from sarcube.config import RunConfig
@@ -39,7 +39,7 @@ def plan(
         geojson.write_text(planned.to_geojson())
     if html:
         html.write_text(planned.to_html())
-    typer.echo(planned.to_json() if as_json else planned.table())
+    typer.echo(planned.to_json()) if as_json else echo(planned.table())
     if planned.impossible:
         raise typer.Exit(2)
 
@@ -86,9 +86,9 @@ def status(
         missing = rooms.refill(config, found)
         if missing is not None:
             refill.write_text(missing.to_yaml())
-    typer.echo(found.to_json() if as_json else found.table())
+    typer.echo(found.to_json()) if as_json else echo(found.table())
     if refill and not as_json:
-        typer.echo(f"run file of what is missing: {refill}" if refill.exists() else "nothing is missing")
+        echo(f"run file of what is missing: {refill}" if refill.exists() else "nothing is missing")
 
 
 def carry_out(
@@ -101,7 +101,7 @@ def carry_out(
 
     planned = make_plan(config, remake=remake)
     if not as_json:
-        typer.echo(planned.table())
+        echo(planned.table())
     if dry_run:
         if as_json:
             typer.echo(planned.to_json())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from sarcube.cli.output import JSON
+from sarcube.cli.output import JSON, echo
 
 
 def _names(name: str) -> tuple[str, str]:
@@ -107,12 +107,12 @@ def scene(
     try:
         plan, outcome = carry_out(scene_config(options), as_json=as_json, remake=remake)
     except DownloadTimeoutError as error:  # while looking for the scene
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_DOWNLOAD_TIMED_OUT) from error
     if absent := absent_bursts(plan):
         there = ", ".join(burst.burst_id for burst in plan.bursts)
         for burst_id in absent:
-            typer.echo(f"error: the scene has no burst {burst_id}; of those asked for it has {there}", err=True)
+            echo(f"error: the scene has no burst {burst_id}; of those asked for it has {there}", err=True)
     raise typer.Exit(scene_exit_code(plan, outcome))
 
 

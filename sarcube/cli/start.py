@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from sarcube.cli.output import JSON, echo_json
+from sarcube.cli.output import JSON, echo, echo_json
 
 
 def doctor(as_json: bool = JSON) -> None:
@@ -23,9 +23,9 @@ def doctor(as_json: bool = JSON) -> None:
     else:
         for check in checks:
             sign = {True: "ok", False: "MISSING", None: "-"}[check.ok]
-            typer.echo(f"{sign:8}{check.name:22}{check.detail}")
+            echo(f"{sign:8}{check.name:22}{check.detail}")
             if not check.ok and check.advice:
-                typer.echo(f"{'':30}{check.advice}")
+                echo(f"{'':30}{check.advice}")
     raise typer.Exit(0 if all(check.ok is not False for check in checks) else 2)
 
 
@@ -94,14 +94,14 @@ def simulate(
     if as_json:
         echo_json(asdict(archive))
         return
-    typer.echo(f"{len(archive.scenes)} scenes of {len(archive.burst_ids)} bursts ({', '.join(archive.burst_ids)})")
+    echo(f"{len(archive.scenes)} scenes of {len(archive.burst_ids)} bursts ({', '.join(archive.burst_ids)})")
     for path, what in (
         (archive.scenes[0].parent, "scenes"),
         (archive.orbits, "orbit files"),
         (archive.dem, f"DEM, heights above the ellipsoid: {archive.terrain}"),
         (archive.truth, "the known truth"),
     ):
-        typer.echo(f"   {path}  {what}")
+        echo(f"   {path}  {what}")
 
 
 def demo(
@@ -114,7 +114,7 @@ def demo(
     """
     from sarcube.production.demo.run import run_demo
 
-    report = run_demo(directory, echo=lambda line: typer.echo(line, err=as_json))
+    report = run_demo(directory, echo=lambda line: echo(line, err=as_json))
     if as_json:
         echo_json(report)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from sarcube.cli.output import echo
+
 
 def view(
     store: str = typer.Argument(..., help="store (folder or s3:// prefix), or a folder of OPERA RTC-S1 files"),
@@ -25,7 +27,7 @@ def view(
     with open_viewer(store, ViewerOptions(port=port, host=host)) as viewer:
         # From the announcement on: whoever reads it may press Ctrl-C before the wait begins.
         try:
-            typer.echo(f"{viewer.url} shows {len(viewer.content.steps)} passes of {store}; Ctrl-C ends it")
+            echo(f"{viewer.url} shows {len(viewer.content.steps)} passes of {store}; Ctrl-C ends it")
             if browser:
                 webbrowser.open(viewer.url)
             while True:

@@ -18,7 +18,7 @@ from distributed import WorkerPlugin, get_worker
 from sarcube.cluster.connect import differences, versions
 from sarcube.errors import SarcubeError, TaskTimeoutError
 from sarcube.production.events import TaskResult
-from sarcube.production.redact import redact, secrets_of
+from sarcube.transfer.redact import redact
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made, load_workflow
 
@@ -95,7 +95,6 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     restarts the worker (`tainted`).
     """
     worker = _announce(run_id, task)
-    secrets = secrets_of()
     context = _contexts.get(run_id)
     if context is None or run_id in _strangers:
         message = "the worker does not know the run: it joined while the run ended"
@@ -119,7 +118,7 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
             bytes_in=made.bytes_in,
             bytes_out=made.bytes_out,
             stages=dict(made.stages),
-            warnings=tuple(redact(w, secrets) for w in made.warnings),
+            warnings=tuple(redact(w) for w in made.warnings),
             item=made.item,
             thumbnail=made.thumbnail,
             **used,
@@ -130,9 +129,9 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     return TaskResult(
         "failed",
         type(error).__name__,
-        redact(_said(error, task.key), secrets),
+        redact(_said(error, task.key)),
         transient=isinstance(error, SarcubeError) and error.transient,
-        trace=redact(_trace(error), secrets),
+        trace=redact(_trace(error)),
         tainted=attempt.error is None,
         **used,
     )

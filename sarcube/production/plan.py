@@ -18,6 +18,7 @@ from sarcube.html import BurstMap
 from sarcube.production.estimates import Rate, estimate, rates_of
 from sarcube.products.names import item_key
 from sarcube.store.protocol import Store, open_store
+from sarcube.transfer.redact import redact
 from sarcube.workflows.rtc.grids import burst_grid, check_grid, static_grid
 from sarcube.workflows.task import Estimate, Task, task_key, utc_second
 from sarcube.workflows.workflow import DEFAULT, Problem, Workflow, load_workflow
@@ -382,7 +383,7 @@ def _seconds(delta: Any) -> float:
 
 
 def _nothing(config: RunConfig, problems: Sequence[Problem], explanation: str) -> str:
-    where = config.source.path or config.source.url or config.source.kind
+    where = redact(str(config.source.path or config.source.url or config.source.kind))
     text = explanation or f"the source {where} has no burst in the AOI and dates; check aoi, dates and source"
     if problems:
         listed = "; ".join(f"{p.subject}: {p.message}" for p in problems[:3])

@@ -24,8 +24,8 @@ from sarcube.errors import SarcubeError
 from sarcube.production.estimates import RUNS
 from sarcube.production.events import Event
 from sarcube.production.plan import Plan
-from sarcube.production.redact import redact, secrets_of
 from sarcube.store.protocol import Store
+from sarcube.transfer.redact import redact
 from sarcube.workflows.task import Task
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,6 @@ class RunRecord:
     def __init__(self, store: Store, plan: Plan, run_id: str) -> None:
         self.store, self.plan, self.run_id = store, plan, run_id
         self.folder = f"{RUNS}/{run_id}"
-        self._secrets = secrets_of()
         self._lines: list[str] = []
         self._segment = 1
         self._written = time.monotonic()
@@ -131,7 +130,7 @@ class RunRecord:
 
     def _put(self, name: str, text: str) -> bool:
         try:
-            self.store.write_bytes(f"{self.folder}/{name}", redact(text, self._secrets).encode())
+            self.store.write_bytes(f"{self.folder}/{name}", redact(text).encode())
         except SarcubeError as error:
             log.warning("the record of the run lacks %s: %s", name, error)
             return False

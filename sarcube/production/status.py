@@ -17,6 +17,7 @@ from sarcube.production.plan import Plan, plan
 from sarcube.production.said import Said, counted
 from sarcube.products.names import ProductName
 from sarcube.store.protocol import Store, open_store
+from sarcube.transfer.redact import redact
 from sarcube.workflows.workflow import DEFAULT, Problem
 
 _ITEM = re.compile(r"(?P<burst>T\d{3}-\d{6}-[A-Z]{2}\d)_(?:(?P<start>\d{8}T\d{6}Z)|STATIC)\.json")
@@ -286,7 +287,7 @@ def _failures(store: Store, runs: Sequence[str]) -> list[Failed]:
         except (SarcubeError, ValueError):
             continue  # a record cut short says nothing about the products
         for line in lines:
-            cause = line.get("message") or line.get("cause", "")
+            cause = redact(line.get("message") or line.get("cause", ""))  # a record may be of an older version
             bad = line["outcome"] in ("failed", "blocked")
             last[line["task"]] = Failed(line["task"], run, cause) if bad else None
     return [failed for failed in last.values() if failed]

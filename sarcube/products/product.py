@@ -23,6 +23,7 @@ from sarcube.products.outline import Outline, outline
 from sarcube.products.summary import Statistics, scan
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store
+from sarcube.transfer.redact import redact
 
 THUMBNAIL = "thumbnail"
 _SHA256 = "1220"  # multihash: function 0x12 (sha2-256), length 0x20
@@ -152,6 +153,8 @@ def write_product(
         The store cannot be written. What was written of this product is removed.
     """
     options = options or ProductOptions()
+    # Whatever a workflow says of its inputs: files go further than the process that made them.
+    tags = {name: redact(text) for name, text in tags.items()}
     layers = _layers_of(dataset)
     attempt = announce(store, collection, name)
     name = attempt.name

@@ -21,6 +21,7 @@ from sarcube.terrain.mirror import check_mirror, has_list, tile_path
 from sarcube.terrain.mosaic import LARGEST, MARGIN, read_window
 from sarcube.terrain.voids import Voids
 from sarcube.transfer.raster import gdal_path, is_remote, open_raster
+from sarcube.transfer.redact import public_address, redact
 
 DEFAULT_MIRROR = "https://copernicus-dem-30m.s3.amazonaws.com"
 _STEP = 1.0 / 3600.0  # degrees: row spacing everywhere, column spacing up to 50 degrees
@@ -125,7 +126,7 @@ def read_glo30(
     for spacing, band in _bands(tiles(reach)):
         reading.band(band, spacing, lattice, heights)
     warnings = _lost(reading, heights, lattice, footprint or rectangle(bounds))
-    return heights, lattice, f"Copernicus GLO-30 ({len(reading.used)} tiles of {address})", warnings
+    return heights, lattice, f"Copernicus GLO-30 ({len(reading.used)} tiles of {public_address(address)})", warnings
 
 
 def mirror_address(mirror: str | None) -> str:
@@ -148,8 +149,8 @@ def tiles_found(mirror: str | None, areas: Iterable[Bounds]) -> tuple[int, int]:
     found = sum(tile_path(address, tile.name) is not None for tile in wanted)
     if wanted and not found and is_remote(address) and not has_list(address):
         raise DemError(
-            f"dem.mirror {address} has none of the {len(wanted)} GLO-30 tiles of the run ({wanted[0].name}, ...) and "
-            "no tileList.txt that says what it has; check the address"
+            f"dem.mirror {redact(address)} has none of the {len(wanted)} GLO-30 tiles of the run ({wanted[0].name}, ...) "
+            "and no tileList.txt that says what it has; check the address"
         )
     return found, len(wanted)
 
@@ -165,8 +166,8 @@ def _lost(reading: _Reading, heights: NDArray[np.float32], lattice: Lattice, rin
     wanted = ring_mask(points, lattice)
     share = float(np.isnan(heights[wanted]).mean()) if wanted.any() else 0.0
     text = (
-        f"{reading.address} has no tile {names}, and the ground there is no sea by the heights of the annotation: "
-        f"{share:.0%} of the area is void"
+        f"{redact(reading.address)} has no tile {names}, and the ground there is no sea by the heights of the "
+        f"annotation: {share:.0%} of the area is void"
     )
     if share > 0.5:
         raise DemError(f"{text}; give another DEM (dem.path): some countries' tiles are not public")
@@ -237,7 +238,7 @@ class _Reading:
             # Deliveries may repeat the neighbour's first row and column at the end.
             if (source.width, source.height) not in ((width, 3600), (width + 1, 3601)):
                 raise DemError(
-                    f"{path} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 pixels; "
+                    f"{redact(path)} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 pixels; "
                     "the mirror holds something else"
                 )
             block = read_window(source, Window(c0 - start, origin[0], c1 - c0, strip.shape[0]))

@@ -16,6 +16,7 @@ from sarcube.terrain.geoid import Geoid, load_geoid
 from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, lattice_crs
 from sarcube.terrain.mosaic import rasters_by_heights, read_mosaic
 from sarcube.terrain.voids import Voids
+from sarcube.transfer.redact import public_address
 
 _MESH = 16  # pixels between exactly projected points; between them longitude and latitude run straight
 
@@ -69,14 +70,14 @@ def load_dem(
     else:
         paths = dem_paths(config.path or ())
         heights, lattice = read_mosaic(paths, bounds, resolution_m=resolution_m, footprint=footprint, voids=voids)
-        description = paths[0].split("?", 1)[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
+        description = public_address(paths[0]) + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
         warnings = height_remarks(config, paths)
     if config.reference != "ellipsoid":
         heights, geoid = _add(heights, config.geoid, config.reference, lattice)
-        description = f"{description} + {config.reference} {geoid.path.split('?', 1)[0]}"
+        description = f"{description} + {config.reference} {public_address(geoid.path)}"
         if count := int(np.isnan(geoid.undulation).sum()):
             warnings += (
-                f"geoid grid {geoid.path.split('?', 1)[0]}: {count} of {geoid.undulation.size} nodes over the area "
+                f"geoid grid {public_address(geoid.path)}: {count} of {geoid.undulation.size} nodes over the area "
                 "have no undulation; heights there are void",
             )
     return Dem(
@@ -98,7 +99,7 @@ def height_remarks(config: DemConfig, paths: Sequence[str]) -> tuple[str, ...]:
         if vertical not in ("", config.reference):
             more = f" and {len(members) - 1} more" if len(members) > 1 else ""
             remarks.append(
-                f"DEM {members[0].split('?', 1)[0]}{more}: its own CRS says that heights refer to {vertical}, the run "
+                f"DEM {public_address(members[0])}{more}: its own CRS says that heights refer to {vertical}, the run "
                 f"file says {config.reference} (dem.heights); {config.reference} is what was used"
             )
     return tuple(remarks)

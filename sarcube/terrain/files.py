@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sarcube.errors import DemError
+from sarcube.transfer.redact import redact
 
 _SUFFIXES = (".tif", ".tiff", ".vrt", ".img", ".dt2", ".dt1", ".dt0", ".hgt", ".bil", ".nc")
 # Families of files by their names, and how the one with the heights ends (without suffix). Copernicus DEM Product
@@ -45,14 +46,16 @@ def dem_paths(path: str | Sequence[str]) -> list[str]:
         elif local.is_dir():
             inside = _rasters(local, (p for p in local.rglob("*") if p.suffix.lower() in _SUFFIXES))
             if not inside:
-                raise DemError(f"dem.path {entry} is a folder without rasters of heights ({', '.join(_SUFFIXES)})")
+                raise DemError(
+                    f"dem.path {redact(entry)} is a folder without rasters of heights ({', '.join(_SUFFIXES)})"
+                )
             found.extend(inside)
         else:
             base = Path(local.anchor) if local.is_absolute() else Path()
             pattern = str(local.relative_to(base)) if set(entry) & set("*?[") else ""
             matches = _rasters(base, base.glob(pattern)) if pattern else []
             if not matches:
-                raise DemError(f"dem.path {entry} does not exist; give a raster, a folder or a pattern")
+                raise DemError(f"dem.path {redact(entry)} does not exist; give a raster, a folder or a pattern")
             found.extend(matches)
     return found
 

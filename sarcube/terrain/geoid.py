@@ -17,6 +17,7 @@ from sarcube.errors import DemError
 from sarcube.geometry.longitudes import TURNS
 from sarcube.terrain.voids import UNDULATIONS
 from sarcube.transfer.raster import gdal_path, open_raster
+from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
     import rasterio
@@ -95,9 +96,9 @@ def load_geoid(path: str | None, bounds: tuple[float, float, float, float], mode
     with open_raster(gdal_path(path), what="geoid grid") as source:
         transform = source.transform
         if source.crs is not None and not source.crs.is_geographic:
-            raise DemError(f"geoid grid {path} is in {source.crs}; it must be in longitude and latitude")
+            raise DemError(f"geoid grid {redact(path)} is in {source.crs}; it must be in longitude and latitude")
         if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
-            raise DemError(f"geoid grid {path} is not north-up; convert it with gdalwarp -t_srs EPSG:4326")
+            raise DemError(f"geoid grid {redact(path)} is not north-up; convert it with gdalwarp -t_srs EPSG:4326")
         dx, dy = transform.a, -transform.e
         lon0, lat0 = transform.c + dx / 2, transform.f - dy / 2
         period = _period(source.width, dx)
@@ -106,14 +107,14 @@ def load_geoid(path: str | None, bounds: tuple[float, float, float, float], mode
         if rows is None or columns is None:
             east, south = lon0 + (source.width - 1) * dx, lat0 - (source.height - 1) * dy
             raise DemError(
-                f"geoid grid {path}, whose nodes reach from {lon0:.3f} to {east:.3f} degrees east and from "
+                f"geoid grid {redact(path)}, whose nodes reach from {lon0:.3f} to {east:.3f} degrees east and from "
                 f"{south:.3f} to {lat0:.3f} degrees north, does not surround {bounds[0]:.3f}, {bounds[1]:.3f}, "
                 f"{bounds[2]:.3f}, {bounds[3]:.3f} (west, south, east, north); use a grid that does"
             )
         block = _read(source, rows, columns, period)
         if np.isnan(block).all():
             raise DemError(
-                f"geoid grid {path} has no undulation around {bounds[0]:.3f}, {bounds[1]:.3f}, {bounds[2]:.3f}, "
+                f"geoid grid {redact(path)} has no undulation around {bounds[0]:.3f}, {bounds[1]:.3f}, {bounds[2]:.3f}, "
                 f"{bounds[3]:.3f}: all values are void or outside {UNDULATIONS[0]:.0f} to {UNDULATIONS[1]:.0f} m; "
                 "use a grid of undulations"
             )

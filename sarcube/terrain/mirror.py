@@ -12,6 +12,7 @@ from sarcube.terrain.files import is_sidecar
 from sarcube.transfer.folder import Remembered
 from sarcube.transfer.http import AbsentError
 from sarcube.transfer.raster import is_remote
+from sarcube.transfer.redact import redact
 from sarcube.transfer.remote import open_remote, read_all
 
 _TILE_LIST = "tileList.txt"
@@ -57,10 +58,10 @@ def check_mirror(address: str) -> None:
     if is_remote(address):
         return
     if not Path(address).is_dir():
-        raise DemError(f"dem.mirror {address} is not a folder; name the folder of the GLO-30 tiles")
+        raise DemError(f"dem.mirror {redact(address)} is not a folder; name the folder of the GLO-30 tiles")
     if not _listed(address, _list_stamp(address)) and not _files(address):
         raise DemError(
-            f"dem.mirror {address} holds no GLO-30 tile (Copernicus_DSM_COG_10_..._DEM.tif or "
+            f"dem.mirror {redact(address)} holds no GLO-30 tile (Copernicus_DSM_COG_10_..._DEM.tif or "
             "Copernicus_DSM_10_..._DEM.tif, in folders of any depth); name the folder of the tiles"
         )
 

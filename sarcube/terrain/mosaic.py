@@ -23,6 +23,7 @@ from sarcube.geometry.longitudes import TURNS, wrap_longitude
 from sarcube.terrain.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
 from sarcube.terrain.voids import Voids
 from sarcube.transfer.raster import gdal_path, open_raster
+from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
     import rasterio
@@ -127,7 +128,7 @@ def describe(path: str) -> RasterInfo:
 def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
     with open_raster(gdal_path(path)) as source:
         if source.crs is None:
-            raise DemError(f"DEM {path} has no coordinate reference system; set one with gdal_edit -a_srs")
+            raise DemError(f"DEM {redact(path)} has no coordinate reference system; set one with gdal_edit -a_srs")
         _require_heights(path, str(source.dtypes[0]))
         crs = source.crs
         vertical = _vertical(crs.to_wkt())
@@ -160,10 +161,10 @@ def rasters_by_heights(paths: Sequence[str]) -> dict[str, list[str]]:
 def _require_heights(path: str, dtype: str) -> None:
     """Refuse rasters whose type of values is none of heights."""
     if dtype.startswith("complex"):
-        raise DemError(f"DEM {path} holds complex numbers ({dtype}), an image or interferogram and no heights")
+        raise DemError(f"DEM {redact(path)} holds complex numbers ({dtype}), an image or interferogram and no heights")
     if dtype in ("uint8", "int8"):
         raise DemError(
-            f"DEM {path} holds bytes ({dtype}), a mask or a picture and no heights; take it out of dem.path, or name "
+            f"DEM {redact(path)} holds bytes ({dtype}), a mask or a picture and no heights; take it out of dem.path, or name "
             "the rasters with the heights by a pattern"
         )
 
@@ -314,7 +315,7 @@ class _Laid:
             difference = difference[np.isfinite(difference)]
             if difference.size >= _SHARED and (middle := float(np.median(difference))) > _CONTRADICTION_M:
                 raise DemError(
-                    f"DEM {_shown(info.path)} contradicts the rasters named before it on the same ground: half of the "
+                    f"DEM {redact(info.path)} contradicts the rasters named before it on the same ground: half of the "
                     f"{difference.size} pixels that both have differ by more than {middle:.0f} m; name the rasters "
                     "that hold the heights (dem.path: a pattern or list), all of one vertical reference"
                 )
@@ -453,10 +454,5 @@ def _require(covered: NDArray[np.bool_], lattice: Lattice, ring: Ring, infos: Se
 
 
 def _names(infos: Sequence[RasterInfo]) -> str:
-    first = _shown(infos[0].path)
+    first = redact(infos[0].path)
     return f"DEM {first}" if len(infos) == 1 else f"DEM {first} and {len(infos) - 1} more"
-
-
-def _shown(path: str) -> str:
-    """A path in messages: signed addresses carry secrets after "?"."""
-    return path.split("?", 1)[0]

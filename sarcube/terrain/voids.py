@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.transfer.redact import public_address
+
 # Metres. Land lies between the shore of the Dead Sea and Mount Everest; the geoid within 110 m of the ellipsoid.
 HEIGHTS = (-1000.0, 9000.0)
 UNDULATIONS = (-150.0, 150.0)
@@ -32,7 +34,7 @@ class Voids:
     def remarks(self) -> tuple[str, ...]:
         """One sentence for each raster."""
         return tuple(
-            f"DEM {path.split('?', 1)[0]}: {count} values outside {HEIGHTS[0]:.0f} to {HEIGHTS[1]:.0f} m, such as "
+            f"DEM {public_address(path)}: {count} values outside {HEIGHTS[0]:.0f} to {HEIGHTS[1]:.0f} m, such as "
             f"{example:g}, are taken for void (the file does not declare them: gdal_edit -a_nodata)"
             for path, (count, example) in self.found.items()
         )

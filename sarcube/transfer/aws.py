@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from sarcube.errors import CredentialError, DownloadTimeoutError, TransferError
-from sarcube.transfer.credentials import redact
 from sarcube.transfer.http import OFFLINE, AbsentError
+from sarcube.transfer.redact import redact
 
 # Public buckets outside the region that clients assume.
 _REGIONS = {"copernicus-dem-30m": "eu-central-1", "copernicus-dem-90m": "eu-central-1", "s1-orbits": "us-west-2"}

@@ -1,24 +1,16 @@
 """Credentials of providers: found in the environment, an env file or .netrc, checked early, never shown.
 
-A `Secret` prints as asterisks wherever it is put; what is logged or raised passes through `redact`, too.
+A `Secret` prints as asterisks wherever it is put; what is logged or raised passes through `redact.redact`, too.
 """
 
 from __future__ import annotations
 
-import logging
 import netrc
 import os
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sarcube.errors import CredentialError
-
-_QUERY = re.compile(r"(https?://[^\s?#'\"]+)\?[^\s'\"]*")
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
-_BEARER = re.compile(r"(?i)(bearer|basic)\s+[\w.~+/=-]+")
-_NAMED = re.compile(r"(?i)(password|passwd|token|secret|access_key|secret_key)([\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+")
-_LOGGED = re.compile(r"(\"[A-Z]+ /[^\s?]*)\?\S*")
+from sarcube.transfer.redact import env_file, netrc_file, read_env_file, read_netrc, remember
 
 
 class Secret:
@@ -28,6 +20,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        remember(value)
 
     def reveal(self) -> str:
         """The text itself, for the one place that sends it."""
@@ -123,48 +116,26 @@ def _first(values: dict[str, str], names: tuple[str, ...]) -> str | None:
 
 
 def _env_file() -> tuple[str, dict[str, str]]:
-    named = os.environ.get("SARCUBE_ENV_FILE")
-    path = Path(named) if named else Path(".env")
+    path = env_file()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return str(path), read_env_file(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if named:
+        if os.environ.get("SARCUBE_ENV_FILE"):
             raise CredentialError(f"SARCUBE_ENV_FILE names {path}, which does not exist") from None
         return str(path), {}
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialError(f"env file {path} cannot be read ({type(error).__name__})") from None
-    values = {}
-    for line in lines:
-        key, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not key.startswith("#"):
-            values[key.strip()] = value.strip().strip("'\"")
-    return str(path), values
 
 
 def _netrc(machine: str) -> tuple[str, str] | None:
-    path = Path(os.environ["NETRC"]) if os.environ.get("NETRC") else Path.home() / ".netrc"
+    path = netrc_file()
     if not path.is_file():
         return None
     try:
-        found = netrc.netrc(str(path)).authenticators(machine)
-    except (netrc.NetrcParseError, OSError) as error:
+        # Not `authenticators`, which answers with the entry `default` (often of anonymous FTP) for every host.
+        found = read_netrc(path).get(machine)
+    except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
         # The parser's message may quote the line, and with it a password.
         line = f", line {error.lineno}" if isinstance(error, netrc.NetrcParseError) else ""
         raise CredentialError(f"{path} cannot be read as .netrc{line}; correct it") from None
     return (found[0], found[2] or "") if found and found[0] else None
-
-
-def redact(text: str) -> str:
-    """A text without what may be secret: queries of addresses, user parts, tokens."""
-    text = _QUERY.sub(r"\1?...", text)
-    text = _USERINFO.sub("***@", text)
-    text = _BEARER.sub(r"\1 ***", text)
-    return _NAMED.sub(r"\1\2***", text)
-
-
-class RedactingFilter(logging.Filter):
-    """Keeps the queries of signed addresses out of what the HTTP library logs at its debug level."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = _LOGGED.sub(r"\1?...", redact(record.getMessage())), ()
-        return True

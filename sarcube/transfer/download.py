@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.errors import SourceError, TransferError
-from sarcube.transfer.credentials import redact
 from sarcube.transfer.http import attempts, pause, request, torn
+from sarcube.transfer.redact import redact
 from sarcube.transfer.sessions import session_for
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import CredentialError, DownloadTimeoutError, SourceError, TransferError
-from sarcube.transfer.credentials import RedactingFilter, redact
+from sarcube.transfer.redact import RedactingFilter, redact
 
 if TYPE_CHECKING:
     import requests

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import DemError
+from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
     import rasterio
@@ -55,7 +56,7 @@ def open_raster(path: str, *, what: str = "DEM") -> Iterator[rasterio.DatasetRea
         from sarcube.transfer.aws import gdal_options
 
         settings |= gdal_options(path.split("/")[2])
-    shown = path.removeprefix("/vsicurl/").split("?", 1)[0]  # a signed address carries secrets after "?"
+    shown = redact(path.removeprefix("/vsicurl/"))
     try:
         with rasterio.Env(**settings), rasterio.open(path) as source:
             if source.count < 1:
@@ -66,5 +67,7 @@ def open_raster(path: str, *, what: str = "DEM") -> Iterator[rasterio.DatasetRea
                 )
             yield source
     except (RasterioError, CRSError, CPLE_BaseError) as error:
-        reason = str(error).replace(path, shown)
-        raise DemError(f"{what} {shown} cannot be read: {reason}; check the path and the file") from error
+        reason = redact(str(error).replace(path, shown))
+        # Without its cause where that would quote the address, which may be signed.
+        cause = None if is_remote(path) else error
+        raise DemError(f"{what} {shown} cannot be read: {reason}; check the path and the file") from cause

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from sarcube.errors import SourceError, TransferError
 from sarcube.transfer.aws import s3_call, s3_store
-from sarcube.transfer.credentials import redact
 from sarcube.transfer.http import read_small, request
+from sarcube.transfer.redact import redact
 
 BLOCK = 256 << 10  # bytes: a zip's directory is about 20 kB, an annotation 1 MB
 LARGE = 1 << 20  # reads from here on bypass the cache

@@ -16,6 +16,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SourceError
 from sarcube.transfer.credentials import Login, find_login
 from sarcube.transfer.http import new_session, request
+from sarcube.transfer.redact import remember
 
 if TYPE_CHECKING:
     import requests
@@ -200,6 +201,7 @@ def _cdse_token(login: Login) -> str:
             token, seconds = str(raw["access_token"]), float(raw.get("expires_in", 600))
         except (ValueError, KeyError, TypeError):
             raise SourceError("CDSE's identity server answered without a token; try again later") from None
+        remember(token)
         _tokens[key] = (token, time.monotonic() + max(seconds - _EARLY, 5.0))
         return token
 

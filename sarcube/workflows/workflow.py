@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.transfer.redact import redact
 from sarcube.workflows.task import Task
 
 DEFAULT = "sarcube.workflows.rtc.run:WORKFLOW"
@@ -37,6 +38,11 @@ class Problem:
     subject: str
     message: str
     error: str = ""
+
+    def __post_init__(self) -> None:
+        # It is shown, recorded and reported; what it quotes may be a signed address.
+        object.__setattr__(self, "subject", redact(self.subject))
+        object.__setattr__(self, "message", redact(self.message))
 
 
 @dataclass(frozen=True)

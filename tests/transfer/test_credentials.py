@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sarcube.errors import CredentialError, SarcubeError
-from sarcube.transfer.credentials import Login, Secret, find_login, redact
+from sarcube.transfer.credentials import Login, Secret, find_login
 from sarcube.transfer.download import download
 from sarcube.transfer.http import request
 from sarcube.transfer.remote import RemoteBytes
@@ -62,24 +62,18 @@ def test_a_broken_netrc_is_named_without_its_lines(own_places: Path) -> None:
     assert CANARY not in "".join(traceback.format_exception(error.value))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"GET https://bucket.example/a.zip?X-Amz-Signature={CANARY}&x=1 failed",
-        f"https://someone:{CANARY}@example.org/a",
-        f"Authorization: Bearer {CANARY}",
-        f"Basic {CANARY}==",
-        f"password={CANARY}",
-        f'{{"access_token": "{CANARY}"}}',
-        f"token: {CANARY}",
-    ],
-)
-def test_redaction(text: str) -> None:
-    assert CANARY not in redact(text)
+def test_an_env_file_and_a_netrc_with_a_byte_order_mark(own_places: Path) -> None:
+    (own_places / ".env").write_text("\ufeffEARTHDATA_LOGIN=e # me\nEARTHDATA_PASSWORD=\"'ep #1'\" # mine\n")
+    assert shown(find_login("earthdata")) == ("e", "'ep #1'")
+    (own_places / ".env").unlink()
+    (own_places / ".netrc").write_text("\ufeffmachine urs.earthdata.nasa.gov login n password np\n")
+    assert shown(find_login("earthdata")) == ("n", "np")
 
 
-def test_what_is_no_secret_stays() -> None:
-    assert redact("https://example.org/a/b.zip: 503") == "https://example.org/a/b.zip: 503"
+def test_the_default_of_a_netrc_is_no_login(own_places: Path) -> None:
+    (own_places / ".netrc").write_text("default login anonymous password me@example.org\n")
+    with pytest.raises(CredentialError, match="no credentials"):
+        find_login("earthdata")
 
 
 def test_no_secret_is_shown_anywhere(

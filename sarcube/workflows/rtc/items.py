@@ -16,6 +16,7 @@ from sarcube.catalog.items import ItemFacts, product_item, utc_text
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.store.protocol import Store
+from sarcube.transfer.redact import public_address
 from sarcube.workflows.rtc.burst_facts import (
     azimuth_spacing,
     heading_and_altitude,
@@ -244,9 +245,9 @@ def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
     links = []
     if context.source_href and "://" in context.source_href:
         # A path of this machine would lead nowhere once the store is elsewhere; the scene's name stays true.
-        links.append(pystac.Link("derived_from", context.source_href, title="Source scene"))
+        links.append(pystac.Link("derived_from", public_address(context.source_href), title="Source scene"))
     if context.dem_href:
-        links.append(pystac.Link("dem-source", context.dem_href, title="Digital elevation model"))
+        links.append(pystac.Link("dem-source", public_address(context.dem_href), title="Digital elevation model"))
     if attrs.get("geocoding", "area_projection") == "area_projection":
         links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))
     return links

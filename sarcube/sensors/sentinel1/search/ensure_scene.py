@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sarcube.config import RunConfig
 from sarcube.errors import SourceError
 from sarcube.transfer.cache import cache_folder
-from sarcube.transfer.credentials import redact
 from sarcube.transfer.download import Expected, download, download_slot
+from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
     from sarcube.sensors.sentinel1.search.scenes import FoundBurst

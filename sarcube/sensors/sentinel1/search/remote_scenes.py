@@ -13,7 +13,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SarcubeError, SourceError
 from sarcube.sensors.sentinel1.search.local import SceneIndex, bursts_of
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
-from sarcube.transfer.credentials import redact
+from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)
 
