@@ -60,7 +60,7 @@ class _Maker:
             "partition": session.partition,
             "idle": profile.aws.idle,
         }
-        path = definitions_file()
+        path = definitions_file(profile)
         try:
             self.definitions: dict[str, Any] = read_yaml(path)
         except (OSError, yaml.YAMLError) as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sarcube.cluster.environment import AT_START, MEMORY, TICK, kernel_environment, passed_environment
 from sarcube.cluster.profiles import Profile, find_profile
+from sarcube.cluster.tls import temporary_security
 from sarcube.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         # A nanny brings its worker back; on a busy machine not within the 15 s after which Dask closes the nanny too.
         "distributed.deploy.lost-worker-timeout": "1h",
     }
+    if "dashboard_address" not in profile.options:
+        # Pages that nobody looks at, but that every user of the machine could.
+        settings |= {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
     options: dict[str, Any] = {
         "n_workers": workers,
         "threads_per_worker": 1,
@@ -134,6 +138,9 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         "scheduler_kwargs": {"dashboard": "dashboard_address" in profile.options},
         "silence_logs": logging.CRITICAL,
         "host": "127.0.0.1",
+        # Loopback is open to all users of the machine, and who may speak to a scheduler may run code as its owner.
+        "protocol": "tls://",
+        "security": temporary_security(),
         **profile.options,
     }
     with dask.config.set(settings), _quiet("distributed"):

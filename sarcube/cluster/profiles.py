@@ -108,6 +108,8 @@ class Profile(BaseModel):
         For estimates.
     options : mapping
         Passed to the cluster class.
+    file : Path, optional
+        Where it was read, if it was named by its path.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,26 +129,32 @@ class Profile(BaseModel):
     aws: Aws = Field(default_factory=Aws)
     usd_per_core_hour: float | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    file: Path | None = Field(None, exclude=True, repr=False)
 
 
 def profile_folders() -> list[Path]:
-    """Where profiles are looked for, first match wins: $SARCUBE_CLUSTER, ./cluster, what came with the package."""
+    """Where profiles are looked for, first match wins: $SARCUBE_CLUSTER, then what came with the package.
+
+    Never the working folder: a profile is code (`options` can preload modules, `environment` sets variables, and the
+    definitions beside it are IAM policies), and what lies in a folder that was fetched or unpacked is not the user's.
+    """
     own = os.environ.get("SARCUBE_CLUSTER")
     package = Path(__file__).parent
     folders = [Path(own)] if own else []
     # In a wheel the profiles lie inside the package, in a checkout beside it.
-    return [*folders, Path.cwd() / "cluster", package / "profiles", package.parents[1] / "cluster"]
+    return [*folders, package / "profiles", package.parents[1] / "cluster"]
 
 
-def definitions_file() -> Path:
-    """The file that says what `sarcube cluster up` makes in AWS; one beside own profiles goes first.
+def definitions_file(profile: Profile | None = None) -> Path:
+    """The file that says what `sarcube cluster up` makes in AWS; one beside a profile named by its path goes first.
 
     Raises
     ------
     ClusterError
         There is none, in no folder of profiles.
     """
-    for folder in profile_folders():
+    beside = [profile.file.parent] if profile and profile.file else []
+    for folder in (*beside, *profile_folders()):
         path = folder / "aws" / "definitions.yaml"
         if path.is_file():
             return path
@@ -175,10 +183,17 @@ def find_profile(name: str) -> Profile:
     """
     if name.startswith(_SCHEMES):
         return Profile(name=name, kind="address", address=name)
-    path = Path(name) if name.endswith((".yaml", ".yml")) else known_profiles().get(name)
+    by_path = name.endswith((".yaml", ".yml"))
+    path = Path(name) if by_path else known_profiles().get(name)
     if path is None:
         if name == "local":
             return Profile(name="local")
+        here = Path("cluster", f"{name}.yaml")
+        if here.is_file():
+            raise ClusterError(
+                f"no cluster profile {name!r}; ./{here} is used only where it is named by its path, since a profile "
+                f"can run code: `cluster: ./{here}`"
+            )
         raise ClusterError(
             f"no cluster profile {name!r}; known: {', '.join(sorted({*known_profiles(), 'local'}))}; give one of "
             "these, a file that ends in .yaml, or the address of a scheduler like tcp://host:8786"
@@ -188,7 +203,9 @@ def find_profile(name: str) -> Profile:
     except (OSError, yaml.YAMLError) as error:
         raise ClusterError(f"cluster profile {path} cannot be read: {error}") from error
     try:
-        return Profile.model_validate({"name": path.stem, **raw})
+        if "file" in raw:
+            raise ClusterError(f"cluster profile {path}: `file`: Extra inputs are not permitted")
+        return Profile.model_validate({"name": path.stem, **raw} | ({"file": path} if by_path else {}))
     except (ValidationError, TypeError) as error:
         raise ClusterError(f"cluster profile {path}: {_first(error)}") from error
 

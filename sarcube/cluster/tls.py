@@ -1,13 +1,18 @@
-"""Certificates by which client, scheduler and workers know each other: nobody else can join or listen."""
+"""Certificates by which client, scheduler and workers know each other: nobody else can join or listen.
+
+Whoever can speak to a Dask scheduler or worker can have it run any code. A key that only the parties hold is the one
+door for all of them: on one machine too, where loopback is open to every user.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sarcube.cluster.extras import need
+if TYPE_CHECKING:
+    from distributed import Security
 
 PREFIX = "DASK_DISTRIBUTED__COMM__TLS__"
 _ROLES = ("SCHEDULER", "WORKER", "CLIENT")
@@ -15,16 +20,16 @@ _DAYS = 365
 _RENEW_DAYS = 60
 
 
-def make_certificate(extra: str = "aws") -> dict[str, str]:
+def make_certificate() -> dict[str, str]:
     """A fresh key with its own certificate, as the variables from which Dask reads them.
 
     An elliptic curve's key is short enough for one parameter of AWS (4 kB); the certificate is its own authority,
     as in Dask's temporary credentials.
     """
-    x509 = need("cryptography.x509", extra)
-    ec = need("cryptography.hazmat.primitives.asymmetric.ec", extra)
-    hashes = need("cryptography.hazmat.primitives.hashes", extra)
-    serialization = need("cryptography.hazmat.primitives.serialization", extra)
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "sarcube-cluster")])
     now = dt.datetime.now(dt.UTC)
@@ -49,9 +54,25 @@ def make_certificate(extra: str = "aws") -> dict[str, str]:
     return variables
 
 
+def temporary_security() -> Security:
+    """Dask's Security with a fresh certificate for all roles, in memory only: for processes of this machine."""
+    from distributed import Security
+
+    variables = make_certificate()
+    texts = {"tls_ca_file": variables[f"{PREFIX}CA_FILE"]}
+    for role in _ROLES:
+        texts[f"tls_{role.lower()}_key"] = variables[f"{PREFIX}{role}__KEY"]
+        texts[f"tls_{role.lower()}_cert"] = variables[f"{PREFIX}{role}__CERT"]
+    make: Any = Security  # untyped in distributed
+    made: Security = make(require_encryption=True, **texts)
+    return made
+
+
 def security_files(folder: Path) -> Any:
     """Dask's Security with a fresh certificate in files of a folder, for all roles."""
-    variables = make_certificate("hpc")
+    import distributed
+
+    variables = make_certificate()
     paths = {"tls_ca_file": folder / "certificate.pem"}
     paths["tls_ca_file"].write_text(variables[f"{PREFIX}CA_FILE"])
     key = folder / "key.pem"
@@ -59,8 +80,8 @@ def security_files(folder: Path) -> Any:
     key.write_text(variables[f"{PREFIX}CLIENT__KEY"])
     for role in _ROLES:
         paths |= {f"tls_{role.lower()}_key": key, f"tls_{role.lower()}_cert": paths["tls_ca_file"]}
-    distributed: Any = need("distributed", "hpc")
-    return distributed.Security(require_encryption=True, **{name: str(path) for name, path in paths.items()})
+    make: Any = distributed.Security  # untyped
+    return make(require_encryption=True, **{name: str(path) for name, path in paths.items()})
 
 
 def expires_soon(variables: Mapping[str, str], days: float = _RENEW_DAYS) -> bool:
@@ -68,15 +89,18 @@ def expires_soon(variables: Mapping[str, str], days: float = _RENEW_DAYS) -> boo
     text = variables.get(f"{PREFIX}CA_FILE")
     if not text:
         return True
-    x509 = need("cryptography.x509", "aws")
+    from cryptography import x509
+
     left = x509.load_pem_x509_certificate(text.encode()).not_valid_after_utc - dt.datetime.now(dt.UTC)
     return bool(left < dt.timedelta(days=days))
 
 
 def security(variables: Mapping[str, str]) -> Any:
     """Dask's Security for the client's side of these variables."""
-    distributed: Any = need("distributed", "aws")
-    return distributed.Security(
+    import distributed
+
+    make: Any = distributed.Security  # untyped
+    return make(
         require_encryption=True,
         tls_ca_file=variables[f"{PREFIX}CA_FILE"],
         tls_client_key=variables[f"{PREFIX}CLIENT__KEY"],

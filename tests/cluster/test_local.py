@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import resource
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import dask
+import psutil
 import pytest
 
-from sarcube.cluster import Profile, connect, find_profile
+from sarcube.cluster import Profile, connect, find_profile, known_profiles
+from sarcube.cluster.profiles import definitions_file
+from sarcube.errors import ClusterError
 
 
 def _seen() -> tuple[str | None, int]:
@@ -71,11 +77,90 @@ def test_a_worker_that_dies_comes_back_however_slowly() -> None:
 @pytest.mark.parametrize(
     "text", ["kind: local\nworkers: 3\n", "{kind: local, workers: 3}\n", '"kind": local\nworkers: 3\n']
 )
-def test_a_profile_of_ones_own_goes_first_however_it_is_written(
+def test_a_profile_of_ones_own_folder_goes_first_however_it_is_written(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cluster").mkdir()
     (tmp_path / "cluster" / "local.yaml").write_text(text)
     (tmp_path / "cluster" / "else.yaml").write_text("a: 1\n---\nb: 2\n")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SARCUBE_CLUSTER", str(tmp_path / "cluster"))
     assert find_profile("local").workers == 3
+
+
+def test_what_lies_in_the_working_folder_is_used_only_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cluster" / "aws").mkdir(parents=True)
+    (tmp_path / "cluster" / "local.yaml").write_text("kind: local\nworkers: 3\noptions: {preload: [evil]}\n")
+    (tmp_path / "cluster" / "mine.yaml").write_text("kind: local\nworkers: 3\n")
+    (tmp_path / "cluster" / "aws" / "definitions.yaml").write_text("worker_role: {}\n")
+    monkeypatch.chdir(tmp_path)
+    assert find_profile("local").workers is None
+    assert "mine" not in known_profiles()
+    assert tmp_path not in definitions_file(find_profile("fargate")).parents
+    with pytest.raises(ClusterError, match=r"`cluster: \./cluster/mine\.yaml`"):
+        find_profile("mine")
+    named = find_profile("./cluster/mine.yaml")
+    assert named.workers == 3
+    assert definitions_file(named).resolve().is_relative_to(tmp_path)
+
+
+STRANGER = """
+import asyncio, json, os, sys, warnings
+warnings.simplefilter("ignore")
+from distributed import Security
+from distributed.core import connect
+own = Security.temporary().get_connection_args("client")
+if os.getuid() == 0:  # another user, where the tests may become one
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+
+async def knock(port, scheme, options):
+    try:
+        comm = await asyncio.wait_for(connect(f"{scheme}://127.0.0.1:{port}", timeout=3, **options), 6)
+    except (OSError, TimeoutError):
+        return None
+    comm.abort()
+    return [port, scheme]
+
+async def page(port):
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /info/main/workers.html HTTP/1.0\\r\\n\\r\\n")
+        answer = await asyncio.wait_for(reader.read(1000), 3)
+    except (OSError, TimeoutError):
+        return None
+    is_page = answer.startswith(b"HTTP/") and b" 404 " not in answer.split(b"\\r\\n")[0]
+    return [port, answer.decode("latin-1")] if is_page else None
+
+async def main():
+    ports = [int(p) for p in sys.argv[1:]]
+    tried = [knock(p, *way) for p in ports for way in (("tcp", {}), ("tls", own))] + [page(p) for p in ports]
+    return [heard for heard in await asyncio.gather(*tried) if heard]
+
+print(json.dumps({"user": os.getuid(), "heard": asyncio.run(main())}), flush=True)
+os._exit(0)
+"""
+
+
+def _listening() -> set[int]:
+    """Ports of this process and all that it started."""
+    own = psutil.Process()
+    sockets = [s for p in (own, *own.children(recursive=True)) for s in p.net_connections("tcp")]
+    return {s.laddr.port for s in sockets if s.status == psutil.CONN_LISTEN}
+
+
+def test_another_user_of_the_machine_is_let_in_nowhere() -> None:
+    before = _listening()
+    with connect(Profile(workers=1, memory=1.0)) as client:
+        assert client.scheduler.address.startswith("tls://127.0.0.1:")
+        assert client.submit(int, 7).result(60) == 7
+        ports = _listening() - before
+        (worker,) = client.scheduler_info()["workers"].values()
+        assert int(worker["nanny"].rsplit(":", 1)[1]) in ports
+        assert len(ports) >= 3, "a scheduler, a nanny and a worker"
+        program = [sys.executable, "-c", STRANGER, *map(str, sorted(ports))]
+        done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=True, cwd="/")
+        found = json.loads(done.stdout)
+        assert found["heard"] == []
+        assert found["user"] != 0
+        assert client.submit(int, 8).result(60) == 8, "the cluster goes on"

@@ -102,6 +102,7 @@ def test_no_output_tells_a_secret(demo: Demo, server: Server, tmp_path: Path) ->
         "metadata": {"properties": {"note": f"made with token={CANARY} from {provider.dem}"}},
     }
     first = json.loads((demo.folder / "archive" / "simulation.json").read_text())["burst_ids"][0]
+    one = run["source"] | {"burst_ids": [first]}
     path = tmp_path / "run.yaml"
 
     def write(**changes: Any) -> Path:
@@ -116,7 +117,7 @@ def test_no_output_tells_a_secret(demo: Demo, server: Server, tmp_path: Path) ->
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    write(burst_ids=[first])
+    write(source=one)
     assert "2 tasks to do" in call(0, "-v", "plan", path)
     call(0, "plan", path, "--json")
     call(0, "-v", "run", path)
@@ -141,11 +142,11 @@ def test_no_output_tells_a_secret(demo: Demo, server: Server, tmp_path: Path) ->
 
     # What fails: a server that stumbles, refused signatures, an unreadable DEM, a fault that leaks all it knows.
     provider.damaged = True
-    failed = call(1, "-v", "run", write(burst_ids=[first], store=str(tmp_path / "store-of-failures")))
+    failed = call(1, "-v", "run", write(source=one, store=str(tmp_path / "store-of-failures")))
     assert "server answered 500" in failed
     provider.damaged = False
     wrong = run["dem"]["path"].replace("token=", "other=")
-    call(1, "run", write(burst_ids=[first], dem={"path": wrong, "heights": "ellipsoid"}, store=str(tmp_path / "s3")))
+    call(1, "run", write(source=one, dem={"path": wrong, "heights": "ellipsoid"}, store=str(tmp_path / "s3")))
     call(2, "plan", write(source={"kind": "stac", "url": provider.source, "collection": "c"}))
     call(2, "plan", write(store=f"s3://{LOGIN}bucket/x?{SIGNED}"))
     call(2, "plan", write(aoi=provider.source))
