@@ -149,8 +149,8 @@ def tiles_found(mirror: str | None, areas: Iterable[Bounds]) -> tuple[int, int]:
     found = sum(tile_path(address, tile.name) is not None for tile in wanted)
     if wanted and not found and is_remote(address) and not has_list(address):
         raise DemError(
-            f"dem.mirror {redact(address)} has none of the {len(wanted)} GLO-30 tiles of the run ({wanted[0].name}, ...) "
-            "and no tileList.txt that says what it has; check the address"
+            f"dem.mirror {redact(address)} has none of the {len(wanted)} GLO-30 tiles of the run ({wanted[0].name}, "
+            "...) and no tileList.txt that says what it has; check the address"
         )
     return found, len(wanted)
 
@@ -238,8 +238,8 @@ class _Reading:
             # Deliveries may repeat the neighbour's first row and column at the end.
             if (source.width, source.height) not in ((width, 3600), (width + 1, 3601)):
                 raise DemError(
-                    f"{redact(path)} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 pixels; "
-                    "the mirror holds something else"
+                    f"{redact(path)} is {source.width} x {source.height}, a GLO-30 tile there has {width} x 3600 "
+                    "pixels; the mirror holds something else"
                 )
             block = read_window(source, Window(c0 - start, origin[0], c1 - c0, strip.shape[0]))
         strip[:, c0:c1] = self.voids.clear(block, path)

@@ -114,9 +114,9 @@ def load_geoid(path: str | None, bounds: tuple[float, float, float, float], mode
         block = _read(source, rows, columns, period)
         if np.isnan(block).all():
             raise DemError(
-                f"geoid grid {redact(path)} has no undulation around {bounds[0]:.3f}, {bounds[1]:.3f}, {bounds[2]:.3f}, "
-                f"{bounds[3]:.3f}: all values are void or outside {UNDULATIONS[0]:.0f} to {UNDULATIONS[1]:.0f} m; "
-                "use a grid of undulations"
+                f"geoid grid {redact(path)} has no undulation around {bounds[0]:.3f}, {bounds[1]:.3f}, "
+                f"{bounds[2]:.3f}, {bounds[3]:.3f}: all values are void or outside {UNDULATIONS[0]:.0f} to "
+                f"{UNDULATIONS[1]:.0f} m; use a grid of undulations"
             )
     return Geoid(block, lon0 + columns[0] * dx - turn, lat0 - rows[0] * dy, dx, dy, path)
 

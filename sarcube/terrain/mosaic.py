@@ -164,8 +164,8 @@ def _require_heights(path: str, dtype: str) -> None:
         raise DemError(f"DEM {redact(path)} holds complex numbers ({dtype}), an image or interferogram and no heights")
     if dtype in ("uint8", "int8"):
         raise DemError(
-            f"DEM {redact(path)} holds bytes ({dtype}), a mask or a picture and no heights; take it out of dem.path, or name "
-            "the rasters with the heights by a pattern"
+            f"DEM {redact(path)} holds bytes ({dtype}), a mask or a picture and no heights; take it out of dem.path, "
+            "or name the rasters with the heights by a pattern"
         )
 
 

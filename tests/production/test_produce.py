@@ -177,7 +177,7 @@ def test_the_record_tells_what_happened(rehearse: Rehearse, two_workers: Any) ->
     done = next(line for line in lines if line["outcome"] == "done")
     assert done["seconds"] >= 0
     assert done["peak_mb"] > 10
-    assert done["worker"].startswith("tcp://")
+    assert done["worker"].startswith("tls://")
     summary = json.loads((record / "summary.json").read_text())
     assert summary["done"] == 5
     assert summary["failed"] == 1
