@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import pyarrow as pa
 import pystac
 
 from sarcube.catalog.index import FILE as INDEX_FILE
 from sarcube.catalog.index import MEDIA_TYPE as INDEX_TYPE
-from sarcube.catalog.index import Index, IndexWriter, strays
+from sarcube.catalog.index import IndexWriter, open_index, strays
 from sarcube.catalog.items import CATALOG_FILE, CLASSIFICATION, COLLECTION_FILE, FILE, PROJECTION, RASTER, raster_fields
 from sarcube.catalog.pending import pending, settle
 from sarcube.catalog.publish import encode
@@ -143,7 +142,8 @@ def _quiet(store: Store, name: str) -> bool:
     if not _comparable(store, name):
         return True
     found = store.read_version(f"{name}/{INDEX_FILE}")
-    return found is not None and not strays(name, Index(found[0]).rows(), store.list(name))
+    index = open_index(found[0]) if found else None
+    return index is not None and not strays(name, index.rows(), store.list(name))
 
 
 def _comparable(store: Store, name: str) -> bool:
@@ -171,7 +171,7 @@ def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
     if collection is None:
         return  # removed meanwhile
     found = store.read_version(f"{name}/{INDEX_FILE}")
-    index = None if rebuild or found is None else _open(store, name, found[0])
+    index = None if rebuild or found is None else open_index(found[0])
     markers = pending(store, name)
     marked = {marker.key for marker in markers}
     writer, summary = IndexWriter(name), Summary(name)
@@ -209,16 +209,6 @@ def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
     if encode(wanted) != collection[0]:
         store.replace_bytes(key, encode(wanted), collection[1])
     settle(store, markers, ids)
-
-
-def _open(store: Store, name: str, data: bytes) -> Index | None:
-    """An index that can be added to; None where it has to be made anew."""
-    try:
-        index = Index(data)
-    except pa.ArrowException as error:
-        log.warning("%s/%s/%s is damaged and made anew: %s", store.url, name, INDEX_FILE, error)
-        return None
-    return index if index.current else None
 
 
 def _collection(name: str, text: CollectionText, summary: Summary, index: bytes = b"") -> dict[str, Any]:

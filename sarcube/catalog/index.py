@@ -237,6 +237,15 @@ def _product(folder: str, stem: str) -> str:
     return f"{folder}/{'_'.join(stem.split('_')[:5])}"
 
 
+def open_index(data: bytes) -> Index | None:
+    """An index that can be added to; None where it is damaged or of an older form, and has to be made anew."""
+    try:
+        index = Index(data)
+    except (pa.ArrowException, OSError):
+        return None
+    return index if index.current else None
+
+
 def read_index(store: Store, collection: str) -> Index | None:
     """The index of a collection, None where there is none."""
     key = f"{collection}/{FILE}"

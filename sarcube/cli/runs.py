@@ -1,4 +1,4 @@
-"""Commands that plan and carry out runs: plan, run, status."""
+"""Commands that plan and carry out runs, and look after what they leave: plan, run, status, clean."""
 
 from __future__ import annotations
 
@@ -91,6 +91,27 @@ def status(
         echo(f"run file of what is missing: {refill}" if refill.exists() else "nothing is missing")
 
 
+def clean(
+    store: str = typer.Argument(..., metavar="STORE", help="a store"),
+    yes: bool = typer.Option(False, "--yes", help="delete; without it nothing is changed"),
+    as_json: bool = JSON,
+) -> None:
+    """Say what killed runs have left in a store, and with --yes delete it.
+
+    Only files that sarcube has written and that no run can use any more: what an item names, what a run may still be
+    writing, and other makers' files stay. With --yes indexes and collections are brought up to date, too.
+
+    Example: sarcube clean store
+    """
+    from sarcube.production.clean import clean as sweep
+
+    cleaning = sweep(store, delete=yes)
+    if as_json:
+        typer.echo(cleaning.to_json())
+    else:
+        echo_lines(cleaning.lines())
+
+
 def carry_out(
     config: RunConfig, *, as_json: bool = False, remake: bool = False, dry_run: bool = False
 ) -> tuple[Plan, Outcome | None]:
@@ -130,5 +151,5 @@ def _ending(planned: Plan, outcome: Outcome) -> Iterator[str]:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the tree."""
-    for command in (plan, run, status):
+    for command in (plan, run, status, clean):
         app.command()(command)

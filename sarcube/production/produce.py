@@ -84,6 +84,8 @@ class Outcome:
         The bursts, for `map`.
     warnings : tuple of Said
         Of the source and of the products made, counted by kind.
+    unfinished : str
+        Why collections or index are not up to date, else empty.
     impossible : bool
         Nothing of what was asked for exists or could be tried.
     """
@@ -102,11 +104,13 @@ class Outcome:
     shapes: tuple[Shape, ...] = field(default=(), repr=False, compare=False)
     warnings: tuple[Said, ...] = ()
     impossible: bool = False
+    unfinished: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether everything that the run asks for now exists."""
-        return not (self.failed or self.blocked or self.problems or self.cancelled or self.stopped)
+        bad = self.failed or self.blocked or self.problems or self.cancelled or self.stopped or self.unfinished
+        return not bad
 
     def map(self) -> BurstMap:
         """The bursts on a map, by what became of them: for a notebook, or to `save` as a page."""
@@ -136,7 +140,7 @@ class Outcome:
         text = ", ".join(parts) + f" in {self.seconds:.0f} s"
         if self.cancelled:
             text += "; cancelled: run again to go on"
-        return f"{text}; {self.stopped}" if self.stopped else text
+        return "; ".join(part for part in (text, self.stopped, self.unfinished) if part)
 
 
 def produce(
@@ -166,8 +170,8 @@ def produce(
     """
     begun = time.monotonic()
     if not plan.tasks:
-        _catch_up(plan)
         return Outcome(
+            unfinished=_catch_up(plan),
             skipped=len(plan.done),
             problems=plan.problems,
             impossible=plan.impossible,
@@ -218,11 +222,11 @@ def _carry_out(
             raise
         stopped = str(error)
     tally = dispatcher.tally if dispatcher else Tally()
-    if tally.done:
-        _finish(plan, dispatcher)
+    unfinished = _finish(plan, dispatcher) if tally.done or tally.existed or plan.done else ""
     outcome = _outcome(plan, tally, record, cancelled, stopped, time.monotonic() - begun)
     bad = Counter(failure.burst_id for failure in (*outcome.failed, *outcome.blocked))
     outcome = replace(outcome, shapes=outcome_shapes(plan, finished, bad), warnings=_warnings(plan, heard))
+    outcome = replace(outcome, unfinished=unfinished)
     if dispatcher:
         dispatcher.emit("end", message=str(outcome))
     if record:
@@ -236,8 +240,14 @@ def _warnings(plan: Plan, heard: Iterable[tuple[str, str]]) -> tuple[Said, ...]:
     return counted([*((w.subject, w.message) for w in plan.warnings if w.subject not in tasks), *heard])
 
 
-def _catch_up(plan: Plan) -> None:
-    """Finish for a run that was killed after its last product: its items are there, its collections lag behind."""
+def _catch_up(plan: Plan) -> str:
+    """Finish for a run that was killed after its last product: its items are there, its collections lag behind.
+
+    Returns
+    -------
+    str
+        Why that cannot be done, else empty.
+    """
     kinds = {key.partition("/")[0] for key in plan.done}
     if plan.config.link_static_layers:  # someone else's
         kinds.discard("static")
@@ -245,16 +255,20 @@ def _catch_up(plan: Plan) -> None:
         if kinds:
             load_workflow(plan.workflow).finish(plan.config, kinds)
     except SarcubeError as error:
-        log.warning("collections may not be up to date: %s", error)
+        return f"collections may not be up to date: {error}"
+    return ""
 
 
-def _finish(plan: Plan, dispatcher: Dispatcher | None) -> None:
+def _finish(plan: Plan, dispatcher: Dispatcher | None) -> str:
     try:
         load_workflow(plan.workflow).finish(plan.config, {t.kind for t in plan.tasks})
     except SarcubeError as error:
         # The products are there and can be found; the next run tries again.
+        said = f"collections are not up to date: {error}"
         if dispatcher:
-            dispatcher.emit("note", message=f"collections are not up to date: {error}")
+            dispatcher.emit("note", message=said)
+        return said
+    return ""
 
 
 @contextlib.contextmanager
@@ -312,6 +326,7 @@ def _facts(outcome: Outcome) -> dict[str, Any]:
         "left": outcome.left,
         "cancelled": outcome.cancelled,
         "stopped": outcome.stopped,
+        "unfinished": outcome.unfinished,
         "seconds": round(outcome.seconds, 2),
         "bytes_out": outcome.bytes_out,
         "warnings": [asdict(said) for said in outcome.warnings],

@@ -48,12 +48,15 @@ class RunRecord:
         self.folder = f"{RUNS}/{run_id}"
         self._lines: list[str] = []
         self._segment = 1
+        self._kept = False
         self._written = time.monotonic()
         self._sums: defaultdict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
 
     @property
     def href(self) -> str:
-        """Where the record lies."""
+        """Where the record lies; empty where the store took nothing of it."""
+        if not self._kept:
+            return ""
         return self.store.href(f"{self.folder}/report.html").removesuffix("/report.html")
 
     def begin(self) -> None:
@@ -134,6 +137,7 @@ class RunRecord:
         except SarcubeError as error:
             log.warning("the record of the run lacks %s: %s", name, error)
             return False
+        self._kept = True
         return True
 
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
+from dataclasses import asdict, dataclass, replace
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, ProductError, SarcubeError
+from sarcube.errors import ConfigError, SarcubeError
+from sarcube.production.content import Content
 from sarcube.production.estimates import RUNS
 from sarcube.production.plan import Plan, plan
 from sarcube.production.said import Said, counted
-from sarcube.products.names import ProductName
 from sarcube.store.protocol import Store, open_store
 from sarcube.transfer.redact import redact
 from sarcube.workflows.workflow import DEFAULT, Problem
-
-_ITEM = re.compile(r"(?P<burst>T\d{3}-\d{6}-[A-Z]{2}\d)_(?:(?P<start>\d{8}T\d{6}Z)|STATIC)\.json")
-_SETTLED = dt.timedelta(hours=6)  # files without an item that are younger may belong to a run that goes on
-_FURNITURE = ("collection.json", "catalog.json", "items.parquet")
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,14 @@ class Status:
     problems : tuple of Problem
         What the plan cannot do at all.
     stale : tuple of str
-        Keys of product files that no item names: left by killed attempts.
+        Keys of product files that no item names, and that no run can use any more: `sarcube clean` removes them.
+    writing : tuple of str
+        Keys of product files that no item names yet; a run that goes on may have announced them.
+    lost : tuple of str
+        Items that lack files, in words: their products have to be made again.
+    unindexed : tuple of str
+        Items that no query finds, or that queries find though they are gone: the next run, or `sarcube clean --yes`,
+        puts the index right.
     foreign : tuple of str
         Keys that sarcube did not write.
     runs : tuple of str
@@ -85,14 +86,18 @@ class Status:
     failures: tuple[Failed, ...] = ()
     problems: tuple[Problem, ...] = ()
     stale: tuple[str, ...] = ()
+    writing: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    unindexed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     warnings: tuple[Said, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was asked for is there."""
-        return self.expected is not None and self.present >= self.expected and not self.problems
+        """Whether everything that was asked for is there, with all of its files, and found by queries."""
+        whole = not (self.problems or self.lost or self.unindexed)
+        return self.expected is not None and self.present >= self.expected and whole
 
     def to_json(self) -> str:
         """All of it as JSON text."""
@@ -142,115 +147,54 @@ def refill(config: RunConfig, found: Status) -> RunConfig | None:
     return config.model_copy(update={"source": source, "dates": dates})
 
 
-def clean(store_url: str, *, now: dt.datetime | None = None) -> tuple[str, ...]:
-    """Delete stale product files: of acquisitions that have an item, and others that are hours old.
-
-    Returns
-    -------
-    tuple of str
-        The keys that were deleted.
-    """
-    store = open_store(store_url)
-    now = now or dt.datetime.now(dt.UTC)
-    content = _Content(store)
-    removed = []
-    for key in content.stale():
-        name = ProductName.parse(key)
-        published = name.item_key(key.split("/", 1)[0]) in content.items
-        if published or now - name.processed > _SETTLED:
-            store.delete(key)
-            removed.append(key)
-    return tuple(removed)
-
-
-class _Content:
-    """Everything that lies in a store, sorted by what it is."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.items: dict[str, re.Match[str]] = {}
-        self.files: list[str] = []
-        self.foreign: list[str] = []
-        self.warnings: list[tuple[str, str]] = []  # of the items, once `stale` has read them
-        for key in store.list():
-            path = PurePosixPath(key)
-            if path.parts[0] == RUNS or path.name in _FURNITURE or any(p.startswith("_") for p in path.parts):
-                continue  # records, and what the catalog keeps for itself
-            if match := _ITEM.fullmatch(path.name):
-                self.items[key] = match
-            elif _is_product_file(path):
-                self.files.append(key)
-            else:
-                self.foreign.append(key)
-
-    def stale(self) -> list[str]:
-        """Product files that no item names."""
-        named: set[str] = set()
-        self.warnings.clear()
-        for key in self.items:
-            named |= self._assets(key)
-        return [key for key in self.files if key not in named]
-
-    def _assets(self, key: str) -> set[str]:
-        try:
-            item = json.loads(self.store.read_bytes(key))
-        except (SarcubeError, ValueError):
-            return set()
-        task = _task_of(self.items[key])
-        self.warnings += [(task, str(text)) for text in item.get("properties", {}).get("sarcube:warnings", ())]
-        folder = PurePosixPath(key).parent
-        hrefs = (str(asset.get("href", "")) for asset in item.get("assets", {}).values())
-        return {str(folder / href.removeprefix("./")) for href in hrefs if ".." not in href and "://" not in href}
-
-    def bursts(self) -> list[BurstStatus]:
-        """What there is of each burst ID."""
-        days: defaultdict[str, list[str]] = defaultdict(list)
-        static: set[str] = set()
-        for match in self.items.values():
-            burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
-            if match["start"]:
-                days[burst_id].append(dt.datetime.strptime(match["start"], "%Y%m%dT%H%M%SZ").date().isoformat())
-            else:
-                static.add(burst_id)
-        return [BurstStatus(b, b in static, tuple(sorted(days[b]))) for b in sorted({*days, *static})]
-
-
 def _of_store(store: Store) -> Status:
-    content = _Content(store)
+    content = Content(store)
     runs = _runs(store)
     if not (content.items or content.files or runs):
         raise ConfigError(f"{store.url} holds no product and no run; check the address")
-    there = {_task_of(match) for match in content.items.values()}
-    return Status(
+    there = {content.task(key) for key in content.items}
+    days, static = content.days()
+    found = Status(
         store.url,
-        tuple(content.bursts()),
+        tuple(BurstStatus(b, b in static, tuple(sorted(days.get(b, ())))) for b in sorted({*days, *static})),
         None,
         len(content.items),
         failures=tuple(f for f in _failures(store, runs) if f.task not in there),
-        stale=tuple(content.stale()),
-        foreign=tuple(content.foreign),
         runs=runs,
         warnings=counted(content.warnings),
     )
+    return _with_files(found, content)
 
 
 def _of_run(config: RunConfig, workflow: str) -> Status:
     made = plan(config, workflow=workflow)
     store = open_store(config.store)
-    content = _Content(store)
+    content = Content(store)
     runs = _runs(store)
     wanted = {task.key for task in made.tasks}
-    return Status(
+    found = Status(
         store.url,
         tuple(_expected(made)),
         len(made.tasks) + len(made.done),
         len(made.done),
         failures=tuple(f for f in _failures(store, runs) if f.task in wanted),
         problems=made.problems,
-        stale=tuple(content.stale()),
-        foreign=tuple(content.foreign),
         runs=runs,
         warnings=counted([*((w.subject, w.message) for w in made.warnings), *content.warnings]),
+    )
+    return _with_files(found, content)
+
+
+def _with_files(found: Status, content: Content) -> Status:
+    """A status that also tells of files."""
+    leftovers = content.leftovers()
+    return replace(
+        found,
+        stale=tuple(one.key for one in leftovers if one.why),
+        writing=tuple(one.key for one in leftovers if not one.why and not one.kept),
+        foreign=tuple(content.foreign),
+        lost=content.lost,
+        unindexed=tuple(sorted(content.unindexed)),
     )
 
 
@@ -291,16 +235,3 @@ def _failures(store: Store, runs: Sequence[str]) -> list[Failed]:
             bad = line["outcome"] in ("failed", "blocked")
             last[line["task"]] = Failed(line["task"], run, cause) if bad else None
     return [failed for failed in last.values() if failed]
-
-
-def _task_of(match: re.Match[str]) -> str:
-    burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
-    return f"rtc/{burst_id}/{match['start']}" if match["start"] else f"static/{burst_id}"
-
-
-def _is_product_file(path: PurePosixPath) -> bool:
-    try:
-        ProductName.parse(path.name)
-    except ProductError:
-        return False
-    return path.suffix in (".tif", ".png")

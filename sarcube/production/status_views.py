@@ -39,7 +39,13 @@ def table(found: Status) -> str:
     lines = [f"problem: {said}" for said in counted((p.subject, p.message) for p in found.problems)]
     lines += [f"warning: {said}" for said in found.warnings]
     lines += [f"failed: {f.task} (run {f.run}): {f.cause}" for f in found.failures]
-    for keys, what in ((found.stale, "left by a killed attempt"), (found.foreign, "not written by sarcube")):
+    for keys, what in (
+        (found.lost, "files are missing; make it again (--make-existing-products)"),
+        (found.unindexed, "not found by queries as it is; run again, or sarcube clean --yes"),
+        (found.stale, "left by a killed attempt (sarcube clean)"),
+        (found.writing, "being written"),
+        (found.foreign, "not written by sarcube"),
+    ):
         lines += [f"{what}: {key}" for key in keys[:_KEYS]]
         if len(keys) > _KEYS:
             lines.append(f"{what}: {len(keys) - _KEYS} more")
@@ -56,7 +62,8 @@ def headline(found: Status) -> str:
     else:
         share = 100.0 * found.present / found.expected if found.expected else 100.0
         text = f"{found.present} of {found.expected} products, {share:.1f} % complete"
-    for number, what in ((len(found.failures), "failed"), (len(found.problems), "problems")):
+    counts = ((len(found.failures), "failed"), (len(found.problems), "problems"), (len(found.lost), "without files"))
+    for number, what in counts:
         if number:
             text += f", {number} {what}"
     return text

@@ -13,7 +13,7 @@ import pytest
 from sarcube.errors import ConfigError
 from sarcube.production.plan import Plan
 from sarcube.production.produce import produce
-from sarcube.production.status import clean, refill, status
+from sarcube.production.status import refill, status
 from sarcube.store.protocol import open_store
 from sarcube.workflows.rehearsal import run as rehearsal
 from sarcube.workflows.workflow import Context
@@ -69,25 +69,6 @@ def test_a_store_by_itself(rehearse: Rehearse, two_workers: Any) -> None:
 def test_an_empty_address_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds no product"):
         status(str(tmp_path))
-
-
-def test_stale_and_foreign_files_are_told_apart_and_cleaned(rehearse: Rehearse) -> None:
-    made = rehearse(bursts=1, dates=2, files=2)
-    for task in made.tasks[:2]:
-        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
-    store = open_store(made.config.store)
-    young = "s1_rtc_c1/t001_000001_iw1/2024/01/15/" + STEM.replace("20240103T", "20240115T")
-    now = dt.datetime.now(dt.UTC)
-    young = young.replace("20240601T000000Z", f"{now:%Y%m%dT%H%M%SZ}")
-    store.write_bytes(f"{FOLDER}/{STEM}_VV.tif", b"left")
-    store.write_bytes(f"{young}_VV.tif", b"being written")
-    store.write_bytes("notes.txt", b"mine")
-    found = status(made.config.store)
-    assert set(found.stale) == {f"{FOLDER}/{STEM}_VV.tif", f"{young}_VV.tif"}
-    assert found.foreign == ("notes.txt",)
-    assert clean(made.config.store) == (f"{FOLDER}/{STEM}_VV.tif",)
-    assert clean(made.config.store, now=now + dt.timedelta(hours=7)) == (f"{young}_VV.tif",)
-    assert status(made.config.store).foreign == ("notes.txt",)
 
 
 def test_a_task_sweeps_what_a_killed_attempt_left(rehearse: Rehearse) -> None:

@@ -1,0 +1,219 @@
+"""Everything that lies in a store, by what it is: items, their files, files that no item names, others' files."""
+
+from __future__ import annotations
+
+import datetime as dt
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from sarcube.catalog.index import FILE, Index, open_index, strays
+from sarcube.catalog.pending import Pending, newer, pending, processed_of
+from sarcube.catalog.selection import Selection
+from sarcube.catalog.walk import collections
+from sarcube.errors import StoreError
+from sarcube.production.estimates import RUNS
+from sarcube.products.attempt import as_item, lineage_of, marker_key, verdict
+from sarcube.products.names import ProductName
+from sarcube.products.sweep import own_name
+from sarcube.store.protocol import Store
+
+ITEM = re.compile(r"(?P<burst>T\d{3}-\d{6}-[A-Z]{2}\d)_(?:(?P<start>\d{8}T\d{6}Z)|STATIC)\.json")
+SILENT_S = 86_400.0
+LATER = "a later product is there"
+_WARNINGS = "sarcube:warnings"
+_FURNITURE = ("collection.json", "catalog.json", FILE)
+_REQUESTS = 16
+_LOOKS = 1_000  # items that seem to lack files and are looked at again, since runs may go on
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file of sarcube's that no item names.
+
+    Attributes
+    ----------
+    key : str
+    why : str
+        Why it is of no use any more; empty where it may belong to a run that goes on.
+    kept : str
+        Why it is kept all the same.
+    """
+
+    key: str
+    why: str = ""
+    kept: str = ""
+
+
+class Content:
+    """What one look at a store finds; a run that goes on meanwhile makes nothing look lost or left behind."""
+
+    # The order of looks matters. A file is announced before it is written, and its marker goes once the index holds
+    # its item: keys first, then markers, then index and items.
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.collections = collections(store)
+        self.items: dict[str, re.Match[str]] = {}
+        self.files: dict[str, ProductName] = {}
+        self.foreign: list[str] = []
+        self.keys: set[str] = set()
+        for key in store.list():
+            self._sort(key)
+        self.markers: dict[str, Pending] = {}
+        self.unindexed: set[str] = set()  # items that no query finds, and rows of the index that stand for none
+        self.versions: dict[str, str] = {}  # item to the time of processing that its id carries
+        self.warnings: list[tuple[str, str]] = []  # of the items: task and text
+        self.named: set[str] = set()
+        self._lineage: dict[str, tuple[str, ...]] = {}
+        self._lacking: set[str] = set()
+        self._asked: float | None = None
+        for name in self.collections:
+            self.markers |= {marker.marker: marker for marker in pending(store, name)}
+        for key, stored in self._read():
+            self._take(key, stored)
+        self.lost = tuple(self._lost())
+
+    def _sort(self, key: str) -> None:
+        path = PurePosixPath(key)
+        if path.parts[0] == RUNS or path.name in _FURNITURE or any(part.startswith("_") for part in path.parts):
+            return  # records, and what the catalog keeps for itself
+        self.keys.add(key)
+        if match := ITEM.fullmatch(path.name):
+            self.items[key] = match
+            return
+        name = own_name(path.name) if path.parts[0] in self.collections else None
+        if name is not None and path.suffix in (".tif", ".png") and str(path.parent) == name.folder(path.parts[0]):
+            self.files[key] = name
+        else:
+            self.foreign.append(key)
+
+    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every item that is there; of an index where it holds the version that is there."""
+        left = set(self.items)
+        for name in self.collections:
+            markers = [m for m in self.markers.values() if m.marker.startswith(f"{name}/")]
+            index = self._index(name)
+            if index is None:
+                continue
+            rows = index.rows()
+            announced = newer(markers, rows)
+            astray = strays(name, rows, (key for key in self.keys if key.startswith(f"{name}/")))
+            self.unindexed |= astray - announced
+            for key, stored in index.select(Selection()):
+                if key in left and key not in announced and key not in astray:
+                    left.discard(key)
+                    yield key, stored
+        yield from _read_all(self.store, left)
+
+    def _index(self, name: str) -> Index | None:
+        try:
+            found = self.store.read_version(f"{name}/{FILE}")
+        except StoreError:
+            return None
+        index = open_index(found[0]) if found else None
+        return index if index is not None and index.current else None
+
+    def _take(self, key: str, stored: dict[str, Any]) -> None:
+        self.versions[key] = processed_of(str(stored.get("id", "")))
+        self._lineage[key] = lineage_of(stored)
+        self.warnings += [(self.task(key), str(text)) for text in stored.get("properties", {}).get(_WARNINGS, ())]
+        named = named_files(self.store, key, stored)
+        self.named |= named
+        if not stored or named - self.keys:
+            self._lacking.add(key)
+
+    def _lost(self) -> Iterator[str]:
+        """Items that lack files, in words, after a second look at each."""
+        suspects = sorted(self._lacking)
+        again = dict(_read_all(self.store, suspects[:_LOOKS]))
+        for key in suspects[:_LOOKS]:
+            stored = again.get(key)
+            if stored is None:
+                continue  # removed meanwhile
+            if not stored:
+                yield f"{key} is damaged"
+            elif gone := sorted(f for f in named_files(self.store, key, stored) if not self._there(f)):
+                yield f"{key} lacks {len(gone)} of its files ({PurePosixPath(gone[0]).name}, ...)"
+        yield from (f"{key} lacks files" for key in suspects[_LOOKS:])
+
+    def _there(self, key: str) -> bool:
+        return key in self.keys or self.store.exists(key)
+
+    def task(self, item_key: str) -> str:
+        """Key of the task that makes an item."""
+        match = self.items[item_key]
+        burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
+        return f"rtc/{burst_id}/{match['start']}" if match["start"] else f"static/{burst_id}"
+
+    def leftovers(self) -> list[Leftover]:
+        """Product files that no item names, each with what is known of it."""
+        looked: dict[str, str] = {}  # by marker, which several files share
+        return [self._judged(key, name, looked) for key, name in sorted(self.files.items()) if key not in self.named]
+
+    def _judged(self, key: str, name: ProductName, looked: dict[str, str]) -> Leftover:
+        collection = key.split("/", 1)[0]
+        item = name.item_key(collection)
+        if self.versions.get(item, "") >= f"{name.processed:%Y%m%dT%H%M%SZ}":
+            if name.stem in self._lineage.get(item, ()):
+                return Leftover(key, kept="replaced static layers, which items elsewhere may name")
+            return Leftover(key, LATER)
+        marker = marker_key(collection, name)
+        if marker in self.markers:
+            if marker not in looked:
+                looked[marker] = verdict(self.store, marker, self._now())
+            return Leftover(key, looked[marker])
+        info = self.store.stat(key)
+        age = self._now() - info.modified if info else 0.0
+        return Leftover(key, f"announced by nobody, {age / 3600.0:.0f} hours old" if age > SILENT_S else "")
+
+    def _now(self) -> float:
+        """What the store's clock said when this was asked first."""
+        if self._asked is None:
+            self._asked = self.store.now()
+        return self._asked
+
+    def days(self) -> tuple[dict[str, list[str]], set[str]]:
+        """Days by burst ID, and burst IDs that have static layers."""
+        days: defaultdict[str, list[str]] = defaultdict(list)
+        static: set[str] = set()
+        for match in self.items.values():
+            burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
+            if match["start"]:
+                days[burst_id].append(dt.datetime.strptime(match["start"], "%Y%m%dT%H%M%SZ").date().isoformat())
+            else:
+                static.add(burst_id)
+        return days, static
+
+
+def named_files(store: Store, item_key: str, stored: dict[str, Any]) -> set[str]:
+    """Keys of all files in this store that an item names, its own and others'."""
+    folder, root = str(PurePosixPath(item_key).parent), store.url + "/"
+    assets = stored.get("assets", {})
+    found = set()
+    for asset in assets.values() if isinstance(assets, dict) else ():
+        href = str(asset.get("href", "")) if isinstance(asset, dict) else ""
+        if href.startswith(root):
+            found.add(href.removeprefix(root))
+        elif href and "://" not in href and not href.startswith("/"):
+            found.add(posixpath.normpath(f"{folder}/{href}"))
+    return {key for key in found if not key.startswith("../")}
+
+
+def _read_all(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Items by key; empty where what is there is none, left out where nothing is."""
+
+    def read(key: str) -> dict[str, Any] | None:
+        found = store.read_version(key)
+        return None if found is None else as_item(found[0])
+
+    wanted = sorted(keys)
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        for key, stored in zip(wanted, pool.map(read, wanted), strict=True):
+            if stored is not None:
+                yield key, stored if stored.get("type") == "Feature" else {}
