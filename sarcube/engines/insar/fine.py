@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS
 
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.grid import GeoGrid
@@ -61,7 +60,7 @@ def fine_grid(grid: GeoGrid) -> FineGrid:
 
 def metres_per_unit(grid: GeoGrid) -> tuple[float, float]:
     """Metres along x and along y that a CRS unit is worth, at the grid's middle."""
-    if not CRS.from_epsg(grid.epsg).is_geographic:
+    if not grid.is_geographic:
         return 1.0, 1.0
     latitude = math.radians(0.5 * (grid.bottom + grid.top))
     return _METRES_PER_DEGREE * max(math.cos(latitude), 0.01), _METRES_PER_DEGREE
