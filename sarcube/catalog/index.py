@@ -23,6 +23,7 @@ from sarcube.catalog.hrefs import moved_href
 from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection
 from sarcube.geometry.longitudes import spans
+from sarcube.instants import utc_time
 from sarcube.products.layers import LAYERS
 from sarcube.products.names import is_item_file, stem_of
 from sarcube.products.product import THUMBNAIL
@@ -329,7 +330,7 @@ def _row(prefix: str, key: str, stored: dict[str, Any]) -> dict[str, Any]:
     }
     for name, kind in _PROPERTIES.items():
         value = properties.get(name)
-        row[name] = dt.datetime.fromisoformat(value) if kind == _UTC and value else value
+        row[name] = utc_time(value) if kind == _UTC and value else value
     return row
 
 

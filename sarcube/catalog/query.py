@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from sarcube.catalog.pending import newer, pending
 from sarcube.catalog.selection import Dates, Selection, selection
 from sarcube.catalog.walk import collections, read_items, read_stored, walk_items
 from sarcube.errors import StoreError
+from sarcube.instants import utc_time
 from sarcube.products.names import item_key
 from sarcube.store.protocol import Store, open_store
 
@@ -135,7 +135,7 @@ def open_item(stored: dict[str, Any], href: str) -> pystac.Item:
         id=stored["id"],
         geometry=stored["geometry"],
         bbox=stored["bbox"],
-        datetime=dt.datetime.fromisoformat(stored["properties"]["datetime"]),
+        datetime=utc_time(stored["properties"]["datetime"]),
         properties=stored["properties"],
         stac_extensions=[_PROJECTION_2 if uri == PROJECTION else uri for uri in stored["stac_extensions"]],
         href=href,

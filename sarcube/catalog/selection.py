@@ -9,6 +9,7 @@ from typing import Any
 
 from sarcube.errors import CatalogError
 from sarcube.geometry.longitudes import spans
+from sarcube.instants import utc_time
 
 Dates = tuple[dt.date | dt.datetime | str | None, dt.date | dt.datetime | str | None]
 
@@ -54,13 +55,12 @@ def selection(
         raise CatalogError(f"bbox must be west, south, east, north, not {list(bbox)}")
     start, end = dates or (None, None)
     box = (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])) if bbox is not None else None
-    wanted = frozenset(b.lower() for b in burst_ids) if burst_ids is not None else None
+    wanted = frozenset(b.lower().replace("-", "_") for b in burst_ids) if burst_ids is not None else None
     return Selection(box, _moment(start, last=False), _moment(end, last=True), wanted)
 
 
 def _time(text: str) -> dt.datetime:
-    time = dt.datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
+    return utc_time(text)
 
 
 def _moment(value: dt.date | dt.datetime | str | None, *, last: bool) -> dt.datetime | None:
@@ -68,7 +68,7 @@ def _moment(value: dt.date | dt.datetime | str | None, *, last: bool) -> dt.date
         return None
     if isinstance(value, str):
         try:
-            value = dt.date.fromisoformat(value) if len(value) == 10 else dt.datetime.fromisoformat(value)
+            value = dt.date.fromisoformat(value) if len(value) == 10 else utc_time(value)
         except ValueError:
             raise CatalogError(f"{value!r} is not a date like 2025-04-01") from None
     if isinstance(value, dt.datetime):

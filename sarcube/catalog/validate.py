@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import re
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from weakref import WeakKeyDictionary
 from sarcube.catalog.fields import field_problems
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.errors import CatalogError
+from sarcube.instants import utc_time
 
 log = logging.getLogger(__name__)
 _MULTIHASH = re.compile(r"1220[0-9a-f]{64}")
@@ -172,7 +172,7 @@ def _own(item: dict[str, Any]) -> Iterable[str]:
         if value is not None and not _TIME.fullmatch(str(value)):
             yield f"properties/{name}: {value!r} is not UTC with microseconds"
     start, end = properties.get("start_datetime"), properties.get("end_datetime")
-    if start and end and dt.datetime.fromisoformat(start) > dt.datetime.fromisoformat(end):
+    if start and end and utc_time(start) > utc_time(end):
         yield f"start_datetime {start} is after end_datetime {end}"
     track = properties.get("sat:relative_orbit")
     if isinstance(track, int) and not 1 <= track <= _TRACKS:

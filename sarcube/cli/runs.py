@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -48,6 +48,9 @@ def run(
     run: Path = _RUN,
     dry_run: bool = typer.Option(False, "--dry-run", "-n", help="stop after the plan"),
     remake: bool = typer.Option(False, "--make-existing-products", help="make again what exists"),
+    outdated: bool = typer.Option(
+        False, "--make-outdated-products", help="make again what is of scenes of which the source has a later version"
+    ),
     as_json: bool = JSON,
 ) -> None:
     """Do what a run file asks for and what does not exist yet.
@@ -59,7 +62,8 @@ def run(
     """
     from sarcube.config import RunConfig
 
-    planned, outcome = carry_out(RunConfig.from_file(run), as_json=as_json, remake=remake, dry_run=dry_run)
+    which: bool | Literal["outdated"] = "outdated" if outdated and not remake else remake
+    planned, outcome = carry_out(RunConfig.from_file(run), as_json=as_json, remake=which, dry_run=dry_run)
     raise typer.Exit(outcome.exit_code if outcome else 2 * planned.impossible)
 
 
@@ -113,7 +117,11 @@ def clean(
 
 
 def carry_out(
-    config: RunConfig, *, as_json: bool = False, remake: bool = False, dry_run: bool = False
+    config: RunConfig,
+    *,
+    as_json: bool = False,
+    remake: bool | Literal["outdated"] = False,
+    dry_run: bool = False,
 ) -> tuple[Plan, Outcome | None]:
     """Plan, say so, produce with progress, and print the end of it."""
     from sarcube.production.plan import plan as make_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pystac
 
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.instants import utc_ns
 from sarcube.products.layers import LAYERS
 
 # Names under which other makers of the same layers publish them (Geoscience Australia, Planetary Computer).
@@ -103,7 +104,9 @@ def as_time(value: Any) -> np.datetime64:
     if isinstance(value, np.datetime64):
         instant: np.datetime64 = value.astype("datetime64[ns]")
         return instant
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return utc_ns(value)
+    moment = value
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(moment, "ns")

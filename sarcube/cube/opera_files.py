@@ -27,6 +27,7 @@ from shapely.geometry import mapping
 
 from sarcube.cube.acquisition import burst_id_of
 from sarcube.errors import CubeError
+from sarcube.instants import utc_time
 from sarcube.products.layers import LAYERS
 
 _NAME = re.compile(
@@ -161,8 +162,7 @@ def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
 def _time(text: str | None) -> datetime | None:
     if not text:
         return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return utc_time(text)
 
 
 def _footprint(text: str | None) -> dict[str, Any] | None:

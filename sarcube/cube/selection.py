@@ -16,6 +16,7 @@ from shapely.ops import unary_union
 
 from sarcube.cube.acquisition import as_time, burst_id_of, burst_id_of_item
 from sarcube.errors import CubeError
+from sarcube.instants import states_offset, utc_ns, utc_time
 
 Bbox = tuple[float, float, float, float]
 When = str | dt.date | dt.datetime | np.datetime64
@@ -67,6 +68,8 @@ def parse_dates(dates: When | Sequence[When] | None) -> tuple[np.datetime64, np.
 def _edges(value: When) -> tuple[np.datetime64, np.datetime64]:
     try:
         if isinstance(value, str):
+            if states_offset(value):
+                return utc_ns(value), utc_ns(value)
             period = pd.Period(value)
             return period.start_time.to_datetime64(), period.end_time.to_datetime64()
         if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
@@ -106,7 +109,7 @@ def _tests(selection: Selection) -> list[tuple[str, Any]]:
         low, high = (pd.Timestamp(t, tz="UTC").to_pydatetime(warn=False) for t in (first, last))
 
         def in_time(item: pystac.Item) -> bool:
-            moment = item.datetime or pd.Timestamp(item.properties["start_datetime"]).to_pydatetime()
+            moment = item.datetime or utc_time(item.properties["start_datetime"])
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=dt.UTC)
             return low <= moment <= high

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sarcube.config import RunConfig
 from sarcube.errors import DownloadTimeoutError, SarcubeError, SourceError, StaticLayersMissingError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.html import BurstMap
 from sarcube.production.estimates import Rate, estimate, rates_of
+from sarcube.production.outdated import find_outdated
 from sarcube.products.names import item_key
 from sarcube.store.protocol import Store, open_store
 from sarcube.transfer.redact import redact
@@ -82,6 +83,8 @@ class Plan:
     warnings : tuple of Problem
         What is done all the same, and how it will differ from what might be expected: by task key or by the source's
         own words.
+    outdated : tuple of Problem
+        Products (by task key) of input of which the source has a later version, and which.
     """
 
     config: RunConfig
@@ -91,6 +94,7 @@ class Plan:
     bursts: tuple[BurstSummary, ...]
     workflow: str = DEFAULT
     warnings: tuple[Problem, ...] = ()
+    outdated: tuple[Problem, ...] = ()
 
     @property
     def impossible(self) -> bool:
@@ -163,7 +167,12 @@ class Plan:
         )
 
 
-def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, workflow: str = DEFAULT, remake: bool = False) -> Plan:
+def plan(
+    config: RunConfig | Mapping[str, Any] | str | Path,
+    *,
+    workflow: str = DEFAULT,
+    remake: bool | Literal["outdated"] = False,
+) -> Plan:
     """Find what a run has to do.
 
     Parameters
@@ -171,8 +180,8 @@ def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, workflow: str = 
     config : RunConfig, path of a run file, or mapping with a run file's keys
     workflow : str
         What carries the tasks out, as `module:attribute`.
-    remake : bool
-        Plan products that exist too, to replace them.
+    remake : bool or "outdated"
+        Plan products that exist too, to replace them; "outdated": those of input of which there is a later version.
 
     Raises
     ------
@@ -197,6 +206,10 @@ def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, workflow: str = 
     rates = rates_of(store, config.engine, workflow)
     builder = _Builder(config, store, static_store, rates, remake, problems, list(found.warnings))
     builder.look_up(groups)
+    try:
+        builder.outdated = find_outdated(work, store, config.collections.rtc, {b: groups[b] for b in builder.begun})
+    except SarcubeError as error:
+        problems.append(Problem(store.url, f"which products are of older scenes cannot be told: {error}"))
     for rank, (burst_id, units) in enumerate(groups.items()):
         builder.add(rank, burst_id, units, work)
     return Plan(
@@ -207,6 +220,7 @@ def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, workflow: str = 
         tuple(builder.bursts),
         workflow,
         tuple(builder.warnings),
+        tuple(Problem(key, text) for key, text in sorted(builder.outdated.items())),
     )
 
 
@@ -219,7 +233,7 @@ class _Builder:
         store: Store,
         static_store: Store,
         rates: dict[str, Rate],
-        remake: bool,
+        remake: bool | Literal["outdated"],
         problems: list[Problem],
         warnings: list[Problem],
     ) -> None:
@@ -230,7 +244,8 @@ class _Builder:
         self.bursts: list[BurstSummary] = []
         self._estimates: dict[tuple[str, int, int, int], Estimate] = {}
         self._grids: dict[str, GeoGrid | SarcubeError | None] = {}
-        self._begun: set[str] = set()
+        self.begun: set[str] = set()
+        self.outdated: dict[str, str] = {}
 
     def look_up(self, groups: dict[str, list[Any]]) -> None:
         """Ask the stores, many questions at a time, for static grids and burst folders of all burst IDs."""
@@ -247,7 +262,7 @@ class _Builder:
         if wanted:
             with ThreadPoolExecutor(_REQUESTS) as pool:
                 self._grids.update(zip(wanted, pool.map(grid, wanted), strict=True))
-        self._begun = set(self.store.folders(names.rtc)) & set(groups)
+        self.begun = set(self.store.folders(names.rtc)) & set(groups)
 
     def add(self, rank: int, burst_id: str, units: list[Any], work: Workflow) -> None:
         """Plan one burst ID."""
@@ -295,7 +310,7 @@ class _Builder:
         )
         good = [unit for i, unit in enumerate(usable) if i not in bad]
         after = None
-        remake_static = self.remake and static_only
+        remake_static = self.remake is True and static_only
         if has_static:
             self.done.append(task_key("static", burst_id, None))
         if good and (not has_static or remake_static):
@@ -333,7 +348,7 @@ class _Builder:
         collection = self.config.collections.rtc
         starts = [utc_second(unit.start_time) for unit in units]
         exist = [False] * len(units)
-        if burst_id in self._begun:
+        if burst_id in self.begun:
             keys = [item_key(collection, burst_id, start) for start in starts]
             if "://" in self.store.url and len(keys) > 1:
                 with ThreadPoolExecutor(_REQUESTS) as pool:
@@ -342,8 +357,9 @@ class _Builder:
                 exist = [self.store.exists(key) for key in keys]
         to_do, done = [], []
         for unit, start, there in zip(units, starts, exist, strict=True):
-            if there and not self.remake:
-                done.append(task_key("rtc", burst_id, start))
+            key = task_key("rtc", burst_id, start)
+            if there and not (key in self.outdated if self.remake == "outdated" else self.remake):
+                done.append(key)
             else:
                 to_do.append((unit, start, there))
         return to_do, done
@@ -368,12 +384,15 @@ def _distinct(units: list[Any]) -> list[Any]:
     kept: list[Any] = []
     for unit in units:
         if kept and _seconds(unit.start_time - kept[-1].start_time) < _SAME_ACQUISITION_S:
-            # The copy with more polarizations, then the one that sorts last (reprocessed scenes do).
-            if len(getattr(unit, "polarizations", ())) >= len(getattr(kept[-1], "polarizations", ())):
-                kept[-1] = unit
+            kept[-1] = max(kept[-1], unit, key=_rank)
         else:
             kept.append(unit)
     return kept
+
+
+def _rank(unit: Any) -> tuple[Any, ...]:
+    """More polarizations, then the version processed last, then the scene that sorts last."""
+    return len(getattr(unit, "polarizations", ())), getattr(unit, "version", ()), getattr(unit, "scene", "")
 
 
 def _seconds(delta: Any) -> float:

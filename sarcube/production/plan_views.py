@@ -43,6 +43,15 @@ def headline(plan: Plan) -> str:
     return text
 
 
+def outdated_text(plan: Plan) -> str:
+    """How many products are of input that has a later version, with an example, and what to do."""
+    count, first = len(plan.outdated), plan.outdated[0]
+    to_do = {task.key for task in plan.tasks}
+    again = "made again" if all(old.subject in to_do for old in plan.outdated) else "--make-outdated-products does so"
+    what = "1 product is to be made anew" if count == 1 else f"{count} products are to be made anew"
+    return f"{what}: {first.subject} was {first.message}; {again}"
+
+
 def table(plan: Plan) -> str:
     """Tasks, bursts and problems as text for a terminal."""
     from rich.console import Console
@@ -71,6 +80,8 @@ def table(plan: Plan) -> str:
     for word, entries in (("problem", plan.problems), ("warning", plan.warnings)):
         for said in counted((entry.subject, entry.message) for entry in entries):
             console.print(f"{word}: {said}", markup=False, highlight=False, soft_wrap=True)
+    if plan.outdated:
+        console.print(outdated_text(plan), markup=False, highlight=False, soft_wrap=True)
     console.print(headline(plan), markup=False, highlight=False, soft_wrap=True)
     return out.getvalue().rstrip()
 
@@ -92,6 +103,7 @@ def to_json(plan: Plan) -> str:
             },
             "tasks": [_task(task) for task in plan.tasks],
             "done": list(plan.done),
+            "outdated": [{"key": old.subject, "message": old.message} for old in plan.outdated],
             "problems": [{"subject": p.subject, "message": p.message} for p in plan.problems],
             "warnings": [{"subject": p.subject, "message": p.message} for p in plan.warnings],
             "bursts": [_properties(b) for b in plan.bursts],

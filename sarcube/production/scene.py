@@ -11,6 +11,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, StaticLayersMissingError
 from sarcube.production.plan import Plan
 from sarcube.production.produce import Outcome
+from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.terrain.geoid import EGM2008
 
 EXIT_DONE = 0
@@ -59,7 +60,7 @@ def burst_ids(entries: tuple[str, ...]) -> tuple[str, ...]:
     Raises
     ------
     ConfigError
-        The file cannot be read.
+        The file cannot be read or names none, or something is no burst ID.
     """
     found: list[str] = []
     for entry in entries:
@@ -70,7 +71,12 @@ def burst_ids(entries: tuple[str, ...]) -> tuple[str, ...]:
                 raise ConfigError(f"--burst_id_list {entry} cannot be read: {error.strerror}") from error
         else:
             text = entry
-        found.extend(text.replace(",", " ").lower().split())
+        named = text.replace(",", " ").split()
+        if not named and entry.endswith(".txt"):
+            raise ConfigError(
+                f"--burst_id_list {entry!r} names no burst; give burst IDs, or leave the option out for all"
+            )
+        found.extend(str(BurstId.parse(name)) for name in named)
     return tuple(dict.fromkeys(found))
 
 

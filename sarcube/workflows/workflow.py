@@ -131,6 +131,10 @@ class Workflow(Protocol):
         """What the product of each unit will carry as a warning, as far as it is known: index in `units` to texts."""
         ...
 
+    def outdated(self, unit: Any, stored: Mapping[str, Any]) -> str:
+        """Why a product that exists (its item as stored) is of older input than `unit`; empty where it is not."""
+        ...
+
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Called once by the client before the first task."""
         ...

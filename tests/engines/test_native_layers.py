@@ -64,7 +64,8 @@ def test_names_types_and_records(scene: Scene, static: xr.Dataset, whole: xr.Dat
             assert str(layer.dtype) == LAYERS[str(name)].dtype
             assert layer.shape == scene.grid.shape
         assert np.array_equal(dataset["x"], scene.grid.x()) and np.array_equal(dataset["y"], scene.grid.y())
-    assert whole.attrs["noise_removed"] == ["VV", "VH"]
+    assert whole.attrs["noise_removed"] == ["VV", "VH"] and whole.attrs["thermal_noise"] is True
+    assert static.attrs["thermal_noise"] is False  # of geometry alone
     assert whole.attrs["geometry"] == "exact" and whole.attrs["minimum_area_factor_db"] == -30.0
 
 
@@ -83,6 +84,12 @@ def test_bilinear_and_other_meanings(scene: Scene, static: xr.Dataset, whole: xr
         assert abs(np.median(ratio)) < 0.01
         assert np.mean(np.abs(ratio) < 0.3) > 0.9
     assert 0.5 < np.nanmedian(to_sigma) < 1.0 < np.nanmedian(to_beta) < 2.5
+
+
+def test_noise_that_was_not_there_was_not_removed(scene: Scene) -> None:
+    channels = {name: replace(channel, noise=None) for name, channel in scene.burst.channels.items()}
+    without = ENGINE.backscatter(replace(scene.burst, channels=channels), scene.grid, scene.dem, ONE, None)
+    assert without.attrs["thermal_noise"] is False and without.attrs["noise_removed"] == []
 
 
 def test_noise_is_subtracted_without_lifting_dark_ground(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -154,7 +154,9 @@ def test_a_changed_or_removed_scene_is_noticed(scenes: Path, tmp_path: Path) -> 
     changed = find_scenes(run(tmp_path))
     assert not changed.bursts and len(changed.problems) == 1
     path.unlink()
-    assert find_scenes(run(tmp_path)).explanation == "the source has no bursts"
+    explanation = find_scenes(run(tmp_path)).explanation
+    assert explanation.startswith("the source has no bursts: looked for SAFE folders and zips in")
+    assert str(tmp_path) in explanation
 
 
 def test_an_index_of_another_hand_is_not_trusted(scenes: Path, own_places: Path) -> None:
@@ -235,14 +237,16 @@ def test_a_thousand_scenes_are_planned_again_as_they_were_at_first(
     ring = (*ring, ring[0])
     count = 0
 
-    def bursts(path: str) -> list[FoundBurst]:
+    def bursts(path: str) -> local.SceneBursts:
         nonlocal count
         count += 1
         start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=count)
-        return [
-            made(burst_id=f"t052_{110000 + n:06d}_iw1", path=path, footprint=ring, start_time=start, index=n)
-            for n in range(27)
-        ]
+        return local.SceneBursts(
+            tuple(
+                made(burst_id=f"t052_{110000 + n:06d}_iw1", path=path, footprint=ring, start_time=start, index=n)
+                for n in range(27)
+            )
+        )
 
     monkeypatch.setattr(local, "bursts_of", bursts)
     for number in range(1000):

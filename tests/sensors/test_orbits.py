@@ -160,9 +160,13 @@ def test_a_damaged_file_is_passed_over_and_named_when_nothing_else_covers(real: 
 
 def test_a_new_file_in_the_folder_is_seen(real: Path, tmp_path: Path) -> None:
     burst = utc("2020-05-11T13:51:30"), utc("2020-05-11T13:51:33")
-    assert find_orbit("S1A", *burst, Orbits(path=tmp_path)) is None
+    with pytest.raises(OrbitError, match="holds no orbit file"):
+        find_orbit("S1A", *burst, Orbits(path=tmp_path))
     shutil.copy(real / NEVADA, tmp_path)
     assert find_orbit("S1A", *burst, Orbits(path=tmp_path)) is not None
+    (tmp_path / NEVADA).unlink()
+    shutil.copy(real / FIRST, tmp_path)
+    assert find_orbit("S1A", *burst, Orbits(path=tmp_path)) is None
 
 
 def test_every_orbit_file_that_was_given_covers_its_own_middle(real: Path) -> None:

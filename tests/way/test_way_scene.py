@@ -221,6 +221,17 @@ def test_burst_ids_in_any_spelling(tmp_path: Path) -> None:
     assert burst_ids((str(listed),)) == expected
     assert burst_ids((BURST, "t070_149816_iw3")) == expected
     assert burst_ids((f"{BURST} t070_149816_iw3, {BURST}",)) == expected
+    assert burst_ids(("T070-149815-IW3", "T070-149816-IW3")) == expected
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", ","])
+def test_a_list_without_burst_ids_is_not_all_of_them(tmp_path: Path, text: str) -> None:
+    listed = tmp_path / "bursts.txt"
+    listed.write_text(text)
+    with pytest.raises(ConfigError, match="names no burst"):
+        burst_ids((str(listed),))
+    with pytest.raises(ConfigError, match="not a burst ID"):
+        burst_ids(("t070_149815",))
 
 
 def test_a_server_that_falls_silent(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ POLARIZATIONS = ("VV", "VH", "HH", "HV")
 MAX_LINES = 10_000  # of one burst; IW has about 1,500
 MAX_SAMPLES = 60_000  # of a line; IW has about 25,000
 MAX_BURSTS = 1_000
+MAX_BURST = 100_000_000  # samples of a burst; IW has about 40 million
 
 _POINT_LIMITS = {
     "slantRangeTime": (1e-3, 1e-1),
@@ -114,6 +115,9 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
     downlink = general.find("downlinkInformationList/downlinkInformation")
     processing = image.find("processingInformation/swathProcParamsList/swathProcParams")
     lines = timing.integer("linesPerBurst", 1, MAX_LINES)
+    samples = timing.integer("samplesPerBurst", 1, MAX_SAMPLES)
+    if lines * samples > MAX_BURST:
+        raise timing.fail(f"bursts of {lines} x {samples} samples")
     _check_header(header)
     direction = product.text("pass").lower()
     if direction not in ("ascending", "descending"):
@@ -146,7 +150,7 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
             for node in root.find_all("dopplerCentroid/dcEstimateList/dcEstimate")
         ),
         lines_per_burst=lines,
-        samples_per_burst=timing.integer("samplesPerBurst", 1, MAX_SAMPLES),
+        samples_per_burst=samples,
         bursts=_bursts(timing, lines, epoch),
         geolocation=_geolocation(root, where, epoch),
     )

@@ -46,8 +46,8 @@ class Valid:
 class SceneReader:
     """Reads a SAFE's files once each and builds bursts of them."""
 
-    def __init__(self, safe: Safe) -> None:
-        self.safe = safe
+    def __init__(self, safe: Safe, problems: list[str] | None = None) -> None:
+        self.safe, self.problems = safe, problems
         self._annotations: dict[str, Annotation] = {}
 
     def annotation(self, part: Part, epoch: np.datetime64 | None = None) -> Annotation:
@@ -212,7 +212,7 @@ def valid_area(entry: BurstEntry, samples: int, where: str) -> Valid:
     first[hollow] = last[hollow] = -1
     lines = np.flatnonzero(~hollow)
     if not lines.size:
-        raise SceneError(f"{where}: a burst without a valid line; the annotation is damaged")
+        raise SceneError(f"{where}: a burst without a valid line")
     if int(last.max()) >= samples or np.any(first > last):
         raise SceneError(f"{where}: valid samples {first.max()} to {last.max()} do not fit in {samples}; damaged")
     return Valid(int(lines[0]), int(lines[-1]), first, last)

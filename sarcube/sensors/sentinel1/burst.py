@@ -10,6 +10,8 @@ import numpy as np
 from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
 from sarcube.geometry.orbit import Orbit, trim
 from sarcube.sensors.sentinel1.assemble import MID_SWATH, SceneReader, add_channel
+from sarcube.sensors.sentinel1.burst_id import BurstId
+from sarcube.sensors.sentinel1.leap_seconds import leap_second_near
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.orbit_file import COVER_MARGIN, KEEP_MARGIN, OrbitFile
 from sarcube.sensors.sentinel1.rebase import rebase
@@ -23,6 +25,7 @@ def read_bursts(
     polarizations: Collection[str] | None = None,
     orbit: OrbitFile | None = None,
     burst_ids: Collection[str] | None = None,
+    problems: list[str] | None = None,
 ) -> list[Burst]:
     """Read the bursts of a SAFE.
 
@@ -35,6 +38,9 @@ def read_bursts(
         Orbit to use in place of the annotation's.
     burst_ids : collection of str, optional
         Only these burst IDs.
+    problems : list of str, optional
+        Gets what is wrong with a burst that cannot be used (no valid line, no footprint), and the others are read;
+        without it such a burst is an error.
 
     Returns
     -------
@@ -53,8 +59,8 @@ def read_bursts(
     wanted_swaths = _wanted(safe, "swath", swaths, safe.swaths)
     there = {name for found in safe.swaths.values() for name in found}
     wanted_polarizations = _wanted(safe, "polarization", polarizations, there)
-    ids = None if burst_ids is None else {text.lower().replace("-", "_") for text in burst_ids}
-    reader = SceneReader(safe)
+    ids = None if burst_ids is None else {str(BurstId.parse(text)) for text in burst_ids}
+    reader = SceneReader(safe, problems)
     mid_swath = next((reader.annotation(p).mid_range_time for p in safe.parts if p.swath in MID_SWATH.values()), None)
     bursts: list[Burst] = []
     for swath in safe.swaths:
@@ -86,9 +92,15 @@ def _swath_bursts(
             if ids is not None and burst_id not in ids:
                 continue
             tables = tables or reader.tables(part, epoch)
-            burst = reader.burst(part, index, reader.channel(part, index, tables), mid_swath)
-            known = found.get(burst_id)
             where = f"{reader.safe.path}: {part.annotation}"
+            try:
+                burst = reader.burst(part, index, reader.channel(part, index, tables), mid_swath)
+            except SceneError as error:
+                if reader.problems is None:
+                    raise
+                reader.problems.append(f"{error}; {burst_id} (burst {index + 1} of {part.swath}) is left out")
+                continue
+            known = found.get(burst_id)
             if known is not None and part.polarization in known.channels:
                 raise SceneError(f"{where}: has {burst_id} twice (at {known.index} and {index}); the file is damaged")
             found[burst_id] = burst if known is None else add_channel(known, burst, where)
@@ -113,13 +125,14 @@ def with_orbit(
     Raises
     ------
     OrbitError
-        The orbit does not reach far enough beyond the burst, or is another platform's.
+        The orbit does not reach far enough beyond the burst, or is another platform's, or a leap second is near.
     """
     if isinstance(orbit, OrbitFile):
         if orbit.platform != burst.platform:
             raise OrbitError(f"{orbit.name}: is an orbit of {orbit.platform}, the burst is of {burst.platform}")
         source, type = source or orbit.name, type or orbit.type
-        orbit = orbit.orbit
+        refuse_leap_second(burst, orbit)
+        orbit = orbit.at(burst.start_time)
     moved = rebase(burst, orbit.epoch)
     start, end = moved.radar.first_line_time, moved.radar.last_line_time
     if len(orbit.time) < 2 or orbit.time[0] > start - COVER_MARGIN or orbit.time[-1] < end + COVER_MARGIN:
@@ -129,6 +142,33 @@ def with_orbit(
         )
     return replace(
         moved, orbit=trim(orbit, start, end, KEEP_MARGIN), orbit_source=source or "given", orbit_type=type or "given"
+    )
+
+
+def refuse_leap_second(burst: Burst, orbit: OrbitFile | None) -> None:
+    """Refuse a burst whose place on its orbit a leap second leaves open.
+
+    Parameters
+    ----------
+    burst : Burst
+    orbit : OrbitFile or None
+        None: the annotation's, which knows no TAI.
+
+    Raises
+    ------
+    OrbitError
+        The leap second lies within the burst, or within a minute of it and no TAI tells where.
+    """
+    start, end = burst.start_time, burst.end_time
+    within = leap_second_near(start, end, 0.0)
+    near = leap_second_near(start, end)
+    if near is None or (within is None and orbit is not None and orbit.has_tai):
+        return
+    name = "the annotation's orbit" if orbit is None else orbit.name
+    reason = "lies within the burst" if within is not None else f"is near, and {name} does not give TAI"
+    raise OrbitError(
+        f"{burst.scene}: {burst.burst_id} at {start}: the leap second before {str(near)[:19]} {reason}; "
+        "times are up to 1 s (7.6 km) uncertain there, leave this acquisition out"
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.errors import SceneError
+from sarcube.errors import ConfigError, SceneError
 
 ORBITS_PER_CYCLE = 175
 CYCLE = 12 * 86400.0  # s in which the ground track repeats
@@ -41,6 +42,8 @@ ANX_TOLERANCE = 0.5  # s; annotated node times are good to 0.1 s, but for some o
 OFF_TRACK = 60.0  # s: further from the reference ground track than this, the geometry says nothing about the orbit
 SEAM = 120.0  # s for which an acquisition that began in orbit 175 keeps its own count into orbit 1
 
+_BURST_ID = re.compile(r"t(\d{1,3})[-_](\d{1,6})[-_](iw[1-3]|ew[1-5])", re.IGNORECASE)
+
 
 @dataclass(frozen=True, order=True)
 class BurstId:
@@ -52,6 +55,20 @@ class BurstId:
 
     def __str__(self) -> str:
         return f"t{self.track:03d}_{self.number:06d}_{self.swath.lower()}"
+
+    @classmethod
+    def parse(cls, text: str) -> BurstId:
+        """From `t070_149815_iw3`, or `T070-149815-IW3` as file names have it, zeros in front left out or not.
+
+        Raises
+        ------
+        ConfigError
+            The text is no burst ID.
+        """
+        match = _BURST_ID.fullmatch(text.strip())
+        if not match:
+            raise ConfigError(f"`{text}` is not a burst ID; one looks like t070_149815_iw3")
+        return cls(int(match[1]), int(match[2]), match[3].upper())
 
 
 def relative_orbit(platform: str, absolute_orbit: int) -> int | None:

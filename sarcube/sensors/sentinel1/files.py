@@ -16,6 +16,12 @@ MAX_WHOLE = 16 << 20  # a metadata file is at most some megabytes; measurement i
 MAX_FILES = 20_000
 
 
+def is_sidecar(name: str) -> bool:
+    """Whether a path is what macOS and file servers leave beside files (`._x`, `__MACOSX/`, `.DS_Store`): no data."""
+    parts = name.split("/")
+    return "__MACOSX" in parts or any(part.startswith("._") or part == ".DS_Store" for part in parts)
+
+
 class SafeFiles(Protocol):
     """Names and bytes of the files of one SAFE; names are relative to its root, with forward slashes."""
 
@@ -69,7 +75,8 @@ class FolderFiles(_Files):
         for folder, folders, files in os.walk(base):
             folders.sort()
             relative = Path(folder).relative_to(base).as_posix()
-            found += [f"{relative}/{name}" if relative != "." else name for name in sorted(files)]
+            names = [f"{relative}/{name}" if relative != "." else name for name in sorted(files)]
+            found += [name for name in names if not is_sidecar(name)]
             if len(found) > MAX_FILES:
                 raise SceneError(f"{path}: more than {MAX_FILES} files; name one SAFE, not a folder of scenes")
         self._names = tuple(found)
@@ -96,7 +103,8 @@ class ZipFiles(_Files):
         self.path = str(path)
         self.root = ""
         self._source = open_bytes(self.path, opener)
-        self._members: dict[str, ZipMember] = read_directory(self._source, self.path)
+        members = read_directory(self._source, self.path)
+        self._members: dict[str, ZipMember] = {n: m for n, m in members.items() if not is_sidecar(n)}
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._members)
@@ -133,7 +141,7 @@ class RemoteFolderFiles(_Files):
     def __init__(self, path: str, names: Sequence[str], opener: ByteOpener) -> None:
         self.path = path.rstrip("/")
         self.root = ""
-        self._names = tuple(names)
+        self._names = tuple(name for name in names if not is_sidecar(name))
         self._opener = opener
 
     def names(self) -> tuple[str, ...]:

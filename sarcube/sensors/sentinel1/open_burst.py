@@ -10,7 +10,7 @@ import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import BurstNotFoundError
-from sarcube.sensors.sentinel1.burst import read_bursts, with_orbit
+from sarcube.sensors.sentinel1.burst import read_bursts, refuse_leap_second, with_orbit
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.orbits import OrbitIndex, find_orbit
 from sarcube.sensors.sentinel1.safe import open_safe
@@ -64,6 +64,7 @@ def open_burst(found: FoundBurst, config: RunConfig, index: OrbitIndex | None = 
     burst = _at(bursts, found)
     orbit = find_orbit(burst.platform, burst.start_time, burst.end_time, config.orbits, index, scene=burst.scene)
     if orbit is None:
+        refuse_leap_second(burst, None)
         log.info("%s %s: no orbit file covers it, the annotation's is used", burst.burst_id, found.start_time)
         return replace(burst, warnings=(*burst.warnings, ANNOTATION_ORBIT))
     return with_orbit(burst, orbit)

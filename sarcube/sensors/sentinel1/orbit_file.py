@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sarcube.errors import OrbitError, SarcubeError
 from sarcube.geometry.orbit import Orbit
+from sarcube.sensors.sentinel1.leap_seconds import tai_minus_utc
 from sarcube.sensors.sentinel1.xml_tree import Node, parse_xml, seconds, whole_second
 
 MAX_VECTORS = 100_000  # a day at 10 s is 8,641
@@ -37,7 +38,10 @@ class OrbitFile:
     start, stop : numpy.datetime64
         UTC of the first and last state vector (an excerpt's header claims more than it holds).
     orbit : Orbit
-        All state vectors; epoch is the whole second at or before the first.
+        All state vectors; epoch is the whole second at or before the first. Times are uniform: where a leap second
+        lies among them, they go on as UTC went at `epoch`; see `at`.
+    has_tai : bool
+        TAI is given and agrees with the leap seconds that are known.
     """
 
     name: str
@@ -46,6 +50,15 @@ class OrbitFile:
     start: np.datetime64
     stop: np.datetime64
     orbit: Orbit
+    has_tai: bool = True
+
+    def at(self, time: np.datetime64) -> Orbit:
+        """The orbit with times as UTC goes at an instant, so that a burst's UTC can be compared with them."""
+        shift = tai_minus_utc(self.orbit.epoch) - tai_minus_utc(time)
+        if not shift:
+            return self.orbit
+        orbit = self.orbit
+        return Orbit(orbit.epoch, orbit.time + shift, orbit.position, orbit.velocity)
 
     def covers(self, start: np.datetime64, end: np.datetime64, margin: float = COVER_MARGIN) -> bool:
         """True where state vectors reach `margin` seconds beyond both ends."""
@@ -77,7 +90,9 @@ def parse_orbit(data: bytes, name: str, where: str | None = None) -> OrbitFile:
     root = parse_xml(data, where, "Earth_Explorer_File", OrbitError)
     kind, platform = _told_by_header(root, where) if root.has("Earth_Explorer_Header") else _told_by_name(root, name)
     times, position, velocity = _state_vectors(root, where)
-    return OrbitFile(name, kind, platform, times[0], times[-1], make_orbit(times, position, velocity, where))
+    uniform, has_tai = _uniform(root, times)
+    orbit = make_orbit(uniform, position, velocity, where)
+    return OrbitFile(name, kind, platform, times[0], times[-1], orbit, has_tai)
 
 
 def _told_by_header(root: Node, where: str) -> tuple[str, str]:
@@ -103,6 +118,20 @@ def _told_by_name(root: Node, name: str) -> tuple[str, str]:
     if match is None:
         raise root.fail("no <Earth_Explorer_Header>, nor does the file's name tell type and platform,")
     return match[2], match[1]
+
+
+def _uniform(root: Node, times: NDArray[np.datetime64]) -> tuple[NDArray[np.datetime64], bool]:
+    """Times that no leap second interrupts, as UTC went at the first; whether TAI is given and says the same."""
+    if tai_minus_utc(times.min()) == tai_minus_utc(times.max()):
+        return times, True  # nothing between them that TAI had to tell
+    second = np.timedelta64(1_000_000_000, "ns")
+    steps = np.array([tai_minus_utc(time) for time in times]) - tai_minus_utc(times.min())
+    uniform = times + steps * second
+    path = "Data_Block/List_of_OSVs/OSV"
+    if not all(node.has("TAI") for node in root.find_all(path)):
+        return uniform, False
+    tai = root.times(path, "TAI")
+    return uniform, bool((tai - uniform == tai_minus_utc(times.min()) * second).all())
 
 
 def _state_vectors(root: Node, where: str) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.float64]]:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.geometry.orbit import Orbit
+from sarcube.sensors.sentinel1.leap_seconds import tai_minus_utc
 
 _DESCRIPTION = {
     "POEORB": "Precise Orbit Ephemerides (POE) Orbit File",
     "RESORB": "Restituted Orbit File",
 }
-_TAI_MINUS_UTC = np.timedelta64(37, "s")  # since 2017-01-01 (IERS Bulletin C 52)
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,9 @@ def _vector(time: np.datetime64, position: list[float], velocity: list[float], a
     numbers = "".join(f'<{a} unit="m">{v:.6f}</{a}>' for a, v in zip("XYZ", position, strict=True))
     numbers += "".join(f'<V{a} unit="m/s">{v:.6f}</V{a}>' for a, v in zip("XYZ", velocity, strict=True))
     # UT1 follows UTC within a second; no reader of orbit files uses it.
+    tai = time + np.timedelta64(tai_minus_utc(time), "s")
     return (
-        f"      <OSV><TAI>TAI={_iso(time + _TAI_MINUS_UTC)}</TAI><UTC>UTC={_iso(time)}</UTC><UT1>UT1={_iso(time)}</UT1>"
+        f"      <OSV><TAI>TAI={_iso(tai)}</TAI><UTC>UTC={_iso(time)}</UTC><UT1>UT1={_iso(time)}</UT1>"
         f"<Absolute_Orbit>{absolute_orbit:+06d}</Absolute_Orbit>{numbers}<Quality>NOMINAL</Quality></OSV>"
     )
 

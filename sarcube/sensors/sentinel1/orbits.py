@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sarcube.config import Orbits
 from sarcube.errors import OrbitError
 from sarcube.geometry.orbit import Orbit
+from sarcube.sensors.sentinel1.files import is_sidecar
 from sarcube.sensors.sentinel1.orbit_file import OrbitFile, make_orbit, read_orbit
 from sarcube.transfer.folder import Remembered
 
@@ -60,7 +61,7 @@ class OrbitIndex:
         for folder in folders:
             paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
             for path in paths:
-                entry = entry_of(path)
+                entry = None if is_sidecar(path.relative_to(folder).as_posix()) else entry_of(path)
                 if entry:
                     found.setdefault(path.name, entry)
         return cls(tuple(found.values()))
@@ -99,7 +100,7 @@ class OrbitIndex:
             except OrbitError as error:
                 damaged.append(str(error))
                 continue
-            if covers(orbit.orbit, start, end):
+            if covers(orbit.at(start), start, end):
                 return orbit
             parts.append(orbit)
         return _joined(parts, start, end)
@@ -190,11 +191,17 @@ def local_index(path: Path) -> OrbitIndex:
     Raises
     ------
     OrbitError
-        The folder does not exist.
+        The folder does not exist, or holds no orbit file.
     """
     if not path.exists():
-        raise OrbitError(f"orbits.path {path} does not exist; name a folder of EOF files")
-    return _INDEXES.get(path)
+        raise OrbitError(f"orbits.path {path} does not exist; name a folder of EOF files, or leave the key out")
+    index = _INDEXES.get(path)
+    if not index.entries:
+        raise OrbitError(
+            f"orbits.path {path} holds no orbit file (S1?_OPER_AUX_POEORB_..., ..._RESORB_..., *.EOF or *.EOF.zip); "
+            "put some there, or leave the key out"
+        )
+    return index
 
 
 def entry_of(path: Path) -> OrbitEntry | None:
@@ -246,7 +253,7 @@ def _joined(parts: list[OrbitFile], start: np.datetime64, end: np.datetime64) ->
     for part in parts[1:]:
         if part.stop > joined.stop:
             joined = join(joined, part)
-    return joined if covers(joined.orbit, start, end) else None
+    return joined if covers(joined.at(start), start, end) else None
 
 
 def join(first: OrbitFile, second: OrbitFile) -> OrbitFile:
@@ -256,7 +263,8 @@ def join(first: OrbitFile, second: OrbitFile) -> OrbitFile:
     over the overlap: each file is least sure at its ends, and a jump of centimetres between two vectors
     would be a jump of velocity in between. Where their instants differ, the middle of the overlap parts them.
     """
-    t1, t2 = _absolute(first.orbit), _absolute(second.orbit)
+    # Both as UTC went at the first one's epoch: a leap second may lie in or between them.
+    t1, t2 = _absolute(first.orbit), _absolute(second.at(first.orbit.epoch))
     low, high = t2[0], t1[-1]
     shared, i1, i2 = np.intersect1d(t1, t2, return_indices=True)
     overlap1 = int((t1 >= low).sum())
@@ -284,7 +292,8 @@ def join(first: OrbitFile, second: OrbitFile) -> OrbitFile:
         blend(first.orbit.velocity, second.orbit.velocity),
         name,
     )
-    return OrbitFile(name, first.type, first.platform, times[0], times[-1], orbit)
+    start, stop = min(first.start, second.start), max(first.stop, second.stop)
+    return OrbitFile(name, first.type, first.platform, start, stop, orbit, first.has_tai and second.has_tai)
 
 
 def _absolute(orbit: Orbit) -> NDArray[np.datetime64]:

@@ -146,7 +146,7 @@ def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
     names = tuple(name[len(files.root) :] for name in files.names() if name.startswith(files.root))
     notes: list[str] = []
     manifest = _manifest(files, names, notes)
-    parts = _parts(files, names)
+    parts = _parts(files, names, notes)
     if not parts:
         raise SceneError(
             f"{path}: holds no annotation of a Sentinel-1 IW or EW SLC (annotation/s1?-iw?-slc-??-*.xml); "
@@ -162,14 +162,19 @@ def _manifest(files: SafeFiles, names: tuple[str, ...], notes: list[str]) -> Man
     return parse_manifest(files.read(files.root + "manifest.safe"), f"{files.path}: manifest.safe")
 
 
-def _parts(files: SafeFiles, names: tuple[str, ...]) -> tuple[Part, ...]:
-    found = []
+def _parts(files: SafeFiles, names: tuple[str, ...], notes: list[str]) -> tuple[Part, ...]:
+    found, strange = [], list[str]()
     for name in names:
         folder, _, file = name.rpartition("/")
         if folder.lower() != "annotation" or not file.lower().endswith(".xml"):
             continue
-        key = _key(files, name, file)
+        try:
+            key = _key(files, name, file)
+        except SceneError as error:
+            strange.append(str(error))
+            continue
         if key is None:
+            strange.append(f"{files.path}: {name}: is no annotation of an IW or EW SLC")
             continue
         stem = file[:-4]
         found.append(
@@ -182,6 +187,10 @@ def _parts(files: SafeFiles, names: tuple[str, ...]) -> tuple[Part, ...]:
                 _companion(names, "measurement", stem, key, (".tiff", ".tif")),
             )
         )
+    if strange and not found:
+        raise SceneError(strange[0])
+    # One strange file among known ones is worth a note, not the scene.
+    notes.extend(f"passed over: {text.removeprefix(f'{files.path}: ')}" for text in strange)
     return tuple(sorted(found, key=lambda part: (part.swath, POLARIZATIONS.index(part.polarization), part.annotation)))
 
 

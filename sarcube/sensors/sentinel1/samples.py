@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import BurstNotFoundError, SarcubeError, SceneError
-from sarcube.sensors.sentinel1.bytes_source import ByteSource, is_remote, read_into
+from sarcube.sensors.sentinel1.bytes_source import ByteSource, InflatingSource, is_remote, read_into
 from sarcube.sensors.sentinel1.files import SafeFiles
 from sarcube.sensors.sentinel1.model import Burst, Samples
 from sarcube.sensors.sentinel1.safe import open_files
 from sarcube.sensors.sentinel1.tiff import TiffLayout, read_layout
+
+_AT_ONCE = 4_000_000  # samples that GDAL decodes at a time
+_CACHE = 128 << 20  # bytes of decoded blocks that GDAL keeps
 
 
 def read_samples(burst: Burst, polarization: str, lines: tuple[int, int] | None = None) -> NDArray[np.int16]:
@@ -100,9 +103,19 @@ def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArra
             f"{where}: is {layout.lines} x {layout.samples}, but the annotation places lines {first} to {stop} of "
             f"{stored.samples} samples there; annotation and measurement do not belong together"
         )
+    if layout.samples > 2 * stored.samples:
+        # Before anything of that size is allocated. ESA's files are as wide as their annotation says.
+        raise SceneError(
+            f"{where}: has {layout.samples} samples a line, the annotation {stored.samples}; annotation and "
+            "measurement do not belong together"
+        )
     if layout.direct:
         values = _read_strips(source, layout, first, stop, where)
     else:
+        if isinstance(source, InflatingSource) and not layout.ordered():
+            raise SceneError(
+                f"{where}: its strips do not follow each other, and a compressed zip takes a pass for each; unpack it"
+            )
         values = _read_with_gdal(files, name, source, (first, stop, stored.samples), where)
     return values[:, : stored.samples]
 
@@ -111,17 +124,22 @@ def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, 
     width = layout.samples * 4  # bytes of a line
     rows = layout.rows_per_strip
     line = np.arange(first, stop)
-    offset = layout.strip_offsets[line // rows] + (line % rows) * width
-    if int(offset.min()) < 8 or int(offset.max()) + width > source.size:
+    strip = line // rows
+    there = layout.strip_sizes[strip] > 0
+    offset = layout.strip_offsets[strip] + (line % rows) * width
+    if there.any() and (int(offset[there].min()) < 8 or int(offset[there].max()) + width > source.size):
         raise SceneError(
             f"{where}: lines {first} to {stop} end at byte {int(offset.max()) + width} of {source.size}; "
             "the file is truncated, fetch it again"
         )
-    values = np.empty((stop - first, layout.samples, 2), dtype=np.dtype(layout.byte_order + "i2"))
+    shape, kind = (stop - first, layout.samples, 2), np.dtype(layout.byte_order + "i2")
+    values = np.empty(shape, kind) if there.all() else np.zeros(shape, kind)
     view = values.reshape(-1).view(np.uint8).data
     # Lines that follow each other in the file are one read: in ESA's files all of a burst.
-    breaks = np.flatnonzero(np.diff(offset) != width) + 1
-    for begin, end in pairwise([0, *breaks.tolist(), len(line)]):
+    breaks = np.flatnonzero((np.diff(offset) != width) | (np.diff(there) != 0)) + 1
+    stretches = [(b, e) for b, e in pairwise([0, *breaks.tolist(), len(line)]) if there[b]]
+    # In the order of the file: a compressed zip is inflated once, however strips lie in it.
+    for begin, end in sorted(stretches, key=lambda s: int(offset[s[0]])):
         stretch = view[begin * width : end * width]
         count = read_into(source, int(offset[begin]), stretch)
         if count != len(stretch):
@@ -143,18 +161,25 @@ def _read_with_gdal(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.open(opened) as dataset:
-                block = Window(0, first, samples, stop - first)
-                if dataset.count == 2:
-                    return np.ascontiguousarray(np.moveaxis(dataset.read(window=block), 0, -1), dtype=np.int16)
-                values = dataset.read(1, window=block)
+            values = np.empty((stop - first, samples, 2), np.int16)
+            with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(opened) as dataset:
+                height = max(1, dataset.block_shapes[0][0])
+                step = max(height, _AT_ONCE // samples // height * height)
+                # Some blocks at a time: rasterio gives complex int16 as complex64, four times as much at once.
+                for begin in range(first // height * height, stop, step):
+                    top, end = max(begin, first), min(begin + step, stop)
+                    part = values[top - first : end - first]
+                    block = Window(0, top, samples, end - top)
+                    if dataset.count == 2:
+                        part[:] = np.moveaxis(dataset.read(window=block), 0, -1)
+                    else:  # every int16 is exact in float32
+                        pairs = np.ascontiguousarray(dataset.read(1, window=block), dtype=np.complex64)
+                        part[:] = pairs.view(np.float32).reshape(part.shape)
     except SarcubeError:
         raise
     except (rasterio.errors.RasterioError, OSError, ValueError) as error:
         raise SceneError(f"{where}: cannot be decoded ({error}); the file is damaged, fetch it again") from error
-    # rasterio gives complex int16 as complex64, in which every int16 is exact.
-    pairs = np.ascontiguousarray(values, dtype=np.complex64).view(np.float32).reshape(*values.shape, 2)
-    return pairs.astype(np.int16)
+    return values
 
 
 class _FileLike:

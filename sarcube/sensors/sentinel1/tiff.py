@@ -12,7 +12,7 @@ from sarcube.errors import SceneError
 from sarcube.sensors.sentinel1.bytes_source import ByteSource
 
 MAX_SIDE = 1_000_000
-MAX_BLOCK = 512 << 20  # bytes of one unpacked strip or tile
+MAX_BLOCK = 160 << 20  # bytes of one unpacked strip or tile
 MAX_TAGS = 4096
 MAX_STRIPS = 2_000_000
 HEAD = 256 << 10  # the first read: header, directory and strip tables of an ESA file (109 kB) at once
@@ -32,7 +32,7 @@ class TiffLayout:
         1: none; anything else needs GDAL.
     rows_per_strip : int
     strip_offsets, strip_sizes : (n,) int64
-        Bytes.
+        Bytes. Both 0: the strip is not stored (sparse), all of it is 0.
     direct : bool
         True where a sample is two consecutive int16 (real, imaginary) in plain strips.
     """
@@ -45,6 +45,11 @@ class TiffLayout:
     strip_offsets: NDArray[np.int64]
     strip_sizes: NDArray[np.int64]
     direct: bool
+
+    def ordered(self) -> bool:
+        """Whether strips or tiles lie in the file in their order, so that one pass reads them."""
+        stored = self.strip_offsets[self.strip_offsets > 0]
+        return bool(np.all(np.diff(stored) >= 0))
 
 
 class _Head:
@@ -151,7 +156,12 @@ def _layout(tags: dict[int, NDArray[np.int64]], order: str, source: ByteSource, 
             raise SceneError(
                 f"{where}: {offsets.size} strips where {lines} lines in strips of {rows} make {strips}; damaged"
             )
-        if sizes.size and np.any(sizes < heights * samples * 4):
+        sparse = (offsets == 0) & (sizes == 0) if sizes.size else np.zeros(strips, np.bool_)
+        if sizes.size and np.any((sizes < heights * samples * 4) & ~sparse):
             raise SceneError(f"{where}: a strip is shorter than its lines; the file is damaged, fetch it again")
-        sizes = heights * samples * 4
+        sizes = np.where(sparse, 0, heights * samples * 4)
+        in_file = np.argsort(offsets[~sparse], kind="stable")
+        begin, length = offsets[~sparse][in_file], sizes[~sparse][in_file]
+        if np.any(begin[1:] < begin[:-1] + length[:-1]):
+            raise SceneError(f"{where}: its strips overlap; the file is damaged, fetch it again")
     return TiffLayout(lines, samples, order, compression, rows, offsets, sizes, plain)

@@ -11,11 +11,13 @@ from lxml import etree
 from numpy.typing import NDArray
 
 from sarcube.errors import SarcubeError, SceneError
+from sarcube.instants import utc_ns
 
 MAX_XML = 16 << 20  # the largest are orbit files of a day, 4.4 MB
 MAX_MARKUP = 1_000_000  # tags and attributes; a tree takes some hundred bytes for each
 MAX_LIST = 1 << 20  # characters of one list of numbers
-_TIME = re.compile(r"(?:UTC=)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)Z?")
+# As all of ESA's files have it; what states an offset is read one by one.
+_PLAIN = re.compile(r"(?:UTC=|TAI=)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)Z?")
 _EARLIEST, _LATEST = np.datetime64("1990-01-01", "ns"), np.datetime64("2200-01-01", "ns")
 
 
@@ -92,9 +94,8 @@ class Node:
     def time(self, path: str) -> np.datetime64:
         """UTC instant, nanosecond resolution."""
         text = self.text(path)
-        match = _TIME.fullmatch(text)
         try:
-            value = np.datetime64(match.group(1), "ns") if match else np.datetime64("NaT", "ns")
+            value = utc_ns(text)
         except ValueError:
             value = np.datetime64("NaT", "ns")
         if not _EARLIEST < value < _LATEST:
@@ -118,10 +119,9 @@ class Node:
     def times(self, path: str, key: str) -> NDArray[np.datetime64]:
         """UTC instants (n,) of a repeated element: `key` of each element at `path`."""
         texts = [element.findtext(key) or "" for element in self._element.findall(path)]
-        if not all(_TIME.fullmatch(text.strip()) for text in texts):
-            raise self.fail(f"a <{path}/{key}> that is not a time")
-        plain = [text.strip().removeprefix("UTC=").removesuffix("Z") for text in texts]
+        matches = [_PLAIN.fullmatch(text.strip()) for text in texts]
         try:
+            plain = [match[1] if match else utc_ns(text) for match, text in zip(matches, texts, strict=True)]
             values = np.array(plain, dtype="datetime64[ns]")
         except ValueError:
             raise self.fail(f"a <{path}/{key}> that is not a time") from None

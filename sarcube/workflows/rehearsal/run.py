@@ -65,6 +65,9 @@ class Rehearsal:
     def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
         return {}
 
+    def outdated(self, unit: Any, stored: Mapping[str, Any]) -> str:
+        return ""
+
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Make the collections that the run writes to."""
         from sarcube.catalog.collections import ensure_collection

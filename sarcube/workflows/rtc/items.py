@@ -13,6 +13,7 @@ import pystac
 
 import sarcube
 from sarcube.catalog.items import ItemFacts, product_item, utc_text
+from sarcube.instants import utc_time
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.store.protocol import Store
@@ -314,7 +315,7 @@ def plain(value: Any) -> Any:
 
 def _moment(text: str) -> dt.datetime | None:
     try:
-        return dt.datetime.fromisoformat(text)
+        return utc_time(text)
     except ValueError:
         return None
 

@@ -64,9 +64,12 @@ class RtcWorkflow:
     def find(self, config: RunConfig) -> Found:
         """Bursts of the source within the run's area, dates and filters."""
         from sarcube.engines.rtc.engine import check_engine_options
+        from sarcube.sensors.sentinel1.orbits import local_index
         from sarcube.sensors.sentinel1.search.scenes import find_scenes
 
         check_engine_options(config.engine, config.engine_options)
+        if config.orbits.path is not None:
+            local_index(config.orbits.path)  # refuses a folder that is not there or holds no orbit
         search = find_scenes(config)
         problems = tuple(Problem(p.path, p.message, p.error) for p in search.problems)
         warnings = tuple(Problem(p.path, p.message) for p in search.warnings)
@@ -80,6 +83,19 @@ class RtcWorkflow:
     def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
         """Acquisitions that no orbit file covers."""
         return remarks(config, units)
+
+    def outdated(self, unit: Any, stored: Mapping[str, Any]) -> str:
+        """Which older version of its scene a product was made from, where the source has a later one."""
+        from sarcube.sensors.sentinel1.search.scenes import made_from_older
+
+        facts = stored["properties"]
+        scene = str(facts.get("sarcube:source_scene") or "")
+        made = str(facts.get("sarcube:source_processing_datetime") or "")
+        software = facts.get("processing:software")
+        ipf = str(software.get("Sentinel-1 IPF") or "") if isinstance(software, Mapping) else ""
+        if not made_from_older(unit, scene, made, ipf):
+            return ""
+        return f"made from {scene}, of which the source has a later version, {unit.scene}"
 
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Make the collections that the run writes to; refuse an engine that is not there, and missing logins."""

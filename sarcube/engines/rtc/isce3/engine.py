@@ -106,6 +106,9 @@ class Isce3Engine:
         if static_validity is None:
             mask_silence(dataset, burst, grid, dem, options)
         dataset.attrs |= _record(options, dataset, polarizations)
+        # What was done, not what was asked for.
+        noise = [burst.channels[name].noise for name in polarizations]
+        dataset.attrs["thermal_noise"] = options.thermal_noise and static_validity is None and None not in noise
         dataset.attrs["void_dem_pixels"] = int(np.isnan(sample_grid(dem, grid)).sum())
         return dataset
 

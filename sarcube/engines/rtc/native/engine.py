@@ -55,7 +55,7 @@ class NativeEngine:
             "rtc_anf_gamma0_to_sigma0": gamma / sigma,
             "digital_elevation_model": height,
         }
-        facts = {"void_dem_pixels": voids, "geometry": "exact", "dem": dem.description}
+        facts = {"thermal_noise": False, "void_dem_pixels": voids, "geometry": "exact", "dem": dem.description}
         return _dataset(layers, grid, burst, options, facts)
 
     def backscatter(
@@ -95,10 +95,13 @@ class NativeEngine:
         layers = {name: result.bands[k] for k, name in enumerate(names)}
         layers["mask"] = mask
         layers["number_of_looks"] = result.looks
+        noisy = [n for n in names if burst.channels[n].noise is None]
         facts = {
+            # What was done, not what was asked for: true where it was done to all polarizations.
+            "thermal_noise": options.thermal_noise and not noisy,
             "void_dem_pixels": _void_pixels(geometry, grid, centres, burst),
             "empty_lines": int(reach.empty.sum()),
-            "noise_removed": [n for n in names if options.thermal_noise and burst.channels[n].noise is not None],
+            "noise_removed": [n for n in names if options.thermal_noise and n not in noisy],
             "geometry": "exact" if reuse is None else "reuse",
             "dem": terrain.description,
         }

@@ -24,6 +24,7 @@ from sarcube.sensors.sentinel1.search.provider_json import (
     ring_of,
     scene_in,
     time_of,
+    time_or_none,
 )
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, normal_burst_id
 from sarcube.transfer.download import Expected
@@ -143,4 +144,6 @@ def _channel(feature: dict[str, Any]) -> FoundBurst:
         polarizations=(str(properties["polarization"]).upper(),),
         footprint=ring_of(feature["geometry"]),
         size_bytes=int(properties.get("bytes") or 0) if not isinstance(properties.get("bytes"), dict) else 0,
+        published=time_or_none(properties.get("processingDate")),
+        ipf_version=str(properties.get("pgeVersion") or ""),
     )

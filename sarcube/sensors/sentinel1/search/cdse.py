@@ -12,12 +12,13 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import SourceError
 from sarcube.geometry.aoi import Area
-from sarcube.sensors.sentinel1.burst_id import track_of
+from sarcube.sensors.sentinel1.burst_id import BurstId, track_of
 from sarcube.sensors.sentinel1.search.provider_json import (
     grouped,
     json_of,
@@ -27,6 +28,7 @@ from sarcube.sensors.sentinel1.search.provider_json import (
     ring_of,
     scene_in,
     time_of,
+    time_or_none,
 )
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, normal_burst_id, scene_name
 from sarcube.transfer.download import Expected
@@ -35,6 +37,7 @@ from sarcube.transfer.http import request
 log = logging.getLogger(__name__)
 
 _PAGE = 1000
+_NAMES = 20  # scenes asked for at once
 _MOST = 200_000  # entries; beyond it the question is a mistake
 
 
@@ -74,9 +77,27 @@ def search_cdse(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst],
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
                 name = str(entry.get("Name", "?"))
                 problems.setdefault(name, Problem(name, f"CDSE describes {name} in an unknown form: {error!r}"))
-    found = grouped(channels)
+    found = _dated(grouped(channels))
     rest, more = _scenes_without_bursts(config, area, {burst.scene for burst in found})
     return found + rest, [*problems.values(), *more]
+
+
+def _dated(found: list[FoundBurst]) -> list[FoundBurst]:
+    """Bursts with the date at which their scene was published, which the burst catalogue does not tell.
+
+    Only where an acquisition is there in more than one scene does it matter, and is asked for.
+    """
+    scenes: dict[tuple[str, int], set[str]] = {}
+    for burst in found:
+        scenes.setdefault((burst.burst_id, round(burst.start_time.timestamp() / 60)), set()).add(burst.scene)
+        scenes.setdefault((burst.burst_id, round(burst.start_time.timestamp() / 60 + 0.5)), set()).add(burst.scene)
+    names = sorted({name for several in scenes.values() if len(several) > 1 for name in several})
+    dates = {}
+    for begin in range(0, len(names), _NAMES):
+        text = _any(f"Name eq '{_literal(name)}.SAFE'" for name in names[begin : begin + _NAMES])
+        for entry in _entries("Products", f"Collection/Name eq 'SENTINEL-1' and {text}"):
+            dates[scene_name(str(entry.get("Name", "")))] = time_or_none(entry.get("PublicationDate"))
+    return [replace(burst, published=dates.get(burst.scene)) for burst in found] if dates else found
 
 
 def announced(address: str) -> Expected:
@@ -115,7 +136,9 @@ def _scenes_without_bursts(
     scenes = []
     for name, entry in sorted(products.items()):
         expected = _expected(entry)
-        scenes.append(RemoteScene(name, download_address(str(entry["Id"])), expected.checksum, expected.size))
+        published = time_or_none(entry.get("PublicationDate"))
+        address = download_address(str(entry["Id"]))
+        scenes.append(RemoteScene(name, address, expected.checksum, expected.size, published))
     return bursts_of_scenes(scenes, config)
 
 
@@ -208,7 +231,7 @@ def _channel(entry: dict[str, Any]) -> FoundBurst:
     swath, number = str(entry["SwathIdentifier"]).upper(), int(entry["BurstId"])
     content = entry.get("ContentDate") or {}
     return FoundBurst(
-        burst_id=f"t{track_of(number):03d}_{number:06d}_{swath.lower()}",
+        burst_id=str(BurstId(track_of(number), number, swath)),
         scene=scene,
         path=download_address(str(entry["ParentProductId"])),
         swath=swath,

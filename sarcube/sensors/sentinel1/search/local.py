@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +17,18 @@ import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError, SourceError
+from sarcube.instants import utc_time
+from sarcube.sensors.sentinel1.files import ZipFiles, is_sidecar
 from sarcube.sensors.sentinel1.model import Burst
+from sarcube.sensors.sentinel1.search.provider_json import time_or_none
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
 from sarcube.transfer.cache import cache_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
-_VERSION = 3  # of the index file; another version is read anew
+_VERSION = 4  # of the index file; another version is read anew
+_SLC = re.compile(r"(^|/)annotation/s1[a-z]-(iw|ew)\d-slc-[^/]*\.xml$", re.IGNORECASE)
+_ARCHIVES = (".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 _BYTES_PER_SAMPLE = 4  # complex int16
 _MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a decimetre
 
@@ -52,8 +58,13 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     only = {scene_name(name) for name in config.source.scenes or ()}
     found: list[FoundBurst] = []
     problems: list[Problem] = []
-    listed = list(_scenes(root, problems))
-    scenes = [s for s in listed if not only or scene_name(s.path) in only]
+    passed: list[str] = []
+    listed = list(_scenes(root, problems, passed))
+    scenes = [s for s in listed if not only or _may_be(s.path, only)]
+    if passed:
+        log.info("%s: %d archives hold no Sentinel-1 SLC: %s", root, len(passed), ", ".join(passed))
+        few = ", ".join(Path(path).name for path in passed[:5]) + (", ..." if len(passed) > 5 else "")
+        problems.append(Problem(str(root), f"{len(passed)} archives hold no Sentinel-1 SLC and are passed over: {few}"))
     if listed and not scenes:
         raise no_such_scene(str(root), only, {scene_name(s.path) for s in listed})
     index = SceneIndex.load(str(root))
@@ -67,12 +78,21 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
                 problems.append(Problem(scene.path, str(error), type(error).__name__))
                 continue
             index.put(scene.path, scene.stamp, known)
-        found.extend(known)
+        found.extend(known.bursts)
+        problems.extend(Problem(scene.path, message) for message in known.problems)
     index.save({scene.path for scene in scenes} if not only else None)
     return found, problems
 
 
-def bursts_of(path: str) -> list[FoundBurst]:
+@dataclass(frozen=True)
+class SceneBursts:
+    """The bursts of one SAFE, and what is wrong with those that are left out."""
+
+    bursts: tuple[FoundBurst, ...]
+    problems: tuple[str, ...] = ()
+
+
+def bursts_of(path: str) -> SceneBursts:
     """The bursts of one SAFE as search results.
 
     Raises
@@ -89,14 +109,14 @@ def bursts_of(path: str) -> list[FoundBurst]:
     # Polarizations share times and places: one tells them, the others are read when the burst is opened.
     telling = {polarizations[0] for polarizations in safe.swaths.values()}
     stored = [(part.swath, part.polarization) for part in safe.parts if part.measurement is not None]
-    found = []
-    for burst in read_bursts(safe, polarizations=telling):
+    found, problems = [], list[str]()
+    for burst in read_bursts(safe, polarizations=telling, problems=problems):
         polarizations = safe.swaths[burst.swath]
         absent = tuple(name for name in polarizations if (burst.swath, name) not in stored)
         count = len(polarizations) - len(absent)
         size = burst.radar.lines * burst.radar.samples * _BYTES_PER_SAMPLE * count
         found.append(replace(_as_found(burst, path, polarizations, size), absent=absent))
-    return found
+    return SceneBursts(tuple(found), tuple(problems))
 
 
 def _as_found(burst: Burst, path: str, polarizations: tuple[str, ...], size: int) -> FoundBurst:
@@ -114,6 +134,8 @@ def _as_found(burst: Burst, path: str, polarizations: tuple[str, ...], size: int
         polarizations=polarizations,
         footprint=tuple((round(float(lon), 6), round(float(lat), 6)) for lon, lat in burst.footprint),
         size_bytes=size,
+        processed=time_or_none(burst.source_processed),
+        ipf_version=burst.ipf_version,
     )
 
 
@@ -123,8 +145,25 @@ def to_datetime(time: np.datetime64) -> dt.datetime:
     return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micro)
 
 
-def _scenes(root: Path, problems: list[Problem]) -> Iterator[_Scene]:
-    """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others."""
+def _may_be(path: str, only: set[str]) -> bool:
+    """Whether a file may be one of some scenes: a name that is none of a scene tells nothing."""
+    name = scene_name(path)
+    return name in only or not name.upper().startswith("S1")
+
+
+def _holds_slc(path: str) -> bool:
+    """Whether a zip of any name holds annotation of an SLC, by its directory."""
+    try:
+        return any(_SLC.search(name) for name in ZipFiles(path).names())
+    except SarcubeError:
+        return False
+
+
+def _scenes(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[_Scene]:
+    """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others.
+
+    `passed` gets archives that hold none.
+    """
     if root.is_file():
         yield _Scene(str(root), _stamp([root]))
         return
@@ -137,12 +176,20 @@ def _scenes(root: Path, problems: list[Problem]) -> Iterator[_Scene]:
         problems.append(Problem(str(root), f"{root} cannot be listed: {error.strerror or error}"))
         return
     for entry in entries:
+        if is_sidecar(entry.name):
+            continue
         if entry.is_dir() and not entry.name.startswith("."):
             if entry.is_symlink() and root.is_relative_to(Path(entry.path).resolve()):
                 continue  # a link back up: its scenes are being listed already
-            yield from _scenes(Path(entry.path), problems)
-        elif entry.name.upper().startswith("S1") and entry.name.lower().endswith(".zip") and entry.is_file():
-            yield _Scene(entry.path, _stamp([Path(entry.path)]))
+            yield from _scenes(Path(entry.path), problems, passed)
+        elif entry.name.lower().endswith(".zip") and entry.is_file():
+            # Downloads are also called `product.zip` or by an identifier.
+            if entry.name.upper().startswith("S1") or _holds_slc(entry.path):
+                yield _Scene(entry.path, _stamp([Path(entry.path)]))
+            else:
+                passed.append(entry.path)
+        elif entry.name.lower().endswith(_ARCHIVES) and entry.is_file():
+            passed.append(entry.path)
 
 
 def _is_safe(folder: Path) -> bool:
@@ -194,19 +241,21 @@ class SceneIndex:
             log.info("the scene index %s is read anew: %s", path, error)
         return cls(path, root, {})
 
-    def get(self, key: str, stamp: tuple[int, int], path: str) -> list[FoundBurst] | None:
+    def get(self, key: str, stamp: tuple[int, int], path: str) -> SceneBursts | None:
         """What is known of a scene; None where it has changed since or was never read."""
         entry = self._scenes.get(key)
         if not isinstance(entry, dict) or entry.get("stamp") != list(stamp):
             return None
         try:
-            return [_decode(raw, path) for raw in entry["bursts"]]
+            bursts = tuple(_decode(raw, path) for raw in entry["bursts"])
+            return SceneBursts(bursts, tuple(str(text) for text in entry["problems"]))
         except (KeyError, TypeError, ValueError):
             return None  # an index of another hand; the scene itself knows
 
-    def put(self, key: str, stamp: tuple[int, int], bursts: list[FoundBurst]) -> None:
+    def put(self, key: str, stamp: tuple[int, int], known: SceneBursts) -> None:
         """Remember a scene."""
-        self._scenes[key] = {"stamp": list(stamp), "bursts": [_encode(b) for b in bursts]}
+        bursts = [_encode(b) for b in known.bursts]
+        self._scenes[key] = {"stamp": list(stamp), "bursts": bursts, "problems": list(known.problems)}
         self._changed = True
 
     def save(self, present: set[str] | None) -> None:
@@ -239,6 +288,8 @@ def _encode(burst: FoundBurst) -> list[Any]:
         [round(v * _MICRO) for point in burst.footprint for v in point],
         burst.size_bytes,
         burst.absent,
+        burst.processed.isoformat() if burst.processed else "",
+        burst.ipf_version,
     ]
 
 
@@ -249,8 +300,8 @@ def _decode(raw: list[Any], path: str) -> FoundBurst:
         path=path,
         swath=raw[2],
         index=int(raw[3]),
-        start_time=dt.datetime.fromisoformat(raw[4]),
-        end_time=dt.datetime.fromisoformat(raw[5]),
+        start_time=utc_time(raw[4]),
+        end_time=utc_time(raw[5]),
         platform=raw[6],
         orbit_direction=raw[7],
         relative_orbit=int(raw[8]),
@@ -258,4 +309,6 @@ def _decode(raw: list[Any], path: str) -> FoundBurst:
         footprint=tuple((raw[10][i] / _MICRO, raw[10][i + 1] / _MICRO) for i in range(0, len(raw[10]), 2)),
         size_bytes=int(raw[11]),
         absent=tuple(raw[12]),
+        processed=time_or_none(raw[13]),
+        ipf_version=str(raw[14]),
     )

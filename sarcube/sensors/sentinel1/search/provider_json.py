@@ -12,6 +12,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.aoi import Area
 from sarcube.geometry.longitudes import unwrap
+from sarcube.instants import utc_time
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
 
 if TYPE_CHECKING:
@@ -41,9 +42,15 @@ def json_of(answer: requests.Response, provider: str) -> dict[str, Any]:
 
 def time_of(text: Any) -> dt.datetime:
     """A provider's time as UTC; more than six decimals are cut."""
-    cut = re.sub(r"(\.\d{6})\d+", r"\1", str(text).strip()).replace("Z", "+00:00")
-    time = dt.datetime.fromisoformat(cut)
-    return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
+    return utc_time(str(text))
+
+
+def time_or_none(text: Any) -> dt.datetime | None:
+    """The same where it may be missing or unreadable."""
+    try:
+        return utc_time(str(text))
+    except ValueError:
+        return None
 
 
 def ring_of(geometry: Any) -> tuple[tuple[float, float], ...]:

@@ -5,13 +5,15 @@ Only directory and annotation of a zip are fetched by range requests, a few mega
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SarcubeError, SourceError
-from sarcube.sensors.sentinel1.search.local import SceneIndex, bursts_of
+from sarcube.sensors.sentinel1.files import is_sidecar
+from sarcube.sensors.sentinel1.search.local import SceneBursts, SceneIndex, bursts_of
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
 from sarcube.transfer.redact import redact
 
@@ -28,6 +30,7 @@ class RemoteScene:
     address: str
     checksum: str = ""
     size: int = 0
+    published: dt.datetime | None = None
 
 
 def search_remote(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
@@ -44,7 +47,7 @@ def search_remote(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     else:
         scenes = _listed(address)
     only = {scene_name(name) for name in config.source.scenes or ()}
-    wanted = [scene for scene in scenes if not only or scene.name in only]
+    wanted = [s for s in scenes if not only or s.name in only or not s.name.upper().startswith("S1")]
     if scenes and not wanted:
         raise no_such_scene(redact(address), only, {scene.name for scene in scenes})
     return bursts_of_scenes(wanted, config)
@@ -62,8 +65,9 @@ def bursts_of_scenes(scenes: list[RemoteScene], config: RunConfig) -> tuple[list
     """
     index = SceneIndex.load("remote scenes")
 
-    def read(scene: RemoteScene) -> list[FoundBurst] | Problem:
-        known = index.get(scene.name, (0, 0), scene.address)
+    def read(scene: RemoteScene) -> SceneBursts | Problem:
+        named = scene.name.upper().startswith("S1")  # `product.zip` may be another scene tomorrow
+        known = index.get(scene.name, (0, 0), scene.address) if named else None
         if known is not None:
             return known
         try:
@@ -73,7 +77,8 @@ def bursts_of_scenes(scenes: list[RemoteScene], config: RunConfig) -> tuple[list
         except SarcubeError as error:
             log.warning("%s is left out: %s", redact(scene.address), error)
             return Problem(redact(scene.address), str(error), type(error).__name__)
-        index.put(scene.name, (0, 0), bursts)
+        if named:
+            index.put(scene.name, (0, 0), bursts)
         return bursts
 
     found: list[FoundBurst] = []
@@ -83,7 +88,11 @@ def bursts_of_scenes(scenes: list[RemoteScene], config: RunConfig) -> tuple[list
             if isinstance(result, Problem):
                 problems.append(result)
             else:
-                found.extend(replace(b, checksum=scene.checksum, file_size=scene.size) for b in result)
+                found.extend(
+                    replace(b, checksum=scene.checksum, file_size=scene.size, published=scene.published)
+                    for b in result.bursts
+                )
+                problems.extend(Problem(redact(scene.address), message) for message in result.problems)
     index.save(None)
     return found, problems
 
@@ -103,7 +112,9 @@ def _listed(address: str) -> list[RemoteScene]:
     found = {}
     for key in s3_call(address, keys):
         name = key.rsplit("/", 1)[-1]
-        if name.lower().endswith(".zip") and name.upper().startswith("S1"):
+        if is_sidecar(key):
+            continue
+        if name.lower().endswith(".zip"):
             path = f"s3://{bucket}/{key}"
         elif name == "manifest.safe":
             path = f"s3://{bucket}/{key.removesuffix('/manifest.safe')}"
@@ -111,5 +122,5 @@ def _listed(address: str) -> list[RemoteScene]:
             continue
         found[path] = RemoteScene(scene_name(path), path)
     if not found:
-        raise SourceError(f"{address} holds no SAFE (S1*.zip, or folders with manifest.safe); check source.path")
+        raise SourceError(f"{address} holds no SAFE (zips, or folders with manifest.safe); check source.path")
     return [found[path] for path in sorted(found)]

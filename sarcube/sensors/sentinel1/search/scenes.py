@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, SourceError
+from sarcube.errors import SourceError
 from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.longitudes import narrowest
+from sarcube.instants import utc_time
+from sarcube.sensors.sentinel1.burst_id import BurstId
+from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)
 
-_BURST_ID = re.compile(r"t(\d{1,3})_(\d{1,6})_(iw[1-3]|ew[1-5])")
+_NEVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+# Slices of one acquisition are processed within hours; a later processing of it comes weeks to years after.
+_ONE_PROCESSING = dt.timedelta(days=1)
 _SAME = dt.timedelta(seconds=1)  # bursts of one ID are 2.7 s apart along track and days apart in time
+
+Version = tuple[dt.datetime, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,12 @@ class FoundBurst:
         Bytes of the file behind `path` where the provider tells it, else 0.
     absent : tuple of str
         Polarizations that are annotated, and whose measurement file is not there.
+    processed, published : datetime.datetime or None
+        UTC end of the scene's processing, as its manifest says; when its provider published it. None: unknown.
+    ipf_version : str
+        "003.61"; empty where unknown.
+    older : tuple of str
+        Scenes of the same source that hold this acquisition in an older version.
     """
 
     burst_id: str
@@ -75,6 +87,15 @@ class FoundBurst:
     checksum: str = ""
     file_size: int = 0
     absent: tuple[str, ...] = ()
+    processed: dt.datetime | None = None
+    published: dt.datetime | None = None
+    ipf_version: str = ""
+    older: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> Version:
+        """What orders the versions of one scene: when it was processed (else published), then its IPF."""
+        return self.processed or self.published or _NEVER, _numbers(self.ipf_version)
 
     def _repr_html_(self) -> str:
         from sarcube.html import Shape, burst_map, card
@@ -173,7 +194,7 @@ def select(
     kept = [_narrowed(burst, wanted) for burst in found]
     extent, explanation = extent_of(found), ""
     if not found:
-        explanation = "the source has no bursts"
+        explanation = f"the source has no bursts: {_looked_at(config)}"
     warnings: list[Problem] = []
     for key, test, have in _filters(config, area):
         if missing := _missing(key, kept, config):
@@ -207,6 +228,18 @@ def _lacking(bursts: Sequence[FoundBurst], wanted: set[str]) -> list[Problem]:
         Problem(scene, f"the scene has no {', '.join(sorted(wanted - set(have)))}: made is {', '.join(have)} alone")
         for scene, have in scenes.items()
     ]
+
+
+def _looked_at(config: RunConfig) -> str:
+    source = config.source
+    if source.kind == "local":
+        return f"looked for SAFE folders and zips in {redact(str(source.path))} and below; is source.path right?"
+    asked = [key for key in ("aoi", "dates") if getattr(config, key)]
+    asked += [
+        f"source.{k}" for k in ("relative_orbits", "orbit_direction", "burst_ids", "scenes") if getattr(source, k)
+    ]
+    where = redact(source.url) if source.url else source.kind.upper()
+    return f"{where} has no Sentinel-1 SLC for {', '.join(asked) or 'what was asked'}"
 
 
 _Filter = tuple[str, Callable[[FoundBurst], bool], Callable[[Sequence[FoundBurst]], str]]
@@ -291,21 +324,24 @@ def extent_of(bursts: Sequence[FoundBurst]) -> tuple[float, float, float, float]
 def deduplicated(bursts: Sequence[FoundBurst]) -> list[FoundBurst]:
     """Each acquisition once, in the order of burst ID and time.
 
-    Of several scenes that hold it, the one with more polarizations is taken, then one that has samples, then
-    the last by scene name (a reprocessed scene has the same times and is told apart only by its name's end),
-    then the first by path. The rule looks at nothing but the bursts, so that every run decides alike.
+    Of several scenes that hold it, the one with more polarizations is taken, then one that has samples, then the
+    version processed last (`FoundBurst.version`), however its scene is sliced, then the last by scene name, then the
+    first by path. The rule looks at nothing but the bursts, so that every run decides alike.
     """
     order = sorted(bursts, key=lambda b: b.path)
-    order.sort(key=lambda b: (len(b.polarizations), b.size_bytes > 0, b.scene), reverse=True)
-    # Seconds that are taken for each burst ID: a start within a second of another is the same acquisition.
-    taken: dict[tuple[str, int], list[dt.datetime]] = {}
-    unique = []
+    order.sort(key=lambda b: (len(b.polarizations), b.size_bytes > 0, b.version, b.scene), reverse=True)
+    # Places of what is taken for each burst ID and second: a start within a second of another is the same acquisition.
+    taken: dict[tuple[str, int], list[int]] = {}
+    unique: list[FoundBurst] = []
     for burst in order:
         second = int(burst.start_time.timestamp())
-        near = [t for s in (second - 1, second, second + 1) for t in taken.get((burst.burst_id, s), ())]
-        if all(abs(burst.start_time - other) > _SAME for other in near):
-            taken.setdefault((burst.burst_id, second), []).append(burst.start_time)
+        near = [i for s in (second - 1, second, second + 1) for i in taken.get((burst.burst_id, s), ())]
+        same = next((i for i in near if abs(burst.start_time - unique[i].start_time) <= _SAME), None)
+        if same is None:
+            taken.setdefault((burst.burst_id, second), []).append(len(unique))
             unique.append(burst)
+        elif _later(unique[same].version, burst.version) and burst.scene != unique[same].scene:
+            unique[same] = replace(unique[same], older=(*unique[same].older, burst.scene))
     return sorted(unique, key=lambda b: (b.burst_id, b.start_time))
 
 
@@ -314,6 +350,39 @@ def no_such_scene(where: str, asked: set[str], there: set[str]) -> SourceError:
     return SourceError(
         f"{where} has no scene {', '.join(sorted(asked))} (source.scenes); its scenes {_list('are', there)}"
     )
+
+
+def made_from_older(burst: FoundBurst, scene: str, processed: str, ipf_version: str) -> bool:
+    """Whether a product was made from an older version of its scene than a source now has.
+
+    Parameters
+    ----------
+    burst : FoundBurst
+        What the source has of the product's acquisition.
+    scene, processed, ipf_version : str
+        Of the product's source, as its item tells them; empty where it does not.
+    """
+    if not scene or scene == burst.scene:
+        return False
+    if scene in burst.older:
+        return True
+    try:
+        made = utc_time(processed)
+    except ValueError:
+        return False  # nothing tells which is older
+    return _later(burst.version, (made, _numbers(ipf_version)))
+
+
+def _later(version: Version, other: Version) -> bool:
+    """Whether one version is of a later processing than another; a neighbouring slice of the same one is not."""
+    if _NEVER in (version[0], other[0]):
+        return bool(version[1] and other[1] and version[1] > other[1])
+    apart = version[0] - other[0]
+    return apart > _ONE_PROCESSING or (apart > dt.timedelta(0) and bool(other[1]) and version[1] > other[1])
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def scene_name(text: str) -> str:
@@ -325,14 +394,5 @@ def scene_name(text: str) -> str:
 
 
 def normal_burst_id(text: str) -> str:
-    """A burst ID in the form of sarcube; `T070-149815-IW3`, as in file names, is understood, too.
-
-    Raises
-    ------
-    ConfigError
-        The text is no burst ID.
-    """
-    match = _BURST_ID.fullmatch(text.strip().lower().replace("-", "_"))
-    if not match:
-        raise ConfigError(f"`{text}` is not a burst ID; one looks like t070_149815_iw3")
-    return f"t{int(match[1]):03d}_{int(match[2]):06d}_{match[3]}"
+    """A burst ID in the form of sarcube; ConfigError where it is none, see `BurstId.parse`."""
+    return str(BurstId.parse(text))

@@ -5,6 +5,7 @@ STAC has no agreed way to tell bursts, so that the API is asked for scenes and t
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, CredentialError, SourceError, TransferError
 from sarcube.geometry.aoi import Area
-from sarcube.sensors.sentinel1.search.provider_json import period, scene_in
+from sarcube.sensors.sentinel1.search.provider_json import period, scene_in, time_or_none
 from sarcube.sensors.sentinel1.search.remote_scenes import RemoteScene, bursts_of_scenes
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, scene_name
 from sarcube.transfer.http import OFFLINE, attempts, without_retry_lines
@@ -107,10 +108,15 @@ def _scene(item: dict[str, Any]) -> RemoteScene:
             continue
         size = int(assets[key].get("file:size") or 0)
         if path.lower().endswith("/manifest.safe"):
-            return RemoteScene(_name(item, path.rsplit("/", 1)[0]), href.rsplit("/", 1)[0])
+            return RemoteScene(_name(item, path.rsplit("/", 1)[0]), href.rsplit("/", 1)[0], published=_published(item))
         if path.lower().endswith((".zip", ".safe")) or path.endswith("/$value"):
-            return RemoteScene(_name(item, path), href, _checksum(assets[key]), size)
+            return RemoteScene(_name(item, path), href, _checksum(assets[key]), size, _published(item))
     raise ValueError("no asset is a zip, a SAFE folder or a manifest.safe")
+
+
+def _published(item: dict[str, Any]) -> dt.datetime | None:
+    properties = item.get("properties") or {}
+    return next((t for k in ("published", "created") if (t := time_or_none(properties.get(k)))), None)
 
 
 def _name(item: dict[str, Any], path: str) -> str:
