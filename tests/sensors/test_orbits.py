@@ -336,7 +336,8 @@ def test_a_file_that_is_added_or_replaced_is_seen(real: Path, tmp_path: Path, se
             os.utime(path, (old, old))
     span = (utc("2020-05-11T13:51:20"), utc("2020-05-11T13:51:25"))
     config = Orbits(path=folder)
-    assert find_orbit("S1A", *span, config) is None
+    with pytest.raises(OrbitError, match="holds no orbit file"):
+        find_orbit("S1A", *span, config)
     shutil.copy(real / NEVADA, folder / "2020")
     found = find_orbit("S1A", *span, config)
     assert found is not None and found.type == "POEORB"
@@ -349,7 +350,8 @@ def test_a_file_that_is_added_or_replaced_is_seen(real: Path, tmp_path: Path, se
     named.write_text(named.read_text().replace("<Mission>Sentinel-1A", "<Mission>Sentinel-1B"))
     assert find_orbit("S1A", *span, config) is None, "what it holds is another's now"
     named.unlink()
-    assert find_orbit("S1A", *span, config) is None
+    with pytest.raises(OrbitError, match="holds no orbit file"):
+        find_orbit("S1A", *span, config)
 
 
 def test_a_settled_folder_is_listed_once(real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

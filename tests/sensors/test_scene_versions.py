@@ -41,6 +41,8 @@ def reprocessed(shared_data: Path, folder: Path, name: str, processed: str, ipf:
                 data = re.sub(rb'stop="2023-09-04T07:40:01.000000"', f'stop="{processed}"'.encode(), data)
                 data = data.replace(b"003.61", ipf.encode())
             new.writestr(member.replace(MOROCCO, name), data)
+            if "/annotation/s1a-iw1" in member:  # the shared scenes come without their samples
+                new.writestr(member.replace(MOROCCO, name).replace("annotation", "measurement")[:-4] + ".tiff", b"II")
 
 
 def run(path: Path, **options: Any) -> RunConfig:
