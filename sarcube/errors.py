@@ -23,6 +23,14 @@ class ConfigError(SarcubeError, ValueError):
     """A run file, option or argument is wrong."""
 
 
+class PassedOverWarning(UserWarning):
+    """Something damaged or foreign among many was left out; the message says what, and why."""
+
+
+class OpenToOthersWarning(UserWarning):
+    """Something can be reached from other machines."""
+
+
 class SceneError(SarcubeError, ValueError):
     """A SAFE (folder, zip, annotation, calibration, noise or measurement file) cannot be used."""
 

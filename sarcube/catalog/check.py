@@ -10,6 +10,7 @@ from typing import Any
 
 from sarcube.catalog.hrefs import absolute_href
 from sarcube.catalog.items import CATALOG_FILE, COLLECTION_FILE
+from sarcube.catalog.passed import PassedOver
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.validate import validate
@@ -62,8 +63,10 @@ def check_store(
             continue
         yield from check_stored(store, key, stored, known, checksums=checksums)
     for name in names:
-        for key, stored in walk_items(store, name, Selection()):
+        passed = PassedOver()
+        for key, stored in walk_items(store, name, Selection(), passed):
             yield from check_stored(store, key, stored, known, checksums=checksums)
+        yield from (Fault(address, reason) for address, reason in passed.items)
 
 
 def check_stored(

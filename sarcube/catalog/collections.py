@@ -24,6 +24,7 @@ from sarcube.catalog.index import FILE as INDEX_FILE
 from sarcube.catalog.index import MEDIA_TYPE as INDEX_TYPE
 from sarcube.catalog.index import IndexWriter, open_index, strays
 from sarcube.catalog.items import CATALOG_FILE, CLASSIFICATION, COLLECTION_FILE, FILE, PROJECTION, RASTER, raster_fields
+from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import pending, settle
 from sarcube.catalog.publish import encode
 from sarcube.catalog.schemas import Schemas, shared_schemas
@@ -190,11 +191,17 @@ def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
             summary.add(item_key, stored)
         old = {k: rows[k] for k in marked if k in rows}
         items = read_items(store, sorted(marked))
+    passed = PassedOver()
     for item_key, stored in items:
-        writer.add(item_key, stored)
-        summary.add(item_key, stored)
+        try:
+            writer.add(item_key, stored)
+            summary.add(item_key, stored)
+        except DAMAGE as error:
+            passed.add(store.href(item_key), error)
+            continue
         if item_key in marked:
             ids[item_key] = stored["id"]
+    passed.tell()
     changed = changed or ids != old
     data = writer.finish() if changed else (found or (b"", ""))[0]
     if changed and (summary.count or found):

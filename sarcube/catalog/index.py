@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sarcube.catalog.hrefs import moved_href
+from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection
 from sarcube.geometry.longitudes import spans
@@ -186,6 +187,7 @@ class Index:
     def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Wanted items as (key, JSON); with `assets`, only those assets are in them."""
         names = [name for name in _ASSETS if assets is None or name in assets]
+        passed = PassedOver()
         columns = ["sarcube:key", "sarcube:item", *(f"sarcube:assets.{name}" for name in names)]
         for group in range(self._file.num_row_groups):
             rows = _matching(self._file.read_row_group(group, columns=_SELECTORS), wanted)
@@ -196,10 +198,16 @@ class Index:
             by_asset = dict(zip(names, (t.to_pylist() for t in texts), strict=True))
             keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
             for i, (key, item) in enumerate(zip(keys, items, strict=True)):
-                stored = _loads(item)
-                stored["assets"] |= {n: _loads(text[i]) for n, text in by_asset.items() if text[i]}
-                if wanted.takes(stored):
+                try:
+                    stored = _loads(item)
+                    stored["assets"] |= {n: _loads(text[i]) for n, text in by_asset.items() if text[i]}
+                    taken = wanted.takes(stored)
+                except DAMAGE as error:
+                    passed.add(key, error)
+                    continue
+                if taken:
                     yield key, stored
+        passed.tell()
 
 
 def _ids(table: pa.Table) -> dict[str, str]:
@@ -331,6 +339,8 @@ def _row(prefix: str, key: str, stored: dict[str, Any]) -> dict[str, Any]:
     for name, kind in _PROPERTIES.items():
         value = properties.get(name)
         row[name] = utc_time(value) if kind == _UTC and value else value
+        pa.scalar(row[name], kind)  # one item of another type would spoil the whole batch
+    pa.scalar(row["assets"], _SCHEMA.field("assets").type)
     return row
 
 

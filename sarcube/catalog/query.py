@@ -12,6 +12,7 @@ import pystac
 from sarcube.catalog.hrefs import absolute_href
 from sarcube.catalog.index import read_index
 from sarcube.catalog.items import PROJECTION
+from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import newer, pending
 from sarcube.catalog.selection import Dates, Selection, selection
 from sarcube.catalog.walk import collections, read_items, read_stored, walk_items
@@ -71,8 +72,18 @@ def find_items(
     chosen = [collection] if collection is not None else names
     with _no_garbage():
         found = [pair for name in chosen for pair in find_stored(place, name, wanted, assets)]
-        found.sort(key=lambda pair: (str(pair[1]["properties"]["datetime"]), pair[0]))
-        return [open_item(stored, place.href(key)) for key, stored in found]
+        found.sort(key=lambda pair: (str(pair[1]["properties"].get("datetime")), pair[0]))
+        return list(_opened(place, found))
+
+
+def _opened(store: Store, found: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[pystac.Item]:
+    passed = PassedOver()
+    for key, stored in found:
+        try:
+            yield open_item(stored, store.href(key))
+        except DAMAGE as error:
+            passed.add(store.href(key), error)
+    passed.tell()
 
 
 @contextmanager

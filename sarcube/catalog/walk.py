@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from sarcube.catalog.items import COLLECTION_FILE
+from sarcube.catalog.passed import PassedOver, require_usable
 from sarcube.catalog.selection import Selection
 from sarcube.errors import CatalogError, StoreError
 from sarcube.products.names import item_file, product_folder
@@ -43,36 +44,67 @@ def _days(store: Store, folder: str, wanted: Selection) -> Iterator[str]:
     first = wanted.start.date() - dt.timedelta(days=1) if wanted.start else dt.date.min
     last = wanted.end.date() if wanted.end else dt.date.max
     for year in store.folders(folder):
-        if not year.isdigit() or not first.year <= int(year) <= last.year:
+        if not year.isdecimal() or not first.year <= int(year) <= last.year:
             continue
-        for month in store.folders(f"{folder}/{year}"):
-            if not (first.year, first.month) <= (int(year), int(month)) <= (last.year, last.month):
+        for month in filter(str.isdecimal, store.folders(f"{folder}/{year}")):
+            if (
+                not (first.year, first.month)
+                <= (int(year), int(month))
+                <= (
+                    last.year,
+                    last.month,
+                )
+            ):
                 continue
             for day in store.folders(f"{folder}/{year}/{month}"):
-                if first <= dt.date(int(year), int(month), int(day)) <= last:
+                date = _date(year, month, day)
+                if date is not None and first <= date <= last:
                     yield f"{folder}/{year}/{month}/{day}"
 
 
-def walk_items(store: Store, collection: str, wanted: Selection) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Wanted items of a collection, as (key, JSON)."""
-    for key, stored in read_items(store, item_keys(store, collection, wanted)):
+def _date(year: str, month: str, day: str) -> dt.date | None:
+    try:
+        return dt.date(int(year), int(month), int(day))
+    except ValueError:  # somebody else's folder
+        return None
+
+
+def walk_items(
+    store: Store, collection: str, wanted: Selection, passed: PassedOver | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Wanted items of a collection, as (key, JSON); damaged ones go to `passed`, or are told."""
+    for key, stored in read_items(store, item_keys(store, collection, wanted), passed):
         if wanted.takes(stored):
             yield key, stored
 
 
-def read_items(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Items by key, as (key, JSON), several at once; a key without an object is passed over."""
+def read_items(
+    store: Store, keys: Iterable[str], passed: PassedOver | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Items by key, as (key, JSON), several at once; a key without an object is passed over.
+
+    So is a damaged item: it is added to `passed`, or told where none is given.
+    """
     remaining = iter(keys)
+    found = PassedOver() if passed is None else passed
     with ThreadPoolExecutor(_READERS) as pool:
         while batch := list(islice(remaining, _BATCH)):
             for key, stored in zip(batch, pool.map(lambda key: _read_if_there(store, key), batch), strict=True):
-                if stored is not None:
+                if isinstance(stored, CatalogError):
+                    found.add(store.href(key), stored)
+                elif stored is not None:
                     yield key, stored
+    if passed is None:
+        found.tell()
 
 
-def _read_if_there(store: Store, key: str) -> dict[str, Any] | None:
+def _read_if_there(store: Store, key: str) -> dict[str, Any] | CatalogError | None:
     try:
-        return read_stored(store, key)
+        stored = read_stored(store, key)
+        require_usable(stored, store.href(key))
+        return stored
+    except CatalogError as error:
+        return error
     except StoreError:
         if store.exists(key):
             raise
@@ -83,7 +115,7 @@ def read_stored(store: Store, key: str) -> dict[str, Any]:
     """An item as it is stored; CatalogError where the file is something else."""
     try:
         stored = json.loads(store.read_bytes(key))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CatalogError(f"{store.href(key)} is not JSON: {error}; delete it and run again") from error
     if not isinstance(stored, dict) or stored.get("type") != "Feature":
         raise CatalogError(f"{store.href(key)} is not a STAC item; delete it and run again")

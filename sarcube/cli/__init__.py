@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
+
+_showwarning = warnings.showwarning
+
+
+def _told(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Our own warnings are for the user: without the line of code that gave them."""
+    from sarcube.errors import OpenToOthersWarning, PassedOverWarning
+
+    if issubclass(category, PassedOverWarning | OpenToOthersWarning):
+        print(f"warning: {message}", file=sys.stderr)  # noqa: T201
+    else:
+        _showwarning(message, category, *where, **more)
 
 
 def main() -> None:
@@ -10,6 +24,7 @@ def main() -> None:
     from sarcube.cli.app import app
     from sarcube.errors import SarcubeError
 
+    warnings.showwarning = _told
     try:
         app()
     except SarcubeError as error:

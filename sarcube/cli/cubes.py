@@ -41,6 +41,10 @@ class Selection:
     tracks: Annotated[str | None, _option("--tracks", "only these relative orbits, like 52,154")] = None
     collection: Annotated[str | None, _option("--collection", "only this collection of the store")] = None
 
+    elsewhere: Annotated[
+        list[str] | None, _option("--elsewhere", "folder or address besides the store where its files may lie")
+    ] = None
+
     def open(self, layers: str | None, **options: Any) -> xr.Dataset:
         """Open the cube, with further options of `open_cube`."""
         from sarcube.cube.open_cube import open_cube
@@ -60,6 +64,7 @@ class Selection:
             orbit_direction=self.direction,
             relative_orbits=orbits,
             collection=self.collection,
+            elsewhere=self.elsewhere or False,
             **options,
         )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from sarcube.cli.output import JSON, echo
 
@@ -116,6 +118,33 @@ def scene(
     raise typer.Exit(scene_exit_code(plan, outcome))
 
 
+class _Scene(TyperCommand):
+    """The scene command, which takes the flags of the AWS pipeline with a value, too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [word for arg in args for word in _flag(arg)])
+
+
+def _flag(arg: str) -> list[str]:
+    """`--link_static_layers=false` as no word, `=true` as the flag alone; other words as they are.
+
+    Raises
+    ------
+    ConfigError
+        The value is neither.
+    """
+    from sarcube.errors import ConfigError
+
+    name, mark, value = arg.partition("=")
+    if not mark or name not in (*_names("link_static_layers"), "--make-existing-products", "--json"):
+        return [arg]
+    if value.strip().lower() in ("true", "1", "yes", "on"):
+        return [name]
+    if value.strip().lower() in ("false", "0", "no", "off", ""):
+        return []
+    raise ConfigError(f"{name} is true or false, not {value!r}")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the tree."""
-    app.command()(scene)
+    app.command(cls=_Scene)(scene)

@@ -59,23 +59,28 @@ class SarAccessor:
 
     def speckle(self, method: str = "quegan_yu", **options: Any) -> xr.Dataset:
         """Speckle-filtered backscatter; options: `sarcube.cube.speckle.SpeckleOptions`."""
+        from sarcube.cube.asked import options_of
         from sarcube.cube.speckle import SpeckleOptions, filter_speckle
 
-        return filter_speckle(self._cube, SpeckleOptions(method=method, **options))  # type: ignore[arg-type]
+        if "looks" in options:
+            raise CubeError("there is no option 'looks'; the number of looks of one date is enl=")
+        return filter_speckle(self._cube, options_of(SpeckleOptions, {"method": method, **options}))
 
     def timescan(self, metrics: Sequence[str] | None = None, **options: Any) -> xr.Dataset:
         """Metrics over time; options: `sarcube.cube.temporal.TimescanOptions`."""
+        from sarcube.cube.asked import options_of
         from sarcube.cube.temporal import TimescanOptions, timescan
 
         if metrics is not None:
             options["metrics"] = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-        return timescan(self._cube, TimescanOptions(**options))
+        return timescan(self._cube, options_of(TimescanOptions, options))
 
     def change(self, before: Any, after: Any, enl: float, **options: Any) -> xr.Dataset:
         """Change between two periods; options: `sarcube.cube.change.ChangeOptions`."""
+        from sarcube.cube.asked import options_of
         from sarcube.cube.change import ChangeOptions, detect_change
 
-        return detect_change(self._cube, before, after, ChangeOptions(enl=enl, **options))
+        return detect_change(self._cube, before, after, options_of(ChangeOptions, {"enl": enl, **options}))
 
     def mosaic(self, method: Any = "first", by: str = "pass") -> xr.Dataset:
         """Time steps merged; see `sarcube.mosaic`."""

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pystac
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
@@ -28,6 +31,8 @@ _ALIASES = {
     "oa_gamma0_to_beta0_ratio": "rtc_anf_gamma0_to_beta0",
     "oa_gamma0_to_sigma0_ratio": "rtc_anf_gamma0_to_sigma0",
 }
+# Field of an asset that lies where its store must not lead (see `found`).
+ELSEWHERE = "sarcube:elsewhere"
 _BURST_KEYS = ("sar:burst_id", "s1:burst_id", "sarcube:burst_id", "sarard:burst_id", "sar:relative_burst")
 _BURST_IN_NAME = re.compile(r"[Tt](\d{3})[-_](\d{6})[-_]([IiEe][Ww]\d)")
 
@@ -123,13 +128,28 @@ def from_item(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
     Raises
     ------
     CubeError
-        The item has no CRS, or an asset has no shape and transform.
+        The item has no CRS, an asset has no shape and transform or lies elsewhere, or the item is damaged.
     """
+    try:
+        return _read(item, wanted)
+    except CubeError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise CubeError(f"item {item.id} is damaged ({type(error).__name__}: {error}); make it again") from error
+
+
+def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
     properties = item.properties
     files: dict[str, LayerFile] = {}
     for key, asset in item.assets.items():
         name = key if key in LAYERS else _ALIASES.get(key, key)
         if name in wanted:
+            if ELSEWHERE in asset.extra_fields:
+                place = _public(asset.href)
+                raise CubeError(
+                    f"asset {key} of item {item.id} lies outside of its store, at {place}; if you trust the store, "
+                    "allow it with elsewhere= (--elsewhere): that folder or address, or static_store= for static layers"
+                )
             files[name] = LayerFile(_absolute(asset), _asset_grid(item, key, asset))
     start = as_time(properties.get("start_datetime") or item.datetime)
     burst = burst_id_of_item(item)
@@ -147,6 +167,13 @@ def from_item(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
         static=is_static(item),
         files=files,
     )
+
+
+def _public(href: str) -> str:
+    # Without who reads it and with what signature.
+    scheme, mark, rest = href.partition("?")[0].rpartition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host.rpartition("@")[2] + slash + path if mark else rest
 
 
 def _absolute(asset: pystac.Asset) -> str:
@@ -182,7 +209,20 @@ def _asset_grid(item: pystac.Item, key: str, asset: pystac.Asset) -> GeoGrid:
             f"asset {key} of item {item.id} is not north-up with square pixels (proj:transform {transform}); "
             "reproject it first"
         )
+    if not all(isinstance(v, int | float) and abs(v) < 1e12 for v in (a, left, top, *shape)):
+        raise CubeError(f"asset {key} of item {item.id} tells a grid that is none (proj:transform, proj:shape)")
+    if not _is_crs(int(code)):
+        raise CubeError(f"asset {key} of item {item.id} names a CRS that is none (EPSG:{str(code)[:20]})")
     return GeoGrid(int(code), left, top, a, int(shape[1]), int(shape[0]))
+
+
+@lru_cache(maxsize=1024)
+def _is_crs(code: int) -> bool:
+    try:
+        crs = CRS.from_epsg(code)
+    except (CRSError, OverflowError):
+        return False
+    return bool(crs.is_projected or crs.is_geographic)
 
 
 def _first(fields: Mapping[str, Any], common: Mapping[str, Any], name: str) -> Any:

@@ -24,6 +24,9 @@ from sarcube.transfer.raster import gdal_path
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
 _KEPT = 4
 _BLOCK_CACHE_MB = 64
+# Stores hold GeoTIFFs. Other formats name further files and hosts (a VRT any file of the machine), which a store
+# of somebody else's must not have read.
+_DRIVER = "GTiff"
 _thread = threading.local()
 
 
@@ -54,7 +57,7 @@ def open_raster(href: str) -> Iterator[Any]:
     """
     if "://" in href.removeprefix("file://") or href.startswith("/vsi"):
         # GDAL keeps the headers of remote files itself.
-        with rasterio.open(gdal_path(href), sharing=False) as dataset:
+        with rasterio.open(gdal_path(href), driver=_DRIVER, sharing=False) as dataset:
             yield dataset
         return
     path = gdal_path(href)
@@ -70,7 +73,7 @@ def open_raster(href: str) -> Iterator[Any]:
     if entry is not None and entry[0] != identity:
         entry[1].close()
         entry = None
-    dataset = entry[1] if entry is not None else DatasetReader(path, sharing=False)
+    dataset = entry[1] if entry is not None else DatasetReader(path, driver=_DRIVER, sharing=False)
     try:
         yield dataset
     except BaseException:  # survives nothing: whatever ended the read, also an interrupt, the file is not kept open

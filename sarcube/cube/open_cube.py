@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -15,18 +14,17 @@ import xarray as xr
 
 from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
 from sarcube.cube.acquisition import Acquisition, burst_id_of_item, from_item, is_static, layers_of
+from sarcube.cube.asked import parse_bbox
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
+from sarcube.cube.found import Elsewhere, Store, explain_nothing, read_acquisitions, read_items
 from sarcube.cube.grouping import Apart, Group, Step, steps_of
-from sarcube.cube.opera_files import find_opera_files, opera_items, parse_name
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
-from sarcube.cube.selection import Bbox, Selection, When, parse_dates, select
+from sarcube.cube.selection import Selection, When, parse_dates, select
 from sarcube.cube.stack import Chunks, stack_layer
 from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.layers import LAYERS, POLARIZATIONS, STATIC_LAYERS
-
-Store = str | os.PathLike[str] | Sequence[pystac.Item] | Sequence[str | os.PathLike[str]] | pystac.ItemCollection
 
 
 class CubeKeywords(TypedDict, total=False):
@@ -36,6 +34,7 @@ class CubeKeywords(TypedDict, total=False):
     apart: Sequence[Apart]
     static: bool | Sequence[str]
     static_store: Store | None
+    elsewhere: Elsewhere
     chunks: int | Mapping[str, int]
     collection: str | None
     burst_ids: Sequence[str] | None
@@ -50,6 +49,7 @@ class _Options:
     apart: Sequence[Apart] = ()
     static: bool | Sequence[str] = False
     static_store: Store | None = None
+    elsewhere: Elsewhere = False
     chunks: int | Mapping[str, int] = 1024
     collection: str | None = None
     burst_ids: Sequence[str] | None = None
@@ -81,8 +81,8 @@ class _Options:
 def open_cube(
     store: Store,
     *,
-    bbox: Bbox | None = None,
-    dates: When | Sequence[When] | None = None,
+    bbox: Any = None,
+    dates: When | Sequence[When] | slice | None = None,
     layers: str | Sequence[str] | None = None,
     resolution: float | None = None,
     crs: int | str | None = None,
@@ -94,11 +94,13 @@ def open_cube(
     Parameters
     ----------
     store : str, path, or items
-        A sarcube store (folder or s3:// address), a folder or list of OPERA RTC-S1 files as published, or
-        STAC items.
-    bbox : tuple of float, optional
-        West, south, east, north in degrees. The cube is cut to it; items outside are never touched.
-    dates : str, date or pair, optional
+        A sarcube store (folder or s3:// address) or a collection, `items.parquet` or item of it, a folder or list
+        of OPERA RTC-S1 files as published, a folder of exported COGs, or STAC items.
+    bbox : tuple of float, shapely geometry or GeoDataFrame, optional
+        West, south, east, north in degrees, at most 180 degrees wide; east below west crosses the antimeridian. A
+        geometry (in degrees, unless it knows its CRS) stands for its bounding box. The cube is cut to it; items
+        outside are never touched.
+    dates : str, date, pair or slice, optional
         "2022", "2022-03", ("2022-01-01", "2022-03-31"); ends included.
     layers : str or sequence of str, optional
         By default the polarizations and the mask, as far as the products have them.
@@ -119,6 +121,9 @@ def open_cube(
         name that dates have too is called static_<name>.
     static_store : same as store, optional
         Where static layers are, if elsewhere.
+    elsewhere : bool, str or sequence of str, optional
+        Folders and addresses besides the store where files that its items name may lie; True: anywhere. By default
+        nowhere, so that a store of somebody else's makes nothing of yours, and no other host, be read.
     chunks : int or mapping, optional
         Size of chunks, 1024 by default; multiples of the COG's 512 read best. {"time": -1, "y": 512, "x": 512}
         suits percentiles over time.
@@ -137,62 +142,47 @@ def open_cube(
     CubeError
         Nothing is selected, resolutions are mixed, or a product lacks what the cube needs.
 
+    Warns
+    -----
+    PassedOverWarning
+        Damaged items were left out.
+
     Examples
     --------
     >>> cube = open_cube("store", bbox=(-7.1, 31.0, -6.9, 31.2), dates="2023")  # doctest: +SKIP
     """
     chosen = _Options.read(options)
+    area = parse_bbox(bbox)
     selection = Selection(
-        bbox=bbox,
+        bbox=area,
         dates=parse_dates(dates),
         burst_ids=None if chosen.burst_ids is None else tuple(chosen.burst_ids),
         platforms=None if chosen.platforms is None else tuple(chosen.platforms),
         orbit_direction=chosen.orbit_direction,
         relative_orbits=None if chosen.relative_orbits is None else tuple(chosen.relative_orbits),
     )
-    everything = read_items(store, selection, chosen.collection)
-    items = select([i for i in everything if not is_static(i)], selection)
+    code = epsg_of(crs)
+    everything = read_items(store, selection, chosen.collection, chosen.elsewhere)
+    dated = [i for i in everything if not is_static(i)]
+    if not dated and selection != Selection():
+        explain_nothing(store, selection, chosen.collection, chosen.elsewhere)
+    items = select(dated, selection)
     wanted = _layers(items, layers)
     needed = frozenset(wanted) | ({"number_of_looks"} if chosen.merge == "looks" else set())
-    acquisitions = [from_item(item, needed) for item in items]
+    acquisitions = read_acquisitions(items, needed)
     _check_assets(acquisitions, wanted, layers)
     acquisitions = [a for a in acquisitions if a.files]
-    grid = target_grid([a.grid for a in acquisitions], bbox, resolution, epsg_of(crs))
+    grid = target_grid([a.grid for a in acquisitions], area, resolution, code)
 
     statics: list[Acquisition] = []
-    if chosen.static or (chosen.merge == "looks" and "number_of_looks" not in layers_of(items)):
-        statics = _static_products(chosen, everything, acquisitions)
+    unweighted = [a for a in acquisitions if chosen.merge == "looks" and "number_of_looks" not in a.files]
+    if chosen.static or unweighted:
+        statics = _static_products(chosen, everything, acquisitions if chosen.static else unweighted)
     steps = steps_of(acquisitions, group, chosen.apart)
     cube = _dataset(steps, wanted, grid, chosen, _by_burst(statics))
     if chosen.static:
         cube = cube.assign(_static_variables(statics, cube, grid, chosen))
     return _described(cube, grid, chosen, group)
-
-
-def read_items(store: Store, selection: Selection, collection: str | None = None) -> list[pystac.Item]:
-    """Items of a store, of OPERA files, or as given."""
-    if isinstance(store, pystac.ItemCollection):
-        return list(store.items)
-    if not isinstance(store, str | os.PathLike):
-        given = list(store)
-        items = [item for item in given if isinstance(item, pystac.Item)]
-        if len(items) == len(given):
-            return items
-        return opera_items(str(path) for path in given)
-    address = os.fspath(store)
-    local = Path(address.removeprefix("file://"))
-    if "://" not in address or address.startswith("file://"):
-        if not local.exists():
-            raise CubeError(f"there is no store at {local}; check the path")
-        if local.is_file():
-            return opera_items([local]) if parse_name(local.name) else list(pystac.ItemCollection.from_file(str(local)))
-        if not any(local.glob("*/collection.json")) and (files := find_opera_files(local)):
-            return opera_items(files)
-    from sarcube.catalog.query import find_items
-
-    days = None if selection.dates is None else tuple(t.astype("datetime64[D]").item() for t in selection.dates)
-    bursts = None if selection.burst_ids is None else list(selection.burst_ids)
-    return find_items(address, collection=collection, bbox=selection.bbox, dates=days, burst_ids=bursts)
 
 
 def _layers(items: Sequence[pystac.Item], layers: str | Sequence[str] | None) -> list[str]:
@@ -202,18 +192,26 @@ def _layers(items: Sequence[pystac.Item], layers: str | Sequence[str] | None) ->
     names = [layers] if isinstance(layers, str) else list(layers)
     for name in names:
         if name not in present:
-            near = difflib.get_close_matches(name, sorted(present), 1, 0.4)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            # Whatever their case: vv is VV.
+            spelled = {known.casefold(): known for known in sorted(present)}
+            near = difflib.get_close_matches(str(name).casefold(), spelled, 1, 0.4)
+            hint = f"; did you mean {spelled[near[0]]}?" if near else "."
             raise CubeError(f"no selected product has a layer {name!r}{hint} They have {', '.join(sorted(present))}")
     return names
 
 
 def _check_assets(acquisitions: Sequence[Acquisition], wanted: Sequence[str], asked: object) -> None:
-    # Dual-pol dates beside single-pol ones are ordinary; a layer that was asked for by name, or no layer at all,
-    # is not.
+    # Dual-pol dates beside single-pol ones are ordinary; a layer that was asked for by name is not.
+    if empty := [a.id for a in acquisitions if not a.files and asked is None]:
+        warnings.warn(
+            f"{len(empty)} of {len(acquisitions)} items passed over: they have none of the layers {', '.join(wanted)}: "
+            f"{', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}",
+            PassedOverWarning,
+            stacklevel=3,
+        )
     for acquisition in acquisitions:
         missing = [name for name in wanted if name not in acquisition.files]
-        if len(missing) == len(wanted) or (asked is not None and missing):
+        if asked is not None and missing:
             raise CubeError(
                 f"item {acquisition.id} has no asset {', '.join(missing)}; ask for layers that every product has, "
                 "or leave the item out"
@@ -226,7 +224,9 @@ def _static_products(
     bursts = {a.burst_id for a in acquisitions}
     found = list(everything)
     if options.static_store is not None:
-        found = read_items(options.static_store, Selection(burst_ids=tuple(sorted(bursts))))
+        found = read_items(
+            options.static_store, Selection(burst_ids=tuple(sorted(bursts))), elsewhere=options.elsewhere
+        )
     wanted = frozenset(STATIC_LAYERS)
     products = {
         a.burst_id: a
@@ -264,8 +264,9 @@ def _merges(
                 continue
             weight = None
             if rule == "looks":
-                looks = a.files.get("number_of_looks") or statics[a.burst_id].files.get("number_of_looks")
-                if looks is None:
+                still = statics.get(a.burst_id)
+                looks = a.files.get("number_of_looks") or (still and still.files.get("number_of_looks"))
+                if not looks:
                     raise CubeError(f"item {a.id} has no number_of_looks to weight by; choose another merge=")
                 weight = looks.href
             sources.append(Source(file.href, a.id, file.grid, bounds_in(file.grid, grid.epsg), weight))

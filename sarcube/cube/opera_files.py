@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import mapping
 
 from sarcube.cube.acquisition import burst_id_of
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.instants import utc_time
 from sarcube.products.layers import LAYERS
 
@@ -66,9 +67,18 @@ def parse_name(name: str) -> OperaName | None:
     if match is None or layer not in LAYERS:
         return None
     start = match["start"]
+    try:
+        seen = datetime.strptime(start, "%Y%m%dT%H%M%SZ" if "T" in start else "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        warnings.warn(
+            f"{name} is passed over: its name has a date that is none ({start}); fetch it again",
+            PassedOverWarning,
+            stacklevel=2,
+        )
+        return None
     return OperaName(
         burst_id=burst_id_of(match["burst"]),
-        start=datetime.strptime(start, "%Y%m%dT%H%M%SZ" if "T" in start else "%Y%m%d").replace(tzinfo=UTC),
+        start=seen,
         processed=match["processed"] or "",
         platform="sentinel-1" + match["platform"][-1].lower(),
         resolution=int(match["resolution"]),
@@ -117,7 +127,7 @@ def opera_items(files: Iterable[str | Path]) -> list[pystac.Item]:
 def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
     path = next(iter(files.values()))
     try:
-        with rasterio.open(path, sharing=False) as dataset:
+        with rasterio.open(path, driver="GTiff", sharing=False) as dataset:
             tags, epsg = dataset.tags(), dataset.crs.to_epsg()
             transform, shape, bounds = list(dataset.transform)[:6], list(dataset.shape), dataset.bounds
     except (RasterioError, AttributeError) as error:

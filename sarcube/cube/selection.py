@@ -15,10 +15,10 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from sarcube.cube.acquisition import as_time, burst_id_of, burst_id_of_item
+from sarcube.cube.asked import Bbox
 from sarcube.errors import CubeError
 from sarcube.instants import states_offset, utc_ns, utc_time
 
-Bbox = tuple[float, float, float, float]
 When = str | dt.date | dt.datetime | np.datetime64
 
 
@@ -46,7 +46,7 @@ class Selection:
     relative_orbits: tuple[int, ...] | None = None
 
 
-def parse_dates(dates: When | Sequence[When] | None) -> tuple[np.datetime64, np.datetime64] | None:
+def parse_dates(dates: When | Sequence[When] | slice | None) -> tuple[np.datetime64, np.datetime64] | None:
     """First and last instant of what the user wrote; whole days, months and years are included to their end.
 
     >>> parse_dates("2022-03")
@@ -54,9 +54,16 @@ def parse_dates(dates: When | Sequence[When] | None) -> tuple[np.datetime64, np.
     """
     if dates is None:
         return None
+    if isinstance(dates, slice):
+        if dates.step is not None or dates.start is None or dates.stop is None:
+            raise CubeError(f"dates as a slice have a first and a last date and no step, unlike {dates!r}")
+        dates = (dates.start, dates.stop)
     if isinstance(dates, str) and "/" in dates:
         dates = dates.split("/")
-    both = [dates, dates] if isinstance(dates, str | dt.date | np.datetime64) else list(dates)
+    try:
+        both = [dates, dates] if isinstance(dates, str | dt.date | np.datetime64) else list(dates)
+    except TypeError as error:
+        raise CubeError(f"dates is one date, (first, last) or a slice, not {dates!r}") from error
     if len(both) != 2:
         raise CubeError(f"dates is one date or (first, last), not {dates!r}")
     first, last = _edges(both[0])[0], _edges(both[1])[1]
@@ -139,12 +146,8 @@ def _tests(selection: Selection) -> list[tuple[str, Any]]:
 def area_of(bbox: Bbox) -> BaseGeometry:
     """The bbox as a geometry in -180..180 degrees, in two parts where it crosses the antimeridian."""
     west, south, east, north = bbox
-    if not south < north or south < -90 or north > 90:
-        raise CubeError(f"bbox is (west, south, east, north) in degrees with south below north, not {bbox}")
     if east < west:
         east += 360
-    if east - west >= 360:
-        return box(-180, south, 180, north)
     shift = 360 * np.floor((west + 180) / 360)
     west, east = west - shift, east - shift
     if east <= 180:

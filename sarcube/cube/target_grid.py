@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 from rasterio.warp import transform_bounds
 
-from sarcube.cube.selection import Bbox
+from sarcube.cube.asked import Bbox
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 
@@ -20,10 +21,19 @@ def epsg_of(crs: int | str | None) -> int | None:
     """EPSG code of 32632 or "EPSG:32632"."""
     if crs is None:
         return None
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
     try:
-        return int(str(crs).upper().removeprefix("EPSG:"))
-    except ValueError as error:
-        raise CubeError(f"crs is an EPSG code like 32632 or EPSG:32632, not {crs!r}") from error
+        code = int(str(crs).upper().removeprefix("EPSG:"))
+        known = CRS.from_epsg(code)
+    except (ValueError, OverflowError) as error:
+        raise CubeError(f"crs is an EPSG code like 32632 or EPSG:32632, not {str(crs)[:100]!r}") from error
+    except CRSError as error:
+        raise CubeError(f"there is no EPSG code {str(crs)[:100]}; crs is one like 32632 or EPSG:32632") from error
+    if not (known.is_projected or known.is_geographic):
+        raise CubeError(f"EPSG:{code} ({known.name}) is no CRS of maps; take a projected or geographic one")
+    return code
 
 
 @lru_cache(maxsize=65536)
@@ -63,7 +73,7 @@ def target_grid(
         raise CubeError("there are no rasters to open: none of the items has the layers asked for")
     code = epsg if epsg is not None else Counter(g.epsg for g in grids).most_common(1)[0][0]
     step = resolution if resolution is not None else _common_resolution(grids, code)
-    if not step > 0:
+    if isinstance(step, bool) or not isinstance(step, numbers.Real) or not 0 < step < math.inf:
         raise CubeError(f"resolution is a positive number in units of EPSG:{code}, not {resolution!r}")
     unique = list(dict.fromkeys(grids))
     left, bottom, right, top = _union([bounds_in(g, code) for g in unique])

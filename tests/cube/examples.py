@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +12,12 @@ import pystac
 import pytest
 import xarray as xr
 
+from sarcube.catalog.collections import ensure_collection
 from sarcube.cube import zarr_export
 from sarcube.cube.cf import classes
 from sarcube.cube.export import ZarrOptions
 from sarcube.geometry.grid import GeoGrid
+from sarcube.store.protocol import open_store
 
 GRID = GeoGrid(32629, 600000, 4500000, 20, 150, 130)
 SMALL = ZarrOptions(chunk=(2, 32, 32), shard=(2, 64, 64), batch=4)
@@ -51,3 +56,21 @@ def tear(patch: pytest.MonkeyPatch, after: int) -> None:
         return real(*writes, **options)
 
     patch.setattr(zarr_export, "compute", torn)
+
+
+def lay_out(folder: Path, items: list[pystac.Item]) -> Path:
+    """A store as version 0.1 lays it out, without an index."""
+    root = folder / "store"
+    ensure_collection(open_store(root), "s1_rtc_c1")
+    for made in items:
+        moment = made.datetime
+        assert moment is not None
+        place = root / "s1_rtc_c1" / made.properties["sarcube:burst_id"] / f"{moment:%Y/%m/%d}"
+        place.mkdir(parents=True, exist_ok=True)
+        stored = made.to_dict(include_self_link=False, transform_hrefs=False)
+        stored["links"] = []
+        for name, asset in stored["assets"].items():
+            shutil.copy(asset["href"], place / f"{made.id}_{name}.tif")
+            asset["href"] = f"./{made.id}_{name}.tif"
+        (place / f"{made.id}.json").write_text(json.dumps(stored))
+    return root

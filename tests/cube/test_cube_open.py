@@ -12,7 +12,7 @@ import xarray as xr
 
 import sarcube
 from sarcube.cube.selection import parse_dates
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
 
 GRID = GeoGrid(32629, 600000, 4500000, 20, 90, 70)
@@ -218,8 +218,10 @@ def test_an_item_without_the_asset_is_named(items: list[pystac.Item]) -> None:
 
 def test_an_item_without_a_grid_is_named(items: list[pystac.Item]) -> None:
     del items[0].properties["proj:transform"]
+    with pytest.warns(PassedOverWarning, match=f"1 of 7 .*VV of item {items[0].id} does not tell its grid"):
+        assert sarcube.open_cube(items, group="acquisition").sizes["time"] == 6
     with pytest.raises(CubeError, match=f"VV of item {items[0].id} does not tell its grid"):
-        sarcube.open_cube(items)
+        sarcube.open_cube(items[:1])
 
 
 def test_a_code_without_epsg_is_understood(items: list[pystac.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,11 +11,11 @@ from typing import Any
 import pystac
 from rasterio.warp import transform_bounds
 
-from sarcube.cube.acquisition import Acquisition, from_item, is_static, layers_of
+from sarcube.cube.acquisition import ELSEWHERE, Acquisition, is_static, layers_of
+from sarcube.cube.found import read_acquisitions, read_items
 from sarcube.cube.grouping import Step, steps_of
-from sarcube.cube.open_cube import read_items
 from sarcube.cube.selection import Selection
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.products.layers import POLARIZATIONS
 
 Bounds = tuple[float, float, float, float]
@@ -95,9 +96,10 @@ def read_content(store: str) -> Content:
     items = [item for item in read_items(store, Selection()) if not is_static(item)]
     if not items:
         raise CubeError(f"{store} holds no product with a date to show; make some with `sarcube run`")
+    _leave_out_foreign(items)
     present = layers_of(items)
     names = [name for name in (*POLARIZATIONS, "mask", "number_of_looks") if name in present]
-    acquisitions = [a for a in (from_item(item, frozenset(names)) for item in items) if a.files]
+    acquisitions = [a for a in read_acquisitions(items, frozenset(names)) if a.files]
     pairs = {("VV", "VH"), ("HH", "HV")}
     composite = ["colour"] if any(set(pair) <= present for pair in pairs) else []
     polarizations = [name for name in names if name in POLARIZATIONS]
@@ -110,6 +112,23 @@ def read_content(store: str) -> Content:
         layers=(*polarizations, *composite, *others),
         bounds={a.id: lonlat_bounds(a) for step in steps for a in step.acquisitions},
     )
+
+
+def _leave_out_foreign(items: Sequence[pystac.Item]) -> None:
+    """Files outside of the store are not shown: a store of somebody else's could name any."""
+    foreign: list[str] = []
+    for item in items:
+        names = [name for name, asset in item.assets.items() if ELSEWHERE in asset.extra_fields]
+        foreign += [item.id] if names else []
+        for name in names:
+            del item.assets[name]
+    if foreign:
+        warnings.warn(
+            f"files of {len(foreign)} items are not shown, since they lie outside of the store: "
+            f"{', '.join(foreign[:5])}{' ...' if len(foreign) > 5 else ''}",
+            PassedOverWarning,
+            stacklevel=3,
+        )
 
 
 def lonlat_bounds(acquisition: Acquisition) -> Bounds:

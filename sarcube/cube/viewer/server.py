@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import sys
 import threading
+import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,18 +20,23 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sarcube.cube.viewer.passes import Content, read_content
-from sarcube.cube.viewer.tiles import Stretch, read_series, render_tile
-from sarcube.errors import ClusterError, CubeError, SarcubeError
+from sarcube.cube.viewer.tiles import Stretch, read_series, render_tile, shows_stretch
+from sarcube.errors import ClusterError, CubeError, OpenToOthersWarning, SarcubeError
 
 log = logging.getLogger(__name__)
-_TILE = re.compile(r"/tiles/(\d+)/([A-Za-z_]+)/(\d+)/(\d+)/(\d+)\.png")
+# Digits are counted: numbers without end are no tiles.
+_TILE = re.compile(r"/tiles/(\d{1,6})/([A-Za-z0-9_]{1,40})/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/map.js": ("map.js", "text/javascript; charset=utf-8"),
     "/viewer.js": ("viewer.js", "text/javascript; charset=utf-8"),
     "/viewer.css": ("viewer.css", "text/css; charset=utf-8"),
 }
+_HEADER = re.compile(r"[ -~]+")
 _KEPT_TILES = 2000
+_PATIENCE = 30.0  # seconds that a connection may be silent
+_LONGEST = 40  # letters of a number
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 # Should a title ever hold markup, it still could not load or send anything.
 _POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
@@ -62,6 +69,12 @@ class Viewer:
                 f"the viewer cannot listen on {options.host}:{options.port}: {error.strerror}; "
                 "choose another --port (0 takes a free one)"
             ) from error
+        if options.host not in _THIS_MACHINE:
+            warnings.warn(
+                f"the viewer listens on {options.host}: whoever reaches this machine sees the store, without a login",
+                OpenToOthersWarning,
+                stacklevel=3,
+            )
         self.url = f"http://{options.host}:{self._server.server_address[1]}/"
 
     def serve(self) -> None:
@@ -156,14 +169,19 @@ class _Handler(BaseHTTPRequestHandler):
     content: Content
     tiles: _Kept
     host: str
+    timeout = _PATIENCE
     protocol_version = "HTTP/1.1"  # connections stay open, and with them each thread's rasters
 
     def do_GET(self) -> None:
         """Answer one question."""
-        parts = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if not self._is_for_us():
             self._send(HTTPStatus.FORBIDDEN, b"not for this name", "text/plain")
+            return
+        try:
+            parts = urlsplit(self.path)
+            query = {name: values[-1] for name, values in parse_qs(parts.query, max_num_fields=20).items()}
+        except ValueError:
+            self._send_json({"error": "this is no address"}, HTTPStatus.BAD_REQUEST)
             return
         try:
             self._answer(parts.path, query)
@@ -177,48 +195,60 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/api/store":
             self._send_json(self.content.describe())
         elif path == "/api/series":
-            readings = read_series(
+            series = read_series(
                 self.content, _number(query, "lon"), _number(query, "lat"), int(_number(query, "box", 5))
             )
-            self._send_json([reading.as_dict() for reading in readings])
+            self._send_json([reading.as_dict() for reading in series.readings], unread=series.unread)
         elif match := _TILE.fullmatch(path):
             self._tile(match, query)
         elif path.startswith("/item/"):
             self._item(unquote(path.removeprefix("/item/")))
         else:
-            self._send_json({"error": f"there is nothing at {path}"}, HTTPStatus.NOT_FOUND)
+            self._send_json({"error": f"there is nothing at {path[:200]}"}, HTTPStatus.NOT_FOUND)
 
     def _tile(self, match: re.Match[str], query: dict[str, str]) -> None:
-        kept = self.tiles.get(self.path)
-        if kept is None:
-            step, layer = int(match[1]), match[2]
-            stretch = Stretch(_number(query, "low", -20), _number(query, "high", 0))
-            kept = render_tile(self.content, step, layer, (int(match[3]), int(match[4]), int(match[5])), stretch)
-            self.tiles.put(self.path, kept)
-        self._send(HTTPStatus.OK, kept, "image/png", "max-age=300")
+        step, layer, place = int(match[1]), match[2], (int(match[3]), int(match[4]), int(match[5]))
+        stretch = Stretch(round(_number(query, "low", -20), 1), round(_number(query, "high", 0), 1))
+        # What is drawn, and not what is asked: parameters that change nothing make no second tile.
+        key = repr((step, layer, place, stretch if shows_stretch(layer) else None))
+        kept = self.tiles.get(key)
+        if kept is not None:
+            self._send(HTTPStatus.OK, kept, "image/png", "max-age=300")
+            return
+        tile = render_tile(self.content, step, layer, place, stretch)
+        if not tile.unread:  # what could not be read now may be readable later
+            self.tiles.put(key, tile.png)
+        cache = "no-store" if tile.unread else "max-age=300"
+        self._send(HTTPStatus.OK, tile.png, "image/png", cache, tile.unread)
 
     def _item(self, item_id: str) -> None:
         item = self.content.items.get(item_id)
         if item is None:
-            self._send_json({"error": f"there is no item {item_id}"}, HTTPStatus.NOT_FOUND)
+            self._send_json({"error": f"there is no item {item_id[:200]}"}, HTTPStatus.NOT_FOUND)
         else:
             self._send_json(item.to_dict(transform_hrefs=False))
 
     def _is_for_us(self) -> bool:
         # A page from elsewhere may point a name of its own at this machine; its requests carry that name.
         name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host", "")
-        return name in (*_LOCAL, self.host) or self.host not in ("127.0.0.1", "localhost", "::1")
+        return name in (*_LOCAL, self.host) or self.host not in _THIS_MACHINE
 
-    def _send_json(self, value: Any, status: HTTPStatus = HTTPStatus.OK) -> None:
-        self._send(status, json.dumps(value, default=str).encode(), "application/json")
+    def _send_json(self, value: Any, status: HTTPStatus = HTTPStatus.OK, unread: Sequence[str] = ()) -> None:
+        self._send(status, json.dumps(value, default=str).encode(), "application/json", unread=unread)
 
-    def _send(self, status: HTTPStatus, body: bytes, kind: str, cache: str = "no-store") -> None:
+    def _send(
+        self, status: HTTPStatus, body: bytes, kind: str, cache: str = "no-store", unread: Sequence[str] = ()
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", cache)
         self.send_header("Content-Security-Policy", _POLICY)
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        if unread:
+            log.warning("cannot be read: %s", ", ".join(unread))
+            self.send_header("Sarcube-Unread", ", ".join(name[:120] for name in unread[:10] if _HEADER.fullmatch(name)))
         self.end_headers()
         self.wfile.write(body)
 
@@ -230,8 +260,11 @@ class _Handler(BaseHTTPRequestHandler):
 def _number(query: dict[str, str], name: str, default: float | None = None) -> float:
     text = query.get(name)
     if text is None and default is not None:
-        return default
+        return float(default)
     try:
-        return float(text or "")
+        value = float(text or "") if len(text or "") <= _LONGEST else math.nan
     except ValueError as error:
         raise CubeError(f"{name}={text} is not a number") from error
+    if not math.isfinite(value):
+        raise CubeError(f"{name}={(text or '')[:_LONGEST]} is no place or size: it is not a finite number")
+    return value

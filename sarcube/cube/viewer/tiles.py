@@ -21,7 +21,7 @@ from pyproj import Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from rio_tiler.constants import WEB_MERCATOR_TMS
-from rio_tiler.errors import EmptyMosaicError, RioTilerError
+from rio_tiler.errors import EmptyMosaicError, RioTilerError, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 from rio_tiler.mosaic import mosaic_reader
@@ -46,11 +46,24 @@ class Stretch:
     high: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and -1000 < self.low < self.high < 1000):
             raise CubeError(f"a stretch goes from low to high decibels, not from {self.low} to {self.high}")
 
 
-def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, int], stretch: Stretch) -> bytes:
+def shows_stretch(layer: str) -> bool:
+    """Whether a stretch changes how a layer is drawn."""
+    return layer == "colour" or layer in POLARIZATIONS
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn tile, and the items whose files could not be read for it."""
+
+    png: bytes
+    unread: tuple[str, ...] = ()
+
+
+def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, int], stretch: Stretch) -> Picture:
     """A PNG with transparency; an empty one where the pass saw nothing.
 
     Parameters
@@ -62,6 +75,11 @@ def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, 
         One of `content.layers`.
     place : (z, x, y)
     stretch : Stretch
+
+    Raises
+    ------
+    CubeError
+        There is no such tile, or none of its files can be read.
     """
     if not 0 <= step < len(content.steps) or layer not in content.layers:
         raise CubeError(f"there is no pass {step} with a layer {layer!r}; passes are 0 to {len(content.steps) - 1}")
@@ -69,27 +87,40 @@ def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, 
     if not (0 <= z <= 24 and 0 <= x < 2**z and 0 <= y < 2**z):
         raise CubeError(f"there is no tile {z}/{x}/{y}")
     wanted = content.pair if layer == "colour" else (layer,)
-    bands = {name: _merged(content, step, name, place) for name in wanted or ()}
-    return _png(_coloured(layer, bands, stretch))
+    unread: dict[str, None] = {}
+    bands = {name: _merged(content, step, name, place, unread) for name in wanted or ()}
+    return Picture(_png(_coloured(layer, bands, stretch)), tuple(unread))
 
 
-def _merged(content: Content, step: int, layer: str, place: tuple[int, int, int]) -> NDArray[np.float32]:
-    """First valid of all bursts of the pass that touch the tile, float32 with NaN."""
+def _merged(
+    content: Content, step: int, layer: str, place: tuple[int, int, int], unread: dict[str, None]
+) -> NDArray[np.float32]:
+    """First valid of all bursts of the pass that touch the tile, float32 with NaN; what cannot be read is noted."""
     z, x, y = place
-    files = [a.files[layer] for a in _touching(content, step, place) if layer in a.files]
+    sources = [a for a in _touching(content, step, place) if layer in a.files]
+    failed: list[Exception] = []
 
-    if not files:
+    if not sources:
         return np.full((TILE, TILE), np.nan, np.float32)
 
-    def read(file: Any) -> ImageData:
-        return _read(file.href, layer, place, file.grid.resolution)
+    def read(source: Acquisition) -> ImageData:
+        file = source.files[layer]
+        try:
+            return _read(file.href, layer, place, file.grid.resolution)
+        except TileOutsideBounds:
+            raise
+        except (RasterioError, RioTilerError) as error:
+            # The other bursts are shown nevertheless: rio-tiler goes on where a file does not hold the tile.
+            failed.append(error)
+            unread[source.id] = None
+            raise TileOutsideBounds(str(error)) from error
 
     try:
-        image, _ = mosaic_reader(files, read, threads=0)
-    except EmptyMosaicError:  # near by, and not within
+        image, _ = mosaic_reader(sources, read, threads=0)
+    except EmptyMosaicError as error:  # near by, and not within; or all unreadable
+        if len(failed) == len(sources):
+            raise CubeError(f"tile {z}/{x}/{y} of {layer} cannot be read: {failed[0]}") from error
         return np.full((TILE, TILE), np.nan, np.float32)
-    except (RasterioError, RioTilerError) as error:
-        raise CubeError(f"tile {z}/{x}/{y} of {layer} cannot be read: {error}") from error
     return np.asarray(image.array[0].astype(np.float32).filled(np.nan))
 
 
@@ -190,26 +221,51 @@ class Reading:
         return {"pass": self.step, "item": self.item, "db": decibels, "mask": self.mask}
 
 
-def read_series(content: Content, lon: float, lat: float, box: int = 5) -> list[Reading]:
-    """Values at a place in every pass that saw it, as means over `box` x `box` pixels."""
+@dataclass(frozen=True)
+class Series:
+    """Readings in order of time, and the items that could not be read."""
+
+    readings: tuple[Reading, ...]
+    unread: tuple[str, ...] = ()
+
+
+def read_series(content: Content, lon: float, lat: float, box: int = 5) -> Series:
+    """Values at a place in every pass that saw it, as means over `box` x `box` pixels.
+
+    Raises
+    ------
+    CubeError
+        There is no such place, or nothing of it can be read.
+    """
     if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 and 1 <= box <= 101):
         raise CubeError(f"there is no place at longitude {lon}, latitude {lat}")
     candidates = list(enumerate(at_place(content.steps, content.bounds, lon, lat)))
+    failed: dict[str, CubeError] = {}
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda pair: _reading(pair[0], pair[1], lon, lat, box), candidates)
-        return [reading for reading in found if reading is not None]
+        found = list(pool.map(lambda pair: _reading(pair[0], pair[1], (lon, lat, box), failed), candidates))
+    readings = tuple(reading for reading in found if reading is not None)
+    if failed and not readings:
+        raise next(iter(failed.values()))
+    return Series(readings, tuple(sorted(failed)))
 
 
-def _reading(step: int, acquisitions: list[Acquisition], lon: float, lat: float, box: int) -> Reading | None:
+def _reading(
+    step: int, acquisitions: list[Acquisition], place: tuple[float, float, int], failed: dict[str, CubeError]
+) -> Reading | None:
+    lon, lat, box = place
     for acquisition in acquisitions:
         values = {}
-        for name in POLARIZATIONS:
-            if name in acquisition.files:
-                part = _window(acquisition, name, lon, lat, box)
-                if part is not None and np.isfinite(part).any():
-                    values[name] = float(np.nanmean(part))
+        try:
+            for name in POLARIZATIONS:
+                if name in acquisition.files:
+                    part = _window(acquisition, name, lon, lat, box)
+                    if part is not None and np.isfinite(part).any():
+                        values[name] = float(np.nanmean(part))
+            mask = _window(acquisition, "mask", lon, lat, 1) if values and "mask" in acquisition.files else None
+        except CubeError as error:
+            failed[acquisition.id] = error
+            continue
         if values:
-            mask = _window(acquisition, "mask", lon, lat, 1) if "mask" in acquisition.files else None
             return Reading(step, acquisition.id, values, int(mask[0, 0]) if mask is not None and mask.size else None)
     return None
 
