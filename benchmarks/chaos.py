@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import contextlib
-import datetime as dt
 import hashlib
 import json
 import multiprocessing
@@ -92,10 +91,10 @@ class Scene:
         options = {"bursts": self.bursts, "dates": self.dates, "files": 3, "seconds": 0.05, "chaos": str(self.chaos)}
         return RunConfig.from_dict(
             {
+                "workflow": NAME,
                 "source": {"path": "."},
-                "dem": {"path": "dem.tif", "heights": "ellipsoid"},
                 "store": self.url,
-                "engine_options": options,
+                "chaos": options,
             }
         )
 
@@ -103,12 +102,12 @@ class Scene:
         """Tasks to do, but those that cannot be done."""
         from sarcube.production.plan import plan
 
-        return [t for t in plan(self.config, workflow=NAME).tasks if not self.lost or t.scene != self.lost]
+        return [t for t in plan(self.config).tasks if not self.lost or t.label != self.lost]
 
     def names(self) -> list[str]:
-        from sarcube.workflows.rehearsal.run import WORKFLOW
+        from sarcube.workflows.rehearsal.workflow import WORKFLOW
 
-        return sorted({u.scene for u in WORKFLOW.find(self.config).units})
+        return sorted({u.label for u in WORKFLOW.find(self.config).units})
 
 
 def play(
@@ -309,23 +308,21 @@ def _check_all(scene: Scene, result: Round) -> int:
 
 def _judge(scene: Scene, result: Round) -> None:
     """Compare the store with what a quiet run leaves."""
-    from sarcube.production.status import clean, status
-    from sarcube.workflows.rehearsal.run import WORKFLOW
+    from sarcube.production.clean import clean
+    from sarcube.production.status import status
+    from sarcube.workflows.rehearsal.workflow import WORKFLOW
 
     result.faults += [f"{task.key} is missing" for task in scene.left()]
     units = WORKFLOW.find(scene.config).units
-    made = sum(u.scene != scene.lost for u in units)
+    made = sum(u.label != scene.lost for u in units)
     wanted = (made, made + scene.bursts)  # a date made while its scene was whole stays
     present = _check_all(scene, result)
     most = len(units) + scene.bursts
     if not wanted[1] <= present <= most or (not scene.lost and present != most):
         result.faults.append(f"{present} items instead of {wanted[1]} to {most}")
     scene.quiet()  # what follows is the judge's look at what is stored
-    # What a killed writer left of an acquisition that cannot be made any more may be somebody's work, until it is
-    # hours old: the judge, who knows that nobody is left, looks as if it were tomorrow.
-    tomorrow = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
-    clean(scene.url, now=tomorrow if scene.lost else None)
-    found = status(scene.config, workflow=NAME)
+    clean(scene.url, delete=True)
+    found = status(scene.config)
     result.faults += [f"{key} belongs to nothing" for key in (*found.stale, *found.foreign)]
 
 

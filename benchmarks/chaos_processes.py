@@ -116,14 +116,13 @@ class Nursery:
 
 def client(run_file: str, address: str = "") -> int:
     """Plan what is missing, produce it, and return the exit code."""
-    from benchmarks.chaos_workflow import NAME
     from sarcube.cluster import Profile, connect
     from sarcube.config import RunConfig
     from sarcube.production.options import ProduceOptions
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
 
-    made = plan(RunConfig.from_file(run_file), workflow=NAME)
+    made = plan(RunConfig.from_file(run_file))
     if not made.tasks:
         return 0
     there = Profile(kind="address", address=address, options={"timeout": "2s"})

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.errors import SceneError
-from sarcube.workflows.rehearsal.run import Rehearsal
+from sarcube.workflows.rehearsal.section import RehearsalSection
+from sarcube.workflows.rehearsal.workflow import Rehearsal
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
 
@@ -24,14 +25,23 @@ def scene_bytes(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest() * 64
 
 
+class ChaosSection(RehearsalSection):
+    """A rehearsal with a folder of scenes."""
+
+    chaos: Path = Path()
+
+
 class Chaos(Rehearsal):
     """Reads its scene before it makes anything, as real work does."""
 
+    name = "chaos"
+    section = ChaosSection
+
     def run(self, task: Task, context: Context) -> Made:
-        folder = Path(context.config.engine_options["chaos"])
-        good = [u for u in task.inputs if (folder / u.scene).read_bytes() == scene_bytes(u.scene)]
+        folder = Path(context.config.section(ChaosSection).chaos)
+        good = [u for u in task.inputs if (folder / u).read_bytes() == scene_bytes(u)]
         if not good:
-            raise SceneError(f"{task.scene}: the measurement is damaged; fetch it again")
+            raise SceneError(f"{task.label}: the measurement is damaged; fetch it again")
         with _full_disk(folder / FULL):
             return super().run(task, context)
 

@@ -88,7 +88,7 @@ def make_files(folder: Path, distinct: int = 5, size: int = SIZE) -> list[Path]:
     """COGs of speckle, as the product writer makes them."""
     from sarcube.geometry.grid import GeoGrid
     from sarcube.products.cog import write_cog
-    from sarcube.products.layers import LAYERS
+    from sarcube.workflows.rtc.kinds import LAYERS
 
     rng = np.random.default_rng(1)
     grid = GeoGrid(32629, 200000.0, 4500000.0, 20.0, size, size)

@@ -23,10 +23,10 @@ def _config(store: str, bursts: int, dates: int):
 
     return RunConfig.from_dict(
         {
+            "workflow": "rehearsal",
             "source": {"kind": "local", "path": "."},
-            "dem": {"path": "dem.tif", "heights": "ellipsoid"},
             "store": store,
-            "engine_options": {"bursts": bursts, "dates": dates},
+            "rehearsal": {"bursts": bursts, "dates": dates},
         }
     )
 
@@ -36,13 +36,12 @@ def measure_run(tasks: int) -> dict[str, float]:
     from sarcube.cluster import Demand, Profile, connect
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
-    from sarcube.workflows.rehearsal import run as rehearsal
 
     bursts = max(1, tasks // 50)
     with tempfile.TemporaryDirectory() as folder:
         config = _config(folder, bursts, 49)  # 49 dates and the static layers
         begun = time.monotonic()
-        made = plan(config, workflow=rehearsal.NAME)
+        made = plan(config)
         planned = time.monotonic()
         memory: list[float] = []
         shipped = graph_bytes(made)
@@ -84,11 +83,10 @@ def measure_million(tasks: int) -> dict[str, float]:
 def plan_only(tasks: int) -> None:
     """Plan and print seconds and memory."""
     from sarcube.production.plan import plan
-    from sarcube.workflows.rehearsal import run as rehearsal
 
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
-        made = plan(_config(folder, max(1, tasks // 100), 99), workflow=rehearsal.NAME)
+        made = plan(_config(folder, max(1, tasks // 100), 99))
         seconds = time.monotonic() - begun
         assert made.totals.cpu_s > 0
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
@@ -148,7 +146,7 @@ def _beginning(made, bursts: int):
     """Of so many burst IDs the static layers and the first date."""
     first: dict = {}
     for task in made.tasks:
-        first.setdefault((task.burst_id, task.kind), task)
+        first.setdefault((task.place, task.kind), task)
     chosen = list(dict.fromkeys(burst_id for burst_id, _ in first))[:bursts]
     return replace(made, tasks=tuple(task for (burst_id, _), task in first.items() if burst_id in chosen))
 

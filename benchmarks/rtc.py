@@ -139,7 +139,7 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
     from sarcube.catalog.query import find_items, find_static_item
     from sarcube.products.cog import read_layer
     from sarcube.products.names import STATIC_VALIDITY, ProductName
-    from sarcube.products.product import read_static, write_product
+    from sarcube.products.product import read_layers, write_product
     from sarcube.sensors.sentinel1.burst import read_bursts
     from sarcube.sensors.sentinel1.safe import open_safe
     from sarcube.sensors.sentinel1.samples import read_samples
@@ -151,7 +151,7 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
     (burst,) = read_bursts(open_safe(sorted((archive / "scenes").iterdir())[0]), burst_ids=[burst_id])
     source = open_store(str(store))
     static_item = find_static_item(source, config.collections.static, burst_id)
-    static = read_static(source, static_item)
+    static = read_layers(source, static_item)
     names = [*burst.polarizations, "mask", "number_of_looks"]
     layers = {name: read_layer(item.assets[name].href) for name in names}
     rtc = xr.Dataset({name: (("y", "x"), layer.values) for name, layer in layers.items()})

@@ -1,27 +1,74 @@
-"""The run file: one model, unknown keys refused with the nearest valid name."""
+"""The run file: what every workflow shares, and one section for what one workflow needs.
+
+One model, unknown keys refused with the nearest valid name, sections as strictly as the top. A section's model belongs
+to its workflow, which is found by name (`sarcube.plugins`) when a file is read.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import difflib
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from sarcube import plugins
 from sarcube.crs import is_geographic
 from sarcube.days import parse_days, span
 from sarcube.errors import ConfigError, GridError
 from sarcube.yaml_text import read_yaml
 
-_POLARIZATIONS = ("VV", "VH", "HH", "HV")
+DEFAULT_WORKFLOW = "rtc"
 # Pixels beyond these are units taken for others: metres in a CRS of degrees, degrees in one of metres.
 _MOST_DEGREES, _FEWEST_METRES = 0.1, 0.1
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Section(_Model):
+    """Base of a workflow's section of the run file; paths in it count from the file's folder as all others do.
+
+    Attributes
+    ----------
+    requires : tuple of str
+        Shared keys that the workflow cannot do without.
+    at_the_top : bool
+        Its keys may stand at the top of the file too, as they did in version 0.1.
+    formerly : str
+        What records of version 0.1 call the workflow.
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+    at_the_top: ClassVar[bool] = False
+    formerly: ClassVar[str] = ""
+
+    @property
+    def variant(self) -> str:
+        """What makes runs of the workflow cost differently: estimates learn from runs of the same variant only."""
+        return ""
+
+    def anchored(self, base: Path) -> Section:
+        """The same with relative paths made absolute."""
+        paths = {n: v for n in type(self).model_fields if isinstance(v := getattr(self, n), Path)}
+        return self.model_copy(update={n: base / v.expanduser() for n, v in paths.items()}) if paths else self
+
+
+_SectionT = TypeVar("_SectionT", bound=Section)
 
 
 class Aoi(_Model):
@@ -80,7 +127,8 @@ class Source(_Model):
     collection: str | None = Field(None, description="stac: collection to search")
     orbit_direction: Literal["ascending", "descending"] | None = None
     relative_orbits: tuple[int, ...] | None = None
-    burst_ids: tuple[str, ...] | None = None
+    places: tuple[str, ...] | None = Field(None, description="only these places: burst IDs, tiles, tracks")
+    burst_ids: tuple[str, ...] | None = Field(None, description="only these bursts")
     scenes: tuple[str, ...] | None = Field(None, description="only these scene names")
     cache: Path | None = Field(None, description="folder for downloads; default: ~/.cache/sarcube/scenes")
     access: Literal["auto", "download", "remote"] = Field(
@@ -168,22 +216,6 @@ class Grid(_Model):
         return self
 
 
-class Corrections(_Model):
-    """Switches of the corrections, each on as in OPERA RTC-S1."""
-
-    thermal_noise: bool = True
-    bistatic_delay: bool = True
-    static_troposphere: bool = True
-    shadow_masking: bool = True
-
-
-class Collections(_Model):
-    """Names of the STAC collections."""
-
-    rtc: str = "s1_rtc_c1"
-    static: str = "s1_rtc_static_c1"
-
-
 class Compression(_Model):
     """How the layers' files are compressed; the default loses nothing. What is lost is stated in file and item."""
 
@@ -215,27 +247,58 @@ class Metadata(_Model):
 class RunConfig(_Model):
     """Everything that decides what a run does. Written beside the products as the record of the run."""
 
+    workflow: str = Field(DEFAULT_WORKFLOW, description="what is made of the inputs: a workflow that is installed")
     aoi: Aoi | None = None
     dates: tuple[dt.date, dt.date] | None = Field(None, description="first and last day, both included")
     source: Source
     orbits: Orbits = Orbits()
-    dem: DemConfig
+    dem: DemConfig | None = Field(None, description="required by workflows that need the ground's height")
     grid: Grid = Grid()
-    engine: Literal["native", "isce3"] = "native"
-    backscatter: Literal["gamma0", "sigma0", "beta0"] = "gamma0"
-    corrections: Corrections = Corrections()
-    geometry: Literal["reuse", "exact"] = "reuse"
-    engine_options: dict[str, Any] = Field(default_factory=dict)
     store: str = "./store"
-    static_store: str | None = Field(None, description="where static products live, if elsewhere")
-    collections: Collections = Collections()
-    polarizations: Literal["auto"] | tuple[str, ...] = "auto"
+    static_store: str | None = Field(None, description="where products without a time live, if elsewhere")
+    collections: dict[str, str] = Field(default_factory=dict, description="collection of a kind, by the kind's name")
     cluster: str = "local"
-    product: Literal["RTC_S1", "RTC_S1_STATIC"] = Field("RTC_S1", description="RTC_S1_STATIC: static only")
-    link_static_layers: bool = Field(False, description="refuse bursts that lack static layers")
     compression: Compression = Compression()
     metadata: Metadata = Metadata()
     schemas: Path | None = Field(None, description="folder of STAC schemas to validate against")
+    sections: dict[str, SerializeAsAny[Section]] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lifted(cls, raw: Any) -> Any:
+        """Sections out of what a file or a program says, each checked by its workflow's model."""
+        if not isinstance(raw, Mapping):
+            return raw
+        shared, sections, problems = _split(raw, cls, "")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return {**shared, "sections": sections}
+
+    @model_serializer(mode="wrap")
+    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As a file has it: sections at the top, by their names."""
+        data: dict[str, Any] = handler(self)
+        return {**data, **data.pop("sections", {})}
+
+    @property
+    def variant(self) -> str:
+        """The workflow, and what of its section decides on its cost."""
+        own = plugins.load(self.workflow)
+        return ":".join(filter(None, (own.name, self.section(own.section).variant)))
+
+    @property
+    def formerly(self) -> str:
+        """What records of version 0.1 call the workflow; empty where there was none."""
+        return str(plugins.load(self.workflow).section.formerly)
+
+    def section(self, model: type[_SectionT]) -> _SectionT:
+        """The section that a model describes; its defaults where the run has none."""
+        return next((s for s in self.sections.values() if isinstance(s, model)), None) or model()
+
+    def with_section(self, name: str, **changes: Any) -> RunConfig:
+        """The same run with other choices in the section of that workflow, checked as a file's are."""
+        old = self.sections[name].model_dump() if name in self.sections else {}
+        return RunConfig.from_dict({**self.model_dump(exclude_none=True), name: {**old, **changes}})
 
     @field_validator("dates", mode="before")
     @classmethod
@@ -249,20 +312,6 @@ class RunConfig(_Model):
                 last[1] if isinstance(last, tuple) else last,
             )
         return value
-
-    @field_validator("polarizations", mode="before")
-    @classmethod
-    def _channels(cls, value: Any) -> Any:
-        if value == "auto" or not isinstance(value, str | list | tuple):
-            return value
-        names = value.replace(",", " ").replace("+", " ").split() if isinstance(value, str) else value
-        names = [name.upper() if isinstance(name, str) else name for name in names]
-        for name in names:
-            if name not in _POLARIZATIONS:
-                raise ValueError(f"{name!r} is no polarization; write auto, or of {', '.join(_POLARIZATIONS)}")
-        if not names:
-            raise ValueError("no polarization is named; write auto for all")
-        return tuple(dict.fromkeys(names))
 
     @field_validator("dates")
     @classmethod
@@ -296,10 +345,14 @@ class RunConfig(_Model):
         cls, raw: dict[str, Any], *, base: Path | None = None, origin: str = "the configuration"
     ) -> RunConfig:
         """Validate a mapping; with `base`, relative local paths are made absolute against it."""
+        shared, sections, problems = _split(raw, cls, origin)
         try:
-            config = cls.model_validate(raw)
+            config = cls.model_validate({**shared, "sections": sections})
         except ValidationError as error:
-            raise ConfigError(_explain(error, raw, cls, origin)) from error
+            problems = [*_explain(error, cls), *problems]
+            raise ConfigError(f"{origin}: " + "; ".join(problems)) from error
+        if problems:
+            raise ConfigError(f"{origin}: " + "; ".join(problems))
         return config._anchored(base) if base else config
 
     def _anchored(self, base: Path) -> RunConfig:
@@ -318,11 +371,12 @@ class RunConfig(_Model):
                 "aoi": within(self.aoi, "geojson") if self.aoi else None,
                 "source": within(self.source, "path", "cache"),
                 "orbits": within(self.orbits, "path", "cache"),
-                "dem": within(self.dem, "path", "geoid", "mirror"),
+                "dem": within(self.dem, "path", "geoid", "mirror") if self.dem else None,
                 "grid": within(self.grid, "burst_database"),
                 "store": at(self.store),
                 "static_store": at(self.static_store),
                 "schemas": at(self.schemas),
+                "sections": {name: section.anchored(base) for name, section in self.sections.items()},
             }
         )
 
@@ -358,17 +412,61 @@ def _in_words(value: Any) -> str:
     return str(value)
 
 
-def _explain(error: ValidationError, raw: dict[str, Any], model: type[BaseModel], origin: str) -> str:
+def _split(
+    raw: Mapping[str, Any], model: type[RunConfig], origin: str
+) -> tuple[dict[str, Any], dict[str, Section], list[str]]:
+    """What is shared, the sections, and what is wrong with these."""
+    shared, problems = dict(raw), list[str]()
+    given: dict[str, Any] = {}
+    if all(isinstance(s, Section) for s in dict(shared.get("sections") or {}).values()):
+        given = dict(shared.pop("sections", {}))
+    try:
+        work = plugins.load(str(shared.get("workflow", DEFAULT_WORKFLOW)))
+    except ConfigError as error:
+        if not origin:
+            raise
+        raise ConfigError(f"{origin}: `workflow`: {error}") from error
+    models: dict[str, type[Section]] = {work.name: work.section}
+    for key in [k for k in shared if k not in model.model_fields]:
+        if key != work.name and key in plugins.workflow_addresses():
+            models[key] = plugins.load(key).section
+        if key in models:
+            given[key] = shared.pop(key)
+    own, lifted = models[work.name], dict[str, Any]()
+    if own.at_the_top:
+        lifted = {k: shared.pop(k) for k in list(shared) if k in own.model_fields and k not in model.model_fields}
+        inside = given.get(work.name) or {}
+        if lifted and isinstance(inside, Mapping):
+            if twice := sorted(lifted.keys() & inside.keys()):
+                problems.append(f"`{twice[0]}` stands at the top and in `{work.name}`; keep the one in `{work.name}`")
+            given[work.name] = {**lifted, **inside}
+    given.setdefault(work.name, {})
+    sections: dict[str, Section] = {}
+    for name, value in given.items():
+        try:
+            sections[name] = value if isinstance(value, Section) else models[name].model_validate(value or {})
+        except ValidationError as error:
+            problems.extend(_explain(error, models[name], name, lifted if name == work.name else ()))
+    problems.extend(f"`{key}`: Field required, by the workflow {work.name}" for key in own.requires if not raw.get(key))
+    return shared, sections, problems
+
+
+def _explain(
+    error: ValidationError, model: type[BaseModel], section: str = "", at_the_top: Collection[str] = ()
+) -> list[str]:
     lines = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"]) or "(top level)"
+        parts = [str(part) for part in item["loc"]]
+        if section and (not parts or parts[0] not in at_the_top):
+            parts.insert(0, section)
+        key = ".".join(parts) or "(top level)"
         if item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(item["loc"][-1]), _names(model, item["loc"][:-1]), 1, 0.5)
             hint = f"; did you mean `{near[0]}`?" if near else ""
             lines.append(f"unknown key `{key}`{hint}")
         else:
             lines.append(f"`{key}`: {item['msg'].removeprefix('Value error, ')}")
-    return f"{origin}: " + "; ".join(lines)
+    return lines
 
 
 def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
@@ -380,4 +478,8 @@ def _names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]
         if not nested:
             return []
         model = nested[0]
-    return list(model.model_fields)
+    if model is not RunConfig:
+        return list(model.model_fields)
+    own = plugins.load(DEFAULT_WORKFLOW).section
+    lifted = own.model_fields if own.at_the_top else ()
+    return [*(n for n in model.model_fields if n != "sections"), *lifted, *plugins.workflow_addresses()]

@@ -55,8 +55,8 @@ class SourceError(SarcubeError, OSError):
     """A provider of inputs cannot be reached or has not what was asked."""
 
 
-class StaticLayersMissingError(SourceError, LookupError):
-    """Static layers that a run only links are not in the store that it names."""
+class MissingProductError(SourceError, LookupError):
+    """Products that others need, and that a run only links, are not in the store that it names."""
 
 
 class TransferError(SourceError):

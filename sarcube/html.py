@@ -1,4 +1,4 @@
-"""HTML for notebooks and reports: tables and a map of bursts, without script, style or picture from elsewhere.
+"""HTML for notebooks and reports: tables and a map of places, without script, style or picture from elsewhere.
 
 Text takes the colour of what is around it, and lines are half transparent: so it reads in light and in dark themes.
 """
@@ -34,7 +34,7 @@ _WIDTH, _HEIGHT = 560.0, 420.0
 
 @dataclass(frozen=True)
 class Shape:
-    """One burst on the map: its ring (longitude, latitude in degrees), a state of COLOURS, and a tooltip."""
+    """One place on the map: its ring (longitude, latitude in degrees), a state of COLOURS, and a tooltip."""
 
     ring: Ring
     state: str
@@ -42,8 +42,8 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class BurstMap:
-    """A map of bursts, shown by a notebook as it is; needs no network.
+class PlaceMap:
+    """A map of places, shown by a notebook as it is; needs no network.
 
     Attributes
     ----------
@@ -58,12 +58,12 @@ class BurstMap:
     areas: tuple[Ring, ...] = ()
 
     def _repr_html_(self) -> str:
-        return wrap(self.title, burst_map(self.shapes, self.areas), style=True)
+        return wrap(self.title, place_map(self.shapes, self.areas), style=True)
 
     def save(self, path: str | Path) -> Path:
         """Write a page of its own."""
         path = Path(path)
-        path.write_text(page(self.title, burst_map(self.shapes, self.areas)))
+        path.write_text(page(self.title, place_map(self.shapes, self.areas)))
         return path
 
     def on_streets(self) -> object:
@@ -124,10 +124,10 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[object]], numbers:
     return f"<table>{head}<tbody>{body}</tbody></table>"
 
 
-def burst_map(shapes: Sequence[Shape], areas: Sequence[Ring] = (), *, legend: bool = True) -> str:
-    """Bursts as SVG, equirectangular about their middle latitude, with a graticule and a legend."""
+def place_map(shapes: Sequence[Shape], areas: Sequence[Ring] = (), *, legend: bool = True) -> str:
+    """Places as SVG, equirectangular about their middle latitude, with a graticule and a legend."""
     if not shapes:
-        return "<p>no burst</p>"
+        return "<p>no place</p>"
     shown = shapes[:MAX_SHAPES]
     lon0 = shown[0].ring[0][0]
     # Rings may run beyond 180 degrees, each on its own branch: bring all near the first.
@@ -144,7 +144,7 @@ def burst_map(shapes: Sequence[Shape], areas: Sequence[Ring] = (), *, legend: bo
     words = " ".join(f'<span style="color:{COLOURS[s]}">&#9632;</span> {s}' for s in states)
     if areas:
         words += " <span>&#9476;</span> area of interest"
-    rest = f" ({len(shapes) - MAX_SHAPES} more bursts not drawn)" if len(shapes) > MAX_SHAPES else ""
+    rest = f" ({len(shapes) - MAX_SHAPES} more places not drawn)" if len(shapes) > MAX_SHAPES else ""
     return (
         f'<svg viewBox="0 0 {frame.width:.0f} {frame.height:.0f}" width="{frame.width:.0f}" '
         'xmlns="http://www.w3.org/2000/svg">'

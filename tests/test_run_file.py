@@ -11,6 +11,7 @@ import pytest
 from sarcube.cluster.profiles import find_profile
 from sarcube.config import RunConfig
 from sarcube.errors import ClusterError, ConfigError
+from sarcube.workflows.rtc.section import RtcSection
 from sarcube.yaml_text import load_yaml
 
 BASE = "source: {path: .}\ndem: {kind: cop_glo30}\n"
@@ -43,7 +44,7 @@ def test_dates_are_understood_as_on_the_command_line(tmp_path: Path, text: str, 
     [("VV", ("VV",)), ("vv", ("VV",)), ("VV,VH", ("VV", "VH")), ("VV+VH", ("VV", "VH")), ("[HH]", ("HH",))],
 )
 def test_one_polarization_needs_no_list(tmp_path: Path, text: str, channels: tuple[str, ...]) -> None:
-    assert read(tmp_path, f"polarizations: {text}").polarizations == channels
+    assert read(tmp_path, f"polarizations: {text}").section(RtcSection).polarizations == channels
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,17 @@ import pystac
 
 from sarcube.catalog.index import FILE as INDEX_FILE
 from sarcube.catalog.index import MEDIA_TYPE as INDEX_TYPE
-from sarcube.catalog.index import IndexWriter, open_index, strays
-from sarcube.catalog.items import CATALOG_FILE, CLASSIFICATION, COLLECTION_FILE, FILE, PROJECTION, RASTER, raster_fields
+from sarcube.catalog.index import Index, IndexWriter, open_index, strays
+from sarcube.catalog.items import (
+    CATALOG_FILE,
+    CLASSIFICATION,
+    COLLECTION_FILE,
+    FILE,
+    PROJECTION,
+    RASTER,
+    raster_fields,
+    utc_text,
+)
 from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import pending, settle
 from sarcube.catalog.publish import encode
@@ -35,38 +44,116 @@ from sarcube.catalog.walk import collections, item_keys, read_items, walk_items
 from sarcube.errors import CatalogError, StoreConflictError, TransferError
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE
-from sarcube.products.layers import LAYERS
+from sarcube.products.kinds import Fact, ProductKind
 from sarcube.products.product import THUMBNAIL, checksum
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
 
 log = logging.getLogger(__name__)
-_LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"
 _MOST_LINKS = 20_000  # beyond it the links of a collection would outgrow what they are for: the index has them
 _TRIES = 20
 _SMALL_INDEX = 4_000_000  # bytes, of some 5,000 items: to list what lies around them takes seconds
-_PROVIDERS = [
-    {"name": "ESA", "roles": ["producer", "licensor"], "url": "https://sentinels.copernicus.eu"},
-]
+# What is true of a layer in every product, of all that an asset says.
+_OF_ALL = (
+    "title",
+    "type",
+    "roles",
+    "data_type",
+    "nodata",
+    "unit",
+    "raster:sampling",
+    "bands",
+    "classification:classes",
+)
 
 
 @dataclass(frozen=True)
-class CollectionText:
-    """What a collection is called and says of itself."""
+class Description:
+    """What a collection says of itself: told by its kind when it is made, and kept by whoever brings it up to date.
+
+    Attributes
+    ----------
+    title, text : str
+    kind : str
+        Name of the kind; empty in collections of version 0.1.
+    keywords, providers : tuple
+    license_link : dict, optional
+        The link to what the inputs may be used for.
+    facts : tuple of Fact, optional
+        None in collections of version 0.1.
+    assets : mapping of str to dict
+        What items may have: item assets by name.
+    since : str
+        Where there are no items yet, from when on there may be some.
+    """
 
     title: str
-    description: str
-    keywords: tuple[str, ...] = ("SAR", "Sentinel-1")
+    text: str
+    kind: str = ""
+    keywords: tuple[str, ...] = ()
+    providers: tuple[dict[str, Any], ...] = ()
+    license_link: dict[str, Any] | None = None
+    facts: tuple[Fact, ...] | None = None
+    assets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    since: str = "1970-01-01T00:00:00.000000Z"
+
+    @classmethod
+    def of(cls, kind: ProductKind) -> Description:
+        """Of a kind's new collection."""
+        assets = {
+            layer.name: {
+                "title": layer.title,
+                "type": MEDIA_TYPE,
+                "roles": list(layer.stac_roles),
+                **raster_fields(layer),
+            }
+            for layer in kind.layers
+        }
+        if kind.browse:
+            assets[THUMBNAIL] = {"title": "Browse image", "type": PNG, "roles": ["thumbnail", "overview"]}
+        link = {"rel": "license", "href": kind.license_link, "title": "Terms of use"} if kind.license_link else None
+        return cls(
+            kind.title,
+            kind.text,
+            kind.name,
+            kind.keywords,
+            kind.providers,
+            link,
+            kind.facts,
+            assets,
+            utc_text(kind.since),
+        )
+
+    def renewed(self, kind: ProductKind) -> Description:
+        """The same, whose layers and facts are those that its kind has now; what people may have edited stays."""
+        now = Description.of(kind)
+        return replace(self, kind=now.kind, facts=now.facts, assets={**self.assets, **now.assets})
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> Description:
+        """Of a collection that is there."""
+        facts = stored.get("sarcube:facts")
+        return cls(
+            stored["title"],
+            stored["description"],
+            stored.get("sarcube:kind", ""),
+            tuple(stored.get("keywords", ())),
+            tuple(stored.get("providers", ())),
+            next((link for link in stored.get("links", ()) if link.get("rel") == "license"), None),
+            None if facts is None else tuple(Fact(**fact) for fact in facts),
+            stored.get("item_assets", {}),
+            str(stored["extent"]["temporal"]["interval"][0][0]),
+        )
 
 
 def ensure_collection(
     store: Store,
     collection: str,
-    text: CollectionText | None = None,
+    kind: ProductKind,
     *,
     schemas: Schemas | str | None = None,
 ) -> None:
-    """Make a collection and the root catalog unless they are there. Safe to call from many processes.
+    """Make a kind's collection and the root catalog unless they are there. Safe to call from many processes.
 
     Raises
     ------
@@ -77,7 +164,7 @@ def ensure_collection(
         raise CatalogError(f"{collection!r} cannot name a collection; use letters, digits, - and _")
     key = f"{collection}/{COLLECTION_FILE}"
     if not store.exists(key):
-        stored = _collection(collection, text or _default_text(collection), Summary(collection))
+        stored = _collection(collection, Description.of(kind), Summary(collection))
         require_valid(stored, _schemas(schemas))
         with contextlib.suppress(StoreConflictError):  # another process was quicker and wrote the same
             store.create_bytes(key, encode(stored))
@@ -86,7 +173,11 @@ def ensure_collection(
 
 
 def update_collections(
-    store: Store | str, *, schemas: Schemas | str | None = None, rebuild: bool = False
+    store: Store | str,
+    kinds: Mapping[str, ProductKind] | None = None,
+    *,
+    schemas: Schemas | str | None = None,
+    rebuild: bool = False,
 ) -> tuple[str, ...]:
     """Bring the index, extents, summaries and links of every collection, and the root catalog, up to date.
 
@@ -97,6 +188,8 @@ def update_collections(
     Parameters
     ----------
     store : Store or str
+    kinds : mapping of str to ProductKind, optional
+        By collection, where the caller knows them; else a collection is described as it was.
     schemas : Schemas or folder, optional
     rebuild : bool
         Read every item's file, instead of the index and what was published since. Needed after items were
@@ -115,8 +208,9 @@ def update_collections(
     store = open_store(store)
     names = collections(store)
     for name in names:
+        kind = (kinds or {}).get(name)
         if rebuild or pending(store, name) or not _quiet(store, name):
-            _until_it_holds(f"{store.url}/{name}", partial(_update, store, name, _schemas(schemas), rebuild))
+            _until_it_holds(f"{store.url}/{name}", partial(_update, store, name, kind, _schemas(schemas), rebuild))
     if names:
         _write_catalog(store, set())
     return names
@@ -164,20 +258,24 @@ def _index_asset(collection: bytes) -> dict[str, Any]:
     return asset if isinstance(asset, dict) else {}
 
 
-def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
+def _update(store: Store, name: str, kind: ProductKind | None, schemas: Schemas, rebuild: bool) -> None:
     """One attempt: StoreConflictError where another process was quicker."""
     # The order matters: what is replaced is read before what it is made from.
     key = f"{name}/{COLLECTION_FILE}"
     collection = store.read_version(key)
     if collection is None:
         return  # removed meanwhile
+    about = Description.read(json.loads(collection[0]))
+    if kind is not None:
+        about = about.renewed(kind)
     found = store.read_version(f"{name}/{INDEX_FILE}")
     index = None if rebuild or found is None else open_index(found[0])
+    facts = _facts(about, index)
+    index = index if index is not None and index.current(facts) else None
     markers = pending(store, name)
     marked = {marker.key for marker in markers}
-    writer, summary = IndexWriter(name), Summary(name)
+    writer, summary = IndexWriter(name, facts), Summary(name, facts)
     changed = index is None
-    ids: dict[str, str] = {}
     old: dict[str, str] = {}
     if index is None:
         items = walk_items(store, name, Selection())
@@ -191,17 +289,7 @@ def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
             summary.add(item_key, stored)
         old = {k: rows[k] for k in marked if k in rows}
         items = read_items(store, sorted(marked))
-    passed = PassedOver()
-    for item_key, stored in items:
-        try:
-            writer.add(item_key, stored)
-            summary.add(item_key, stored)
-        except DAMAGE as error:
-            passed.add(store.href(item_key), error)
-            continue
-        if item_key in marked:
-            ids[item_key] = stored["id"]
-    passed.tell()
+    ids = {key: id_ for key, id_ in _take_in(store, items, writer, summary) if key in marked}
     changed = changed or ids != old
     data = writer.finish() if changed else (found or (b"", ""))[0]
     if changed and (summary.count or found):
@@ -209,21 +297,43 @@ def _update(store: Store, name: str, schemas: Schemas, rebuild: bool) -> None:
             store.create_bytes(f"{name}/{INDEX_FILE}", data)
         else:
             store.replace_bytes(f"{name}/{INDEX_FILE}", data, found[1])
-    stated = json.loads(collection[0])
-    text = CollectionText(stated["title"], stated["description"], tuple(stated.get("keywords", ())))
-    wanted = _collection(name, text, summary, data)
+    wanted = _collection(name, about, summary, data)
     require_valid(wanted, schemas)
     if encode(wanted) != collection[0]:
         store.replace_bytes(key, encode(wanted), collection[1])
     settle(store, markers, ids)
 
 
-def _collection(name: str, text: CollectionText, summary: Summary, index: bytes = b"") -> dict[str, Any]:
-    links = [
+def _take_in(
+    store: Store, items: Iterable[tuple[str, dict[str, Any]]], writer: IndexWriter, summary: Summary
+) -> Iterator[tuple[str, str]]:
+    """Keys and ids of items, once index and summary have them; damaged ones are told."""
+    passed = PassedOver()
+    for key, stored in items:
+        try:
+            writer.add(key, stored)
+            summary.add(key, stored)
+        except DAMAGE as error:
+            passed.add(store.href(key), error)
+            continue
+        yield key, stored["id"]
+    passed.tell()
+
+
+def _facts(about: Description, index: Index | None) -> tuple[Fact, ...]:
+    """What becomes columns: as the collection says, or in one of version 0.1 as its index had it."""
+    if about.facts is not None:
+        return about.facts
+    return index.facts if index is not None else ()
+
+
+def _collection(name: str, about: Description, summary: Summary, index: bytes = b"") -> dict[str, Any]:
+    links: list[dict[str, Any]] = [
         {"rel": "root", "href": f"../{CATALOG_FILE}", "type": "application/json"},
         {"rel": "parent", "href": f"../{CATALOG_FILE}", "type": "application/json"},
-        {"rel": "license", "href": _LEGAL_NOTICE, "title": "Legal notice on Sentinel data"},
     ]
+    if about.license_link:
+        links.append(about.license_link)
     if summary.count <= _MOST_LINKS:
         links += [{"rel": "item", "href": h, "type": "application/geo+json"} for h in sorted(summary.hrefs)]
     stored: dict[str, Any] = {
@@ -231,15 +341,19 @@ def _collection(name: str, text: CollectionText, summary: Summary, index: bytes 
         "stac_version": pystac.get_stac_version(),
         "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION, *summary.extensions()],
         "id": name,
-        "title": text.title,
-        "description": text.description,
-        "keywords": list(text.keywords),
+        "title": about.title,
+        "description": about.text,
+        "keywords": list(about.keywords),
         "license": "other",
-        "providers": _PROVIDERS,
-        "extent": summary.extent(),
-        "item_assets": _item_assets(layer for layer in LAYERS if not summary.count or layer in summary.assets),
+        "providers": list(about.providers),
+        "extent": summary.extent(about.since),
+        "item_assets": _item_assets(about, summary),
         "links": links,
     }
+    if about.kind:
+        stored["sarcube:kind"] = about.kind
+    if about.facts is not None:
+        stored["sarcube:facts"] = [asdict(fact) for fact in about.facts]
     if summary.count:
         stored["summaries"] = summary.values()
         stored["assets"] = {
@@ -256,34 +370,14 @@ def _collection(name: str, text: CollectionText, summary: Summary, index: bytes 
     return stored
 
 
-def _item_assets(layers: Iterable[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        name: {
-            "title": LAYERS[name].title,
-            "type": MEDIA_TYPE,
-            "roles": list(LAYERS[name].roles),
-            **raster_fields(LAYERS[name]),
-        }
-        for name in layers
-    }
-    found[THUMBNAIL] = {"title": "Browse image", "type": PNG, "roles": ["thumbnail", "overview"]}
+def _item_assets(about: Description, summary: Summary) -> dict[str, Any]:
+    """Item assets by what the kind says, and for those that it does not know by what the items say."""
+    found = dict(about.assets)
+    for name, asset in summary.assets.items():
+        told = {k: v for k, v in asset.items() if k in _OF_ALL or k.startswith("sarcube:")}
+        if name not in found and told:
+            found[name] = told
     return found
-
-
-def _default_text(collection: str) -> CollectionText:
-    if "static" in collection:
-        return CollectionText(
-            "Sentinel-1 static layers per burst",
-            "Layers that do not change from date to date, on the grid of each Sentinel-1 burst: incidence "
-            "angles, layover and shadow, area factors, number of looks, elevation.",
-            ("SAR", "Sentinel-1", "static layers"),
-        )
-    return CollectionText(
-        "Sentinel-1 RTC backscatter per burst",
-        "Radiometrically terrain-corrected backscatter of Sentinel-1 bursts: linear power, one product per "
-        "burst and acquisition, every acquisition of a burst on the same grid.",
-        ("SAR", "Sentinel-1", "RTC", "backscatter", "ARD"),
-    )
 
 
 def _children(store: Store) -> set[str]:
@@ -305,8 +399,8 @@ def _write_catalog_once(store: Store, more: set[str]) -> None:
         "type": "Catalog",
         "stac_version": pystac.get_stac_version(),
         "id": "sarcube",
-        "title": "Sentinel-1 analysis-ready products",
-        "description": "Products of Sentinel-1 bursts, made by sarcube.",
+        "title": "Analysis-ready products",
+        "description": "Products made by sarcube, each kind in a collection of its own.",
         "links": [
             {"rel": "root", "href": f"./{CATALOG_FILE}", "type": "application/json"},
             *({"rel": "child", "href": f"./{n}/{COLLECTION_FILE}", "type": "application/json"} for n in names),

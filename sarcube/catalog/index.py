@@ -1,8 +1,9 @@
 """`items.parquet`: all items of a collection in one file that other programs read as stac-geoparquet.
 
 Its columns are those of the stac-geoparquet specification (hrefs relative to the file), with the properties that
-one selects by. Two columns of our own hold the items exactly as stored: `sarcube:item` without its assets, and
-`sarcube:assets` with one text per asset, so that a query parses only the rows and assets that it wants.
+one selects by: those that every kind has, and the facts of the collection's own. Two columns of our own hold the items
+exactly as stored: `sarcube:item` without its assets, and `sarcube:assets` with one text per asset, so that a query
+parses only the rows and assets that it wants. Assets are those that the items have: what another kind has is no matter.
 """
 
 from __future__ import annotations
@@ -22,12 +23,11 @@ import pyarrow.parquet as pq
 from sarcube.catalog.hrefs import moved_href
 from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import Pending
-from sarcube.catalog.selection import Selection
+from sarcube.catalog.selection import Selection, is_timed, place_of
 from sarcube.geometry.longitudes import spans
 from sarcube.instants import utc_time
-from sarcube.products.layers import LAYERS
+from sarcube.products.kinds import Fact
 from sarcube.products.names import is_item_file, stem_of
-from sarcube.products.product import THUMBNAIL
 from sarcube.store.protocol import Store
 
 _loads: Callable[[str], Any] = json.loads
@@ -38,7 +38,6 @@ with contextlib.suppress(ImportError):
 FILE = "items.parquet"
 MEDIA_TYPE = "application/vnd.apache.parquet"
 _BATCH = 2_000
-_ASSETS = (*LAYERS, THUMBNAIL)
 _UTC = pa.timestamp("us", tz="UTC")
 _TEXTS = pa.list_(pa.string())
 _PROPERTIES: dict[str, pa.DataType] = {
@@ -56,17 +55,9 @@ _PROPERTIES: dict[str, pa.DataType] = {
     "proj:shape": pa.list_(pa.int64()),
     "proj:transform": pa.list_(pa.float64()),
     "product:type": pa.string(),
-    "sar:instrument_mode": pa.string(),
-    "sar:frequency_band": pa.string(),
-    "sar:polarizations": _TEXTS,
-    "sar:beam_ids": _TEXTS,
-    "sat:orbit_state": pa.string(),
-    "sat:absolute_orbit": pa.int64(),
-    "sat:relative_orbit": pa.int64(),
-    "s1:orbit_source": pa.string(),
     "processing:level": pa.string(),
     "processing:version": pa.string(),
-    "sarcube:burst_id": pa.string(),
+    "sarcube:kind": pa.string(),
 }
 _ASSET = pa.struct([("href", pa.string()), ("title", pa.string()), ("type", pa.string()), ("roles", _TEXTS)])
 _LINK = pa.struct([("rel", pa.string()), ("href", pa.string()), ("type", pa.string()), ("title", pa.string())])
@@ -82,60 +73,122 @@ _GEO = {
         }
     },
 }
-_SCHEMA = pa.schema(
-    [
-        ("type", pa.string()),
-        ("stac_version", pa.string()),
-        ("stac_extensions", _TEXTS),
-        ("id", pa.string()),
-        ("geometry", pa.binary()),
-        ("bbox", _BBOX),
-        ("links", pa.list_(_LINK)),
-        ("assets", pa.struct([(name, _ASSET) for name in _ASSETS])),
-        ("collection", pa.string()),
-        *_PROPERTIES.items(),
-        ("sarcube:key", pa.string()),
-        ("sarcube:item", pa.string()),
-        ("sarcube:assets", pa.struct([(name, pa.string()) for name in _ASSETS])),
-    ],
-    metadata={b"geo": json.dumps(_GEO).encode(), b"stac-geoparquet": b'{"version": "1.0.0"}'},
-)
-_SELECTORS = ["sarcube:key", "sarcube:burst_id", "product:type", "datetime", "start_datetime", "end_datetime", "bbox"]
+_FACTS: dict[str, pa.DataType] = {
+    "text": pa.string(),
+    "texts": _TEXTS,
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "time": _UTC,
+}
+_METADATA = {b"geo": json.dumps(_GEO).encode(), b"stac-geoparquet": b'{"version": "1.0.0"}'}
+_NO_ASSET = "-"  # Parquet has no structure without members: of a collection whose items have no asset
+_SELECTORS = ["sarcube:key", "sarcube:place", "sarcube:timed", "datetime", "start_datetime", "end_datetime", "bbox"]
+
+
+def _schema(assets: Iterable[str], facts: Iterable[Fact]) -> pa.Schema:
+    names = sorted(assets) or [_NO_ASSET]
+    return pa.schema(
+        [
+            ("type", pa.string()),
+            ("stac_version", pa.string()),
+            ("stac_extensions", _TEXTS),
+            ("id", pa.string()),
+            ("geometry", pa.binary()),
+            ("bbox", _BBOX),
+            ("links", pa.list_(_LINK)),
+            ("assets", pa.struct([(name, _ASSET) for name in names])),
+            ("collection", pa.string()),
+            *_PROPERTIES.items(),
+            *((fact.name, _FACTS[fact.type]) for fact in facts if fact.name not in _PROPERTIES),
+            ("sarcube:key", pa.string()),
+            ("sarcube:place", pa.string()),
+            ("sarcube:timed", pa.bool_()),
+            ("sarcube:item", pa.string()),
+            ("sarcube:assets", pa.struct([(name, pa.string()) for name in names])),
+        ],
+        metadata=_METADATA,
+    )
 
 
 class IndexWriter:
-    """Collects items and becomes the bytes of an index. Memory does not grow with their number but the file's."""
+    """Collects items and becomes the bytes of an index. Memory does not grow with their number but the file's.
 
-    def __init__(self, collection: str) -> None:
+    Parameters
+    ----------
+    collection : str
+    facts : iterable of Fact
+        Properties of its kind that become columns.
+    """
+
+    def __init__(self, collection: str, facts: Iterable[Fact]) -> None:
         self._prefix = f"{collection}/"
-        self._buffer = io.BytesIO()
-        self._writer = pq.ParquetWriter(self._buffer, _SCHEMA, compression="zstd", compression_level=3)
+        self._facts = tuple(facts)
+        self._assets: set[str] = set()
+        # Files of one schema each: a new one begins where an item brings an asset that none had before.
+        self._pieces: list[io.BytesIO] = []
+        self._writer: Any = None
         self._rows: list[dict[str, Any]] = []
 
     def add(self, key: str, stored: dict[str, Any]) -> None:
         """One item, by its key in the store."""
-        self._rows.append(_row(self._prefix, key, stored))
+        self._rows.append(_row(self._prefix, key, stored, self._facts))
         if len(self._rows) >= _BATCH:
             self._flush()
 
     def copy(self, index: Index, without: set[str]) -> None:
         """All rows of an older index but those of some keys."""
         self._flush()
+        self._write_with(index.assets)
         gone = pa.array(sorted(without), pa.string())
         for table in index.tables():
             kept = table.filter(pc.invert(pc.is_in(table["sarcube:key"], gone))) if without else table
-            self._writer.write_table(kept)
+            self._writer.write_table(_fitted(kept, _schema(self._assets, self._facts)))
+
+    def _write_with(self, assets: Iterable[str]) -> None:
+        new = set(assets) - self._assets
+        if new or self._writer is None:
+            if self._writer is not None:
+                self._writer.close()
+            self._assets |= new
+            self._pieces.append(io.BytesIO())
+            schema = _schema(self._assets, self._facts)
+            self._writer = pq.ParquetWriter(self._pieces[-1], schema, compression="zstd", compression_level=3)
 
     def _flush(self) -> None:
         if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, _SCHEMA))
+            self._write_with({name for row in self._rows for name in row["assets"]})
+            self._writer.write_table(pa.Table.from_pylist(self._rows, _schema(self._assets, self._facts)))
             self._rows = []
 
     def finish(self) -> bytes:
         """The file."""
         self._flush()
+        self._write_with(())
         self._writer.close()
-        return self._buffer.getvalue()
+        if len(self._pieces) == 1:
+            return self._pieces[0].getvalue()
+        schema, whole = _schema(self._assets, self._facts), io.BytesIO()
+        with pq.ParquetWriter(whole, schema, compression="zstd", compression_level=3) as writer:
+            while self._pieces:
+                for table in Index(self._pieces.pop(0).getvalue()).tables():
+                    writer.write_table(_fitted(table, schema))
+        return whole.getvalue()
+
+
+def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """A table with the columns of a schema, whose assets include its own."""
+    if table.schema.equals(schema):
+        return table
+    columns = []
+    for wanted in schema:
+        column = table[wanted.name]
+        if pa.types.is_struct(wanted.type) and column.type != wanted.type:
+            there = column.combine_chunks()
+            own = {f.name: there.field(i) for i, f in enumerate(there.type)}
+            members = [own.get(f.name, pa.nulls(table.num_rows, f.type)) for f in wanted.type]
+            column = pa.StructArray.from_arrays(members, fields=list(wanted.type))
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 class Index:
@@ -150,9 +203,21 @@ class Index:
         return int(self._file.metadata.num_rows)
 
     @property
-    def current(self) -> bool:
+    def assets(self) -> list[str]:
+        """Names of the assets that its items have."""
+        names = (field.name for field in self._file.schema_arrow.field("sarcube:assets").type)
+        return [name for name in names if name != _NO_ASSET]
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Columns beyond those that every collection has."""
+        types = {kind: name for name, kind in _FACTS.items()}
+        known = set(_schema((), ()).names)
+        return tuple(Fact(f.name, types[f.type]) for f in self._file.schema_arrow if f.name not in known)  # type: ignore[arg-type]
+
+    def current(self, facts: Iterable[Fact]) -> bool:
         """Whether its columns are those that are written today."""
-        return bool(self._file.schema_arrow.equals(_SCHEMA))
+        return bool(self._file.schema_arrow.equals(_schema(self.assets, facts)))
 
     def tables(self) -> Iterator[pa.Table]:
         """Everything, piece by piece."""
@@ -186,11 +251,12 @@ class Index:
 
     def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Wanted items as (key, JSON); with `assets`, only those assets are in them."""
-        names = [name for name in _ASSETS if assets is None or name in assets]
+        names = [name for name in self.assets if assets is None or name in assets]
         passed = PassedOver()
         columns = ["sarcube:key", "sarcube:item", *(f"sarcube:assets.{name}" for name in names)]
         for group in range(self._file.num_row_groups):
-            rows = _matching(self._file.read_row_group(group, columns=_SELECTORS), wanted)
+            there = [name for name in _SELECTORS if name in self._file.schema_arrow.names]
+            rows = _matching(self._file.read_row_group(group, columns=there), wanted)
             if not len(rows):
                 continue
             table = self._file.read_row_group(group, columns=columns).take(rows)
@@ -201,7 +267,7 @@ class Index:
                 try:
                     stored = _loads(item)
                     stored["assets"] |= {n: _loads(text[i]) for n, text in by_asset.items() if text[i]}
-                    taken = wanted.takes(stored)
+                    taken = wanted.takes(key, stored)
                 except DAMAGE as error:
                     passed.add(key, error)
                     continue
@@ -242,17 +308,16 @@ def strays(collection: str, rows: dict[str, str], keys: Iterable[str]) -> set[st
 
 
 def _product(folder: str, stem: str) -> str:
-    """What versions of a product have in common: maker, level, kind, place and start."""
-    return f"{folder}/{'_'.join(stem.split('_')[:5])}"
+    """What versions of a product have in common: all of the name before the time of processing."""
+    return f"{folder}/{'_'.join(stem.split('_')[:-4])}"
 
 
 def open_index(data: bytes) -> Index | None:
-    """An index that can be added to; None where it is damaged or of an older form, and has to be made anew."""
+    """An index that can be read; None where it is damaged, and has to be made anew."""
     try:
-        index = Index(data)
+        return Index(data)
     except (pa.ArrowException, OSError):
         return None
-    return index if index.current else None
 
 
 def read_index(store: Store, collection: str) -> Index | None:
@@ -263,16 +328,18 @@ def read_index(store: Store, collection: str) -> Index | None:
 
 def _present(assets: pa.ChunkedArray) -> dict[str, list[bool]]:
     structs = assets.combine_chunks()
-    return {name: pc.is_valid(pc.struct_field(structs, [name, "href"])).to_pylist() for name in _ASSETS}
+    names = [field.name for field in structs.type]
+    return {name: pc.is_valid(pc.struct_field(structs, [name, "href"])).to_pylist() for name in names}
 
 
 def _matching(table: pa.Table, wanted: Selection) -> pa.Array:
     """Rows of a table that may be wanted (bounding boxes instead of geometries)."""
     keep: Any = pa.array([True] * table.num_rows, pa.bool_())  # typed: a group may be empty
-    if wanted.burst_ids is not None:
-        keep = pc.and_(keep, pc.is_in(table["sarcube:burst_id"], pa.array(sorted(wanted.burst_ids))))
-    if wanted.start is not None or wanted.end is not None:
-        static = pc.fill_null(pc.ends_with(table["product:type"], "_STATIC"), False)
+    # An index of version 0.1 has neither column: then the items themselves are asked, one by one.
+    if wanted.places is not None and "sarcube:place" in table.column_names:
+        keep = pc.and_(keep, pc.is_in(table["sarcube:place"], pa.array(sorted(wanted.places))))
+    if (wanted.start is not None or wanted.end is not None) and "sarcube:timed" in table.column_names:
+        static = pc.invert(table["sarcube:timed"])
         first = pc.coalesce(table["start_datetime"], table["datetime"])
         last = pc.coalesce(table["end_datetime"], table["datetime"])
         if wanted.start is not None:
@@ -301,7 +368,7 @@ def _scalar(time: dt.datetime) -> pa.Scalar:
     return pa.scalar(time, _UTC)
 
 
-def _row(prefix: str, key: str, stored: dict[str, Any]) -> dict[str, Any]:
+def _row(prefix: str, key: str, stored: dict[str, Any], facts: Iterable[Fact]) -> dict[str, Any]:
     from shapely import to_wkb
     from shapely.geometry import shape
 
@@ -329,18 +396,19 @@ def _row(prefix: str, key: str, stored: dict[str, Any]) -> dict[str, Any]:
         "assets": {
             name: {**{k: asset.get(k) for k in ("title", "type", "roles")}, "href": moved(asset["href"])}
             for name, asset in assets.items()
-            if name in _ASSETS
         },
         "collection": stored.get("collection"),
         "sarcube:key": key,
-        "sarcube:item": _text({**stored, "assets": {n: a for n, a in assets.items() if n not in _ASSETS}}),
-        "sarcube:assets": {name: _text(asset) for name, asset in assets.items() if name in _ASSETS},
+        "sarcube:place": place_of(key),
+        "sarcube:timed": is_timed(key),
+        "sarcube:item": _text({**stored, "assets": {}}),
+        "sarcube:assets": {name: _text(asset) for name, asset in assets.items()},
     }
-    for name, kind in _PROPERTIES.items():
+    for name, kind in (*_PROPERTIES.items(), *((f.name, _FACTS[f.type]) for f in facts)):
         value = properties.get(name)
         row[name] = utc_time(value) if kind == _UTC and value else value
         pa.scalar(row[name], kind)  # one item of another type would spoil the whole batch
-    pa.scalar(row["assets"], _SCHEMA.field("assets").type)
+    pa.scalar(row["assets"], pa.struct([(name, _ASSET) for name in assets]))
     return row
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,7 +13,7 @@ import pystac
 
 from sarcube.catalog.footprint import footprint
 from sarcube.catalog.hrefs import relative_href
-from sarcube.products.layers import LAYERS, MASK_VALUES, Layer
+from sarcube.products.kinds import Layer, MaskClass
 from sarcube.products.product import THUMBNAIL, Product, ProductFile
 from sarcube.products.summary import Statistics
 from sarcube.store.protocol import Store
@@ -29,13 +30,8 @@ GENERIC_EXTENSIONS = (PROJECTION, RASTER, FILE)
 COLLECTION_FILE = "collection.json"
 CATALOG_FILE = "catalog.json"
 STATIC_LINK = "static-layers"
-_MASK_TEXT = {
-    "valid": "neither shadow nor layover",
-    "shadow": "radar shadow",
-    "layover": "layover",
-    "shadow_layover": "shadow and layover",
-    "outside": "outside the acquisition",
-}
+# What STAC calls the types of pixels that numpy names otherwise.
+_STAC_TYPES = {"complex64": "cfloat32", "complex128": "cfloat64"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
     product : Product
     facts : ItemFacts
     """
-    print_ = footprint(product.outline, product.grid)
+    outline = footprint(product.outline, product.grid)
     name = product.name
     grid = product.grid
     properties: dict[str, Any] = {
@@ -91,6 +87,8 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
         "proj:bbox": [float(v) for v in grid.bounds],
         "proj:shape": list(grid.shape),
         "proj:transform": [float(v) for v in grid.transform],
+        "sarcube:kind": product.kind.name,
+        "sarcube:place": name.place,
         **facts.properties,
     }
     if facts.end is not None:
@@ -98,15 +96,16 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
         properties["end_datetime"] = utc_text(facts.end)
     properties = {name: value for name, value in properties.items() if value is not None and value != ""}
     extensions = [*GENERIC_EXTENSIONS, *facts.extensions]
-    if any("mask" in LAYERS[f.layer].roles for f in product.files if f.layer in LAYERS):
+    layers = product.kind.table
+    if any(layers[f.layer].classes for f in product.files if f.layer in layers):
         extensions.append(CLASSIFICATION)
     if storage := _storage(store):
         properties.update(storage)
         extensions.append(STORAGE)
     item = pystac.Item(
         id=name.stem,
-        geometry=print_.geometry,
-        bbox=list(print_.bbox),
+        geometry=outline.geometry,
+        bbox=list(outline.bbox),
         datetime=facts.start,
         properties=properties,
         stac_extensions=list(dict.fromkeys(extensions)),
@@ -157,9 +156,9 @@ def link_static(store: Store, item: pystac.Item, item_key: str, static: pystac.I
 def _asset(product: Product, file: ProductFile) -> pystac.Asset:
     href = "./" + PurePosixPath(file.key).name
     info: dict[str, Any] = {"file:size": file.size, "file:checksum": file.checksum}
-    if file.layer not in LAYERS:
+    if file.layer not in product.kind.table:
         return pystac.Asset(href, "Browse image", None, file.media_type, ["thumbnail", "overview"], info)
-    layer = LAYERS[file.layer]
+    layer = product.kind.table[file.layer]
     info |= raster_fields(layer)
     grid = product.grid
     info |= {"proj:shape": list(grid.shape), "proj:transform": [float(v) for v in grid.transform]}
@@ -169,22 +168,40 @@ def _asset(product: Product, file: ProductFile) -> pystac.Asset:
         info["statistics"] = statistics
     if file.lossy:
         info["sarcube:compression_error"] = file.lossy
-    return pystac.Asset(href, layer.title, None, file.media_type, list(layer.roles), info)
+    return pystac.Asset(href, layer.title, None, file.media_type, list(layer.stac_roles), info)
 
 
 def raster_fields(layer: Layer) -> dict[str, Any]:
-    """What is true of a layer in every product: for assets and for a collection's item assets."""
+    """What is true of a layer in every product: for assets and for a collection's item assets.
+
+    Enough to open and to show it where its workflow is not installed.
+    """
     fields: dict[str, Any] = {
-        "data_type": layer.dtype,
-        "nodata": "nan" if layer.dtype == "float32" else int(layer.nodata),
+        "data_type": _STAC_TYPES.get(layer.dtype, layer.dtype),
+        "nodata": "nan" if math.isnan(layer.nodata) else int(layer.nodata),
         "unit": layer.unit,
         "raster:sampling": "area",
         "bands": [{"name": layer.name}],
+        "sarcube:merge": layer.merge,
     }
-    if "mask" in layer.roles:
-        fields["classification:classes"] = [
-            {"value": value, "name": name, "description": _MASK_TEXT[name]} for name, value in MASK_VALUES.items()
-        ]
+    if not math.isnan(layer.nodata) and not float(layer.nodata).is_integer():
+        fields["nodata"] = layer.nodata
+    if shown := {k: v for k, v in asdict(layer.shown).items() if v is not None}:
+        fields["sarcube:shown"] = shown
+    if layer.weight:
+        fields["sarcube:weight"] = layer.weight
+    if layer.classes:
+        fields["classification:classes"] = [_class(member) for member in layer.classes]
+        fields["sarcube:best_first"] = [c.value for c in sorted(layer.classes, key=lambda c: c.rank)]
+        if blind := [c.value for c in layer.classes if c.blind]:
+            fields["sarcube:blind"] = blind
+    return fields
+
+
+def _class(member: MaskClass) -> dict[str, Any]:
+    fields: dict[str, Any] = {"value": member.value, "name": member.name, "description": member.text}
+    if member.colour is not None and member.colour[3]:
+        fields["color_hint"] = "{:02X}{:02X}{:02X}".format(*member.colour[:3])
     return fields
 
 

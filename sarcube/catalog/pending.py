@@ -8,17 +8,16 @@ of an item have ever later times of processing, so that these can be compared wh
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
 
 from sarcube.errors import ProductError
 from sarcube.products.attempt import FOLDER, remove_files
-from sarcube.products.names import ProductName, item_key
+from sarcube.products.names import ItemName, ProductName
 from sarcube.store.protocol import Store
 
 _TIME = "%Y%m%dT%H%M%SZ"
-_MARKER = re.compile(r"(T\d{3}-\d{6}-[A-Z]{2}\d)_(\d{8}T\d{6}Z|STATIC)\.(\d{8}T\d{6}Z)")
+_MARKER = re.compile(r"([^.]+)\.(\d{8}T\d{6}Z)")
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,6 @@ class Pending:
 
     marker: str
     key: str
-    burst_id: str
-    start: dt.datetime | None
     processed: str
 
 
@@ -37,12 +34,9 @@ def pending(store: Store, collection: str) -> list[Pending]:
     found = []
     for name in store.files(f"{collection}/{FOLDER}"):
         match = _MARKER.fullmatch(name)
-        if match is None:
-            continue
-        burst_id = match[1].lower().replace("-", "_")
-        start = None if match[2] == "STATIC" else dt.datetime.strptime(match[2], _TIME).replace(tzinfo=dt.UTC)
-        key = item_key(collection, burst_id, start)
-        found.append(Pending(f"{collection}/{FOLDER}/{name}", key, burst_id, start, match[3]))
+        item = ItemName.parse(match[1]) if match else None
+        if match and item:
+            found.append(Pending(f"{collection}/{FOLDER}/{name}", item.key(collection), match[2]))
     return found
 
 

@@ -31,7 +31,7 @@ def find_items(
     collection: str | None = None,
     bbox: Sequence[float] | None = None,
     dates: Dates | None = None,
-    burst_ids: Iterable[str] | None = None,
+    places: Iterable[str] | None = None,
     *,
     assets: Sequence[str] | None = None,
 ) -> list[pystac.Item]:
@@ -47,7 +47,7 @@ def find_items(
         Degrees; across the antimeridian west is beyond east, or east beyond 180.
     dates : (first, last), optional
         Both included.
-    burst_ids : iterable of str, optional
+    places : iterable of str, optional
     assets : sequence of str, optional
         Only these assets are in the items, which saves time and memory where items are many.
 
@@ -62,7 +62,7 @@ def find_items(
         There is no such collection, or none at all.
     """
     place = open_store(store)
-    wanted = selection(bbox, dates, burst_ids)
+    wanted = selection(bbox, dates, places)
     names = collections(place)
     if not names or (collection is not None and collection not in names):
         raise StoreError(
@@ -121,7 +121,7 @@ def _chain(
     older: Iterator[tuple[str, dict[str, Any]]], fresh: Iterator[tuple[str, dict[str, Any]]], wanted: Selection
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from older
-    yield from ((key, stored) for key, stored in fresh if wanted.takes(stored))
+    yield from ((key, stored) for key, stored in fresh if wanted.takes(key, stored))
 
 
 def read_item(store: Store, key: str) -> pystac.Item:
@@ -129,9 +129,9 @@ def read_item(store: Store, key: str) -> pystac.Item:
     return open_item(read_stored(store, key), store.href(key))
 
 
-def find_static_item(store: Store, collection: str, burst_id: str) -> pystac.Item | None:
-    """The item of a burst ID's static layers, None where there is none."""
-    key = item_key(collection, burst_id, None)
+def find_static_item(store: Store, collection: str, place: str) -> pystac.Item | None:
+    """The item of a place's product without time, None where there is none."""
+    key = item_key(collection, place, None)
     return read_item(store, key) if store.exists(key) else None
 
 

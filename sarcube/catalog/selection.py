@@ -1,4 +1,4 @@
-"""Which items are wanted: area, dates, bursts."""
+"""Which items are wanted: area, dates, places."""
 
 from __future__ import annotations
 
@@ -23,21 +23,20 @@ class Selection:
     bbox : (west, south, east, north), optional
         Degrees; west beyond east crosses the antimeridian, and so does an east beyond 180.
     start, end : datetime, optional
-        UTC, both included. Static items are taken whatever their time.
-    burst_ids : frozenset of str, optional
+        UTC, both included. Items of what has no time are always taken.
+    places : frozenset of str, optional
     """
 
     bbox: tuple[float, float, float, float] | None = None
     start: dt.datetime | None = None
     end: dt.datetime | None = None
-    burst_ids: frozenset[str] | None = None
+    places: frozenset[str] | None = None
 
-    def takes(self, stored: dict[str, Any]) -> bool:
-        """Whether an item, as stored, is wanted."""
-        properties = stored["properties"]
-        if self.burst_ids is not None and properties.get("sarcube:burst_id") not in self.burst_ids:
+    def takes(self, key: str, stored: dict[str, Any]) -> bool:
+        """Whether an item, by its key and as stored, is wanted."""
+        if self.places is not None and place_of(key) not in self.places:
             return False
-        if not str(properties.get("product:type", "")).endswith("_STATIC") and not self._in_time(properties):
+        if is_timed(key) and not self._in_time(stored["properties"]):
             return False
         return self.bbox is None or _overlaps(stored, self.bbox)
 
@@ -47,15 +46,25 @@ class Selection:
         return (self.start is None or last >= self.start) and (self.end is None or first <= self.end)
 
 
+def place_of(key: str) -> str:
+    """The place that an item's key in its store tells: `collection/place/...`."""
+    return key.split("/", 2)[1]
+
+
+def is_timed(key: str) -> bool:
+    """Whether an item's key is that of a product with a time: it lies below the place's folder."""
+    return key.count("/") > 2
+
+
 def selection(
-    bbox: Sequence[float] | None = None, dates: Dates | None = None, burst_ids: Iterable[str] | None = None
+    bbox: Sequence[float] | None = None, dates: Dates | None = None, places: Iterable[str] | None = None
 ) -> Selection:
     """A Selection from what users write: dates as days (the last one included whole), texts or datetimes."""
     if bbox is not None and len(bbox) != 4:
         raise CatalogError(f"bbox must be west, south, east, north, not {list(bbox)}")
     start, end = dates or (None, None)
     box = (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])) if bbox is not None else None
-    wanted = frozenset(b.lower().replace("-", "_") for b in burst_ids) if burst_ids is not None else None
+    wanted = frozenset(p.lower().replace("-", "_") for p in places) if places is not None else None
     return Selection(box, _moment(start, last=False), _moment(end, last=True), wanted)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sarcube.catalog.items import utc_text
 from sarcube.geometry.longitudes import shortest_span
-from sarcube.products.names import STATIC_VALIDITY
+from sarcube.products.kinds import Fact
 
 _SUMMARIZED = (
     "platform",
@@ -14,11 +14,6 @@ _SUMMARIZED = (
     "instruments",
     "gsd",
     "product:type",
-    "sar:polarizations",
-    "sar:instrument_mode",
-    "sar:frequency_band",
-    "sat:orbit_state",
-    "sat:relative_orbit",
     "proj:code",
     "processing:level",
     "processing:version",
@@ -28,9 +23,10 @@ _SUMMARIZED = (
 class Summary:
     """Extent, summaries, assets and addresses of a collection's items."""
 
-    def __init__(self, collection: str) -> None:
+    def __init__(self, collection: str, facts: Iterable[Fact] = ()) -> None:
         self.count = 0
-        self.assets: set[str] = set()
+        self.assets: dict[str, dict[str, Any]] = {}
+        self._summarized = (*_SUMMARIZED, *(fact.name for fact in facts if fact.summarized))
         self._extensions: set[str] = set()
         self.hrefs: list[str] = []
         self._prefix = f"{collection}/"
@@ -42,7 +38,9 @@ class Summary:
     def add(self, key: str, stored: dict[str, Any]) -> None:
         """One item, by its key in the store."""
         self.count += 1
-        self.assets.update(stored["assets"])
+        for asset_name, asset in stored["assets"].items():
+            if not self.assets.get(asset_name):
+                self.assets[asset_name] = asset
         self._extensions.update(stored["stac_extensions"])
         self.hrefs.append("./" + key.removeprefix(self._prefix))
         west, south, east, north = stored["bbox"]
@@ -51,7 +49,7 @@ class Summary:
         properties = stored["properties"]
         self._start = min(self._start, properties.get("start_datetime") or properties["datetime"])
         self._end = max(self._end, properties.get("end_datetime") or properties["datetime"])
-        for name in _SUMMARIZED:
+        for name in self._summarized:
             value = properties.get(name)
             if value is not None:
                 self._values.setdefault(name, set()).update(value if isinstance(value, list) else [value])
@@ -65,12 +63,12 @@ class Summary:
         """STAC summaries: every value that occurs."""
         return {name: sorted(values) for name, values in self._values.items()}
 
-    def extent(self) -> dict[str, Any]:
-        """STAC extent; of no items the whole Earth since the first acquisition."""
+    def extent(self, since: str) -> dict[str, Any]:
+        """STAC extent; of no items the whole Earth since that time."""
         if not self.count:
             return {
                 "spatial": {"bbox": [[-180.0, -90.0, 180.0, 90.0]]},
-                "temporal": {"interval": [[utc_text(STATIC_VALIDITY), None]]},
+                "temporal": {"interval": [[since, None]]},
             }
         west, east = shortest_span(self._spans)
         return {

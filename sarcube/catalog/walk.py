@@ -28,15 +28,15 @@ def collections(store: Store) -> tuple[str, ...]:
 def item_keys(store: Store, collection: str, wanted: Selection | None = None) -> Iterator[str]:
     """Keys of a collection's items, walking only folders that the selection allows."""
     wanted = wanted or Selection()
-    bursts = sorted(wanted.burst_ids) if wanted.burst_ids is not None else store.folders(collection)
-    for burst in bursts:
-        if burst.startswith("_"):  # the catalog's own folders
+    places = sorted(wanted.places) if wanted.places is not None else store.folders(collection)
+    for place in places:
+        if place.startswith("_"):  # the catalog's own folders
             continue
-        static = item_file(burst, None)
-        for name in store.files(f"{collection}/{burst}"):
+        static = item_file(place, None)
+        for name in store.files(f"{collection}/{place}"):
             if name == static:
-                yield f"{product_folder(collection, burst, None)}/{name}"
-        for day in _days(store, f"{collection}/{burst}", wanted):
+                yield f"{product_folder(collection, place, None)}/{name}"
+        for day in _days(store, f"{collection}/{place}", wanted):
             yield from (f"{day}/{name}" for name in store.files(day) if name.endswith(".json"))
 
 
@@ -74,7 +74,7 @@ def walk_items(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Wanted items of a collection, as (key, JSON); damaged ones go to `passed`, or are told."""
     for key, stored in read_items(store, item_keys(store, collection, wanted), passed):
-        if wanted.takes(stored):
+        if wanted.takes(key, stored):
             yield key, stored
 
 

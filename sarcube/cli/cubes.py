@@ -228,7 +228,7 @@ def compare(
 
     Example: sarcube compare native/item.json isce3/item.json --picture difference.png
     """
-    from sarcube.products.compare import compare_products, comparison_table, draw_comparison
+    from sarcube.workflows.rtc.compare import compare_products, comparison_table, draw_comparison
 
     found = compare_products(a, b)
     if picture:

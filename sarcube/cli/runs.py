@@ -13,8 +13,8 @@ from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from sarcube.config import RunConfig
+    from sarcube.production.outcome import Outcome
     from sarcube.production.plan import Plan
-    from sarcube.production.produce import Outcome
 
 _RUN = typer.Argument(..., metavar="RUN", help="run file (YAML)")
 
@@ -147,7 +147,7 @@ def carry_out(
 def _ending(planned: Plan, outcome: Outcome) -> Iterator[str]:
     for failure in (*outcome.failed, *outcome.blocked):
         what = "blocked" if failure in outcome.blocked else "failed"
-        yield f"{what}: {failure.key} {failure.scene}: {failure.message}"
+        yield f"{what}: {failure.key} {failure.label}: {failure.message}"
     if not planned.tasks and outcome.ok:
         return  # the plan has said so
     for said in outcome.warnings:

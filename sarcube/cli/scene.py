@@ -112,7 +112,7 @@ def scene(
         echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_DOWNLOAD_TIMED_OUT) from error
     if absent := absent_bursts(plan):
-        there = ", ".join(burst.burst_id for burst in plan.bursts)
+        there = ", ".join(place.place for place in plan.places)
         for burst_id in absent:
             echo(f"error: the scene has no burst {burst_id}; of those asked for it has {there}", err=True)
     raise typer.Exit(scene_exit_code(plan, outcome))

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 
 @xr.register_dataset_accessor("sar")  # type: ignore[no-untyped-call]

@@ -17,7 +17,7 @@ from pyproj.exceptions import CRSError
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.instants import utc_ns
-from sarcube.products.layers import LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS
 
 # Names under which other makers of the same layers publish them (Geoscience Australia, Planetary Computer).
 _ALIASES = {

@@ -11,7 +11,7 @@ import xarray as xr
 
 from sarcube.cube.grid_of import grid_of
 from sarcube.errors import CubeError
-from sarcube.products.layers import LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS
 
 # What no pixel can be: written as _FillValue or nodata, by dtype.
 _FILLS = {"uint8": 255, "int8": -128}

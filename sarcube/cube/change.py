@@ -13,7 +13,7 @@ from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.lazy import da
 from sarcube.cube.temporal import TimescanOptions, select_period, timescan
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 
 @dataclass(frozen=True)

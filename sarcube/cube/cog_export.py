@@ -31,9 +31,10 @@ from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.lattice import pixel_metres
-from sarcube.products.layers import LAYERS, NAN, Layer
+from sarcube.products.kinds import Layer
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
+from sarcube.workflows.rtc.kinds import LAYERS
 
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32
@@ -111,9 +112,7 @@ def write_steps(
 
 def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
     """Write one (y, x) array as a COG, chunk by chunk; the file appears whole or not at all."""
-    layer = LAYERS.get(str(array.name)) or Layer(
-        str(array.name), str(array.name), "float32", NAN, "1", "average", ("data",)
-    )
+    layer = LAYERS.get(str(array.name)) or Layer(str(array.name), str(array.name))
     path = Path(path)
     data = as_dask(array)
     dtype = _dtype(array)

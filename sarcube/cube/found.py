@@ -76,7 +76,7 @@ def _of_store(address: str, selection: Selection, collection: str | None, elsewh
     place = open_store(address)
     days = None if selection.dates is None else tuple(t.astype("datetime64[D]").item() for t in selection.dates)
     bursts = None if selection.burst_ids is None else [burst_id_of(b) or b for b in selection.burst_ids]
-    found = find_items(place, collection=collection, bbox=selection.bbox, dates=days, burst_ids=bursts)
+    found = find_items(place, collection=collection, bbox=selection.bbox, dates=days, places=bursts)
     _mark(found, [place.url], elsewhere)
     return found
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sarcube.cube.cf import PRODUCTS, classes, fingerprint, with_grid
 from sarcube.cube.lazy import as_dask, da, fold
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Method = Literal["first", "mean", "looks", "centre", "resolution"]
 _WEIGHT_LAYER = {"looks": "number_of_looks", "resolution": "rtc_anf_gamma0_to_beta0"}

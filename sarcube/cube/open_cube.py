@@ -24,7 +24,7 @@ from sarcube.cube.stack import Chunks, stack_layer
 from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
-from sarcube.products.layers import LAYERS, POLARIZATIONS, STATIC_LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS, POLARIZATIONS, STATIC_LAYERS
 
 
 class CubeKeywords(TypedDict, total=False):

@@ -29,7 +29,7 @@ from shapely.geometry import mapping
 from sarcube.cube.acquisition import burst_id_of
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.instants import utc_time
-from sarcube.products.layers import LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS
 
 _NAME = re.compile(
     r"(?P<maker>[A-Za-z0-9]+)_L2_RTC-S1(?P<static>-STATIC)?_(?P<burst>T\d{3}-\d{6}-[IE]W\d)"

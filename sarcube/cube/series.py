@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.preview import to_db
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 
 def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[str, Any]) -> xr.Dataset:

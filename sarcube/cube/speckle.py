@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter
 from sarcube.cube.lazy import as_dask, da, whole_stack
 from sarcube.cube.speckle_kernels import refined_lee
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Filter = Literal["quegan_yu", "lee", "refined_lee", "gamma_map"]
 

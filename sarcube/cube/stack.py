@@ -26,7 +26,7 @@ from rasterio.windows import Window
 from sarcube.cube.lazy import da
 from sarcube.cube.reader import Merge, MergeReader
 from sarcube.geometry.grid import GeoGrid
-from sarcube.products.layers import Layer
+from sarcube.products.kinds import Layer
 
 # dask is only partly typed.
 blockwise: Any = dask.blockwise.blockwise

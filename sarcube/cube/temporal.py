@@ -17,7 +17,7 @@ from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
 from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels, update_moments
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Scale = Literal["power", "db"]
 MOMENTS = ("count", "mean", "min", "max", "std", "cov")

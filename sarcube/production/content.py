@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
+import json
 import posixpath
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,17 +20,41 @@ from sarcube.catalog.walk import collections
 from sarcube.errors import StoreError
 from sarcube.production.estimates import RUNS
 from sarcube.products.attempt import as_item, lineage_of, marker_key, verdict
-from sarcube.products.names import ProductName
+from sarcube.products.names import ItemName, ProductName
 from sarcube.products.sweep import own_name
 from sarcube.store.protocol import Store
+from sarcube.workflows.task import day_text, unit_key
 
-ITEM = re.compile(r"(?P<burst>T\d{3}-\d{6}-[A-Z]{2}\d)_(?:(?P<start>\d{8}T\d{6}Z)|STATIC)\.json")
 SILENT_S = 86_400.0
 LATER = "a later product is there"
 _WARNINGS = "sarcube:warnings"
 _FURNITURE = ("collection.json", "catalog.json", FILE)
 _REQUESTS = 16
 _LOOKS = 1_000  # items that seem to lack files and are looked at again, since runs may go on
+
+
+@dataclass(frozen=True)
+class PlaceStatus:
+    """One place.
+
+    Attributes
+    ----------
+    place : str
+    present : tuple of str
+        Days whose products exist.
+    missing : tuple of str
+        Days that the run asks for and that do not exist; empty where only the store was looked at.
+    once : tuple of str
+        Kinds without time of which it has its product.
+    lacking : tuple of str
+        Kinds without time that the run asks for and that do not exist.
+    """
+
+    place: str
+    present: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +84,7 @@ class Content:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.collections = collections(store)
-        self.items: dict[str, re.Match[str]] = {}
+        self.items: dict[str, ItemName] = {}
         self.files: dict[str, ProductName] = {}
         self.foreign: list[str] = []
         self.keys: set[str] = set()
@@ -84,8 +109,8 @@ class Content:
         if path.parts[0] == RUNS or path.name in _FURNITURE or any(part.startswith("_") for part in path.parts):
             return  # records, and what the catalog keeps for itself
         self.keys.add(key)
-        if match := ITEM.fullmatch(path.name):
-            self.items[key] = match
+        if path.suffix == ".json" and (item := ItemName.parse(path.name)):
+            self.items[key] = item
             return
         name = own_name(path.name) if path.parts[0] in self.collections else None
         if name is not None and path.suffix in (".tif", ".png") and str(path.parent) == name.folder(path.parts[0]):
@@ -116,8 +141,7 @@ class Content:
             found = self.store.read_version(f"{name}/{FILE}")
         except StoreError:
             return None
-        index = open_index(found[0]) if found else None
-        return index if index is not None and index.current else None
+        return open_index(found[0]) if found else None
 
     def _take(self, key: str, stored: dict[str, Any]) -> None:
         self.versions[key] = processed_of(str(stored.get("id", "")))
@@ -147,9 +171,26 @@ class Content:
 
     def task(self, item_key: str) -> str:
         """Key of the task that makes an item."""
-        match = self.items[item_key]
-        burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
-        return f"rtc/{burst_id}/{match['start']}" if match["start"] else f"static/{burst_id}"
+        name = self.items[item_key]
+        return unit_key(self._kind(item_key), name.place, name.start, name.tag)
+
+    def units(self) -> set[str]:
+        """Keys of all tasks whose item is there."""
+        return {self.task(key) for key in self.items}
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Kinds by collection, as collections say it, or the names of files in stores of version 0.1."""
+        found = {key.split("/", 1)[0]: name.kind for key, name in self.files.items()}
+        for collection in self.collections:
+            with contextlib.suppress(StoreError, ValueError):
+                stored = json.loads(self.store.read_bytes(f"{collection}/collection.json"))
+                found[collection] = stored.get("sarcube:kind") or found.get(collection, collection)
+        return found
+
+    def _kind(self, key: str) -> str:
+        collection = key.split("/", 1)[0]
+        return self.kinds.get(collection, collection)
 
     def leftovers(self) -> list[Leftover]:
         """Product files that no item names, each with what is known of it."""
@@ -161,7 +202,7 @@ class Content:
         item = name.item_key(collection)
         if self.versions.get(item, "") >= f"{name.processed:%Y%m%dT%H%M%SZ}":
             if name.stem in self._lineage.get(item, ()):
-                return Leftover(key, kept="replaced static layers, which items elsewhere may name")
+                return Leftover(key, kept="replaced, but without a time: items elsewhere may name it")
             return Leftover(key, LATER)
         marker = marker_key(collection, name)
         if marker in self.markers:
@@ -178,17 +219,16 @@ class Content:
             self._asked = self.store.now()
         return self._asked
 
-    def days(self) -> tuple[dict[str, list[str]], set[str]]:
-        """Days by burst ID, and burst IDs that have static layers."""
+    def places(self) -> list[PlaceStatus]:
+        """What there is of each place."""
         days: defaultdict[str, list[str]] = defaultdict(list)
-        static: set[str] = set()
-        for match in self.items.values():
-            burst_id = "t" + match["burst"][1:].lower().replace("-", "_")
-            if match["start"]:
-                days[burst_id].append(dt.datetime.strptime(match["start"], "%Y%m%dT%H%M%SZ").date().isoformat())
+        once: defaultdict[str, list[str]] = defaultdict(list)
+        for key, name in self.items.items():
+            if name.start is None:
+                once[name.place].append(self._kind(key))
             else:
-                static.add(burst_id)
-        return days, static
+                days[name.place].append(day_text(name.start, name.tag))
+        return [PlaceStatus(p, tuple(sorted(days[p])), once=tuple(sorted(once[p]))) for p in sorted({*days, *once})]
 
 
 def named_files(store: Store, item_key: str, stored: dict[str, Any]) -> set[str]:

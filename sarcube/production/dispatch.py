@@ -66,7 +66,7 @@ class Tally:
 class Dispatcher:
     """Keeps the cluster busy with a bounded number of tasks until every task of the plan has come to an end.
 
-    A task's failure is data. A task that waits for another (static layers) is released here, on the client:
+    A task's failure is data. A task that waits for another is released here, on the client:
     the state is in the store, so that workers have to keep nothing for each other.
     """
 
@@ -297,6 +297,8 @@ class Dispatcher:
         self.tally.blocked.append((task, cause))
         self._close(task)
         self.emit("blocked", task, cause)
+        for waiting, _ in self._feed.failed(task, cause):
+            self._block(waiting, cause)
 
     def _close(self, task: Task) -> None:
         self._cpu_done += task.estimate.cpu_s

@@ -19,8 +19,9 @@ from sarcube.cluster.connect import differences, versions
 from sarcube.errors import SarcubeError, TaskTimeoutError
 from sarcube.production.events import TaskResult
 from sarcube.transfer.redact import redact
+from sarcube.workflows.registry import makers
 from sarcube.workflows.task import Task
-from sarcube.workflows.workflow import Context, Made, load_workflow
+from sarcube.workflows.workflow import Context, Made
 
 THREADS_VARIABLE = "SARCUBE_KERNEL_THREADS"
 _POLL_S = 0.2
@@ -143,7 +144,7 @@ def _in_time(task: Task, context: Context, limit_s: float) -> tuple[_Attempt, in
 
     def work() -> None:
         try:
-            attempt.made = load_workflow(context.workflow).run(task, context)
+            attempt.made = makers(context.config)[task.kind].run(task, context)
         except BaseException as error:
             # All of it: a fault in a library, too little memory, even an exit is this task's failure and not the
             # worker's, which has others to do. The client is told class, message and trace.

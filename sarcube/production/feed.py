@@ -1,4 +1,4 @@
-"""Which task comes next: burst by burst, dates after their static layers, retries when their time has come."""
+"""Which task comes next: place by place, each after those that it needs, retries when their time has come."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Feed:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._source: Iterator[Task] = iter(tasks)
-        self._open = {t.after for t in tasks if t.after}
+        self._open = {key for t in tasks for key in t.after}
         self._failed: dict[str, str] = {}
         self._waiting: defaultdict[str, list[Task]] = defaultdict(list)
         self._released: list[tuple[int, int, Task]] = []
@@ -44,19 +44,26 @@ class Feed:
 
     def next(self) -> Task | None:
         """The next task; None where all that is left waits for others."""
-        # Tasks whose static layers have come go before new burst IDs: time series finish one by one.
+        # Tasks whose needs have come go before new places: time series finish one by one.
         if self._released:
             return heapq.heappop(self._released)[2]
         for task in self._source:
-            parent = task.after
-            if parent is None or parent not in self._open:
+            if self._ready(task):
                 return task
-            if parent in self._failed:
-                self.blocked.append((task, self._failed[parent]))
-            else:
-                self._waiting[parent].append(task)
         self._exhausted = True
         return None
+
+    def _ready(self, task: Task) -> bool:
+        """Whether all that a task needs is done; else it waits for the first that is not, or is given up."""
+        parents = [key for key in task.after if key in self._open]
+        if not parents:
+            return True
+        failed = next((key for key in parents if key in self._failed), None)
+        if failed is not None:
+            self.blocked.append((task, self._failed[failed]))
+        else:
+            self._waiting[parents[0]].append(task)
+        return False
 
     def again(self, task: Task, attempt: int, delay_s: float) -> None:
         """Come back to a task after a while."""
@@ -67,7 +74,8 @@ class Feed:
         if task.key in self._open:
             self._open.discard(task.key)
             for waiting in self._waiting.pop(task.key, ()):
-                heapq.heappush(self._released, (waiting.rank, next(self._order), waiting))
+                if self._ready(waiting):
+                    heapq.heappush(self._released, (waiting.rank, next(self._order), waiting))
 
     def failed(self, task: Task, cause: str) -> list[tuple[Task, str]]:
         """Give up the tasks that waited for this one; returns them with the cause."""
@@ -77,6 +85,6 @@ class Feed:
         return [(waiting, cause) for waiting in self._waiting.pop(task.key, ())]
 
     def take_blocked(self) -> list[tuple[Task, str]]:
-        """Tasks met since the last call whose static layers had failed before."""
+        """Tasks met since the last call whose needs had failed before."""
         found, self.blocked = self.blocked, []
         return found

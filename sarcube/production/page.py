@@ -5,18 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 
-from sarcube.html import COLOURS, STYLE, BurstMap, Shape, burst_map, card, html_table, page, wrap
+from sarcube.html import COLOURS, STYLE, PlaceMap, Shape, card, html_table, page, place_map, wrap
 from sarcube.production.said import Said
 
 __all__ = [
     "COLOURS",
     "STYLE",
-    "BurstMap",
+    "PlaceMap",
     "Shape",
-    "burst_map",
     "card",
     "html_table",
     "page",
+    "place_map",
     "said_html",
     "size_text",
     "terminal_width",

@@ -1,55 +1,63 @@
-"""What a run has to do, known from the source and the store before anything is downloaded or computed."""
+"""What a run has to do, known from the source and the store before anything is downloaded or computed.
+
+The plan reads: for each place, for each kind in the order of what needs what: does it exist? is anything wrong with it?
+If not, it is a task. Which kinds there are, and what a place or a unit is, is the workflow's matter alone.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sarcube.config import RunConfig
-from sarcube.errors import DownloadTimeoutError, SarcubeError, SourceError, StaticLayersMissingError
+from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError, SarcubeError, SourceError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.html import BurstMap
-from sarcube.production.estimates import Rate, estimate, rates_of
+from sarcube.html import PlaceMap
+from sarcube.production.estimates import estimate, former_records, rates_of
 from sarcube.production.outdated import find_outdated
+from sarcube.production.shown import Shown
+from sarcube.products.kinds import ProductKind, Rate
 from sarcube.products.names import item_key
-from sarcube.store.protocol import Store, open_store
+from sarcube.products.places import Place
+from sarcube.store.protocol import open_store
+from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
-from sarcube.workflows.rtc.grids import burst_grid, check_grid, static_grid
-from sarcube.workflows.task import Estimate, Task, task_key, utc_second
-from sarcube.workflows.workflow import DEFAULT, Problem, Workflow, load_workflow
+from sarcube.workflows.grids import check_grid, settled_grid
+from sarcube.workflows.making import collection_of, store_of
+from sarcube.workflows.registry import kind_of, load_workflow, makers
+from sarcube.workflows.task import Estimate, Ring, Task, Unit, unit_key
+from sarcube.workflows.workflow import Workflow
 
-_SAME_ACQUISITION_S = 2.0  # slices of one datatake repeat bursts; real repeats are days apart
-_STATIC_CANDIDATES = 5
+_NO_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
+_CANDIDATES = 5  # units whose inputs may serve for a product that several need
 _REQUESTS = 16  # look-ups in a remote store at a time
 
 
 @dataclass(frozen=True)
-class BurstSummary:
-    """One burst ID in a plan.
+class PlaceSummary:
+    """One place in a plan.
 
     Attributes
     ----------
-    burst_id : str
+    place : str
     footprint : tuple of (longitude, latitude)
     grid : GeoGrid or None
         None where it cannot be made (see the plan's problems).
-    has_static : bool
-        Static layers exist already.
-    dates_done, dates_to_do : int
+    done, to_do : mapping of str to int
+        Products by kind.
     """
 
-    burst_id: str
-    footprint: tuple[tuple[float, float], ...]
+    place: str
+    footprint: Ring
     grid: GeoGrid | None
-    has_static: bool
-    dates_done: int
-    dates_to_do: int
+    done: Mapping[str, int]
+    to_do: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -65,42 +73,49 @@ class Totals:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """The tasks still to do for a run.
 
     Attributes
     ----------
     config : RunConfig
     tasks : tuple of Task
-        Burst by burst, static layers before the dates that need them.
+        Place by place, what others need before these.
     done : tuple of str
         Keys of what exists already.
     problems : tuple of Problem
         What cannot be done, and why; the rest is.
-    bursts : tuple of BurstSummary
-    workflow : str
-        Name of what carries the tasks out.
+    places : tuple of PlaceSummary
+    kinds : tuple of ProductKind
+        That the run is about, what others need before these.
+    given : frozenset of str
+        Names of kinds that the run makes none of.
+    asked : frozenset of str
+        Names of kinds that the run was asked for, and not only needs.
     warnings : tuple of Problem
         What is done all the same, and how it will differ from what might be expected: by task key or by the source's
         own words.
     outdated : tuple of Problem
-        Products (by task key) of input of which the source has a later version, and which.
+        Products that exist and are of input of which the source has a later version, by task key.
     """
+
+    _views: ClassVar[str] = "sarcube.production.plan_views"
 
     config: RunConfig
     tasks: tuple[Task, ...]
     done: tuple[str, ...]
     problems: tuple[Problem, ...]
-    bursts: tuple[BurstSummary, ...]
-    workflow: str = DEFAULT
+    places: tuple[PlaceSummary, ...]
+    kinds: tuple[ProductKind, ...]
+    given: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
     warnings: tuple[Problem, ...] = ()
     outdated: tuple[Problem, ...] = ()
 
     @property
     def impossible(self) -> bool:
         """Nothing of what was asked for exists or can be made: the user must change something."""
-        static_only = self.config.product == "RTC_S1_STATIC"
-        there = any(b.dates_done or (static_only and b.has_static) for b in self.bursts)
+        there = any(place.done.get(kind) for place in self.places for kind in self.asked)
         return bool(self.problems) and not self.tasks and not there
 
     def __len__(self) -> int:
@@ -127,64 +142,53 @@ class Plan:
 
     def table(self) -> str:
         """A table for a terminal."""
-        from sarcube.production.plan_views import table
-
-        return table(self)
+        return str(self._view("table"))
 
     def to_json(self) -> str:
         """Everything, as JSON text."""
-        from sarcube.production.plan_views import to_json
-
-        return to_json(self)
+        return str(self._view("to_json"))
 
     def to_geojson(self) -> str:
-        """The bursts as a GeoJSON FeatureCollection."""
-        from sarcube.production.plan_views import to_geojson
-
-        return to_geojson(self)
+        """The places as a GeoJSON FeatureCollection."""
+        return str(self._view("to_geojson"))
 
     def to_html(self) -> str:
         """A page of its own with a map."""
-        from sarcube.production.plan_views import to_html
+        return str(self._view("to_html"))
 
-        return to_html(self)
+    def map(self) -> PlaceMap:
+        """The places on a map, with the area of interest: for a notebook, or to `save` as a page."""
+        drawn: PlaceMap = self._view("plan_map")
+        return drawn
 
-    def map(self) -> BurstMap:
-        """The bursts on a map, with the area of interest: for a notebook, or to `save` as a page."""
-        from sarcube.production.maps import plan_map
-
-        return plan_map(self)
-
-    def _repr_html_(self) -> str:
-        from sarcube.production.plan_views import to_html
-
-        return to_html(self, whole_page=False)
+    def makers(self, names: Iterable[str]) -> list[tuple[Workflow, tuple[str, ...]]]:
+        """Kinds by the workflows that make them."""
+        known, found = makers(self.config), defaultdict[int, list[str]](list)
+        works = {id(work): work for work in known.values()}
+        for name in sorted(names):
+            found[id(known[name])].append(name)
+        return [(works[key], tuple(kinds)) for key, kinds in found.items()]
 
     def __repr__(self) -> str:
         return (
             f"<Plan: {len(self.tasks)} to do, {len(self.done)} done, {len(self.problems)} problems, "
-            f"{len(self.bursts)} bursts>"
+            f"{len(self.places)} places>"
         )
 
 
-def plan(
-    config: RunConfig | Mapping[str, Any] | str | Path,
-    *,
-    workflow: str = DEFAULT,
-    remake: bool | Literal["outdated"] = False,
-) -> Plan:
+def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, remake: bool | Literal["outdated"] = False) -> Plan:
     """Find what a run has to do.
 
     Parameters
     ----------
     config : RunConfig, path of a run file, or mapping with a run file's keys
-    workflow : str
-        What carries the tasks out, as `module:attribute`.
     remake : bool or "outdated"
         Plan products that exist too, to replace them; "outdated": those of input of which there is a later version.
 
     Raises
     ------
+    ConfigError
+        The run file is wrong.
     SourceError
         The source has nothing that the run asks for, or cannot be reached.
     """
@@ -194,216 +198,295 @@ def plan(
         config = RunConfig.from_file(config)
     # Paths made absolute: workers stand in other folders, and the record must be readable from anywhere.
     config = RunConfig.from_dict(config.model_dump(mode="json", exclude_none=True), base=Path.cwd())
-    work = load_workflow(workflow)
-    found = work.find(config)
-    groups = _by_burst(found.units)
+    makers(config)  # refuses what cannot be carried out before a source is asked
+    found = load_workflow(config.workflow).find(config)
+    groups = _by_place(found.units, config.source.places)
     problems = list(found.problems)
     if not groups:
         late = any(p.error == DownloadTimeoutError.__name__ for p in problems)
         raise (DownloadTimeoutError if late else SourceError)(_nothing(config, problems, found.explanation))
-    store = open_store(config.store)
-    static_store = open_store(config.static_store) if config.static_store else store
-    rates = rates_of(store, config.engine, workflow)
-    builder = _Builder(config, store, static_store, rates, remake, problems, list(found.warnings))
+    asked = frozenset(unit.kind for units in groups.values() for unit in units)
+    wanted = _with_needed(config, asked)
+    builder = _Builder(config, wanted, frozenset(found.given), remake, problems)
     builder.look_up(groups)
-    try:
-        builder.outdated = find_outdated(work, store, config.collections.rtc, {b: groups[b] for b in builder.begun})
-    except SarcubeError as error:
-        problems.append(Problem(store.url, f"which products are of older scenes cannot be told: {error}"))
-    for rank, (burst_id, units) in enumerate(groups.items()):
-        builder.add(rank, burst_id, units, work)
+    builder.look_for_outdated(groups)
+    for rank, (place, units) in enumerate(groups.items()):
+        builder.add(rank, place, units)
     return Plan(
         config,
         tuple(builder.tasks),
         tuple(builder.done),
         tuple(problems),
-        tuple(builder.bursts),
-        workflow,
-        tuple(builder.warnings),
+        tuple(builder.places),
+        tuple(wanted),
+        builder.given,
+        asked,
+        (*found.warnings, *builder.warnings),
         tuple(Problem(key, text) for key, text in sorted(builder.outdated.items())),
     )
 
 
+def _with_needed(config: RunConfig, names: Iterable[str]) -> list[ProductKind]:
+    """Kinds and all that they need, each after what it needs."""
+    ordered: dict[str, ProductKind] = {}
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise ConfigError(f"kinds need each other in a circle: {', '.join((*above, name))}")
+        kind = kind_of(config, name)
+        for needed in kind.needs:
+            add(needed, (*above, name))
+        ordered.setdefault(name, kind)
+
+    for name in sorted(names):
+        add(name, ())
+    return list(ordered.values())
+
+
+@dataclass
+class _Place:
+    """What is known of one place while it is planned."""
+
+    place: str
+    rank: int
+    grid: GeoGrid
+    # By kind: keys of its tasks, with their start, that others may have to wait for.
+    tasks: dict[str, list[tuple[dt.datetime | None, str]]]
+    done: Counter[str]
+    to_do: Counter[str]
+
+
 class _Builder:
-    """Collects tasks burst by burst; one object so that estimates and look-ups are shared."""
+    """Collects tasks place by place; one object so that estimates and look-ups are shared."""
 
     def __init__(
         self,
         config: RunConfig,
-        store: Store,
-        static_store: Store,
-        rates: dict[str, Rate],
+        kinds: Sequence[ProductKind],
+        given: frozenset[str],
         remake: bool | Literal["outdated"],
         problems: list[Problem],
-        warnings: list[Problem],
     ) -> None:
-        self.config, self.store, self.static_store, self.rates = config, store, static_store, rates
-        self.remake, self.problems, self.warnings = remake, problems, warnings
+        self.config, self.kinds, self.given, self.remake, self.problems = config, kinds, given, remake, problems
         self.tasks: list[Task] = []
-        self.done: list[str] = []
-        self.bursts: list[BurstSummary] = []
-        self._estimates: dict[tuple[str, int, int, int], Estimate] = {}
-        self._grids: dict[str, GeoGrid | SarcubeError | None] = {}
-        self.begun: set[str] = set()
+        self.warnings: list[Problem] = []
         self.outdated: dict[str, str] = {}
+        self.done: list[str] = []
+        self.places: list[PlaceSummary] = []
+        self._makers = makers(config)
+        self._stores = {kind.name: store_of(config, kind) for kind in kinds}
+        self._collections = {kind.name: collection_of(config, kind) for kind in kinds}
+        self._rates = rates_of(
+            open_store(config.store), self._told_rates(), config.variant, former_records(config, kinds)
+        )
+        self._estimates: dict[tuple[str, int, int, int], Estimate] = {}
+        self._grids: dict[tuple[str, str], GeoGrid | SarcubeError | None] = {}
+        self._begun: dict[str, set[str]] = {}
+        self._wanted_by_others = {name for kind in kinds for name in kind.needs}
 
-    def look_up(self, groups: dict[str, list[Any]]) -> None:
-        """Ask the stores, many questions at a time, for static grids and burst folders of all burst IDs."""
-        names = self.config.collections
-        known = set(self.static_store.folders(names.static))
-        wanted = [b for b in groups if b in known]
+    def _told_rates(self) -> dict[str, Rate]:
+        """What kinds cost as far as their makers know before anything was measured here."""
+        told = {name: rate for work in self._makers.values() for name, rate in work.rates(self.config).items()}
+        return {kind.name: told.get(kind.name, kind.rate) for kind in self.kinds}
 
-        def grid(burst_id: str) -> GeoGrid | SarcubeError | None:
+    def look_up(self, groups: Mapping[str, list[Unit]]) -> None:
+        """Ask the stores, many questions at a time, for folders of all places, and grids that are settled."""
+
+        def grid(place: str, kind: str) -> GeoGrid | SarcubeError | None:
             try:
-                return static_grid(self.static_store, names.static, burst_id)
+                return settled_grid(self._stores[kind], self._collections[kind], place)
             except SarcubeError as error:
                 return error
 
-        if wanted:
-            with ThreadPoolExecutor(_REQUESTS) as pool:
-                self._grids.update(zip(wanted, pool.map(grid, wanted), strict=True))
-        self.begun = set(self.store.folders(names.rtc)) & set(groups)
-
-    def add(self, rank: int, burst_id: str, units: list[Any], work: Workflow) -> None:
-        """Plan one burst ID."""
-        known = self._grids.get(burst_id)
-        grid: GeoGrid | None = None
-        done = to_do = 0
-        try:
-            grid = self._grid(burst_id, known, units[0].footprint)
-            done, to_do = self._plan_burst(rank, burst_id, units, grid, work)
-        except SarcubeError as error:
-            self.problems.append(Problem(burst_id, str(error), type(error).__name__))
-        has_static = isinstance(known, GeoGrid)
-        self.bursts.append(BurstSummary(burst_id, tuple(units[0].footprint), grid, has_static, done, to_do))
-
-    def _grid(
-        self, burst_id: str, known: GeoGrid | SarcubeError | None, footprint: Sequence[tuple[float, float]]
-    ) -> GeoGrid:
-        if isinstance(known, SarcubeError):
-            raise known
-        if known is not None:
-            check_grid(known, self.config, burst_id)
-            return known
-        if self.config.link_static_layers:
-            raise StaticLayersMissingError(
-                f"no static layers of {burst_id} in {self.static_store.url}/{self.config.collections.static}, "
-                "and link_static_layers asks for existing ones: make them first (product: RTC_S1_STATIC)"
-            )
-        return burst_grid(self.config, burst_id, footprint)
-
-    def _plan_burst(self, rank: int, burst_id: str, units: list[Any], grid: GeoGrid, work: Workflow) -> tuple[int, int]:
-        has_static = isinstance(self._grids.get(burst_id), GeoGrid)
-        static_only = self.config.product == "RTC_S1_STATIC"
-        to_do, done = ([], []) if static_only else self._missing(burst_id, units)
-        if not to_do and not static_only:
-            # Whole time series present: static layers are only made for what is to come.
-            self.done.extend(done)
-            if has_static:
-                self.done.append(task_key("static", burst_id, None))
-            return len(done), 0
-        usable = units if static_only else [unit for unit, _, _ in to_do]
-        bad = work.defects(self.config, usable, grid) if usable else {}
-        self.problems.extend(
-            Problem(f"{burst_id} {getattr(usable[i], 'scene', '')}".strip(), message)
-            for i, message in sorted(bad.items())
-        )
-        good = [unit for i, unit in enumerate(usable) if i not in bad]
-        after = None
-        remake_static = self.remake is True and static_only
-        if has_static:
-            self.done.append(task_key("static", burst_id, None))
-        if good and (not has_static or remake_static):
-            reason = "static layers exist: made again" if has_static else "no static layers"
-            candidates = tuple(good[:_STATIC_CANDIDATES])
-            task = Task(
-                "static",
-                burst_id,
-                None,
-                candidates,
-                grid,
-                reason,
-                None,
-                self._estimate("static", grid),
-                rank,
-                has_static,
-            )
-            self._plan_task(task, work.remarks(self.config, "static", candidates[:1]).get(0, ()))
-            after = task.key if not has_static else None
-        said = work.remarks(self.config, "rtc", [unit for unit, _, _ in to_do]) if to_do else {}
-        for i, (unit, start, exists) in enumerate(to_do):
-            if i not in bad:
-                reason = "item exists: made again" if exists else "no item"
-                expected = self._estimate("rtc", grid, getattr(unit, "size_bytes", 0))
-                task = Task("rtc", burst_id, start, (unit,), grid, reason, after, expected, rank, exists)
-                self._plan_task(task, said.get(i, ()))
-        self.done.extend(done)
-        return len(done), len(to_do) - (len(bad) if not static_only else 0)
-
-    def _plan_task(self, task: Task, warnings: Iterable[str]) -> None:
-        self.tasks.append(task)
-        self.warnings.extend(Problem(task.key, message) for message in warnings)
-
-    def _missing(self, burst_id: str, units: list[Any]) -> tuple[list[tuple[Any, dt.datetime, bool]], list[str]]:
-        collection = self.config.collections.rtc
-        starts = [utc_second(unit.start_time) for unit in units]
-        exist = [False] * len(units)
-        if burst_id in self.begun:
-            keys = [item_key(collection, burst_id, start) for start in starts]
-            if "://" in self.store.url and len(keys) > 1:
+        for kind in self.kinds:
+            name = kind.name
+            self._begun[name] = set(self._stores[name].folders(self._collections[name])) & groups.keys()
+            if not kind.timed and self._begun[name]:
+                wanted = sorted(self._begun[name])
                 with ThreadPoolExecutor(_REQUESTS) as pool:
-                    exist = list(pool.map(self.store.exists, keys))
-            else:
-                exist = [self.store.exists(key) for key in keys]
-        to_do, done = [], []
-        for unit, start, there in zip(units, starts, exist, strict=True):
-            key = task_key("rtc", burst_id, start)
-            if there and not (key in self.outdated if self.remake == "outdated" else self.remake):
-                done.append(key)
-            else:
-                to_do.append((unit, start, there))
-        return to_do, done
+                    found = pool.map(lambda place, name=name: grid(place, name), wanted)
+                    self._grids.update(zip(((place, name) for place in wanted), found, strict=True))
 
-    def _estimate(self, kind: str, grid: GeoGrid, samples: int = 0) -> Estimate:
-        key = (kind, grid.width, grid.height, samples)
+    def look_for_outdated(self, groups: Mapping[str, list[Unit]]) -> None:
+        """Ask which products that exist are of input of which there is a later version."""
+        for kind in self.kinds:
+            begun = self._begun[kind.name]
+            units = [u for place in begun for u in groups[place] if u.versioned and u.kind == kind.name and u.start]
+            store, collection = self._stores[kind.name], self._collections[kind.name]
+            try:
+                self.outdated |= find_outdated(self._makers[kind.name], store, collection, units)
+            except SarcubeError as error:
+                text = f"which products are of older input cannot be told: {error}"
+                self.problems.append(Problem(store.url, text, type(error).__name__))
+
+    def add(self, rank: int, place: str, units: list[Unit]) -> None:
+        """Plan one place."""
+        footprint = units[0].footprint
+        found: _Place | None = None
+        try:
+            found = _Place(place, rank, self._grid(place, units), {}, Counter(), Counter())
+            self._plan_place(found, units)
+        except SarcubeError as error:
+            self.problems.append(Problem(place, str(error), type(error).__name__))
+        done, to_do = (found.done, found.to_do) if found else (Counter[str](), Counter[str]())
+        self.places.append(PlaceSummary(place, tuple(footprint), found.grid if found else None, done, to_do))
+
+    def _grid(self, place: str, units: list[Unit]) -> GeoGrid:
+        for kind in self.kinds:
+            known = self._grids.get((place, kind.name))
+            if isinstance(known, SarcubeError):
+                raise known
+            if known is not None:
+                check_grid(known, self.config, place)
+                return known
+        for kind in self.kinds:
+            if kind.name in self.given and not kind.timed:
+                raise MissingProductError(
+                    f"no {kind.what} of {place} in {self._stores[kind.name].url}/{self._collections[kind.name]}, and "
+                    f"the run makes none: make products of kind {kind.name} first"
+                )
+        return self._makers[units[0].kind].grid(self.config, place, units[0].footprint)
+
+    def _plan_place(self, found: _Place, units: list[Unit]) -> None:
+        """From the kinds that were asked for to those that they need: what is needed is known by what needs it."""
+        by_kind: defaultdict[str, list[Unit]] = defaultdict(list)
+        for unit in units:
+            by_kind[unit.kind].append(unit)
+        asked = set(by_kind)
+        work: list[tuple[ProductKind, list[tuple[Unit, bool]]]] = []
+        for kind in reversed(self.kinds):
+            own = by_kind[kind.name]
+            to_do = self._missing(kind, own, found, asked) if kind.timed else self._one(kind, own, found, asked)
+            for name in kind.needs if to_do else ():
+                by_kind[name].extend(self._needed(name, kind.name, [unit for unit, _ in to_do], by_kind[name], found))
+            work.append((kind, to_do))
+        for kind, to_do in reversed(work):
+            said = self._makers[kind.name].remarks(self.config, [unit for unit, _ in to_do]) if to_do else {}
+            for i, (unit, exists) in enumerate(to_do):
+                self._task(kind, unit, exists, found)
+                self.warnings.extend(Problem(unit.key, text) for text in said.get(i, ()))
+
+    def _missing(self, kind: ProductKind, units: list[Unit], found: _Place, asked: set[str]) -> list[tuple[Unit, bool]]:
+        """Units of a kind with a time that are to do and that nothing is wrong with, and whether there is a product."""
+        if not units:
+            return []
+        remake = bool(self.remake) and kind.name in asked
+        to_do = []
+        for unit, there in zip(units, self._exist(kind, units), strict=True):
+            if there and not (unit.key in self.outdated if self.remake == "outdated" else remake):
+                self.done.append(unit.key)
+                found.done[kind.name] += 1
+            else:
+                to_do.append((unit, there))
+        good = self._good(kind, [unit for unit, _ in to_do], found, check=kind.name in asked)
+        return to_do if good is None else [to_do[i] for i in good]
+
+    def _one(self, kind: ProductKind, units: list[Unit], found: _Place, asked: set[str]) -> list[tuple[Unit, bool]]:
+        """The one product that a place has of a kind without a time, where it is to do."""
+        there = isinstance(self._grids.get((found.place, kind.name)), GeoGrid)
+        if there:
+            self.done.append(unit_key(kind.name, found.place, None))
+            found.done[kind.name] += 1
+        remake = self.remake is True and kind.name in asked
+        if not units or (there and not remake):
+            return []
+        good = self._good(kind, units, found, check=kind.name in asked)
+        chosen = units if good is None else [units[i] for i in good]
+        return [(_joined(chosen[:_CANDIDATES]), there)] if chosen else []
+
+    def _good(self, kind: ProductKind, units: list[Unit], found: _Place, *, check: bool) -> list[int] | None:
+        """Which units nothing is wrong with; None for all. What is needed by others was checked with these."""
+        if not units or not check:
+            return None
+        bad = self._makers[kind.name].defects(self.config, units, found.grid)
+        self.problems.extend(
+            Problem(f"{found.place} {units[i].label}".strip(), message) for i, message in sorted(bad.items())
+        )
+        return [i for i in range(len(units)) if i not in bad] if bad else None
+
+    def _needed(
+        self, name: str, needing: str, units: Sequence[Unit], known: Sequence[Unit], found: _Place
+    ) -> list[Unit]:
+        """Units of a kind that others need and that the workflow did not find itself."""
+        kind = next(k for k in self.kinds if k.name == name)
+        if name in self.given:
+            return []
+        if not kind.timed:
+            derived = [replace(u, kind=name, start=None, end=None, tag="", bytes_in=0) for u in units[:_CANDIDATES]]
+        else:
+            starts = {unit.start for unit in known}
+            by_start = {u.start: replace(u, kind=name, tag="") for u in reversed(units) if u.start not in starts}
+            derived = [by_start[start] for start in sorted(by_start, key=str)]
+        maker = self._makers[name]
+        if derived and maker is not self._makers[needing]:
+            bad = maker.defects(self.config, derived, found.grid)
+            if len(bad) == len(derived):
+                raise SourceError(f"{kind.what} of {found.place} cannot be made: {bad[min(bad)]}")
+            derived = [unit for i, unit in enumerate(derived) if i not in bad]
+        return derived
+
+    def _task(self, kind: ProductKind, unit: Unit, exists: bool, found: _Place) -> None:
+        after: tuple[str, ...] = ()
+        for name in kind.needs:
+            for start, key in found.tasks.get(name, ()):
+                if start is None or start == unit.start:
+                    after += (key,)
+        reason = "exists: made again" if exists else "no item" if kind.timed else f"no {kind.what}"
+        expected = self._estimate(kind, found.grid, unit.bytes_in)
+        task = Task(unit, found.grid, reason, after, expected, found.rank, exists)
+        self.tasks.append(task)
+        found.to_do[kind.name] += 1
+        if not exists and kind.name in self._wanted_by_others:
+            found.tasks.setdefault(kind.name, []).append((unit.start, task.key))
+
+    def _exist(self, kind: ProductKind, units: list[Unit]) -> list[bool]:
+        if units[0].place not in self._begun[kind.name]:
+            return [False] * len(units)
+        store, collection = self._stores[kind.name], self._collections[kind.name]
+        keys = [item_key(collection, unit.place, unit.start, unit.tag) for unit in units]
+        if "://" in store.url and len(keys) > 1:
+            with ThreadPoolExecutor(_REQUESTS) as pool:
+                return list(pool.map(store.exists, keys))
+        return [store.exists(key) for key in keys]
+
+    def _estimate(self, kind: ProductKind, grid: GeoGrid, bytes_in: int = 0) -> Estimate:
+        key = (kind.name, grid.width, grid.height, bytes_in)
         if key not in self._estimates:
-            self._estimates[key] = estimate(self.rates[kind], grid, samples)
+            self._estimates[key] = estimate(self._rates[kind.name], grid, bytes_in)
         return self._estimates[key]
 
 
-def _by_burst(units: Iterable[Any]) -> dict[str, list[Any]]:
-    """Units by burst ID in order of time, each acquisition once."""
-    groups: defaultdict[str, list[Any]] = defaultdict(list)
-    for unit in units:
-        groups[unit.burst_id].append(unit)
-    return {burst_id: _distinct(groups[burst_id]) for burst_id in sorted(groups)}
+def _joined(units: Sequence[Unit]) -> Unit:
+    """One unit of candidates: their inputs in order."""
+    first = units[0]
+    return replace(first, start=None, end=None, inputs=tuple(i for unit in units for i in unit.inputs))
 
 
-def _distinct(units: list[Any]) -> list[Any]:
-    units.sort(key=lambda u: (u.start_time, getattr(u, "scene", "")))
-    kept: list[Any] = []
+def _by_place(units: Iterable[Unit], places: Sequence[str] | None) -> dict[str, list[Unit]]:
+    """Units by place in order of time, each once, of places that are wanted."""
+    wanted = None if places is None else {p.lower() for p in places}
+    groups: defaultdict[str, list[Unit]] = defaultdict(list)
     for unit in units:
-        if kept and _seconds(unit.start_time - kept[-1].start_time) < _SAME_ACQUISITION_S:
-            kept[-1] = max(kept[-1], unit, key=_rank)
+        if wanted is None or unit.place in wanted:
+            groups[unit.place].append(unit)
+    return {str(Place(place)): _distinct(groups[place]) for place in sorted(groups)}
+
+
+def _distinct(units: list[Unit]) -> list[Unit]:
+    """In order of kind and time. Of units that would make one product with a time the last counts."""
+    units.sort(key=lambda u: (u.kind, u.start or _NO_TIME, u.tag, u.label))
+    kept: list[Unit] = []
+    for unit in units:
+        if kept and unit.start is not None and unit.key == kept[-1].key:
+            kept[-1] = unit
         else:
             kept.append(unit)
     return kept
 
 
-def _rank(unit: Any) -> tuple[Any, ...]:
-    """More polarizations, then the version processed last, then the scene that sorts last."""
-    return len(getattr(unit, "polarizations", ())), getattr(unit, "version", ()), getattr(unit, "scene", "")
-
-
-def _seconds(delta: Any) -> float:
-    if isinstance(delta, dt.timedelta):
-        return delta.total_seconds()
-    return float(delta.astype("timedelta64[ns]").astype("int64")) / 1e9
-
-
 def _nothing(config: RunConfig, problems: Sequence[Problem], explanation: str) -> str:
     where = redact(str(config.source.path or config.source.url or config.source.kind))
-    text = explanation or f"the source {where} has no burst in the AOI and dates; check aoi, dates and source"
+    text = explanation or f"the source {where} has nothing in the AOI and dates; check aoi, dates and source"
     if problems:
         listed = "; ".join(f"{p.subject}: {p.message}" for p in problems[:3])
         text += f" (and {len(problems)} problem{'s' if len(problems) > 1 else ''}: {listed})"

@@ -5,21 +5,20 @@ from __future__ import annotations
 import html
 import io
 import json
+from collections.abc import Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sarcube.html import burst_map, html_table, page, wrap
-from sarcube.production.maps import plan_map
+from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
+from sarcube.production.maps import areas
 from sarcube.production.page import said_html, size_text, terminal_width, time_text
+from sarcube.production.plan import PlaceSummary, Plan
 from sarcube.production.said import counted
-
-if TYPE_CHECKING:
-    from sarcube.production.plan import BurstSummary, Plan
-    from sarcube.workflows.task import Task
+from sarcube.workflows.task import Task
 
 _ROWS = 200  # of tasks shown where people read
-_COLUMNS = ("burst", "date", "what", "why", "scene", "memory", "CPU")
-_WIDE = 100  # columns of a terminal from which the scene has room, too
+_COLUMNS = ("place", "date", "what", "why", "inputs", "memory", "CPU")
+_WIDE = 100  # columns of a terminal from which inputs have room, too
 _FIRST_ROWS = 12  # in a notebook
 
 
@@ -53,20 +52,21 @@ def outdated_text(plan: Plan) -> str:
 
 
 def table(plan: Plan) -> str:
-    """Tasks, bursts and problems as text for a terminal."""
+    """Tasks, places and problems as text for a terminal."""
     from rich.console import Console
     from rich.table import Table
 
     out = io.StringIO()
     width = terminal_width()
     console = Console(file=out, width=width, force_terminal=False)
+    what = {kind.name: kind.what for kind in plan.kinds}
     if plan.tasks:
         grid = Table(box=None, pad_edge=False)
-        columns = [name for name in _COLUMNS if name != "scene" or width >= _WIDE]
-        rows = [_row(task) for task in islice(plan.tasks, _ROWS)]
+        columns = [name for name in _COLUMNS if name != "inputs" or width >= _WIDE]
+        rows = [_row(task, what) for task in islice(plan.tasks, _ROWS)]
         lengths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in columns}
-        # One column gives way where there is no room; the rest, burst IDs first of all, is never cut.
-        gives = "scene" if "scene" in columns else "why"
+        # One column gives way where there is no room; the rest, names of places first of all, is never cut.
+        gives = "inputs" if "inputs" in columns else "why"
         room = width - 2 * (len(columns) - 1) - sum(n for name, n in lengths.items() if name != gives)
         for name in columns:
             length = max(8, min(room, lengths[name])) if name == gives else lengths[name]
@@ -106,22 +106,22 @@ def to_json(plan: Plan) -> str:
             "outdated": [{"key": old.subject, "message": old.message} for old in plan.outdated],
             "problems": [{"subject": p.subject, "message": p.message} for p in plan.problems],
             "warnings": [{"subject": p.subject, "message": p.message} for p in plan.warnings],
-            "bursts": [_properties(b) for b in plan.bursts],
+            "places": [_properties(place) for place in plan.places],
         },
         indent=1,
     )
 
 
 def to_geojson(plan: Plan) -> str:
-    """A FeatureCollection of the bursts."""
+    """A FeatureCollection of the places."""
     features = [
         {
             "type": "Feature",
-            "id": burst.burst_id,
-            "geometry": {"type": "Polygon", "coordinates": [[list(point) for point in burst.footprint]]},
-            "properties": _properties(burst),
+            "id": place.place,
+            "geometry": {"type": "Polygon", "coordinates": [[list(point) for point in place.footprint]]},
+            "properties": _properties(place),
         }
-        for burst in plan.bursts
+        for place in plan.places
     ]
     return json.dumps({"type": "FeatureCollection", "features": features})
 
@@ -129,28 +129,34 @@ def to_geojson(plan: Plan) -> str:
 def to_html(plan: Plan, *, whole_page: bool = True) -> str:
     """A page of its own, or a fragment for a notebook."""
     drawn = plan_map(plan)
-    parts = [f"<p>{html.escape(headline(plan))}</p>", burst_map(drawn.shapes, drawn.areas)]
+    parts = [f"<p>{html.escape(headline(plan))}</p>", place_map(drawn.shapes, drawn.areas)]
     if plan.problems:
         parts += ["<h2>Problems</h2>", html_table(("what", "why"), [(p.subject, p.message) for p in plan.problems])]
     parts.append(said_html("Warnings", counted((w.subject, w.message) for w in plan.warnings)))
     if plan.tasks:
         # A notebook gets the beginning, a page of its own what people can still read.
+        what = {kind.name: kind.what for kind in plan.kinds}
         shown = min(len(plan.tasks), _ROWS if whole_page else _FIRST_ROWS)
         parts += [
             f"<h2>Tasks ({shown} of {len(plan.tasks)})</h2>",
-            html_table(_COLUMNS, (tuple(_row(task).values()) for task in plan.tasks[:shown]), (5, 6)),
+            html_table(_COLUMNS, (tuple(_row(task, what).values()) for task in plan.tasks[:shown]), (5, 6)),
         ]
     body = "".join(parts)
     return page("Plan", body) if whole_page else wrap("Plan", body, style=True)
 
 
-def _row(task: Task) -> dict[str, str]:
+def notebook(plan: Plan) -> str:
+    """The beginning, where a notebook shows it."""
+    return to_html(plan, whole_page=False)
+
+
+def _row(task: Task, what: Mapping[str, str]) -> dict[str, str]:
     return {
-        "burst": task.burst_id,
-        "date": task.date.isoformat() if task.date else "-",
-        "what": "static layers" if task.kind == "static" else "backscatter",
+        "place": task.place,
+        "date": task.unit.day or "-",
+        "what": what[task.kind],
         "why": task.reason,
-        "scene": task.scene,
+        "inputs": task.label,
         "memory": size_text(task.estimate.memory),
         "CPU": time_text(task.estimate.cpu_s),
     }
@@ -160,11 +166,12 @@ def _task(task: Task) -> dict[str, Any]:
     return {
         "key": task.key,
         "kind": task.kind,
-        "burst_id": task.burst_id,
+        "place": task.place,
         "start": task.start.isoformat() if task.start else None,
-        "scenes": [str(getattr(unit, "scene", "")) for unit in task.inputs],
+        "tag": task.unit.tag,
+        "inputs": task.label,
         "reason": task.reason,
-        "after": task.after,
+        "after": list(task.after),
         "bytes_in": task.estimate.bytes_in,
         "bytes_out": task.estimate.bytes_out,
         "cpu_s": task.estimate.cpu_s,
@@ -172,14 +179,34 @@ def _task(task: Task) -> dict[str, Any]:
     }
 
 
-def _properties(burst: BurstSummary) -> dict[str, Any]:
-    grid = burst.grid
+def _properties(place: PlaceSummary) -> dict[str, Any]:
+    grid = place.grid
     return {
-        "burst_id": burst.burst_id,
-        "static_layers": burst.has_static,
-        "dates_done": burst.dates_done,
-        "dates_to_do": burst.dates_to_do,
+        "place": place.place,
+        "done": dict(place.done),
+        "to_do": dict(place.to_do),
         "crs": grid.crs if grid else None,
         "shape": list(grid.shape) if grid else None,
         "transform": list(grid.transform) if grid else None,
     }
+
+
+def plan_map(plan: Plan) -> PlaceMap:
+    """The places of a plan, and the area that was asked for."""
+    shapes = tuple(Shape(p.footprint, state(p), title(p)) for p in plan.places)
+    return PlaceMap("Plan", shapes, areas(plan.config.aoi))
+
+
+def state(place: PlaceSummary) -> str:
+    """How far a place is before the run."""
+    if place.grid is None:
+        return "failed"
+    done, to_do = sum(place.done.values()), sum(place.to_do.values())
+    if done and not to_do:
+        return "done"
+    return "partly" if done else "to do"
+
+
+def title(place: PlaceSummary) -> str:
+    """What a map says of a place that is pointed at."""
+    return f"{place.place}: {sum(place.done.values())} products exist, {sum(place.to_do.values())} to do"

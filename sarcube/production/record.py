@@ -24,6 +24,7 @@ from sarcube.errors import SarcubeError
 from sarcube.production.estimates import RUNS
 from sarcube.production.events import Event
 from sarcube.production.plan import Plan
+from sarcube.production.report import report_html
 from sarcube.store.protocol import Store
 from sarcube.transfer.redact import redact
 from sarcube.workflows.task import Task
@@ -65,7 +66,7 @@ class RunRecord:
         facts = {
             "id": self.run_id,
             "began": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "workflow": self.plan.workflow,
+            "workflow": self.plan.config.workflow,
             "tasks": len(self.plan.tasks),
             "existed": len(self.plan.done),
             "problems": [{"subject": p.subject, "message": p.message} for p in self.plan.problems],
@@ -88,9 +89,9 @@ class RunRecord:
         line: dict[str, Any] = {
             "task": task.key,
             "kind": task.kind,
-            "burst_id": task.burst_id,
-            "date": task.date.isoformat() if task.date else None,
-            "scene": task.scene,
+            "place": task.place,
+            "day": task.unit.day,
+            "inputs": task.label,
             "attempt": event.attempt,
             "outcome": event.kind,
         }
@@ -117,19 +118,20 @@ class RunRecord:
 
     def finish(self, facts: dict[str, Any]) -> None:
         """Write the summary and the report."""
-        from sarcube.production.report import report_html
-
         self.flush()
         summary = {
             "id": self.run_id,
             "ended": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "engine": self.plan.config.engine,
-            "workflow": self.plan.workflow,
+            "variant": self.plan.config.variant,
             **facts,
             "rates": {kind: {k: round(v, 4) for k, v in sums.items()} for kind, sums in self._sums.items()},
         }
         self._put("summary.json", json.dumps(summary, indent=1))
-        self._put("report.html", report_html(self.store, self.plan, self.folder, summary))
+        try:
+            lines = read_lines(self.store, self.folder)
+        except SarcubeError:
+            lines = []  # the summary is worth a page without them
+        self._put("report.html", report_html(self.store, self.plan, lines, summary, versions()))
 
     def _put(self, name: str, text: str) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file with a burst map, quick-looks, timings and failures."""
+"""The report of a run: one HTML file with a map, quick-looks, timings and failures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 from sarcube.errors import SarcubeError
-from sarcube.html import Shape, burst_map, html_table, page
+from sarcube.html import Shape, html_table, page, place_map
 from sarcube.production.maps import areas, outcome_shapes
 from sarcube.production.page import said_html, size_text, time_text
 from sarcube.production.plan import Plan
@@ -21,20 +21,16 @@ _FAILURES = 500
 _SLOWEST = 20
 
 
-def report_html(store: Store, plan: Plan, folder: str, summary: dict[str, Any]) -> str:
-    """The page, from what the run wrote into the store."""
-    from sarcube.production.record import read_lines
-
-    try:
-        lines = read_lines(store, folder)
-    except SarcubeError:
-        lines = []  # the summary is worth a page without them
+def report_html(
+    store: Store, plan: Plan, lines: list[dict[str, Any]], summary: dict[str, Any], versions: dict[str, str]
+) -> str:
+    """The page, from what the run wrote into the store: the lines of its record, and its summary."""
     ends = {line["task"]: line for line in lines if line["outcome"] != "retry"}
     parts = [
         f"<p>{html.escape(summary['outcome'])}</p>",
-        html_table(("", ""), _facts(summary)),
-        "<h2>Bursts</h2>",
-        burst_map(_shapes(plan, ends), areas(plan.config.aoi)),
+        html_table(("", ""), _facts(summary, versions)),
+        "<h2>Places</h2>",
+        place_map(_shapes(plan, ends), areas(plan.config.aoi)),
         _failures(plan, ends),
         said_html("Warnings", [Said(**said) for said in summary["warnings"]]),
         "<h2>Timings</h2>",
@@ -46,15 +42,13 @@ def report_html(store: Store, plan: Plan, folder: str, summary: dict[str, Any]) 
     return page(f"Run {summary['id']}", "".join(parts))
 
 
-def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    from sarcube.production.record import versions
-
+def _facts(summary: dict[str, Any], versions: dict[str, str]) -> list[tuple[str, str]]:
     return [
         ("ended", summary["ended"]),
-        ("engine", summary["engine"]),
+        ("workflow", summary["variant"]),
         ("wall time", time_text(summary["seconds"])),
         ("written", size_text(summary["bytes_out"])),
-        ("versions", ", ".join(f"{name} {number}" for name, number in versions().items())),
+        ("versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
     ]
 
 
@@ -63,7 +57,7 @@ def _shapes(plan: Plan, ends: dict[str, dict[str, Any]]) -> tuple[Shape, ...]:
     bad: Counter[str] = Counter()
     for line in ends.values():
         if line["outcome"] in ("done", "failed", "blocked"):
-            (done if line["outcome"] == "done" else bad)[line["burst_id"]] += 1
+            (done if line["outcome"] == "done" else bad)[line["place"]] += 1
     return outcome_shapes(plan, done, bad)
 
 
@@ -137,7 +131,7 @@ def _pictures(store: Store, ends: dict[str, dict[str, Any]]) -> str:
             continue  # a quick-look is not worth the report
         if len(data) <= _PICTURE_BYTES:
             image = base64.b64encode(data).decode()
-            caption = html.escape(f"{line['burst_id']} {line['date'] or ''}")
+            caption = html.escape(f"{line['place']} {line['day']}")
             figures.append(
                 f'<figure><img alt="{caption}" src="data:image/png;base64,{image}"><figcaption>{caption}</figcaption>'
                 "</figure>"

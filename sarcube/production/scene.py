@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, DownloadTimeoutError, StaticLayersMissingError
+from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError
+from sarcube.production.outcome import Outcome
 from sarcube.production.plan import Plan
-from sarcube.production.produce import Outcome
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.terrain.geoid import EGM2008
 
@@ -96,8 +96,8 @@ def scene_config(options: SceneOptions) -> RunConfig:
         raise ConfigError(f"--output_crs is an EPSG integer like 3031, not {options.output_crs!r}")
     static = options.product == "RTC_S1_STATIC"
     collections = {
-        "rtc": options.collection,
-        "static": options.collection if static else options.linked_static_layers_collection,
+        "RTC_S1": options.collection,
+        "RTC_S1_STATIC": options.collection if static else options.linked_static_layers_collection,
     }
     source: dict[str, Any] = {"kind": "local", "path": options.source} if options.source else {"kind": "asf"}
     source["scenes"] = (options.scene.removesuffix(".SAFE").removesuffix(".zip"),)
@@ -118,13 +118,15 @@ def scene_config(options: SceneOptions) -> RunConfig:
             "resolution": options.resolution,
             "crs": int(options.output_crs) if options.output_crs else "auto",
         },
-        "engine": options.engine,
         "store": options.store or f"s3://{options.s3_bucket}/{options.s3_project_folder}",
         "static_store": _static_store(options),
         "collections": collections,
         "cluster": options.cluster,
-        "product": options.product,
-        "link_static_layers": options.link_static_layers and not static,
+        "rtc": {
+            "engine": options.engine,
+            "product": options.product,
+            "link_static_layers": options.link_static_layers and not static,
+        },
     }
     return RunConfig.from_dict(raw, base=Path.cwd(), origin="sarcube scene")
 
@@ -138,7 +140,7 @@ def _static_store(options: SceneOptions) -> str | None:
 
 def absent_bursts(plan: Plan) -> tuple[str, ...]:
     """Burst IDs that were asked for and that the scene does not have."""
-    found = {burst.burst_id for burst in plan.bursts}
+    found = {place.place for place in plan.places}
     return tuple(burst_id for burst_id in plan.config.source.burst_ids or () if burst_id not in found)
 
 
@@ -147,7 +149,7 @@ def scene_exit_code(plan: Plan, outcome: Outcome | None) -> int:
     if outcome is None:
         return EXIT_DONE
     errors = {problem.error for problem in outcome.problems} | {failure.error for failure in outcome.failed}
-    if StaticLayersMissingError.__name__ in errors:
+    if MissingProductError.__name__ in errors:
         return EXIT_STATIC_MISSING
     if DownloadTimeoutError.__name__ in errors:
         return EXIT_DOWNLOAD_TIMED_OUT

@@ -5,39 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SarcubeError
-from sarcube.production.content import Content
+from sarcube.production.content import Content, PlaceStatus
 from sarcube.production.estimates import RUNS
 from sarcube.production.plan import Plan, plan
+from sarcube.production.record import read_lines
 from sarcube.production.said import Said, counted
+from sarcube.production.shown import Shown
+from sarcube.products.names import TIME
 from sarcube.store.protocol import Store, open_store
+from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
-from sarcube.workflows.workflow import DEFAULT, Problem
-
-
-@dataclass(frozen=True)
-class BurstStatus:
-    """One burst ID.
-
-    Attributes
-    ----------
-    burst_id : str
-    static : bool
-        Its static layers exist.
-    present : tuple of str
-        Days whose products exist.
-    missing : tuple of str
-        Days that the run asks for and that do not exist; empty where only the store was looked at.
-    """
-
-    burst_id: str
-    static: bool
-    present: tuple[str, ...]
-    missing: tuple[str, ...] = ()
+from sarcube.workflows.task import day_text
 
 
 @dataclass(frozen=True)
@@ -50,15 +34,15 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class Status:
+class Status(Shown):
     """What there is and what is not.
 
     Attributes
     ----------
     store : str
-    bursts : tuple of BurstStatus
+    places : tuple of PlaceStatus
     expected, present : int
-        Products (acquisitions and static layers). `expected` is None where no run says what should be there.
+        Products of all kinds. `expected` is None where no run says what should be there.
     failures : tuple of Failed
     problems : tuple of Problem
         What the plan cannot do at all.
@@ -75,12 +59,16 @@ class Status:
         Keys that sarcube did not write.
     runs : tuple of str
         Records of runs, newest last.
+    span : (date, date), optional
+        First and last day of all that is missing.
     warnings : tuple of Said
         What the items of the products say of themselves, and what the plan says of its tasks.
     """
 
+    _views: ClassVar[str] = "sarcube.production.status_views"
+
     store: str
-    bursts: tuple[BurstStatus, ...]
+    places: tuple[PlaceStatus, ...]
     expected: int | None
     present: int
     failures: tuple[Failed, ...] = ()
@@ -91,6 +79,7 @@ class Status:
     unindexed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
+    span: tuple[dt.date, dt.date] | None = None
     warnings: tuple[Said, ...] = ()
 
     @property
@@ -101,16 +90,14 @@ class Status:
 
     def to_json(self) -> str:
         """All of it as JSON text."""
-        return json.dumps(asdict(self) | {"complete": self.complete}, indent=1)
+        return json.dumps(asdict(self) | {"complete": self.complete}, indent=1, default=str)
 
     def table(self) -> str:
         """For a terminal."""
-        from sarcube.production.status_views import table
-
-        return table(self)
+        return str(self._view("table"))
 
 
-def status(target: RunConfig | str, *, workflow: str = DEFAULT) -> Status:
+def status(target: RunConfig | str) -> Status:
     """Look at a store, or at a run and its store.
 
     Parameters
@@ -118,8 +105,6 @@ def status(target: RunConfig | str, *, workflow: str = DEFAULT) -> Status:
     target : RunConfig or str
         A run (or the path of a run file, ending in .yaml or .yml): expected against present. Or a store's
         address: what is there.
-    workflow : str
-        What the run's tasks are carried out by.
 
     Raises
     ------
@@ -130,21 +115,19 @@ def status(target: RunConfig | str, *, workflow: str = DEFAULT) -> Status:
         target = RunConfig.from_file(target)
     if isinstance(target, str):
         return _of_store(open_store(target))
-    return _of_run(target, workflow)
+    return _of_run(target)
 
 
 def refill(config: RunConfig, found: Status) -> RunConfig | None:
     """A run that makes exactly what is missing; None where nothing is.
 
-    Burst IDs and dates are narrowed; what exists within them is skipped by the plan anyway.
+    Places and dates are narrowed; what exists within them is skipped by the plan anyway.
     """
-    missing = [b for b in found.bursts if b.missing or not b.static]
+    missing = [p for p in found.places if p.missing or p.lacking]
     if not missing or found.complete:
         return None
-    days = sorted({dt.date.fromisoformat(day) for b in missing for day in b.missing})
-    source = config.source.model_copy(update={"burst_ids": tuple(b.burst_id for b in missing)})
-    dates = (days[0], days[-1]) if days else config.dates
-    return config.model_copy(update={"source": source, "dates": dates})
+    source = config.source.model_copy(update={"places": tuple(p.place for p in missing)})
+    return config.model_copy(update={"source": source, "dates": found.span or config.dates})
 
 
 def _of_store(store: Store) -> Status:
@@ -152,11 +135,10 @@ def _of_store(store: Store) -> Status:
     runs = _runs(store)
     if not (content.items or content.files or runs):
         raise ConfigError(f"{store.url} holds no product and no run; check the address")
-    there = {content.task(key) for key in content.items}
-    days, static = content.days()
+    there = content.units()
     found = Status(
         store.url,
-        tuple(BurstStatus(b, b in static, tuple(sorted(days.get(b, ())))) for b in sorted({*days, *static})),
+        tuple(content.places()),
         None,
         len(content.items),
         failures=tuple(f for f in _failures(store, runs) if f.task not in there),
@@ -166,20 +148,24 @@ def _of_store(store: Store) -> Status:
     return _with_files(found, content)
 
 
-def _of_run(config: RunConfig, workflow: str) -> Status:
-    made = plan(config, workflow=workflow)
+def _of_run(config: RunConfig) -> Status:
+    made = plan(config)
     store = open_store(config.store)
     content = Content(store)
     runs = _runs(store)
     wanted = {task.key for task in made.tasks}
+    formerly = {kind.formerly: kind.name for kind in made.kinds if kind.formerly}
+    ends = [task.unit for task in made.tasks if task.unit.start]
+    days = [d.date() for unit in ends for d in (unit.start, unit.end or unit.start) if d]
     found = Status(
         store.url,
         tuple(_expected(made)),
         len(made.tasks) + len(made.done),
         len(made.done),
-        failures=tuple(f for f in _failures(store, runs) if f.task in wanted),
+        failures=tuple(f for f in _failures(store, runs, formerly) if f.task in wanted),
         problems=made.problems,
         runs=runs,
+        span=(min(days), max(days)) if days else None,
         warnings=counted([*((w.subject, w.message) for w in made.warnings), *content.warnings]),
     )
     return _with_files(found, content)
@@ -198,31 +184,36 @@ def _with_files(found: Status, content: Content) -> Status:
     )
 
 
-def _expected(made: Plan) -> Iterable[BurstStatus]:
+def _expected(made: Plan) -> Iterable[PlaceStatus]:
     present: defaultdict[str, list[str]] = defaultdict(list)
     missing: defaultdict[str, list[str]] = defaultdict(list)
-    static: set[str] = set()
+    once: defaultdict[str, list[str]] = defaultdict(list)
+    lacking: defaultdict[str, list[str]] = defaultdict(list)
     for key in made.done:
-        kind, burst_id, *start = key.split("/")
-        if kind == "static":
-            static.add(burst_id)
+        kind, place, *rest = key.split("/")
+        if rest:
+            start = dt.datetime.strptime(rest[0], TIME)
+            present[place].append(day_text(start, *rest[1:]))
         else:
-            present[burst_id].append(dt.datetime.strptime(start[0], "%Y%m%dT%H%M%SZ").date().isoformat())
+            once[place].append(kind)
     for task in made.tasks:
-        if task.date:
-            missing[task.burst_id].append(task.date.isoformat())
-    for burst in made.bursts:
-        b = burst.burst_id
-        yield BurstStatus(b, b in static, tuple(sorted(present[b])), tuple(sorted(missing[b])))
+        if task.start:
+            missing[task.place].append(task.unit.day)
+        else:
+            lacking[task.place].append(task.kind)
+    for p in (summary.place for summary in made.places):
+        yield PlaceStatus(p, *(tuple(sorted(found[p])) for found in (present, missing, once, lacking)))
 
 
 def _runs(store: Store) -> tuple[str, ...]:
     return tuple(store.folders(RUNS))
 
 
-def _failures(store: Store, runs: Sequence[str]) -> list[Failed]:
-    """For each task the last word of the latest run that tried it, where that was no success."""
-    from sarcube.production.record import read_lines
+def _failures(store: Store, runs: Sequence[str], formerly: Mapping[str, str] | None = None) -> list[Failed]:
+    """For each task the last word of the latest run that tried it, where that was no success.
+
+    `formerly`: what version 0.1 called kinds in its records, to what they are called now.
+    """
 
     last: dict[str, Failed | None] = {}
     for run in runs:
@@ -233,5 +224,7 @@ def _failures(store: Store, runs: Sequence[str]) -> list[Failed]:
         for line in lines:
             cause = redact(line.get("message") or line.get("cause", ""))  # a record may be of an older version
             bad = line["outcome"] in ("failed", "blocked")
-            last[line["task"]] = Failed(line["task"], run, cause) if bad else None
+            kind, _, rest = line["task"].partition("/")
+            key = f"{(formerly or {}).get(kind, kind)}/{rest}"
+            last[key] = Failed(key, run, cause) if bad else None
     return [failed for failed in last.values() if failed]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import io
-from typing import TYPE_CHECKING
 
+from sarcube.html import wrap
 from sarcube.production.page import terminal_width
 from sarcube.production.said import counted
-
-if TYPE_CHECKING:
-    from sarcube.production.status import Status
+from sarcube.production.status import Status
 
 _DAYS = 6
 _ROWS = 200
@@ -24,18 +23,19 @@ def table(found: Status) -> str:
     out = io.StringIO()
     console = Console(file=out, width=terminal_width(), force_terminal=False)
     grid = Table(box=None, pad_edge=False)
-    for name in ("burst", "static layers", "dates present", "dates missing", "which"):
-        least = 15 if name == "burst" else None
+    for name in ("place", "once", "dates present", "dates missing", "which"):
+        least = 15 if name == "place" else None
         grid.add_column(
-            name, justify="right" if name.startswith("dates") else "left", no_wrap=name == "burst", min_width=least
+            name, justify="right" if name.startswith("dates") else "left", no_wrap=name == "place", min_width=least
         )
-    for burst in found.bursts[:_ROWS]:
-        days = ", ".join(burst.missing[:_DAYS]) + (", ..." if len(burst.missing) > _DAYS else "")
-        static = "yes" if burst.static else "no"
-        grid.add_row(burst.burst_id, static, str(len(burst.present)), str(len(burst.missing)), days)
+    for place in found.places[:_ROWS]:
+        missing = (*place.lacking, *place.missing)
+        named = ", ".join(missing[:_DAYS]) + (", ..." if len(missing) > _DAYS else "")
+        once = ", ".join(place.once) or "-"
+        grid.add_row(place.place, once, str(len(place.present)), str(len(place.missing)), named)
     console.print(grid)
-    if len(found.bursts) > _ROWS:
-        console.print(f"... and {len(found.bursts) - _ROWS} more (--json lists all)")
+    if len(found.places) > _ROWS:
+        console.print(f"... and {len(found.places) - _ROWS} more (--json lists all)")
     lines = [f"problem: {said}" for said in counted((p.subject, p.message) for p in found.problems)]
     lines += [f"warning: {said}" for said in found.warnings]
     lines += [f"failed: {f.task} (run {f.run}): {f.cause}" for f in found.failures]
@@ -58,7 +58,7 @@ def table(found: Status) -> str:
 def headline(found: Status) -> str:
     """The status in one sentence."""
     if found.expected is None:
-        text = f"{found.present} products of {len(found.bursts)} bursts"
+        text = f"{found.present} products of {len(found.places)} places"
     else:
         share = 100.0 * found.present / found.expected if found.expected else 100.0
         text = f"{found.present} of {found.expected} products, {share:.1f} % complete"
@@ -67,3 +67,8 @@ def headline(found: Status) -> str:
         if number:
             text += f", {number} {what}"
     return text
+
+
+def notebook(found: Status) -> str:
+    """The table as it is, where a notebook shows it."""
+    return wrap("Status", f"<pre>{html.escape(table(found))}</pre>", style=True)

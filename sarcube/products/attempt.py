@@ -101,7 +101,7 @@ def announce(store: Store, collection: str, name: ProductName) -> Attempt:
     if found is not None:
         base, stored = found[1], as_item(found[0])
         replaces = tuple(sorted(asset_keys(name.item_key(collection), stored)))
-        lineage = (*lineage_of(stored), str(stored.get("id", ""))) if name.static else ()
+        lineage = (*lineage_of(stored), str(stored.get("id", ""))) if not name.timed else ()
         before = processed(stored)
         if before is not None and before >= name.processed:  # clocks of two machines differ, and seconds are long
             name = replace(name, processed=before + dt.timedelta(seconds=1))

@@ -24,20 +24,12 @@ from rasterio.io import MemoryFile
 
 from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.products.layers import Layer
+from sarcube.products.kinds import Layer
 from sarcube.store.local_store import LocalStore
 
 Codec = Literal["ZSTD", "DEFLATE", "LERC", "NONE"]
 BLOCK = 512
 MEDIA_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
-# What a map viewer paints the mask's classes with: (red, green, blue, alpha).
-MASK_COLORS = {
-    0: (0, 0, 0, 0),
-    1: (64, 64, 160, 255),
-    2: (220, 120, 20, 255),
-    3: (160, 20, 60, 255),
-    255: (0, 0, 0, 0),
-}
 
 
 @dataclass(frozen=True)
@@ -73,13 +65,20 @@ class CogOptions:
 
     def lossy(self, layer: Layer) -> str | None:
         """What is lost in that layer, in words for the product's record; None where nothing is."""
-        if layer.dtype != "float32":
-            return None
-        if self.max_error:
+        if self.max_error and _lerc_takes(layer):
             return f"absolute error at most {self.max_error:g}"
-        if self.mantissa_bits is not None and self.mantissa_bits < 23 and "backscatter" in layer.roles:
+        if self.mantissa_bits is not None and self.mantissa_bits < 23 and _rounds(layer):
             return f"relative error at most {2.0 ** -(self.mantissa_bits + 1):.3g}"
         return None
+
+
+def _rounds(layer: Layer) -> bool:
+    return layer.may_round and layer.dtype == "float32"
+
+
+def _lerc_takes(layer: Layer) -> bool:
+    """LERC bounds the error of real floating-point values; other types are kept whole."""
+    return layer.dtype in ("float32", "float64")
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
@@ -126,7 +125,7 @@ def encode_cog(
     if values.shape != grid.shape:
         raise GridError(f"layer {layer.name} has shape {values.shape}, its grid {grid.shape}")
     values = np.ascontiguousarray(values, dtype=layer.dtype)
-    if options.mantissa_bits is not None and "backscatter" in layer.roles:
+    if options.mantissa_bits is not None and _rounds(layer):
         values = round_mantissa(values, options.mantissa_bits)
     profile: dict[str, Any] = {
         "driver": "COG",
@@ -136,7 +135,7 @@ def encode_cog(
         "dtype": layer.dtype,
         "crs": grid.crs,
         "transform": Affine(*grid.transform),
-        "nodata": layer.nodata,
+        "nodata": _nodata(layer),
         **_creation_options(layer, options),
     }
     try:
@@ -146,16 +145,17 @@ def encode_cog(
                 target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
                 target.set_band_description(1, layer.name)
                 target.set_band_unit(1, "" if layer.unit == "1" else layer.unit)
-                if layer.dtype == "uint8" and "mask" in layer.roles:
-                    target.write_colormap(1, MASK_COLORS)
+                colours = {c.value: c.colour for c in layer.classes if c.colour is not None}
+                if colours and layer.dtype in ("uint8", "uint16"):  # GDAL's colour tables are of these
+                    target.write_colormap(1, colours)
             return bytes(memory.getbuffer())
     except rasterio.errors.RasterioError as error:
         raise ProductError(f"GDAL cannot write layer {layer.name} as COG: {error}") from error
 
 
 def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:
-    codec = options.codec
-    if codec == "LERC" and layer.dtype != "float32":
+    codec, kind = options.codec, np.dtype(layer.dtype).kind
+    if codec == "LERC" and not _lerc_takes(layer):
         codec = "ZSTD"
     chosen: dict[str, Any] = {
         "BLOCKSIZE": BLOCK,
@@ -167,11 +167,17 @@ def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:
     }
     if codec in ("ZSTD", "DEFLATE"):
         chosen["LEVEL"] = options.level
-        chosen["PREDICTOR"] = "FLOATING_POINT" if layer.dtype == "float32" else "STANDARD"
+        # TIFF has no predictor for complex numbers.
+        chosen["PREDICTOR"] = {"f": "FLOATING_POINT", "c": "NO"}.get(kind, "STANDARD")
     if codec == "LERC" and options.max_error is not None:
         # A little less, so that rounding to float32 stays within what is stated.
         chosen["MAX_Z_ERROR"] = 0.999 * options.max_error
     return chosen
+
+
+def _nodata(layer: Layer) -> float | int:
+    """As GDAL is told: whole numbers as such, since 64 bits hold some that a float does not."""
+    return int(layer.nodata) if np.dtype(layer.dtype).kind in "ui" else layer.nodata
 
 
 def write_cog(

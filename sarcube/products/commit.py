@@ -74,7 +74,7 @@ def _tidy(store: Store, attempt: Attempt, kept: set[str], names: Iterable[str]) 
     """Remove what the commit has made useless. Failing at it costs room, never a product."""
     folder = attempt.name.folder(attempt.collection)
     old = {f"{folder}/{name}" for name in names if outdated(name, attempt.name)} | set(attempt.replaces)
-    if attempt.name.static:
+    if not attempt.name.timed:
         old = {key for key in old if stem_of(PurePosixPath(key).name) not in attempt.lineage}
     remove_files(store, sorted(old - kept))
     try:

@@ -1,10 +1,12 @@
 """Product and file names, and where in a store they lie.
 
-Names follow the OPERA RTC-S1 convention (OPERA RTC-S1 product specification, JPL D-108758, section 3), the
-first token naming the maker:
+One grammar for all kinds, so that a store can be read, swept and told apart without the workflow that filled it. It is
+that of OPERA RTC-S1 (OPERA RTC-S1 product specification, JPL D-108758, section 3), the first token naming the maker;
+what has two times carries the second after the first, and what has none the day from which it holds:
 
     SARCUBE_L2_RTC-S1_T070-149815-IW3_20220101T124752Z_20250408T025401Z_S1A_20_v0.1_VV.tif
     SARCUBE_L2_RTC-S1-STATIC_T070-149815-IW3_20140403_20250408T025401Z_S1A_20_v0.1_local_incidence_angle.tif
+    SARCUBE_L2_<KIND>_<PLACE>_<time>_<tag>_<time of processing>_<platform>_<resolution>_v<version>_<layer>.tif
 """
 
 from __future__ import annotations
@@ -14,40 +16,37 @@ import re
 from dataclasses import dataclass, replace
 
 from sarcube.errors import ProductError
+from sarcube.products.kinds import ProductKind
+from sarcube.products.places import Place
 
 MAKER = "SARCUBE"
-LEVEL = "L2"
-# First day of Sentinel-1 acquisitions, which OPERA's static layers carry as the start of their validity.
-STATIC_VALIDITY = dt.datetime(2014, 4, 3, tzinfo=dt.UTC)
-_TIME = "%Y%m%dT%H%M%SZ"
+TIME = "%Y%m%dT%H%M%SZ"
 _DAY = "%Y%m%d"
-_BURST = re.compile(r"t(\d{3})_(\d{6})_([a-z]{2}\d)")
+_NO_TIME = "STATIC"
+_TOKEN = r"[A-Z0-9]+(?:-[A-Z0-9]+)*"
 _STEM = re.compile(
-    r"(?P<maker>[A-Z0-9]+)_L2_(?P<kind>[A-Z0-9]+(?:-[A-Z0-9]+)*)_T(?P<burst>\d{3}-\d{6}-[A-Z]{2}\d)_"
-    r"(?P<start>\d{8}(?:T\d{6}Z)?)_(?P<processed>\d{8}T\d{6}Z)_(?P<platform>[A-Z0-9]+)_"
-    r"(?P<resolution>\d+(?:\.\d+)?(?:e-?\d+)?)_v(?P<version>\d+(?:\.\d+)*)"
+    rf"(?P<maker>[A-Z0-9]+)_(?P<level>L\d[A-Z]?)_(?P<kind>{_TOKEN})_(?P<place>{_TOKEN})_"
+    rf"(?P<start>\d{{8}}(?:T\d{{6}}Z)?)_(?:(?P<tag>{_TOKEN})_)?(?P<processed>\d{{8}}T\d{{6}}Z)_"
+    rf"(?P<platform>[A-Z0-9]+(?:-[A-Z0-9]+)*)_(?P<resolution>\d+(?:\.\d+)?(?:e-?\d+)?)_v(?P<version>\d+(?:\.\d+)*)"
 )
+_ITEM = re.compile(rf"(?P<place>{_TOKEN})_(?:(?P<start>\d{{8}}T\d{{6}}Z)(?:_(?P<tag>{_TOKEN}))?|{_NO_TIME})")
 
 
-def _utc(time: dt.datetime) -> dt.datetime:
+def utc_second(time: dt.datetime) -> dt.datetime:
+    """A time (naive: UTC) in UTC, cut to whole seconds as file names do."""
     if time.tzinfo is None:
         time = time.replace(tzinfo=dt.UTC)
     return time.astimezone(dt.UTC).replace(microsecond=0)
 
 
-def burst_token(burst_id: str) -> str:
+def place_token(place: str) -> str:
     """`t070_149815_iw3` as it stands in file names, `T070-149815-IW3`."""
-    if not _BURST.fullmatch(burst_id.lower()):
-        raise ProductError(f"burst ID {burst_id!r} is not of the form t070_149815_iw3")
-    return burst_id.upper().replace("_", "-")
-
-
-_ITEM = re.compile(r"T\d{3}-\d{6}-[A-Z]{2}\d_(?:\d{8}T\d{6}Z|STATIC)\.json")
+    return Place(place).token
 
 
 def is_item_file(name: str) -> bool:
     """Whether a file name is that of an item."""
-    return _ITEM.fullmatch(name) is not None
+    return name.endswith(".json") and _ITEM.fullmatch(name.removesuffix(".json")) is not None
 
 
 def stem_of(name: str) -> str:
@@ -56,23 +55,59 @@ def stem_of(name: str) -> str:
     return match.group() if match else ""
 
 
-def item_file(burst_id: str, start: dt.datetime | None) -> str:
-    """File name of the item of one acquisition (or, without `start`, of the static product).
+def item_stem(place: str, start: dt.datetime | None, tag: str = "") -> str:
+    """File name, without its ending, of the item of one product of a place.
 
-    It depends on nothing that two runs could choose differently, so that an acquisition has one item at most.
+    It depends on nothing that two runs could choose differently, so that a unit has one item at most.
     """
-    return f"{burst_token(burst_id)}_{_utc(start).strftime(_TIME) if start else 'STATIC'}.json"
+    if start is None:
+        return f"{place_token(place)}_{_NO_TIME}"
+    return "_".join(filter(None, (place_token(place), utc_second(start).strftime(TIME), tag)))
 
 
-def item_key(collection: str, burst_id: str, start: dt.datetime | None) -> str:
+def item_file(place: str, start: dt.datetime | None, tag: str = "") -> str:
+    """File name of that item."""
+    return f"{item_stem(place, start, tag)}.json"
+
+
+def item_key(collection: str, place: str, start: dt.datetime | None, tag: str = "") -> str:
     """Key of that item in the store."""
-    return f"{product_folder(collection, burst_id, start)}/{item_file(burst_id, start)}"
+    return f"{product_folder(collection, place, start)}/{item_file(place, start, tag)}"
 
 
-def product_folder(collection: str, burst_id: str, start: dt.datetime | None) -> str:
-    """Folder of a product: `collection/burst_id/2022/01/01`, or static `collection/burst_id`."""
-    folder = f"{collection}/{burst_id.lower()}"
-    return folder if start is None else f"{folder}/{_utc(start):%Y/%m/%d}"
+def product_folder(collection: str, place: str, start: dt.datetime | None) -> str:
+    """Folder of a product: `collection/place/2022/01/01`, or of what has no time `collection/place`."""
+    folder = f"{collection}/{place.lower()}"
+    return folder if start is None else f"{folder}/{utc_second(start):%Y/%m/%d}"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemName:
+    """What an item's file name tells.
+
+    Attributes
+    ----------
+    place : str
+    start : datetime, optional
+    tag : str
+    """
+
+    place: str
+    start: dt.datetime | None
+    tag: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> ItemName | None:
+        """Of a stem or file name; None where it is no item's."""
+        match = _ITEM.fullmatch(text.removesuffix(".json"))
+        if match is None:
+            return None
+        start = dt.datetime.strptime(match["start"], TIME).replace(tzinfo=dt.UTC) if match["start"] else None
+        return cls(Place.from_token(match["place"]), start, match["tag"] or "")
+
+    def key(self, collection: str) -> str:
+        """Key of the item."""
+        return item_key(collection, self.place, self.start, self.tag)
 
 
 @dataclass(frozen=True)
@@ -82,11 +117,11 @@ class ProductName:
     Attributes
     ----------
     kind : str
-        "RTC_S1", or "RTC_S1_STATIC" for what does not change from date to date.
-    burst_id : str
+        Name of the kind, "RTC_S1".
+    place : str
         `t070_149815_iw3`.
     start : datetime
-        UTC start of the acquisition; of a static product the start of its validity. Kept to whole seconds.
+        UTC start of the unit; of what has no time the start of its validity. Kept to whole seconds.
     processed : datetime
         UTC time of processing, kept to whole seconds.
     platform : str
@@ -95,55 +130,76 @@ class ProductName:
         Pixel size in units of the CRS.
     version : str
         Product version, "0.1".
+    tag : str
+        What tells units of one start apart, such as the second time of a pair.
+    timed : bool
+        False for what there is one of at a place.
+    level : str
+        Processing level.
     """
 
     kind: str
-    burst_id: str
+    place: str
     start: dt.datetime
     processed: dt.datetime
     platform: str
     resolution: float
     version: str = "0.1"
+    tag: str = ""
+    timed: bool = True
+    level: str = "L2"
 
     def __post_init__(self) -> None:
-        burst_token(self.burst_id)
-        object.__setattr__(self, "burst_id", self.burst_id.lower())
-        object.__setattr__(self, "start", _utc(self.start))
-        object.__setattr__(self, "processed", _utc(self.processed))
+        object.__setattr__(self, "place", Place(self.place))
+        object.__setattr__(self, "start", utc_second(self.start))
+        object.__setattr__(self, "processed", utc_second(self.processed))
+        if not _STEM.fullmatch(self.stem):
+            raise ProductError(f"{self.stem!r} is no product name: capital letters and digits, parts joined by hyphens")
 
-    @property
-    def static(self) -> bool:
-        return self.kind.endswith("_STATIC")
+    @classmethod
+    def of(
+        cls,
+        kind: ProductKind,
+        place: str,
+        start: dt.datetime | None,
+        processed: dt.datetime,
+        platform: str,
+        resolution: float,
+        tag: str = "",
+    ) -> ProductName:
+        """The name of a product of a kind."""
+        time = start if kind.timed and start is not None else kind.since
+        return cls(kind.name, place, time, processed, platform, resolution, tag=tag, timed=kind.timed, level=kind.level)
 
     @property
     def stem(self) -> str:
         """The common start of all file names, and the item's id."""
-        start = self.start.strftime(_DAY if self.static else _TIME)
         tokens = (
             MAKER,
-            LEVEL,
+            self.level,
             self.kind.replace("_", "-"),
-            burst_token(self.burst_id),
-            start,
-            self.processed.strftime(_TIME),
+            place_token(self.place),
+            self.start.strftime(TIME if self.timed else _DAY),
+            self.tag,
+            self.processed.strftime(TIME),
             self.platform,
             f"{self.resolution:g}",
             f"v{self.version}",
         )
-        return "_".join(tokens)
+        return "_".join(filter(None, tokens))
 
     @property
-    def acquisition(self) -> dt.datetime | None:
-        """The start that folders and item names carry: None for a static product."""
-        return None if self.static else self.start
+    def item(self) -> ItemName:
+        """What its item is called."""
+        return ItemName(self.place, self.start if self.timed else None, self.tag)
 
     def folder(self, collection: str) -> str:
         """Folder in the store."""
-        return product_folder(collection, self.burst_id, self.acquisition)
+        return product_folder(collection, self.place, self.item.start)
 
     def item_key(self, collection: str) -> str:
         """Key of the item, the product's commit."""
-        return item_key(collection, self.burst_id, self.acquisition)
+        return self.item.key(collection)
 
     def file(self, layer: str) -> str:
         """File name of a layer."""
@@ -153,6 +209,10 @@ class ProductName:
         """The same name, processed one second later."""
         return replace(self, processed=self.processed + dt.timedelta(seconds=1))
 
+    def same_product(self, other: ProductName) -> bool:
+        """Whether both are attempts at one product."""
+        return (self.kind, self.place, self.start, self.tag) == (other.kind, other.place, other.start, other.tag)
+
     @classmethod
     def parse(cls, text: str) -> ProductName:
         """The name that `text` (stem, file name or path) starts with; ProductError where there is none."""
@@ -160,14 +220,17 @@ class ProductName:
         match = _STEM.match(name)
         if not match:
             raise ProductError(f"{name!r} is not a product name like {MAKER}_L2_RTC-S1_T070-149815-IW3_...")
-        kind = match["kind"].replace("-", "_")
-        start = dt.datetime.strptime(match["start"], _DAY if kind.endswith("_STATIC") else _TIME)
+        timed = "T" in match["start"]
+        start = dt.datetime.strptime(match["start"], TIME if timed else _DAY)
         return cls(
-            kind,
-            "t" + match["burst"].lower().replace("-", "_"),
+            match["kind"].replace("-", "_"),
+            Place.from_token(match["place"]),
             start.replace(tzinfo=dt.UTC),
-            dt.datetime.strptime(match["processed"], _TIME).replace(tzinfo=dt.UTC),
+            dt.datetime.strptime(match["processed"], TIME).replace(tzinfo=dt.UTC),
             match["platform"],
             float(match["resolution"]),
             match["version"],
+            match["tag"] or "",
+            timed,
+            match["level"],
         )

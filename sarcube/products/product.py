@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sarcube.errors import ProductError, StoreConflictError, TransferError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.attempt import Attempt, announce, withdraw
-from sarcube.products.browse import LONGEST_SIDE, browse_layers, browse_png
+from sarcube.products.browse import LONGEST_SIDE, browse_png
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE, CogOptions, encode_cog, read_layer
-from sarcube.products.layers import LAYERS, Layer
+from sarcube.products.kinds import Layer, ProductKind
 from sarcube.products.names import ProductName
 from sarcube.products.outline import Outline, outline
 from sarcube.products.summary import Statistics, scan
@@ -66,6 +66,7 @@ class Product:
     ----------
     name : ProductName
     collection : str
+    kind : ProductKind
     grid : GeoGrid
     files : tuple of ProductFile
     outline : Outline
@@ -76,6 +77,7 @@ class Product:
 
     name: ProductName
     collection: str
+    kind: ProductKind
     grid: GeoGrid
     files: tuple[ProductFile, ...]
     outline: Outline
@@ -126,9 +128,10 @@ def write_product(
     grid: GeoGrid,
     tags: Mapping[str, str],
     collection: str,
+    kind: ProductKind,
     options: ProductOptions | None = None,
 ) -> Product:
-    """Announce a product, then write every layer as a COG, and a browse image where there is backscatter.
+    """Announce a product, then write every layer as a COG, and a browse image where the kind has one.
 
     Parameters
     ----------
@@ -137,25 +140,26 @@ def write_product(
         Where that name is taken (two runs in one second), or not later than that of the product that is there,
         the time of processing moves on; the product returned carries the name that was used.
     dataset : Dataset
-        dims (y, x) on the grid; its variables are names of `sarcube.products.layers.LAYERS`.
+        dims (y, x) on the grid; its variables are layers of the kind.
     grid : GeoGrid
     tags : mapping of str to str
         Metadata for every file.
     collection : str
         Folder of the collection in the store.
+    kind : ProductKind
     options : ProductOptions
 
     Raises
     ------
     ProductError
-        A variable is not a known layer, or there is none.
+        A variable is no layer of the kind, or there is none.
     StoreError, TransferError
         The store cannot be written. What was written of this product is removed.
     """
     options = options or ProductOptions()
     # Whatever a workflow says of its inputs: files go further than the process that made them.
     tags = {name: redact(text) for name, text in tags.items()}
-    layers = _layers_of(dataset)
+    layers = _layers_of(dataset, kind)
     attempt = announce(store, collection, name)
     name = attempt.name
     written: list[str] = []
@@ -171,15 +175,16 @@ def write_product(
             write_file(store, key, data)
             written.append(key)
             files.append(_file(layer.name, key, data, MEDIA_TYPE, statistics, options.cog.lossy(layer)))
-        if options.browse and (pictures := browse_layers({v: dataset[v].values for v in _names(dataset)})):
-            data = browse_png(pictures, options.browse_side)
+        shown = [layer for name in kind.browse for layer in layers if layer.name == name][:2]
+        if options.browse and shown:
+            data = browse_png([dataset[layer.name].values for layer in shown], shown, options.browse_side)
             key = f"{name.folder(collection)}/{name.stem}.png"
             write_file(store, key, data)
             written.append(key)
             files.append(_file(THUMBNAIL, key, data, PNG))
         assert valid is not None  # there is at least one layer
-        return Product(name, collection, grid, tuple(files), outline(valid, grid, 8), attempt)
-    except BaseException:  # survives nothing: also a cancelled task takes back its files before it ends
+        return Product(name, collection, kind, grid, tuple(files), outline(valid, grid, 8), attempt)
+    except BaseException:  # whatever ends it, also an interrupt: what it has written so far is taken back
         withdraw(store, attempt, written)
         raise
 
@@ -205,7 +210,7 @@ def _file(layer: str, key: str, data: bytes, media_type: str, *more: Any) -> Pro
     return ProductFile(layer, key, len(data), checksum(data), media_type, *more)
 
 
-def read_static(
+def read_layers(
     store: Store, source: Product | HasAssets | Mapping[str, str], layers: Iterable[str] | None = None
 ) -> xr.Dataset:
     """Read layers of a product into memory.
@@ -230,7 +235,7 @@ def read_static(
         A layer is missing or damaged, or lies on another grid than the others.
     """
     keys = _keys(store, source)
-    wanted = [name for name in keys if name in LAYERS] if layers is None else list(layers)
+    wanted = [name for name, key in keys.items() if key.endswith(".tif")] if layers is None else list(layers)
     missing = [name for name in wanted if name not in keys]
     if missing:
         raise ProductError(f"the product has no layer {', '.join(missing)}; it has {', '.join(keys)}")
@@ -258,23 +263,21 @@ def _keys(store: Store, source: Product | HasAssets | Mapping[str, str]) -> dict
     return {name: href.removeprefix(root) for name, href in hrefs.items() if href.startswith(root)}
 
 
-def _layers_of(dataset: xr.Dataset) -> list[Layer]:
-    unknown = [str(name) for name in dataset.data_vars if name not in LAYERS]
+def _layers_of(dataset: xr.Dataset, kind: ProductKind) -> list[Layer]:
+    unknown = [str(name) for name in dataset.data_vars if name not in kind.table]
     if unknown or not dataset.data_vars:
-        raise ProductError(f"not layers of a product: {', '.join(unknown) or 'nothing'}; known: {', '.join(LAYERS)}")
-    return [layer for name, layer in LAYERS.items() if name in dataset.data_vars]
-
-
-def _names(dataset: xr.Dataset) -> list[str]:
-    return [str(name) for name in dataset.data_vars]
+        raise ProductError(
+            f"not layers of {kind.name}: {', '.join(unknown) or 'nothing'}; it has {', '.join(kind.table)}"
+        )
+    return [layer for layer in kind.layers if layer.name in dataset.data_vars]
 
 
 def _combine(valid: NDArray[np.uint8] | None, coarse: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
-    # The mask says 0 over valid ground only, but a DEM may cover more than the radar saw: data are where
-    # the first layer (backscatter, or the first static one) has some.
+    # A mask may say something beyond what was seen, and a DEM covers more: data are where a measure has some, or
+    # where there is none the first layer.
     if valid is None:
         return coarse
-    return np.maximum(valid, coarse) if "backscatter" in layer.roles else valid
+    return np.maximum(valid, coarse) if layer.role == "measure" else valid
 
 
 def _tags(name: ProductName, layer: Layer, tags: Mapping[str, str], options: CogOptions) -> dict[str, str]:
@@ -282,7 +285,7 @@ def _tags(name: ProductName, layer: Layer, tags: Mapping[str, str], options: Cog
         "PRODUCT_ID": name.stem,
         "PRODUCT_TYPE": name.kind,
         "PRODUCT_VERSION": name.version,
-        "BURST_ID": name.burst_id,
+        "PLACE": name.place,
         "PLATFORM": name.platform,
         "LAYER": layer.name,
         "LAYER_TITLE": layer.title,

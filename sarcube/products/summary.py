@@ -56,7 +56,7 @@ def scan(values: NDArray[Any], nodata: float, block: int = 8) -> tuple[Statistic
     ----------
     values : (rows, columns) array
     nodata : float
-        Value that counts as missing; NaN always does.
+        Value that counts as missing; NaN always does. Complex numbers are summed up by their magnitude.
     block : int
         Side of a block, pixels.
 
@@ -66,6 +66,8 @@ def scan(values: NDArray[Any], nodata: float, block: int = 8) -> tuple[Statistic
     (ceil(rows / block), ceil(columns / block)) uint8
         1 where a block holds a valid pixel.
     """
+    if np.iscomplexobj(values):
+        values = np.abs(values)  # of complex numbers the magnitude is what can be least and largest
     coarse, count, total, squares, low, high, shift = _scan(values, float(nodata), block)
     percent = 100.0 * count / values.size
     if count == 0:

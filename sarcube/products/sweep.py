@@ -20,8 +20,7 @@ def outdated(file: str, current: ProductName) -> bool:
     other = own_name(file)
     if other is None:
         return False
-    same = (other.static, other.burst_id, other.acquisition) == (current.static, current.burst_id, current.acquisition)
-    return same and other.processed <= current.processed
+    return current.same_product(other) and other.processed <= current.processed
 
 
 def own_name(file: str) -> ProductName | None:

@@ -1,15 +1,68 @@
-"""What a task is: one product to make, described by small frozen values that cross processes cheaply."""
+"""Units and tasks: what a workflow finds, and what a run makes of it; small frozen values that cross processes."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sarcube.geometry.grid import GeoGrid
+from sarcube.products.names import TIME, item_key, utc_second
 
-Kind = Literal["static", "rtc"]
-_TIME = "%Y%m%dT%H%M%SZ"
+Ring = tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one task makes one product of.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the product's kind.
+    place : str
+        Where it lies for ever (see `sarcube.products.places.Place`).
+    start, end : datetime, optional
+        UTC. `start` is cut to whole seconds when a product is named; None for a kind without time.
+    inputs : tuple
+        Whatever the workflow's `run` needs, small and picklable: a found acquisition, two of a pair, many of a mosaic.
+        Several units of a kind without time at one place are candidates for its one product, tried in this order.
+    footprint : tuple of (longitude, latitude)
+        Closed ring in degrees.
+    tag : str
+        What tells units of one start apart, as in file names (capital letters, digits, hyphens): a pair's second time.
+    label : str
+        What people call its inputs: the name of a scene.
+    bytes_in : int
+        What is read for it, 0 where unknown.
+    versioned : bool
+        Its input may come in a later version than that which a product was made from: the plan asks the workflow.
+    """
+
+    kind: str
+    place: str
+    start: dt.datetime | None
+    end: dt.datetime | None
+    inputs: tuple[Any, ...]
+    footprint: Ring
+    tag: str = ""
+    label: str = ""
+    bytes_in: int = 0
+    versioned: bool = False
+
+    @property
+    def key(self) -> str:
+        """Deterministic and readable: `RTC_S1/t070_149815_iw3/20220101T124752Z`."""
+        return unit_key(self.kind, self.place, self.start, self.tag)
+
+    def item_key(self, collection: str) -> str:
+        """Key of the item that commits its product."""
+        return item_key(collection, self.place, self.start, self.tag)
+
+    @property
+    def day(self) -> str:
+        """Its day, with the tag where it has one; empty for what has no time."""
+        return "" if self.start is None else day_text(self.start, self.tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,66 +87,71 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One product to make.
+    """One product to make: a unit on its grid.
 
     Attributes
     ----------
-    kind : str
-        "static" (once per burst ID) or "rtc" (one acquisition).
-    burst_id : str
-    start : datetime, optional
-        UTC start of the acquisition, whole seconds; None for a static product.
-    inputs : tuple
-        What the source found (`sources.scenes.FoundBurst`): of an acquisition one; of a static product the
-        acquisitions whose geometry may serve, tried in this order where one cannot be read.
+    unit : Unit
     grid : GeoGrid
-        Where the plan expects the product. Once the burst ID has static layers, theirs decides.
+        Where the plan expects the product. Once the place has products, theirs decides.
     reason : str
         Why it is to do.
-    after : str, optional
-        Key of the task of this plan that must be done before.
+    after : tuple of str
+        Keys of the tasks of this plan that must be done before.
     estimate : Estimate
     rank : int
-        Place of the burst ID in the plan: work proceeds burst by burst, so that time series finish early.
+        Place of the place in the plan: work proceeds place by place, so that time series finish early.
     remake : bool
         Replace a product that exists.
     """
 
-    kind: Kind
-    burst_id: str
-    start: dt.datetime | None
-    inputs: tuple[Any, ...]
+    unit: Unit
     grid: GeoGrid
     reason: str
-    after: str | None
+    after: tuple[str, ...]
     estimate: Estimate
     rank: int
     remake: bool = False
 
     @property
+    def kind(self) -> str:
+        return self.unit.kind
+
+    @property
+    def place(self) -> str:
+        return self.unit.place
+
+    @property
+    def start(self) -> dt.datetime | None:
+        return self.unit.start
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        return self.unit.inputs
+
+    @property
     def key(self) -> str:
-        """Deterministic and readable: `rtc/t070_149815_iw3/20220101T124752Z`."""
-        return task_key(self.kind, self.burst_id, self.start)
+        """That of its unit, the same in every run."""
+        return self.unit.key
 
     @property
-    def date(self) -> dt.date | None:
-        return self.start.date() if self.start else None
+    def label(self) -> str:
+        """What people call its inputs."""
+        return self.unit.label
 
-    @property
-    def scene(self) -> str:
-        """Name of the (first) scene that the task reads."""
-        return str(getattr(self.inputs[0], "scene", "")) if self.inputs else ""
-
-
-def task_key(kind: str, burst_id: str, start: dt.datetime | None) -> str:
-    """The key of a task, the same in every run."""
-    return f"{kind}/{burst_id}/{start.strftime(_TIME)}" if start else f"{kind}/{burst_id}"
+    def item_key(self, collection: str) -> str:
+        """Key of the item that commits its product."""
+        return self.unit.item_key(collection)
 
 
-def utc_second(time: Any) -> dt.datetime:
-    """A numpy or Python time (naive: UTC) as UTC datetime, cut to whole seconds as file names do."""
-    if not isinstance(time, dt.datetime):
-        seconds = int(time.astype("datetime64[s]").astype("int64"))
-        return dt.datetime.fromtimestamp(seconds, dt.UTC)
-    moment: dt.datetime = time if time.tzinfo else time.replace(tzinfo=dt.UTC)
-    return moment.astimezone(dt.UTC).replace(microsecond=0)
+def unit_key(kind: str, place: str, start: dt.datetime | None, tag: str = "") -> str:
+    """The key of a unit and of its task, the same in every run."""
+    if start is None:
+        return f"{kind}/{place}"
+    text = f"{kind}/{place}/{utc_second(start).strftime(TIME)}"
+    return f"{text}/{tag}" if tag else text
+
+
+def day_text(start: dt.datetime, tag: str = "") -> str:
+    """The day of a unit as people read it, with its tag where it has one."""
+    return f"{start.date().isoformat()} {tag}".rstrip()

@@ -1,68 +1,45 @@
 """The seam between ordering work and doing it: a workflow finds units, checks them, and makes one product.
 
-Production orders tasks and survives their failures; what a task computes is known to the workflow alone
-(`rtc_task` for backscatter). A workflow is named by `module:attribute`, so that workers import it themselves
-and nothing but names and small values is shipped.
+Production orders tasks and survives their failures; what a task computes is known to the workflow alone. A workflow is
+found by its name (`sarcube.workflows.registry`), so that workers import it themselves and nothing but names and small
+values is shipped. It never says how tasks are ordered, retried, recorded or committed.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from sarcube.config import RunConfig
-from sarcube.errors import ConfigError
+from sarcube.config import RunConfig, Section
 from sarcube.geometry.grid import GeoGrid
-from sarcube.transfer.redact import redact
-from sarcube.workflows.task import Task
-
-DEFAULT = "sarcube.workflows.rtc.run:WORKFLOW"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that cannot be used, known before any work starts.
-
-    Attributes
-    ----------
-    subject : str
-        File, scene or burst.
-    message : str
-        What is wrong and what to do.
-    error : str
-        Name of the error's class, by which exit codes are chosen; empty where nothing was raised.
-    """
-
-    subject: str
-    message: str
-    error: str = ""
-
-    def __post_init__(self) -> None:
-        # It is shown, recorded and reported; what it quotes may be a signed address.
-        object.__setattr__(self, "subject", redact(self.subject))
-        object.__setattr__(self, "message", redact(self.message))
+from sarcube.products.kinds import ProductKind, Rate
+from sarcube.transfer.problem import Problem
+from sarcube.workflows.task import Ring, Task, Unit
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a source offers.
+    """What there is for a run.
 
     Attributes
     ----------
-    units : sequence
-        Each with `burst_id`, `start_time`, `footprint`, `scene`, `polarizations`; small and picklable.
+    units : sequence of Unit
+        Of all kinds that the run is to make. Of a kind that one of them needs and that has no unit here the plan makes
+        its own: one per place, its inputs those of the first units that need it.
     problems : tuple of Problem
     warnings : tuple of Problem
         What the source has otherwise than asked for, and can be used all the same.
     explanation : str
         Why there are no units, where there are none.
+    given : tuple of str
+        Kinds that this run makes none of: where one is needed and missing, the place is a problem.
     """
 
-    units: Sequence[Any]
+    units: Sequence[Unit]
     problems: tuple[Problem, ...] = ()
     explanation: str = ""
+    given: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
@@ -74,8 +51,6 @@ class Context:
     ----------
     run_id : str
     config : RunConfig
-    workflow : str
-        Name of the workflow.
     threads : int
         Kernel threads that one task may use.
     versions : mapping of str to str
@@ -84,7 +59,6 @@ class Context:
 
     run_id: str
     config: RunConfig
-    workflow: str
     threads: int = 1
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -117,21 +91,48 @@ class Made:
 
 
 class Workflow(Protocol):
-    """Behaves the same in a plain loop, a thread and a far worker. Errors are SarcubeErrors."""
+    """Behaves the same in a plain loop, a thread and a far worker. Errors are SarcubeErrors.
+
+    Attributes
+    ----------
+    name : str
+        In run files: `workflow: name`, and the name of its section.
+    section : type of Section
+        Model of its section of the run file.
+    kinds : tuple of ProductKind
+        What it makes. Kinds that these need may be another workflow's, which then makes them.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def section(self) -> type[Section]: ...
+
+    @property
+    def kinds(self) -> tuple[ProductKind, ...]: ...
 
     def find(self, config: RunConfig) -> Found:
         """Everything that the source has for the run."""
         ...
 
-    def defects(self, config: RunConfig, units: Sequence[Any], grid: GeoGrid) -> Mapping[int, str]:
-        """Which of the units of one burst ID cannot be processed, and why: index in `units` to message."""
+    def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
+        """The grid of a place that has no product yet: the same whenever it is asked for."""
         ...
 
-    def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
-        """What the product of each unit will carry as a warning, as far as it is known: index in `units` to texts."""
+    def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
+        """Which of the units of one place and kind cannot be processed, and why: index in `units` to message."""
         ...
 
-    def outdated(self, unit: Any, stored: Mapping[str, Any]) -> str:
+    def remarks(self, config: RunConfig, units: Sequence[Unit]) -> Mapping[int, Sequence[str]]:
+        """What the product of each unit of one place and kind will carry as a warning, as far as it is known."""
+        ...
+
+    def rates(self, config: RunConfig) -> Mapping[str, Rate]:
+        """What products of kinds are expected to take in this run, where it is not what their kind says."""
+        ...
+
+    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
         """Why a product that exists (its item as stored) is of older input than `unit`; empty where it is not."""
         ...
 
@@ -139,19 +140,10 @@ class Workflow(Protocol):
         """Called once by the client before the first task."""
         ...
 
-    def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
-        """Called once by the client after the last task, also of a run that was cut short."""
-        ...
-
     def run(self, task: Task, context: Context) -> Made:
         """Make one product and commit it."""
         ...
 
-
-def load_workflow(name: str) -> Workflow:
-    """The workflow of that name (`module:attribute`); ConfigError where there is none."""
-    module, _, attribute = name.partition(":")
-    try:
-        return cast(Workflow, getattr(importlib.import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"workflow {name!r} cannot be loaded: {error}; a name is module:attribute") from error
+    def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
+        """Called once by the client after the last task, also of a run that was cut short."""
+        ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ import numpy as np
 import pystac
 import xarray as xr
 
+from sarcube.catalog.items import product_item
 from sarcube.catalog.publish import Publication, publish_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import RadarGrid
-from sarcube.products.layers import LAYERS, STATIC_LAYERS
-from sarcube.products.names import STATIC_VALIDITY, ProductName
+from sarcube.products.names import ProductName
 from sarcube.products.product import Product, ProductOptions, write_product
 from sarcube.sensors.sentinel1.model import (
     AzimuthNoise,
@@ -31,7 +32,8 @@ from sarcube.sensors.sentinel1.model import (
     TopsParameters,
 )
 from sarcube.store.protocol import Store
-from sarcube.workflows.rtc.items import ItemContext, rtc_item, static_item
+from sarcube.workflows.rtc.items import ItemContext, rtc_facts, static_facts
+from sarcube.workflows.rtc.kinds import LAYERS, RTC_S1, RTC_S1_STATIC, STATIC_LAYERS
 
 UTM = GeoGrid(32629, 500_000, 4_000_000, 20, 300, 200)
 POLAR = GeoGrid(3031, -1_200_000, 800_000, 20, 300, 200)
@@ -49,6 +51,9 @@ ATTRS = {
     "not_finite": float("nan"),
     "polarizations": ("VV", "VH"),
 }
+
+
+KINDS = {"rtc": RTC_S1, "static": RTC_S1_STATIC, "empty": RTC_S1}
 
 
 @dataclass(frozen=True)
@@ -151,9 +156,9 @@ def make_rtc(
     burst = make_burst(case, start)
     dataset = make_dataset((*case.polarizations, "mask"), case.grid, seed)
     begin = burst.start_time.astype("datetime64[us]").item()
-    name = ProductName("RTC_S1", case.burst_id, begin, dt.datetime.now(dt.UTC), "S1A", case.grid.resolution)
+    name = ProductName.of(RTC_S1, case.burst_id, begin, dt.datetime.now(dt.UTC), "S1A", case.grid.resolution)
     options = ProductOptions(browse_side=100)
-    product = write_product(store, name, dataset, case.grid, {"SCENE": burst.scene}, collection, options)
+    product = write_product(store, name, dataset, case.grid, {"SCENE": burst.scene}, collection, RTC_S1, options)
     context = ItemContext(
         "Copernicus DEM GLO-30", source_href="https://example.com/scene.zip", facility="a laboratory", static=static
     )
@@ -164,11 +169,17 @@ def make_static(store: Store, case: Case = CASES[0], *, collection: str = "stati
     """Static files of a burst ID in the store, and their item, not published yet."""
     burst = make_burst(case)
     dataset = make_dataset(STATIC_LAYERS, case.grid)
-    name = ProductName(
-        "RTC_S1_STATIC", case.burst_id, STATIC_VALIDITY, dt.datetime.now(dt.UTC), "S1A", case.grid.resolution
-    )
-    product = write_product(store, name, dataset, case.grid, {}, collection)
-    return product, static_item(store, product, burst, dataset.attrs, ItemContext("Copernicus DEM GLO-30"))
+    name = ProductName.of(RTC_S1_STATIC, case.burst_id, None, dt.datetime.now(dt.UTC), "S1A", case.grid.resolution)
+    product = write_product(store, name, dataset, case.grid, {}, collection, RTC_S1_STATIC)
+    facts = static_facts(product, burst, dataset.attrs, ItemContext("Copernicus DEM GLO-30"))
+    return product, product_item(store, product, facts)
+
+
+def rtc_item(
+    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> pystac.Item:
+    """The item that a product of an acquisition gets."""
+    return product_item(store, product, rtc_facts(product, burst, attrs, context))
 
 
 def publish(store: Store, made: tuple[Product, pystac.Item], schemas: Schemas) -> Publication:

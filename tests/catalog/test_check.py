@@ -10,13 +10,13 @@ from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.query import find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.store.local_store import LocalStore
-from tests.catalog.examples import make_rtc, make_static, publish
+from tests.catalog.examples import KINDS, make_rtc, make_static, publish
 
 
 def test_check(local: LocalStore, tmp_path: Path, schemas: Schemas) -> None:
     other = LocalStore(tmp_path / "other")
     for store, name in ((local, "rtc"), (other, "static")):
-        ensure_collection(store, name, schemas=schemas)
+        ensure_collection(store, name, KINDS[name], schemas=schemas)
     publish(other, make_static(other), schemas)
     made = make_rtc(local, static=find_static_item(other, "static", "t070_149815_iw3"))
     publish(local, made, schemas)

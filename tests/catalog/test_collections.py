@@ -31,12 +31,12 @@ from sarcube.errors import CatalogError, StoreError
 from sarcube.geometry.longitudes import shortest_span
 from sarcube.products.product import checksum
 from sarcube.store.local_store import LocalStore
-from tests.catalog.examples import CASES, Case, make_rtc, make_static, publish
+from tests.catalog.examples import CASES, KINDS, RTC_S1, Case, make_rtc, make_static, publish
 
 
 def _fill(store: LocalStore, schemas: Schemas, cases: tuple[Case, ...] = CASES, days: int = 2) -> None:
     for name in ("rtc", "static"):
-        ensure_collection(store, name, schemas=schemas)
+        ensure_collection(store, name, KINDS[name], schemas=schemas)
     for case in cases:
         publish(store, make_static(store, case), schemas)
         static = find_static_item(store, "static", case.burst_id)
@@ -94,7 +94,7 @@ def test_pystac_crawls_it(local: LocalStore, schemas: Schemas) -> None:
 
 def test_a_new_collection_is_valid_before_its_first_item(local: LocalStore, schemas: Schemas) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: ensure_collection(local, "rtc", schemas=schemas), range(4)))
+        list(pool.map(lambda _: ensure_collection(local, "rtc", RTC_S1, schemas=schemas), range(4)))
     stored = json.loads(local.read_bytes("rtc/collection.json"))
     assert validate(stored, schemas).problems == ()
     assert stored["extent"]["temporal"]["interval"] == [["2014-04-03T00:00:00.000000Z", None]]
@@ -123,7 +123,7 @@ def test_what_a_collection_says(local: LocalStore, schemas: Schemas) -> None:
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
 def test_names_of_collections(name: str, local: LocalStore, schemas: Schemas) -> None:
     with pytest.raises(CatalogError, match="cannot name"):
-        ensure_collection(local, name, schemas=schemas)
+        ensure_collection(local, name, RTC_S1, schemas=schemas)
 
 
 def test_the_index_holds_what_the_files_say(local: LocalStore, schemas: Schemas) -> None:
@@ -154,7 +154,7 @@ def test_what_was_published_since_is_found(local: LocalStore, schemas: Schemas) 
 
 
 def test_updates_and_publishing_at_once_lose_nothing(local: LocalStore, schemas: Schemas) -> None:
-    ensure_collection(local, "rtc", schemas=schemas)
+    ensure_collection(local, "rtc", RTC_S1, schemas=schemas)
 
     def produce(day: int) -> None:
         publish(local, make_rtc(local, start=f"2022-01-{day:02d}T12:47:52.5"), schemas)
@@ -285,7 +285,7 @@ def test_two_catalogs_at_once_name_both_collections(local: LocalStore, schemas: 
     for _ in range(5):
         names = [f"c{i}" for i in range(6)]
         with ThreadPoolExecutor(6) as pool:
-            list(pool.map(lambda name: ensure_collection(local, name, schemas=schemas), names))
+            list(pool.map(lambda name: ensure_collection(local, name, RTC_S1, schemas=schemas), names))
         links = json.loads(local.read_bytes("catalog.json"))["links"]
         assert [link["href"] for link in links if link["rel"] == "child"] == [f"./{n}/collection.json" for n in names]
         shutil.rmtree(local.root)
@@ -320,8 +320,8 @@ def test_finding(local: LocalStore, schemas: Schemas) -> None:
         assert count(dates=("2022-01-02", None)) == 4
         assert count(dates=("2022-01-01T12:47:56", "2022-01-13T12:47:52")) == 0
         assert count(dates=("2022-01-01T12:47:53", "2022-01-13T12:47:53")) == 8
-        assert count(burst_ids=["T070_149815_IW3"]) == 2
-        assert count(burst_ids=["t070_149815_iw1"]) == 0
+        assert count(places=["T070_149815_IW3"]) == 2
+        assert count(places=["t070_149815_iw1"]) == 0
         assert count(bbox=(-9.1, 36, -8.9, 36.2)) == 2
         assert count(bbox=(-20, 36, -9.1, 36.2)) == 0
         assert count(bbox=(179, 50, 181, 53)) == count(bbox=(179, 50, -179, 53)) == 2

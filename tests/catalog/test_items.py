@@ -14,11 +14,23 @@ from sarcube.catalog.items import item_dict, utc_text
 from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
-from sarcube.products.product import read_static
+from sarcube.products.product import read_layers
 from sarcube.store.local_store import LocalStore
 from sarcube.workflows.rtc.burst_facts import heading_and_altitude, noise_equivalent_sigma0
-from sarcube.workflows.rtc.items import CEOS_ARD, ItemContext, file_tags, rtc_item
-from tests.catalog.examples import ATTRS, CASES, Case, make_burst, make_rtc, make_static, publish, valid_by_pystac
+from sarcube.workflows.rtc.items import CEOS_ARD, ItemContext, file_tags
+from tests.catalog.examples import (
+    ATTRS,
+    CASES,
+    RTC_S1,
+    RTC_S1_STATIC,
+    Case,
+    make_burst,
+    make_rtc,
+    make_static,
+    publish,
+    rtc_item,
+    valid_by_pystac,
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -111,7 +123,7 @@ def test_stackstac_and_odc_stac_agree_with_the_files(case: Case, local: LocalSto
     import odc.stac
     import stackstac
 
-    ensure_collection(local, "rtc", schemas=schemas)
+    ensure_collection(local, "rtc", RTC_S1, schemas=schemas)
     products = []
     for day, seed in (("2022-01-01", 1), ("2022-01-13", 2)):
         made = make_rtc(local, case, f"{day}T12:47:52.123456", seed=seed)
@@ -121,7 +133,7 @@ def test_stackstac_and_odc_stac_agree_with_the_files(case: Case, local: LocalSto
     items = find_items(local, "rtc")
     bands = [*case.polarizations, "mask"]
     odc_cube = odc.stac.load(items, bands=bands)
-    truth = [read_static(local, product) for product in products]
+    truth = [read_layers(local, product) for product in products]
     for band in bands:
         kind: Any = np.uint8 if band == "mask" else np.float32
         stack = stackstac.stack(
@@ -156,7 +168,7 @@ def test_raw_json_goes_into_stackstac(local: LocalStore, schemas: Schemas) -> No
 
 
 def test_linked_static_layers(local: LocalStore, schemas: Schemas) -> None:
-    ensure_collection(local, "static", schemas=schemas)
+    ensure_collection(local, "static", RTC_S1_STATIC, schemas=schemas)
     publish(local, make_static(local), schemas)
     static = find_static_item(local, "static", "t070_149815_iw3")
     assert static is not None

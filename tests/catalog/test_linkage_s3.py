@@ -15,9 +15,9 @@ from sarcube.catalog.items import item_dict
 from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
-from sarcube.products.product import read_static
+from sarcube.products.product import read_layers
 from sarcube.store.protocol import Store, open_store
-from tests.catalog.examples import make_rtc, make_static, publish
+from tests.catalog.examples import KINDS, RTC_S1, RTC_S1_STATIC, make_rtc, make_static, publish, rtc_item
 from tests.files import faults_of
 from tests.servers import S3Server, moto, seaweedfs, use_server
 
@@ -46,8 +46,8 @@ def _resolves(store: Store, base: str, href: str) -> bool:
 def test_static_layers_in_another_bucket(server: S3Server, schemas: Schemas, monkeypatch: pytest.MonkeyPatch) -> None:
     static_store = open_store(f"s3://{_bucket(server, 'statics')}/project")
     store = open_store(f"s3://{_bucket(server, 'backscatter')}/project/deep")
-    ensure_collection(static_store, "s1_rtc_static_c1", schemas=schemas)
-    ensure_collection(store, "s1_rtc_c1", schemas=schemas)
+    ensure_collection(static_store, "s1_rtc_static_c1", RTC_S1_STATIC, schemas=schemas)
+    ensure_collection(store, "s1_rtc_c1", RTC_S1, schemas=schemas)
 
     assert find_static_item(static_store, "s1_rtc_static_c1", BURST) is None
     publish(static_store, make_static(static_store, collection="s1_rtc_static_c1"), schemas)
@@ -77,13 +77,13 @@ def test_static_layers_in_another_bucket(server: S3Server, schemas: Schemas, mon
     [found] = find_items(store.url, "s1_rtc_c1")
     path = found.assets["VV"].href.replace("s3://", "/vsis3/")
     with rasterio.Env(**reader.gdal_options()), rasterio.open(path) as data:
-        np.testing.assert_array_equal(data.read(1), read_static(reader, product, ["VV"]).VV.values)
+        np.testing.assert_array_equal(data.read(1), read_layers(reader, product, ["VV"]).VV.values)
 
 
 def test_one_bucket_for_both(server: S3Server, schemas: Schemas) -> None:
     store = open_store(f"s3://{_bucket(server, 'statics')}/both")
     for name in ("rtc", "static"):
-        ensure_collection(store, name, schemas=schemas)
+        ensure_collection(store, name, KINDS[name], schemas=schemas)
     publish(store, make_static(store), schemas)
     made = make_rtc(store, static=find_static_item(store, "static", BURST))
     assert publish(store, made, schemas).created
@@ -108,7 +108,6 @@ def test_items_on_aws_name_their_region(monkeypatch: pytest.MonkeyPatch, schemas
     made = make_rtc(open_store("s3://any/x"))
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_REGION", "ap-southeast-2")
-    from sarcube.workflows.rtc.items import rtc_item
     from tests.catalog.examples import ATTRS, make_burst
 
     stored = item_dict(rtc_item(open_store("s3://any/x"), made[0], make_burst(), ATTRS))

@@ -19,7 +19,7 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.errors import CatalogError
 from sarcube.products.names import item_key
 from sarcube.store.local_store import LocalStore
-from tests.catalog.examples import all_files, make_burst, make_rtc, make_static, publish
+from tests.catalog.examples import RTC_S1, all_files, make_burst, make_rtc, make_static, publish
 from tests.files import faults_of
 
 BURST = "t070_149815_iw3"
@@ -37,7 +37,7 @@ def _data_files(store: LocalStore) -> set[str]:
 
 
 def test_a_product_exists_from_its_item_on(local: LocalStore, schemas: Schemas) -> None:
-    ensure_collection(local, "rtc", schemas=schemas)
+    ensure_collection(local, "rtc", RTC_S1, schemas=schemas)
     made = make_rtc(local)
     assert not local.exists(item_key("rtc", BURST, _start())) and find_items(local, "rtc") == []
     outcome = publish(local, made, schemas)
@@ -134,11 +134,11 @@ def test_something_else_in_the_items_place(local: LocalStore, schemas: Schemas) 
 
 
 def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, schemas: Schemas) -> None:
-    ensure_collection(local, "rtc", schemas=schemas)
+    ensure_collection(local, "rtc", RTC_S1, schemas=schemas)
     code = (
         "import os, signal\n"
         "from sarcube.store.local_store import LocalStore\n"
-        "from tests.catalog.examples import make_rtc\n"
+        "from tests.catalog.examples import RTC_S1, make_rtc\n"
         f"make_rtc(LocalStore({str(local.root)!r}), seed=5)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -152,7 +152,7 @@ def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, sche
 
 
 def test_a_reader_never_meets_half_a_product(local: LocalStore, schemas: Schemas) -> None:
-    ensure_collection(local, "rtc", schemas=schemas)
+    ensure_collection(local, "rtc", RTC_S1, schemas=schemas)
     stop = threading.Event()
     faults: list[str] = []
 

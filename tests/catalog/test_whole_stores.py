@@ -247,7 +247,7 @@ def test_a_run_with_nothing_to_do_catches_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run that is killed after its last product has not brought its collections up to date; the next one does."""
-    from sarcube.workflows.rtc.run import RtcWorkflow
+    from sarcube.workflows.rtc.workflow import RtcWorkflow
 
     place = PLACES[1]
     store = tmp_path / "store"

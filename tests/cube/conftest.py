@@ -16,7 +16,7 @@ from rasterio.warp import transform_bounds
 
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.cog import write_cog
-from sarcube.products.layers import LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS
 
 Truth = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[Any]]
 

@@ -16,7 +16,7 @@ import xarray as xr
 from sarcube.engines.rtc.engine import Engine, get_engine
 from sarcube.engines.rtc.isce3.engine import Isce3Engine, describe
 from sarcube.errors import EngineError
-from sarcube.products.layers import LAYERS, MASK_VALUES, STATIC_LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS, MASK_VALUES, STATIC_LAYERS
 from tests.engines.fake_opera import fake_opera
 from tests.engines.reference import UNCORRECTED, Case, against_truth
 

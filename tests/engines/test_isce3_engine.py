@@ -183,7 +183,7 @@ def test_absence_says_how_to_get_it(case, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_option_that_no_engine_has_is_refused_before_anything_is_looked_for() -> None:
     from sarcube.config import RunConfig
     from sarcube.engines.rtc.engine import get_engine
-    from sarcube.workflows.rtc.run import WORKFLOW
+    from sarcube.workflows.rtc.workflow import WORKFLOW
 
     for engine, options, says in (
         ("native", {"dem_upsamplin": 3}, "native has no option dem_upsamplin"),

@@ -16,8 +16,8 @@ from sarcube.engines.rtc.native.blocks import Window
 from sarcube.engines.rtc.native.mapping import radar_map
 from sarcube.engines.rtc.native.mesh import make_mesh
 from sarcube.geometry.dem import Dem
-from sarcube.products.layers import LAYERS, STATIC_LAYERS
 from sarcube.sensors.sentinel1.model import Burst
+from sarcube.workflows.rtc.kinds import LAYERS, STATIC_LAYERS
 from tests.engines.simulated import ONE, Scene, burst_grid, inner, make
 
 ENGINE = NativeEngine()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import sarcube
-from sarcube.html import MAX_SHAPES, BurstMap, Shape, burst_map
+from sarcube.html import MAX_SHAPES, PlaceMap, Shape, place_map
 from sarcube.production.produce import Failure, Outcome
 from sarcube.sensors.sentinel1.open_burst import open_burst
 from sarcube.sensors.sentinel1.search.scenes import find_scenes
@@ -100,7 +100,7 @@ def test_bursts(tutorial: FirstRun) -> None:
 def test_map_across_the_antimeridian() -> None:
     ring = ((179.5, -17.0), (180.5, -17.0), (180.5, -16.0), (179.5, -16.0), (179.5, -17.0))
     other = tuple((x - 360, y) for x, y in ring)  # the same place on the other branch
-    drawn = burst_map([Shape(ring, "done", "a"), Shape(other, "to do", "b")])
+    drawn = place_map([Shape(ring, "done", "a"), Shape(other, "to do", "b")])
     first, second = re.findall(r'polygon points="([^"]*)"', drawn)
     assert first == second
     assert "179.8°" in drawn or "-179.8°" in drawn or "180°" in drawn
@@ -109,16 +109,16 @@ def test_map_across_the_antimeridian() -> None:
 def test_map_keeps_its_proportions_and_its_size() -> None:
     """A square of 100 km at 60 degrees is square; a thousand bursts stay a picture."""
     ring = ((10.0, 60.0), (11.8, 60.0), (11.8, 60.9), (10.0, 60.9), (10.0, 60.0))
-    (points,) = re.findall(r'polygon points="([^"]*)"', burst_map([Shape(ring, "done", "")]))
+    (points,) = re.findall(r'polygon points="([^"]*)"', place_map([Shape(ring, "done", "")]))
     xs, ys = zip(*(tuple(map(float, p.split(","))) for p in points.split()), strict=True)
     assert (max(xs) - min(xs)) / (max(ys) - min(ys)) == pytest.approx(1.0, abs=0.03)
     many = [Shape(tuple((x, y + i / 50) for x, y in ring), "done", "") for i in range(MAX_SHAPES + 3)]
-    assert "(3 more bursts not drawn)" in burst_map(many)
-    assert burst_map([]) == "<p>no burst</p>"
+    assert "(3 more bursts not drawn)" in place_map(many)
+    assert place_map([]) == "<p>no burst</p>"
 
 
 def test_over_streets(tutorial: FirstRun) -> None:
     pytest.importorskip("folium", reason="folium is not installed")
     ring = ((8.0, 48.0), (8.1, 48.0), (8.1, 48.1), (8.0, 48.0))
-    chart: Any = BurstMap("Plan", (Shape(ring, "done", "t001"),), (ring,)).on_streets()
+    chart: Any = PlaceMap("Plan", (Shape(ring, "done", "t001"),), (ring,)).on_streets()
     assert "t001" in chart.get_root().render()

@@ -12,17 +12,16 @@ import pytest
 from sarcube.cluster import Demand, Profile, connect
 from sarcube.config import RunConfig
 from sarcube.production.plan import Plan, plan
-from sarcube.workflows.rehearsal import run as rehearsal
 
 
 def rehearsal_config(store: Path | str, **options: Any) -> RunConfig:
     """A run file for a rehearsal; `options` are the workflow's (bursts, dates, faults, seconds)."""
     return RunConfig.from_dict(
         {
+            "workflow": "rehearsal",
             "source": {"kind": "local", "path": "."},
-            "dem": {"path": "dem.tif", "heights": "ellipsoid"},
             "store": str(store),
-            "engine_options": options,
+            "rehearsal": options,
         }
     )
 
@@ -32,7 +31,7 @@ def rehearse(tmp_path: Path) -> Callable[..., Plan]:
     """Plan a rehearsal in the test's own store."""
 
     def make(**options: Any) -> Plan:
-        return plan(rehearsal_config(tmp_path / "store", **options), workflow=rehearsal.NAME)
+        return plan(rehearsal_config(tmp_path / "store", **options))
 
     return make
 

@@ -28,23 +28,23 @@ from sarcube.products.attempt import announce
 from sarcube.products.names import ProductName, item_key
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
-from sarcube.workflows.rehearsal import run as rehearsal
+from sarcube.workflows.rehearsal import workflow as rehearsal
 from sarcube.workflows.workflow import Context
 
 Rehearse = Callable[..., Plan]
 ROOT = Path(__file__).parents[2]
 START = dt.datetime(2024, 1, 3, 5, 30, tzinfo=dt.UTC)
-FOLDER = "s1_rtc_c1/t001_000001_iw1/2024/01/03"
-STEM = "SARCUBE_L2_RTC-S1_T001-000001-IW1_20240103T053000Z_20240601T000000Z_S1A_20_v0.1"
-ITEM = item_key("s1_rtc_c1", "t001_000001_iw1", START)
+FOLDER = "rehearsal/t001_000001_iw1/2024/01/03"
+STEM = "SARCUBE_L2_REHEARSAL_T001-000001-IW1_20240103T053000Z_20240601T000000Z_S1A_20_v0.1"
+ITEM = item_key("rehearsal", "t001_000001_iw1", START)
 
 
 def make(made: Plan) -> Store:
     """Everything of a plan, here, without a cluster."""
-    rehearsal.WORKFLOW.prepare(made.config, {"static", "rtc"})
+    rehearsal.WORKFLOW.prepare(made.config, ("REHEARSAL", "REHEARSAL_STATIC"))
     for task in made.tasks:
-        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
-    rehearsal.WORKFLOW.finish(made.config, {"static", "rtc"})
+        rehearsal.WORKFLOW.run(task, Context("x", made.config))
+    rehearsal.WORKFLOW.finish(made.config, ("REHEARSAL", "REHEARSAL_STATIC"))
     return open_store(made.config.store)
 
 
@@ -56,9 +56,9 @@ def killed_attempt(store: Store) -> list[str]:
         "from sarcube.products.names import ProductName\n"
         "from sarcube.store.protocol import open_store\n"
         f"store = open_store({store.url!r})\n"
-        f"name = ProductName('RTC_S1', 't001_000001_iw1', {START!r}.replace(tzinfo=dt.UTC), dt.datetime.now(dt.UTC),"
+        f"name = ProductName('REHEARSAL', 't001_000001_iw1', {START!r}.replace(tzinfo=dt.UTC), dt.datetime.now(dt.UTC),"
         " 'S1A', 20.0)\n"
-        "attempt = announce(store, 's1_rtc_c1', name)\n"
+        "attempt = announce(store, 'rehearsal', name)\n"
         "key = f'{attempt.name.folder(attempt.collection)}/{attempt.name.file(\"VV\")}'\n"
         "store.create_bytes(key, b'half a product')\n"
         "print(key, attempt.marker, flush=True)\n"
@@ -71,8 +71,8 @@ def killed_attempt(store: Store) -> list[str]:
 
 def under_way(store: Store) -> list[str]:
     """The same of a process that lives: this one."""
-    name = ProductName("RTC_S1", "t001_000001_iw1", START, dt.datetime.now(dt.UTC), "S1A", 20.0)
-    attempt = announce(store, "s1_rtc_c1", name)
+    name = ProductName("REHEARSAL", "t001_000001_iw1", START, dt.datetime.now(dt.UTC), "S1A", 20.0)
+    attempt = announce(store, "rehearsal", name)
     key = f"{attempt.name.folder(attempt.collection)}/{attempt.name.file('VV')}"
     store.create_bytes(key, b"half a product")
     return [key, attempt.marker]
@@ -124,14 +124,14 @@ def test_published_opera_files_are_nobodys_debris(shared_data: Path, tmp_path: P
     assert len(files) == 630
     for file in files:
         name = ProductName.parse(file.name)
-        for root in (tmp_path / "alone" / "opera", tmp_path / "store" / "s1_rtc_c1"):
-            folder = root / name.burst_id / f"{name.start:%Y/%m/%d}"
+        for root in (tmp_path / "alone" / "opera", tmp_path / "store" / "rehearsal"):
+            folder = root / name.place / f"{name.start:%Y/%m/%d}"
             folder.mkdir(parents=True, exist_ok=True)
             (folder / file.name).symlink_to(file)
     with pytest.raises(ConfigError, match="no collection"):
         clean(str(tmp_path / "alone"), delete=True)
     store = LocalStore(tmp_path / "store")
-    ensure_collection(store, "s1_rtc_c1")
+    ensure_collection(store, "rehearsal", rehearsal.REHEARSAL)
     assert clean(store, delete=True).files == ()
     store.write_bytes("runs/one/run.json", b"{}")
     found = status(store.url)
@@ -141,7 +141,7 @@ def test_published_opera_files_are_nobodys_debris(shared_data: Path, tmp_path: P
 
 def test_files_outside_a_collection_stay(rehearse: Rehearse) -> None:
     store = make(rehearse(bursts=1, dates=1, files=2))
-    elsewhere = [f"copy/{FOLDER}/{STEM}_VV.tif", f"{STEM}_VV.tif", f"s1_rtc_c1/kept/{STEM}_VV.tif", "notes.txt"]
+    elsewhere = [f"copy/{FOLDER}/{STEM}_VV.tif", f"{STEM}_VV.tif", f"rehearsal/kept/{STEM}_VV.tif", "notes.txt"]
     for key in elsewhere:
         store.write_bytes(key, b"mine")
     assert clean(store, delete=True).files == ()
@@ -151,16 +151,16 @@ def test_files_outside_a_collection_stay(rehearse: Rehearse) -> None:
 def test_status_says_which_items_lack_files(rehearse: Rehearse) -> None:
     made = rehearse(bursts=2, dates=2, files=2)
     store = make(made)
-    whole = status(made.config, workflow=rehearsal.NAME)
+    whole = status(made.config)
     assert whole.complete and whole.lost == () and whole.unindexed == ()
     file = next(name for name in store.files(FOLDER) if name.endswith("file1.tif"))
     store.delete(f"{FOLDER}/{file}")
-    found = status(made.config, workflow=rehearsal.NAME)
+    found = status(made.config)
     assert found.lost == (f"{ITEM} lacks 1 of its files ({file}, ...)",)
     assert not found.complete and "make it again" in found.table()
-    for task in plan(made.config, workflow=rehearsal.NAME, remake=True).tasks:
-        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
-    assert status(made.config, workflow=rehearsal.NAME).lost == ()
+    for task in plan(made.config, remake=True).tasks:
+        rehearsal.WORKFLOW.run(task, Context("x", made.config))
+    assert status(made.config).lost == ()
 
 
 def test_status_asks_little_of_a_store(rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,20 +178,17 @@ def test_status_asks_little_of_a_store(rehearse: Rehearse, monkeypatch: pytest.M
 def test_status_and_clean_see_what_an_index_has_lost(rehearse: Rehearse) -> None:
     made = rehearse(bursts=1, dates=2, files=1)
     store = make(made)
-    key = "s1_rtc_c1/items.parquet"
+    key = "rehearsal/items.parquet"
     whole = store.read_bytes(key)
-    late = plan(
-        made.config.model_copy(update={"engine_options": {"bursts": 1, "dates": 3, "files": 1}}),
-        workflow=rehearsal.NAME,
-    )
+    late = plan(made.config.with_section("rehearsal", dates=3))
     make(late)
     store.write_bytes(key, whole)  # the older index won, as it could in 0.1
     found = status(store.url)
     assert len(found.unindexed) == 1 and "not found by queries" in found.table()
     assert clean(store).healed == found.unindexed
-    assert len(list(find_stored(store, "s1_rtc_c1", Selection()))) == 2
+    assert len(list(find_stored(store, "rehearsal", Selection()))) == 2
     clean(store, delete=True)
-    assert len(list(find_stored(store, "s1_rtc_c1", Selection()))) == 3
+    assert len(list(find_stored(store, "rehearsal", Selection()))) == 3
     assert status(store.url).unindexed == ()
 
 
@@ -218,28 +215,28 @@ def test_what_cannot_be_finished_is_not_exit_code_0(
     with monkeypatch.context() as patch:
         patch.setattr("sarcube.catalog.collections.update_collections", refused)
         first = produce(made, two_workers)
-        second = produce(plan(made.config, workflow=rehearsal.NAME))
+        second = produce(plan(made.config))
     for outcome in (first, second):
         assert outcome.exit_code == 1 and not outcome.ok
         assert "cannot be written just now" in str(outcome)
-    third = produce(plan(made.config, workflow=rehearsal.NAME))
+    third = produce(plan(made.config))
     assert third.exit_code == 0
-    assert pending(open_store(made.config.store), "s1_rtc_c1") == []
+    assert pending(open_store(made.config.store), "rehearsal") == []
 
 
 def test_a_run_that_makes_nothing_new_heals_too(rehearse: Rehearse, two_workers: Any) -> None:
     """Killed before its index, and one product can never be made: the next run still brings the index up to date."""
-    first = "rtc/t001_000001_iw1/20240103T053000Z"
+    first = "REHEARSAL/t001_000001_iw1/20240103T053000Z"
     made = rehearse(bursts=1, dates=2, faults={first: "bad"})
-    rehearsal.WORKFLOW.prepare(made.config, {"static", "rtc"})
+    rehearsal.WORKFLOW.prepare(made.config, ("REHEARSAL", "REHEARSAL_STATIC"))
     for task in made.tasks:
         if task.key != first:
-            rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
+            rehearsal.WORKFLOW.run(task, Context("x", made.config))
     store = open_store(made.config.store)
-    assert len(pending(store, "s1_rtc_c1")) == 1
-    outcome = produce(plan(made.config, workflow=rehearsal.NAME), two_workers)
+    assert len(pending(store, "rehearsal")) == 1
+    outcome = produce(plan(made.config), two_workers)
     assert (outcome.done, len(outcome.failed)) == (0, 1)
-    assert pending(store, "s1_rtc_c1") == [] and store.exists("s1_rtc_c1/items.parquet")
+    assert pending(store, "rehearsal") == [] and store.exists("rehearsal/items.parquet")
 
 
 def test_no_record_is_told_that_was_not_written(
@@ -270,5 +267,5 @@ def test_a_store_that_cannot_be_written_can_be_looked_at(rehearse: Rehearse, mon
         monkeypatch.setattr(LocalStore, name, refused)
     assert status(store.url).stale == (debris,)
     assert len(clean(store).files) == 1
-    assert produce(plan(made.config, workflow=rehearsal.NAME)).exit_code == 0
+    assert produce(plan(made.config)).exit_code == 0
     update_collections(store)

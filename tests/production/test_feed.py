@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 from sarcube.geometry.grid import GeoGrid
 from sarcube.production.feed import Feed
-from sarcube.workflows.task import Estimate, Task
+from sarcube.workflows.task import Estimate, Task, Unit
 
 GRID = GeoGrid(32629, 0.0, 0.0, 20.0, 10, 10)
 DAY = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -14,12 +15,24 @@ DAY = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 
 def series(burst: str, rank: int, dates: int) -> list[Task]:
     estimate = Estimate(0, 0, 1.0, 1)
-    static = Task("static", burst, None, (), GRID, "", None, estimate, rank)
-    rest = [
-        Task("rtc", burst, DAY + i * dt.timedelta(days=12), (), GRID, "", static.key, estimate, rank)
-        for i in range(dates)
-    ]
+    static = Task(Unit("STATIC", burst, None, None, (), ()), GRID, "", (), estimate, rank)
+    starts = [DAY + i * dt.timedelta(days=12) for i in range(dates)]
+    rest = [Task(Unit("DATED", burst, t, t, (), ()), GRID, "", (static.key,), estimate, rank) for t in starts]
     return [static, *rest]
+
+
+def test_a_task_of_two_needs_waits_for_both() -> None:
+    a, (both,) = series("t001_000001_iw1", 0, 1), series("t001_000002_iw1", 0, 1)[1:]
+    both = replace(both, after=(a[0].key, a[1].key))
+    feed = Feed([*a, both])
+    assert feed.next() is a[0]
+    assert feed.next() is None
+    feed.done(a[0])
+    assert feed.next() is a[1]
+    assert feed.next() is None
+    feed.done(a[1])
+    assert feed.next() is both
+    assert not feed.left
 
 
 def test_dates_wait_for_their_static_layers_and_then_go_first() -> None:

@@ -17,12 +17,12 @@ from sarcube.production.plan import Plan
 _CLIENT = """
 import sys
 from sarcube.config import RunConfig
-from sarcube.workflows.rehearsal import run as rehearsal
+from sarcube.workflows.rehearsal import workflow as rehearsal
 from sarcube.production.plan import plan
 from sarcube.production.produce import produce
 
 if __name__ == "__main__":
-    outcome = produce(plan(RunConfig.from_file(sys.argv[1]), workflow=rehearsal.NAME))
+    outcome = produce(plan(RunConfig.from_file(sys.argv[1])))
     print(outcome)
     sys.exit(outcome.exit_code)
 """

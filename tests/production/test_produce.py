@@ -17,14 +17,15 @@ from sarcube.production.options import ProduceOptions
 from sarcube.production.plan import Plan, plan
 from sarcube.production.produce import Outcome, produce
 from sarcube.products.names import item_key
-from sarcube.workflows.rehearsal import run as rehearsal
+from sarcube.workflows.rehearsal import workflow as rehearsal
 from sarcube.workflows.workflow import Context
 
 Rehearse = Callable[..., Plan]
 QUICK = ProduceOptions(backoff_s=0.2, attempts=3)
-FIRST = "rtc/t001_000001_iw1/20240103T053000Z"
-SECOND = "rtc/t001_000002_iw2/20240103T053002Z"
-THIRD = "rtc/t001_000003_iw3/20240103T053005Z"
+FIRST = "REHEARSAL/t001_000001_iw1/20240103T053000Z"
+STATIC = "REHEARSAL_STATIC/t001_000004_iw1"
+SECOND = "REHEARSAL/t001_000002_iw2/20240103T053002Z"
+THIRD = "REHEARSAL/t001_000003_iw3/20240103T053005Z"
 
 
 def failed(outcome: Outcome) -> dict[str, str]:
@@ -38,8 +39,7 @@ def test_a_run_makes_every_item_once(rehearse: Rehearse, two_workers: Any, items
     assert outcome.exit_code == 0
     assert outcome.done == 16
     found = items_of(made.config.store)
-    names = made.config.collections
-    keys = {item_key(names.rtc if t.start else names.static, t.burst_id, t.start) for t in made.tasks}
+    keys = {t.item_key("rehearsal" if t.start else "rehearsal_static") for t in made.tasks}
     assert found.keys() == keys and len(keys) == 16
 
 
@@ -55,12 +55,16 @@ def test_a_second_run_starts_no_cluster(rehearse: Rehearse, two_workers: Any, mo
 
 
 def test_faults_are_data(rehearse: Rehearse, two_workers: Any, items_of: Any) -> None:
-    faults = {FIRST: "bad", SECOND: "bug", THIRD: "flaky", "static/t001_000004_iw1": "bad"}
+    faults = {FIRST: "bad", SECOND: "bug", THIRD: "flaky", "REHEARSAL_STATIC/t001_000004_iw1": "bad"}
     made = rehearse(bursts=5, dates=3, faults=faults)
     events: list[Event] = []
     outcome = produce(made, two_workers, on_event=events.append, options=QUICK)
-    assert failed(outcome) == {FIRST: "SceneError", SECOND: "ZeroDivisionError", "static/t001_000004_iw1": "SceneError"}
-    assert {f.burst_id for f in outcome.blocked} == {"t001_000004_iw1"}
+    assert failed(outcome) == {
+        FIRST: "SceneError",
+        SECOND: "ZeroDivisionError",
+        "REHEARSAL_STATIC/t001_000004_iw1": "SceneError",
+    }
+    assert {f.place for f in outcome.blocked} == {"t001_000004_iw1"}
     assert len(outcome.blocked) == 3
     assert all("the measurement is truncated" in f.message for f in outcome.blocked)
     assert outcome.done == len(items_of(made.config.store)) == 20 - 3 - 3
@@ -124,7 +128,7 @@ def test_a_worker_that_cannot_be_restarted_does_not_end_the_run(
 
     made, events = rehearse(), list[Event]()
     client: Any = Scheduler()
-    dispatcher = Dispatcher(client, made, Context("r", made.config, made.workflow), QUICK, events.append)
+    dispatcher = Dispatcher(client, made, Context("r", made.config), QUICK, events.append)
     dispatcher._workers["tcp://a:1"] = {"nthreads": 1}
     dispatcher._restart("tcp://a:1")
     assert [e.kind for e in events] == said
@@ -157,7 +161,7 @@ def test_a_result_that_dies_with_those_who_make_it_again_ends_no_run(rehearse: R
             return [future.value for future in futures]
 
     client: Any = Scheduler()
-    dispatcher = Dispatcher(client, made, Context("r", made.config, made.workflow), QUICK, events.append)
+    dispatcher = Dispatcher(client, made, Context("r", made.config), QUICK, events.append)
     dispatcher._flights = {first.key: _Flight(first, 1, lost), second.key: _Flight(second, 1, kept)}
     dispatcher._gather([(first.key, 1), (second.key, 1)])
     assert not events and len(dispatcher._flights) == 2
@@ -194,22 +198,22 @@ def test_the_record_tells_what_happened(rehearse: Rehearse, two_workers: Any) ->
 def test_history_serves_the_next_estimate(rehearse: Rehearse, two_workers: Any) -> None:
     first = rehearse(bursts=2, dates=1, seconds=0.05)
     produce(first, two_workers)
-    again = plan(first.config, workflow=rehearsal.NAME, remake=True)
+    again = plan(first.config, remake=True)
     assert again.tasks[0].estimate.cpu_s < 0.5 < first.tasks[1].estimate.cpu_s
 
 
 def test_remake_replaces(rehearse: Rehearse, two_workers: Any) -> None:
     first = rehearse(bursts=1, dates=1)
     produce(first, two_workers)
-    path = Path(first.config.store) / item_key(first.config.collections.rtc, *_burst_and_start(first))
+    path = Path(first.config.store) / item_key("rehearsal", *_burst_and_start(first))
     path.write_text("{}")
-    outcome = produce(plan(first.config, workflow=rehearsal.NAME, remake=True), two_workers)
+    outcome = produce(plan(first.config, remake=True), two_workers)
     assert outcome.done == 1
-    assert json.loads(path.read_text())["id"].startswith("SARCUBE_L2_RTC-S1_T001-000001")
+    assert json.loads(path.read_text())["id"].startswith("SARCUBE_L2_REHEARSAL_T001-000001")
 
 
 def _burst_and_start(made: Plan) -> tuple[str, Any]:
-    return made.tasks[1].burst_id, made.tasks[1].start
+    return made.tasks[1].place, made.tasks[1].start
 
 
 def test_secrets_appear_nowhere(rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +243,7 @@ def test_secrets_appear_nowhere(rehearse: Rehearse, monkeypatch: pytest.MonkeyPa
 def test_losing_a_race_counts_as_existing(rehearse: Rehearse, two_workers: Any) -> None:
     made = rehearse(bursts=2, dates=2)
     for task in made.tasks[:3]:
-        rehearsal.WORKFLOW.run(task, Context("other", made.config, made.workflow))
+        rehearsal.WORKFLOW.run(task, Context("other", made.config))
     outcome = produce(made, two_workers)
     assert (outcome.done, outcome.skipped) == (3, 3)
     assert outcome.ok
@@ -277,13 +281,13 @@ def test_what_a_task_starts_counts_as_its_own() -> None:
         subprocess.run([sys.executable, "-c", burn], check=True)
         return worker.Made()
 
-    task = types.SimpleNamespace(key="rtc/x", estimate=types.SimpleNamespace(memory=1))
-    context = Context("burn", None, "w")  # type: ignore[arg-type]
+    task = types.SimpleNamespace(key="rtc/x", kind="K", estimate=types.SimpleNamespace(memory=1))
+    context = Context("burn", None)  # type: ignore[arg-type]
     worker._contexts["burn"] = context
     before = worker._resident()
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(worker, "load_workflow", lambda name: types.SimpleNamespace(run=run))
+            patch.setattr(worker, "makers", lambda config: {"K": types.SimpleNamespace(run=run)})
             result = worker.execute("burn", task, 60.0)  # type: ignore[arg-type]
     finally:
         worker._contexts.pop("burn")

@@ -11,7 +11,7 @@ from sarcube.production.plan import Plan
 from sarcube.production.produce import produce
 from sarcube.production.progress import counts_text, show_progress
 
-FIRST = "rtc/t001_000001_iw1/20240103T053000Z"
+FIRST = "REHEARSAL/t001_000001_iw1/20240103T053000Z"
 
 
 def test_time_left_is_reckoned_by_expected_cpu_time() -> None:

@@ -15,25 +15,26 @@ from sarcube.production.plan import Plan
 from sarcube.production.produce import produce
 from sarcube.production.status import refill, status
 from sarcube.store.protocol import open_store
-from sarcube.workflows.rehearsal import run as rehearsal
+from sarcube.workflows.rehearsal import workflow as rehearsal
 from sarcube.workflows.workflow import Context
 
 Rehearse = Callable[..., Plan]
-FIRST = "rtc/t001_000001_iw1/20240103T053000Z"
-STEM = "SARCUBE_L2_RTC-S1_T001-000001-IW1_20240103T053000Z_20240601T000000Z_S1A_20_v0.1"
-FOLDER = "s1_rtc_c1/t001_000001_iw1/2024/01/03"
+FIRST = "REHEARSAL/t001_000001_iw1/20240103T053000Z"
+STEM = "SARCUBE_L2_REHEARSAL_T001-000001-IW1_20240103T053000Z_20240601T000000Z_S1A_20_v0.1"
+FOLDER = "rehearsal/t001_000001_iw1/2024/01/03"
 
 
 def test_expected_against_present_with_causes(rehearse: Rehearse, two_workers: Any) -> None:
-    made = rehearse(bursts=3, dates=3, faults={FIRST: "bad", "static/t001_000002_iw2": "bad"})
+    made = rehearse(bursts=3, dates=3, faults={FIRST: "bad", "REHEARSAL_STATIC/t001_000002_iw2": "bad"})
     produce(made, two_workers)
-    found = status(made.config, workflow=rehearsal.NAME)
+    found = status(made.config)
     assert (found.expected, found.present, found.complete) == (12, 7, False)
-    by_burst = {b.burst_id: b for b in found.bursts}
+    by_burst = {p.place: p for p in found.places}
     assert by_burst["t001_000001_iw1"].missing == ("2024-01-03",)
     assert by_burst["t001_000001_iw1"].present == ("2024-01-15", "2024-01-27")
     assert by_burst["t001_000002_iw2"].missing == ("2024-01-03", "2024-01-15", "2024-01-27")
-    assert not by_burst["t001_000002_iw2"].static
+    assert by_burst["t001_000002_iw2"].lacking == ("REHEARSAL_STATIC",)
+    assert by_burst["t001_000001_iw1"].once == ("REHEARSAL_STATIC",)
     causes = {f.task: f.cause for f in found.failures}
     assert len(causes) == 5
     assert all("truncated" in cause for cause in causes.values())
@@ -44,13 +45,13 @@ def test_expected_against_present_with_causes(rehearse: Rehearse, two_workers: A
 def test_refill_makes_a_run_of_what_is_missing(rehearse: Rehearse, two_workers: Any) -> None:
     made = rehearse(bursts=3, dates=3, faults={FIRST: "bad"})
     produce(made, two_workers)
-    run = refill(made.config, status(made.config, workflow=rehearsal.NAME))
+    run = refill(made.config, status(made.config))
     assert run is not None
-    assert run.source.burst_ids == ("t001_000001_iw1",)
+    assert run.source.places == ("t001_000001_iw1",)
     assert run.dates == (dt.date(2024, 1, 3), dt.date(2024, 1, 3))
     whole = rehearse(bursts=3, dates=3)
     produce(whole, two_workers)
-    found = status(whole.config, workflow=rehearsal.NAME)
+    found = status(whole.config)
     assert found.complete
     assert found.failures == ()
     assert refill(whole.config, found) is None
@@ -80,7 +81,7 @@ def test_a_task_sweeps_what_a_killed_attempt_left(rehearse: Rehearse) -> None:
     other = STEM.replace("T053000Z", "T170000Z")
     store.write_bytes(f"{FOLDER}/{other}_VV.tif", b"another acquisition of that day")
     for task in made.tasks:
-        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
+        rehearsal.WORKFLOW.run(task, Context("x", made.config))
     left = {p.name for p in (root / FOLDER).iterdir()}
     assert f"{STEM}_VV.tif" not in left
     assert not any(name.endswith(".part") for name in left)
@@ -94,5 +95,5 @@ def test_a_task_leaves_what_is_younger(rehearse: Rehearse) -> None:
     later = STEM.replace("20240601", "20500601")
     store.write_bytes(f"{FOLDER}/{later}_VV.tif", b"another attempt, of a machine whose clock is ahead")
     for task in made.tasks:
-        rehearsal.WORKFLOW.run(task, Context("x", made.config, made.workflow))
+        rehearsal.WORKFLOW.run(task, Context("x", made.config))
     assert store.exists(f"{FOLDER}/{later}_VV.tif")

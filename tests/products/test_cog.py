@@ -13,7 +13,7 @@ from rio_cogeo import cog_validate
 from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.cog import CogOptions, encode_cog, read_layer, round_mantissa, write_cog
-from sarcube.products.layers import LAYERS
+from sarcube.workflows.rtc.kinds import LAYERS
 
 GRID = GeoGrid(32629, 500_000, 4_000_000, 20, 1_300, 1_100)
 

@@ -17,11 +17,12 @@ from sarcube.errors import TransferError
 from sarcube.products.attempt import LINEAGE, Attempt, announce, verdict, withdraw
 from sarcube.products.commit import commit
 from sarcube.products.holder import gone, holder
-from sarcube.products.names import STATIC_VALIDITY, ProductName
+from sarcube.products.names import ProductName
 from sarcube.products.product import write_file
 from sarcube.products.sweep import outdated, own_name
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store
+from sarcube.workflows.rtc.kinds import RTC_S1, RTC_S1_STATIC
 
 START = dt.datetime(2022, 1, 1, 12, 47, 52, tzinfo=dt.UTC)
 FOLDER = "rtc/t070_149815_iw3/2022/01/01"
@@ -31,8 +32,8 @@ ROOT = Path(__file__).parents[2]
 
 def name(processed: dt.datetime | None = None, *, static: bool = False) -> ProductName:
     """A product of one acquisition, processed now."""
-    kind, start = ("RTC_S1_STATIC", STATIC_VALIDITY) if static else ("RTC_S1", START)
-    return ProductName(kind, "t070_149815_iw3", start, processed or dt.datetime.now(dt.UTC), "S1A", 20.0)
+    kind = RTC_S1_STATIC if static else RTC_S1
+    return ProductName.of(kind, "t070_149815_iw3", START, processed or dt.datetime.now(dt.UTC), "S1A", 20.0)
 
 
 def write(store: Store, attempt: Attempt, layers: tuple[str, ...] = ("VV", "VH")) -> list[str]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sarcube.errors import ProductError
-from sarcube.products.names import STATIC_VALIDITY, ProductName, burst_token, item_key
+from sarcube.products.names import ItemName, ProductName, item_key
+from sarcube.products.places import Place
+from sarcube.workflows.rtc.kinds import RTC_S1_STATIC
 
 PROCESSED = dt.datetime(2025, 4, 8, 2, 54, 1, tzinfo=dt.UTC)
 RTC = ProductName(
     "RTC_S1", "t070_149815_iw3", dt.datetime(2022, 1, 1, 12, 47, 52, 900_000, dt.UTC), PROCESSED, "S1A", 20.0
 )
-STATIC = ProductName("RTC_S1_STATIC", "T070_149815_IW3", STATIC_VALIDITY, PROCESSED, "S1A", 20.0)
+STATIC = ProductName.of(RTC_S1_STATIC, "T070_149815_IW3", None, PROCESSED, "S1A", 20.0)
 
 
 def test_as_the_convention_has_them() -> None:
@@ -69,10 +72,11 @@ def test_names_come_back(  # noqa: PLR0917
     resolution: float,
     version: str,
 ) -> None:
-    if kind.endswith("_STATIC"):
+    timed = not kind.endswith("_STATIC")
+    if not timed:
         start = start.replace(hour=0, minute=0, second=0)
     burst_id = f"t{track:03d}_{number:06d}_{swath}"
-    name = ProductName(kind, burst_id, start, processed, platform, resolution, version)
+    name = ProductName(kind, burst_id, start, processed, platform, resolution, version, timed=timed)
     assert ProductName.parse(name.stem) == name
     assert ProductName.parse(f"/any/folder/{name.file('rtc_anf_gamma0_to_beta0')}") == name
 
@@ -83,7 +87,34 @@ def test_what_is_no_name(text: str) -> None:
         ProductName.parse(text)
 
 
-@pytest.mark.parametrize("burst_id", ["", "t70_149815_iw3", "t070_149815", "../../etc"])
-def test_what_is_no_burst_id(burst_id: str) -> None:
-    with pytest.raises(ProductError, match="burst ID"):
-        burst_token(burst_id)
+@pytest.mark.parametrize("name", ["", "a place", "etna__north", "_pending", "../../etc", "a/b", "münchen"])
+def test_what_cannot_name_a_place(name: str) -> None:
+    with pytest.raises(ProductError, match="cannot name a place"):
+        Place(name)
+
+
+PAIR = ProductName(
+    "INSAR_S1",
+    "mgrs_33tuf",
+    dt.datetime(2022, 1, 1, 12, 47, 52, tzinfo=dt.UTC),
+    PROCESSED,
+    "S1A-S1B",
+    20.0,
+    tag="20220113T124752Z",
+)
+
+
+def test_places_of_any_sort_and_pairs_of_times() -> None:
+    assert PAIR.file("coherence") == (
+        "SARCUBE_L2_INSAR-S1_MGRS-33TUF_20220101T124752Z_20220113T124752Z_20250408T025401Z_S1A-S1B_20_v0.1_coherence.tif"
+    )
+    assert PAIR.item_key("c") == "c/mgrs_33tuf/2022/01/01/MGRS-33TUF_20220101T124752Z_20220113T124752Z.json"
+    assert ProductName.parse(PAIR.file("coherence")) == PAIR
+    assert ItemName.parse(PAIR.item_key("c").rsplit("/", 1)[1]) == PAIR.item
+    assert not PAIR.same_product(replace(PAIR, tag="20220125T124752Z"))
+
+
+def test_items_tell_what_they_are_of() -> None:
+    for name in (RTC, STATIC, PAIR):
+        assert ItemName.parse(name.item_key("c").rsplit("/", 1)[1]) == name.item
+    assert ItemName.parse("collection.json") is None

@@ -20,10 +20,11 @@ from sarcube.products.browse import browse_png
 from sarcube.products.cog import CogOptions
 from sarcube.products.names import ProductName
 from sarcube.products.outline import outline
-from sarcube.products.product import ProductOptions, read_static, write_product
+from sarcube.products.product import ProductOptions, read_layers, write_product
 from sarcube.products.summary import block_mean, scan
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store
+from sarcube.workflows.rtc.kinds import RTC_S1
 from tests.files import faults_of
 
 GRID = GeoGrid(32629, 500_000, 4_000_000, 20, 700, 600)
@@ -53,15 +54,15 @@ def dataset(grid: GeoGrid = GRID, seed: int = 0) -> xr.Dataset:
 
 def test_round_trip(store: Store) -> None:
     made = dataset()
-    product = write_product(store, NAME, made, GRID, {"SCENE": "S1A_X"}, "rtc")
+    product = write_product(store, NAME, made, GRID, {"SCENE": "S1A_X"}, "rtc", RTC_S1)
     assert product.name == NAME
     assert [f.layer for f in product.files] == ["VV", "VH", "mask", "thumbnail"]
     assert all(f.key.startswith("rtc/t070_149815_iw3/2022/01/01/" + NAME.stem) for f in product.files)
     assert set(store.list()) == {*(f.key for f in product.files), product.attempt.marker}
-    back = read_static(store, product)
+    back = read_layers(store, product)
     xr.testing.assert_equal(back.drop_attrs(), made)
     assert back.attrs["grid"] == GRID
-    assert back.VV.attrs["BURST_ID"] == "t070_149815_iw3" and back.VV.attrs["SCENE"] == "S1A_X"
+    assert back.VV.attrs["PLACE"] == "t070_149815_iw3" and back.VV.attrs["SCENE"] == "S1A_X"
     assert back.VV.attrs["UNITS"] == "1" and back.VV.attrs["PRODUCT_ID"] == NAME.stem
     assert faults_of(store, product.files) == []
 
@@ -69,7 +70,7 @@ def test_round_trip(store: Store) -> None:
 def test_files_are_what_they_say(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     made = dataset()
-    product = write_product(store, NAME, made, GRID, {}, "rtc")
+    product = write_product(store, NAME, made, GRID, {}, "rtc", RTC_S1)
     for file in product.files:
         data = store.read_bytes(file.key)
         assert file.size == len(data)
@@ -87,7 +88,7 @@ def test_files_are_what_they_say(tmp_path: Path) -> None:
 
 def test_damage_is_found(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    product = write_product(store, NAME, dataset(), GRID, {}, "rtc")
+    product = write_product(store, NAME, dataset(), GRID, {}, "rtc", RTC_S1)
     vv, vh, mask, _ = (store.path(f.key) for f in product.files)
     vv.unlink()
     vh.write_bytes(vh.read_bytes()[:-1])
@@ -103,12 +104,12 @@ def test_one_name_is_never_used_twice(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     with ThreadPoolExecutor(4) as pool:
         products = list(
-            pool.map(lambda seed: write_product(store, NAME, dataset(seed=seed), GRID, {}, "rtc"), range(4))
+            pool.map(lambda seed: write_product(store, NAME, dataset(seed=seed), GRID, {}, "rtc", RTC_S1), range(4))
         )
     assert len({p.name.stem for p in products}) == 4
     for seed, product in enumerate(products):
         assert faults_of(store, product.files) == []
-        back = read_static(store, product)
+        back = read_layers(store, product)
         xr.testing.assert_equal(back.drop_attrs(), dataset(seed=seed))
         assert back.VV.attrs["PRODUCT_ID"] == product.name.stem
 
@@ -125,48 +126,48 @@ class _FailingStore(LocalStore):
 def test_a_failed_product_is_removed(tmp_path: Path) -> None:
     store = _FailingStore(tmp_path)
     with pytest.raises(StoreError, match="no space"):
-        write_product(store, NAME, dataset(), GRID, {}, "rtc")
+        write_product(store, NAME, dataset(), GRID, {}, "rtc", RTC_S1)
     assert list(store.list()) == []
 
 
 def test_reading_some_layers(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    product = write_product(store, NAME, dataset(), GRID, {}, "rtc")
-    assert list(read_static(store, product, ["VH"])) == ["VH"]
+    product = write_product(store, NAME, dataset(), GRID, {}, "rtc", RTC_S1)
+    assert list(read_layers(store, product, ["VH"])) == ["VH"]
     with pytest.raises(ProductError, match="no layer HH"):
-        read_static(store, product, ["HH"])
+        read_layers(store, product, ["HH"])
     store.delete(product.files[0].key)
     with pytest.raises(ProductError):
-        read_static(store, product)
+        read_layers(store, product)
 
 
 def test_layers_on_two_grids_are_refused(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     other = dataclasses.replace(GRID, left=GRID.left + 20)
-    a = write_product(store, NAME, dataset(), GRID, {}, "a")
-    b = write_product(store, NAME, dataset(), other, {}, "b")
+    a = write_product(store, NAME, dataset(), GRID, {}, "a", RTC_S1)
+    b = write_product(store, NAME, dataset(), other, {}, "b", RTC_S1)
     with pytest.raises(ProductError, match="lies on"):
-        read_static(store, {"VV": a.files[0].key, "VH": b.files[1].key})
+        read_layers(store, {"VV": a.files[0].key, "VH": b.files[1].key})
 
 
 def test_unknown_layers() -> None:
     with pytest.raises(ProductError, match="colour"):
-        write_product(LocalStore("/nowhere"), NAME, dataset().rename(VV="colour"), GRID, {}, "rtc")
+        write_product(LocalStore("/nowhere"), NAME, dataset().rename(VV="colour"), GRID, {}, "rtc", RTC_S1)
     with pytest.raises(ProductError, match="nothing"):
-        write_product(LocalStore("/nowhere"), NAME, xr.Dataset(), GRID, {}, "rtc")
+        write_product(LocalStore("/nowhere"), NAME, xr.Dataset(), GRID, {}, "rtc", RTC_S1)
 
 
 def test_lossy_compression_is_recorded(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     options = ProductOptions(CogOptions(mantissa_bits=8), browse=False)
-    product = write_product(store, NAME, dataset(), GRID, {}, "rtc", options)
+    product = write_product(store, NAME, dataset(), GRID, {}, "rtc", RTC_S1, options)
     assert [f.lossy for f in product.files] == ["relative error at most 0.00195"] * 2 + [None]
-    assert read_static(store, product).VV.attrs["COMPRESSION_ERROR"] == "relative error at most 0.00195"
+    assert read_layers(store, product).VV.attrs["COMPRESSION_ERROR"] == "relative error at most 0.00195"
 
 
 def test_browse_image(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    product = write_product(store, NAME, dataset(), GRID, {}, "rtc", ProductOptions(browse_side=300))
+    product = write_product(store, NAME, dataset(), GRID, {}, "rtc", RTC_S1, ProductOptions(browse_side=300))
     power = dataset().VV.values
     seen = np.flatnonzero(np.isfinite(power).any(axis=1))
     assert np.isfinite(power).any(axis=0).all()
@@ -183,10 +184,10 @@ def test_browse_image(tmp_path: Path) -> None:
 def test_browse_image_of_one_layer_and_of_nothing() -> None:
     import io
 
-    one = np.asarray(Image.open(io.BytesIO(browse_png([dataset().VV.values]))))
+    one = np.asarray(Image.open(io.BytesIO(browse_png([dataset().VV.values], [RTC_S1.layer("VV")]))))
     assert (one[..., 0] == one[..., 1]).all()
     nothing = np.full((50, 60), np.nan, np.float32)
-    assert (np.asarray(Image.open(io.BytesIO(browse_png([nothing])))) == 0).all()
+    assert (np.asarray(Image.open(io.BytesIO(browse_png([nothing], [RTC_S1.layer("VV")])))) == 0).all()
 
 
 def test_statistics_of_nothing_and_of_integers() -> None:
@@ -241,9 +242,11 @@ def test_the_browse_image_shows_the_part_that_has_data() -> None:
     power = np.full((4000, 5000), np.nan, np.float32)
     power[1000:1300, 2000:2600] = np.linspace(0.01, 1, 600, dtype=np.float32)
     power[1000, 2000] = np.nan
-    image = np.asarray(Image.open(io.BytesIO(browse_png([power]))))
+    image = np.asarray(Image.open(io.BytesIO(browse_png([power], [RTC_S1.layer("VV")]))))
     assert image.shape == (300, 600, 4)
     assert image[0, 0, 3] == 0 and (image[1:, :, 3] == 255).all()
     assert image[150, 590, 0] > 250 and image[150, 5, 0] < 50
-    empty = np.asarray(Image.open(io.BytesIO(browse_png([np.full((40, 50), np.nan, np.float32)]))))
+    empty = np.asarray(
+        Image.open(io.BytesIO(browse_png([np.full((40, 50), np.nan, np.float32)], [RTC_S1.layer("VV")])))
+    )
     assert empty.shape == (40, 50, 4) and not empty.any()

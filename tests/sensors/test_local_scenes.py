@@ -17,16 +17,25 @@ from hypothesis import strategies as st
 
 from sarcube.config import DemConfig, RunConfig
 from sarcube.errors import BurstNotFoundError, ConfigError, SceneError, SourceError
-from sarcube.products.names import burst_token
+from sarcube.products.names import place_token
 from sarcube.sensors.sentinel1.burst import read_bursts
 from sarcube.sensors.sentinel1.burst_id import BurstId
+from sarcube.sensors.sentinel1.polarizations import wanted
 from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.sensors.sentinel1.search import local
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch, deduplicated, find_scenes, normal_burst_id
 from sarcube.workflows.rtc.checks import defects
+from sarcube.workflows.rtc.kinds import RTC_S1
+from sarcube.workflows.rtc.section import RtcSection
+from sarcube.workflows.sentinel1 import burst_unit
 
 MOROCCO = "S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174_0609E3_DAA1"
 NEVADA = "S1A_IW_SLC__1SDV_20200511T135117_20200511T135144_032518_03C421_7768"
+
+
+def searched(config: RunConfig) -> SceneSearch:
+    """As a workflow asks that has polarizations in its section."""
+    return find_scenes(config, wanted(config.section(RtcSection).polarizations))
 
 
 def run(path: Path, **options: Any) -> RunConfig:
@@ -90,7 +99,7 @@ def test_the_area_is_matched_with_bursts_not_with_scenes(known: Path) -> None:
     ],
 )
 def test_filters(known: Path, options: dict[str, Any], count: int) -> None:
-    search = find_scenes(run(known, **options))
+    search = searched(run(known, **options))
     assert len(search.bursts) == count
     if "polarizations" in options:
         assert {b.polarizations for b in search.bursts} == {("VH",)}
@@ -108,7 +117,7 @@ def test_filters(known: Path, options: dict[str, Any], count: int) -> None:
     ],
 )
 def test_nothing_found_says_why(known: Path, options: dict[str, Any], says: str) -> None:
-    search = find_scenes(run(known, **options))
+    search = searched(run(known, **options))
     assert search.bursts == () and search.considered == 54
     assert search.extent is not None and search.extent[0] < -110 and search.extent[2] > -9
     import re
@@ -124,7 +133,7 @@ def test_a_damaged_zip_is_a_problem_and_the_rest_is_found(scenes: Path, tmp_path
     (tmp_path / "S1A_empty.SAFE").mkdir()
     search = find_scenes(run(tmp_path))
     assert len(search.bursts) == 27
-    assert sorted(Path(p.path).name for p in search.problems) == [
+    assert sorted(Path(p.subject).name for p in search.problems) == [
         f"{NEVADA}.zip",
         "S1A_empty.SAFE",
         "S1_readme.zip",
@@ -227,7 +236,7 @@ def test_burst_ids_are_understood_as_file_names_have_them() -> None:
 @given(st.integers(1, 175), st.integers(1, 375887), st.sampled_from(["IW1", "IW3", "EW5"]))
 def test_burst_ids_are_written_and_read_again(track: int, number: int, swath: str) -> None:
     burst_id = str(BurstId(track, number, swath))
-    assert normal_burst_id(burst_id) == normal_burst_id(burst_token(burst_id)) == burst_id
+    assert normal_burst_id(burst_id) == normal_burst_id(place_token(burst_id)) == burst_id
 
 
 def test_a_thousand_scenes_are_planned_again_as_they_were_at_first(
@@ -284,7 +293,7 @@ def test_a_folder_that_cannot_be_listed_and_a_link_in_a_circle(
     monkeypatch.setattr(local.os, "scandir", scandir)
     search = find_scenes(run(tmp_path))
     assert search.considered == 27
-    assert [(Path(p.path).name, "Permission denied" in p.message) for p in search.problems] == [("locked", True)]
+    assert [(Path(p.subject).name, "Permission denied" in p.message) for p in search.problems] == [("locked", True)]
 
 
 def test_a_scene_without_measurements_has_no_bytes_to_read(known: Path) -> None:
@@ -296,7 +305,7 @@ def test_a_scene_that_is_not_there_says_what_is(known: Path) -> None:
         find_scenes(run(known, source={"scenes": ["S1A_ABSENT"]}))
     search = find_scenes(run(known, source={"scenes": [MOROCCO, "S1A_ABSENT"]}))
     assert search.bursts and not search.problems
-    assert [w.path for w in search.warnings] == ["source.scenes"]
+    assert [w.subject for w in search.warnings] == ["source.scenes"]
     assert "no S1A_ABSENT" in search.warnings[0].message and MOROCCO in search.warnings[0].message
 
 
@@ -324,7 +333,8 @@ def test_polarizations_that_are_absent_are_told(make: Any, tmp_path: Path) -> No
             ("VV", "VH")
         }
     told = defects(
-        config.model_copy(update={"dem": DemConfig(kind="cop_glo30", geoid="https://x.invalid/g.tif")}), search.bursts
+        config.model_copy(update={"dem": DemConfig(kind="cop_glo30", geoid="https://x.invalid/g.tif")}),
+        [burst_unit(RTC_S1, burst) for burst in search.bursts],
     )
     assert len(told) == len(search.bursts)
     assert "no measurement file of VH for IW2; fetch it again, or ask for polarizations: [VV]" in told[0]

@@ -11,12 +11,19 @@ import pytest
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, CredentialError, SourceError, TransferError
-from sarcube.sensors.sentinel1.search.scenes import find_scenes
+from sarcube.sensors.sentinel1.polarizations import wanted
+from sarcube.sensors.sentinel1.search.scenes import SceneSearch, find_scenes
 from sarcube.transfer.http import request
+from sarcube.workflows.rtc.section import RtcSection
 from tests.http_server import Reply, Request, Server, ranged
 
 SCENE = "S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174_0609E3_DAA1"
 AOI = {"bbox": [-8.5, 31.65, -8.2, 31.8]}
+
+
+def searched(config: RunConfig) -> SceneSearch:
+    """As a workflow asks that has polarizations in its section."""
+    return find_scenes(config, wanted(config.section(RtcSection).polarizations))
 
 
 def run(kind: str, source: dict[str, Any] | None = None, **options: Any) -> RunConfig:
@@ -103,7 +110,7 @@ def test_asf_bursts_come_with_both_polarizations_and_are_matched_by_footprint(as
 
 def test_asf_is_asked_what_the_run_asks(asf: Server) -> None:
     source = {"burst_ids": ["t052_110431_iw1"], "orbit_direction": "descending", "relative_orbits": [52, 60]}
-    search = find_scenes(run("asf", source, polarizations=["VV"]))
+    search = searched(run("asf", source, polarizations=["VV"]))
     assert [b.polarizations for b in search.bursts] == [("VV",)]
     query = asf.requests[0].query
     assert query["fullBurstID"] == "052_110431_IW1" and query["relativeOrbit"] == "52,60"
@@ -232,7 +239,7 @@ def test_cdse_bursts_of_all_pages(cdse: Server) -> None:
 
 def test_cdse_is_asked_what_the_run_asks(cdse: Server) -> None:
     source = {"burst_ids": ["t052_110431_iw1"], "orbit_direction": "descending", "scenes": [SCENE]}
-    find_scenes(run("cdse", source, polarizations=["VV", "VH"]))
+    searched(run("cdse", source, polarizations=["VV", "VH"]))
     text = cdse.asked("/odata/v1/Bursts")[0].query["$filter"]
     for term in (
         "(BurstId eq 110431 and SwathIdentifier eq 'IW1')",
@@ -338,7 +345,7 @@ def test_any_stac_api(stac: Server) -> None:
     source = {"url": f"{stac.url}/stac", "collection": "sentinel-1-slc"}
     search = find_scenes(run("stac", source, aoi=AOI, dates=["2023-09-01", "2023-09-30"]))
     assert [b.burst_id for b in search.bursts] == ["t052_110431_iw1", "t052_110432_iw1"]
-    assert [p.path for p in search.problems] == ["S1A_thumbnail"]
+    assert [p.subject for p in search.problems] == ["S1A_thumbnail"]
     assert search.bursts[0].path == f"{stac.url}/files/{SCENE}.zip"
     body = json.loads(stac.asked("/stac/search")[0].body)
     assert body["collections"] == ["sentinel-1-slc"] and body["intersects"]["type"] == "Polygon"

@@ -14,8 +14,8 @@ import rasterio
 from sarcube.errors import StoreConflictError, StoreError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.cog import encode_cog
-from sarcube.products.layers import LAYERS
 from sarcube.store.protocol import Store, open_store
+from sarcube.workflows.rtc.kinds import LAYERS
 from tests.servers import S3Server
 
 

@@ -18,7 +18,7 @@ from sarcube.sensors.sentinel1.search.ensure_scene import ensure_scene
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 from sarcube.transfer.download import Expected, download, download_slot
 from sarcube.transfer.sessions import check_credentials
-from sarcube.workflows.rtc.run import WORKFLOW
+from sarcube.workflows.rtc.workflow import WORKFLOW
 from tests.http_server import Reply, Request, Server, ranged
 
 DATA = random.Random(7).randbytes(3_000_000)
@@ -258,5 +258,5 @@ def test_a_run_without_a_login_ends_before_it_makes_anything(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CredentialError, match=r"no credentials.*\.netrc"):
-        WORKFLOW.prepare(run("asf", tmp_path), {"rtc"})
+        WORKFLOW.prepare(run("asf", tmp_path), {"RTC_S1"})
     assert list(tmp_path.iterdir()) == []

@@ -184,7 +184,7 @@ def test_the_same_over_s3(shared_data: Path, monkeypatch: pytest.MonkeyPatch) ->
         RemoteBytes("s3://scenes/none").read(0, 1)
     search = find_scenes(run("s3://scenes/2023", aoi={"bbox": [-8.5, 31.65, -8.2, 31.8]}))
     assert [b.burst_id for b in search.bursts] == ["t052_110431_iw1", "t052_110432_iw1"]
-    assert [p.path for p in search.problems] == ["s3://scenes/2023/S1A_broken.zip"]
+    assert [p.subject for p in search.problems] == ["s3://scenes/2023/S1A_broken.zip"]
     burst = open_burst(search.bursts[0], run("s3://scenes/2023"))
     assert burst.orbit_type == "annotation"
     with pytest.raises((SceneError, SourceError)):

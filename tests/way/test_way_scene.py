@@ -260,7 +260,7 @@ def test_a_server_that_falls_silent(program: Path, tmp_path: Path, monkeypatch: 
 def test_exit_codes_of_outcomes() -> None:
     from sarcube.production.plan import Plan
     from sarcube.production.produce import Failure, Outcome
-    from sarcube.workflows.workflow import Problem
+    from sarcube.transfer.problem import Problem
 
     config = scene_config(SceneOptions(SCENE, link_static_layers=True))
     plan = Plan(config, (), ("rtc/x",), (), (), "w")
@@ -271,7 +271,7 @@ def test_exit_codes_of_outcomes() -> None:
     assert scene_exit_code(plan, Outcome(problems=(Problem(SCENE, "zu spät", "DownloadTimeoutError"),))) == 102
     cases = {
         100: Outcome(skipped=1),
-        101: Outcome(problems=(Problem(BURST, "make them first", "StaticLayersMissingError"),)),
+        101: Outcome(problems=(Problem(BURST, "make them first", "MissingProductError"),)),
         102: Outcome(failed=(failed,)),
         1: Outcome(done=1, failed=(Failure("rtc/x", BURST, "", SCENE, "SceneError", "broken"),)),
     }

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from sarcube.catalog.grids import grid_of_item
 from sarcube.config import RunConfig
 from sarcube.errors import CatalogError, GridError
 from sarcube.products.names import item_key
 from sarcube.store.protocol import open_store
-from sarcube.workflows.rtc.grids import burst_grid, check_grid, grid_of_item, static_grid
+from sarcube.workflows.grids import check_grid, settled_grid
+from sarcube.workflows.sentinel1 import burst_grid
 
 BURST = "t070_149815_iw3"
 FOOTPRINT = ((-27.6, 38.70), (-26.6, 38.86), (-26.55, 38.68), (-27.55, 38.52), (-27.6, 38.70))
@@ -84,14 +86,14 @@ def test_existing_grid_must_be_what_the_run_asks() -> None:
 
 def test_static_grid_from_the_store(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    assert static_grid(store, "static", BURST) is None
+    assert settled_grid(store, "static", BURST) is None
     key = item_key("static", BURST, None)
     store.write_bytes(key, b'{"properties": {"proj:epsg": 3031, "proj:shape": [4, 5], ')
     with pytest.raises(CatalogError, match="not JSON"):
-        static_grid(store, "static", BURST)
+        settled_grid(store, "static", BURST)
     store.write_bytes(key, b'{"properties": {}, "assets": {}}')
     with pytest.raises(CatalogError, match="proj:shape"):
-        static_grid(store, "static", BURST)
+        settled_grid(store, "static", BURST)
 
 
 def test_grid_of_an_item_survives() -> None:
@@ -102,7 +104,7 @@ def test_grid_of_an_item_survives() -> None:
 
 
 def test_half_a_metre_is_no_half_a_degree() -> None:
-    from sarcube.workflows.rtc.grids import burst_grid
+    from sarcube.workflows.sentinel1 import burst_grid
 
     ring = [(10.1, 45.1), (10.11, 45.1), (10.11, 45.11), (10.1, 45.11)]
     config = RunConfig.from_dict({"source": {"path": "."}, "dem": {"kind": "cop_glo30"}, "grid": {"resolution": 0.5}})

@@ -14,9 +14,10 @@ from sarcube.catalog.schemas import shared_schemas
 from sarcube.config import DemConfig, RunConfig
 from sarcube.errors import DemError
 from sarcube.workflows.rtc.checks import dem_gap, dem_remarks, geoid_gap
-from sarcube.workflows.rtc.run import WORKFLOW
+from sarcube.workflows.rtc.workflow import WORKFLOW
 
 FOOTPRINT = [(10.1, 45.1), (10.9, 45.1), (10.9, 45.3), (10.1, 45.3), (10.1, 45.1)]
+BOTH = ("RTC_S1_STATIC", "RTC_S1")
 
 
 def test_a_geoid_that_is_missing_is_told_by_the_plan(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_that_schemas_are_missing_is_said_once_per_store(
     monkeypatch.setattr("sarcube.catalog.schemas.urllib.request.urlopen", fail)
     monkeypatch.setenv("SARCUBE_SCHEMA_CACHE", str(tmp_path / "cache"))
     shared_schemas.cache_clear()
-    for store, kinds in (("a", ("static", "rtc")), ("a", ("rtc",)), ("a", ("static", "rtc")), ("b", ("rtc",))):
+    for store, kinds in (("a", BOTH), ("a", ("RTC_S1",)), ("a", BOTH), ("b", ("RTC_S1",))):
         config = RunConfig.from_dict(
             {"source": {"path": "."}, "dem": {"path": "d.tif", "heights": "ellipsoid"}, "store": str(tmp_path / store)}
         )

@@ -16,7 +16,7 @@ from sarcube.cube.found import read_acquisitions, read_items
 from sarcube.cube.grouping import Step, steps_of
 from sarcube.cube.selection import Selection
 from sarcube.errors import CubeError, PassedOverWarning
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Bounds = tuple[float, float, float, float]
 

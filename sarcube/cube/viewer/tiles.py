@@ -30,7 +30,7 @@ from sarcube.cube.acquisition import Acquisition
 from sarcube.cube.handles import gdal_options, open_raster
 from sarcube.cube.viewer.passes import Content, at_place
 from sarcube.errors import CubeError
-from sarcube.products.layers import POLARIZATIONS
+from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 TILE = 256  # pixels
 _EQUATOR = 2 * math.pi * 6_378_137.0  # metres; the width of the Web Mercator world

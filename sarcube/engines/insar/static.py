@@ -43,7 +43,7 @@ def line_of_sight(
 
 
 def shadow_mask(burst: Burst, grid: GeoGrid, dem: Dem) -> NDArray[np.uint8]:
-    """Layover and shadow as RTC's static layers have them (`sarcube.products.layers.MASK_VALUES`)."""
+    """Layover and shadow as RTC's static layers have them: bit 1 shadow, bit 2 layover."""
     options = RtcOptions()
     geometry = burst_geometry(burst, grid, dem, options, (STATIC_LINES, STATIC_SAMPLES))
     return burst_mask(burst, geometry, grid, pixel_centres(geometry.mesh, grid))

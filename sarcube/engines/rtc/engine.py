@@ -43,7 +43,7 @@ class Engine(Protocol):
     """Both engines (`native`, `isce3`) behave so.
 
     Datasets have dims (y, x), float64 pixel-centre coordinates of the grid, one variable per layer (names,
-    dtypes and nodata as in `sarcube.products.layers`), and in `attrs` plain JSON values that say what was
+    dtypes and nodata as in `sarcube.workflows.rtc.kinds`), and in `attrs` plain JSON values that say what was
     done: engine, engine_version, every RtcOptions field, counts (`void_dem_pixels`), `conversion` and such.
     Errors are SarcubeErrors.
     """

@@ -257,7 +257,7 @@ class Burst:
         return self.orbit.epoch + np.timedelta64(round(self.radar.last_line_time * 1e9), "ns")
 
     def _repr_html_(self) -> str:
-        from sarcube.html import Shape, burst_map, card
+        from sarcube.html import Shape, card, place_map
 
         return card(
             f"Burst {self.burst_id}",
@@ -269,5 +269,5 @@ class Burst:
                 ("polarizations", ", ".join(self.channels)),
                 ("warnings", "; ".join(self.warnings)),
             ),
-            burst_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
+            place_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
         )

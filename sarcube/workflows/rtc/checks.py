@@ -4,45 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sarcube.config import DemConfig, RunConfig
 from sarcube.errors import DemError, OrbitError, SourceError
 from sarcube.transfer.raster import is_remote
+from sarcube.workflows.making import dem_of
+from sarcube.workflows.task import Unit
+
+if TYPE_CHECKING:
+    from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 
 _MOST_RASTERS = 500  # more are not looked at one by one just for a plan
 _MARGIN = 0.06  # degrees of latitude that a DEM reaches beyond a burst
 _TOLERANCE = 1e-3  # degrees: half a pixel of a coarse DEM is no gap
 
 
-def defects(config: RunConfig, units: Sequence[Any]) -> dict[int, str]:
+def defects(config: RunConfig, units: Sequence[Unit]) -> dict[int, str]:
     """Index of each acquisition of a burst ID that cannot be processed, and why."""
     found: dict[int, str] = {}
     footprint = units[0].footprint
-    missing = dem_gap(config.dem, footprint) or geoid_gap(config.dem, footprint)
+    dem = dem_of(config)
+    missing = dem_gap(dem, footprint) or geoid_gap(dem, footprint)
     if missing:
         return dict.fromkeys(range(len(units)), missing)
     for i, unit in enumerate(units):
-        if absent := getattr(unit, "absent", ()) if config.product != "RTC_S1_STATIC" else ():
-            found[i] = _no_samples(unit, absent)
-        elif not config.orbits.allow_annotation and (message := _no_orbit(config, unit)):
+        acquisition = unit.inputs[0]
+        if acquisition.absent and unit.start is not None:
+            found[i] = _no_samples(acquisition)
+        elif not config.orbits.allow_annotation and (message := _no_orbit(config, acquisition)):
             found[i] = message
     return found
 
 
-def remarks(config: RunConfig, units: Sequence[Any]) -> dict[int, tuple[str, ...]]:
+def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ...]]:
     """Index of each acquisition that can be processed, but not as well as it might be, and what its item will say."""
     from sarcube.sensors.sentinel1.open_burst import ANNOTATION_ORBIT
 
     if not config.orbits.allow_annotation:
         return {}
     strict = config.model_copy(update={"orbits": config.orbits.model_copy(update={"allow_annotation": False})})
-    return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if _no_orbit(strict, unit)}
+    return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if _no_orbit(strict, unit.inputs[0])}
 
 
-def dem_remarks(config: DemConfig, units: Iterable[Any]) -> tuple[str, ...]:
+def dem_remarks(config: DemConfig, bursts: Iterable[FoundBurst]) -> tuple[str, ...]:
     """What a plan should say of the DEM as a whole: tiles that are not there, heights that the file's CRS contradicts.
 
     Raises
@@ -55,7 +62,7 @@ def dem_remarks(config: DemConfig, units: Iterable[Any]) -> tuple[str, ...]:
     from sarcube.terrain.files import dem_paths
 
     if config.kind == "cop_glo30":
-        footprints = {unit.burst_id: unit.footprint for unit in units}
+        footprints = {burst.burst_id: burst.footprint for burst in bursts}
         try:
             found, there = tiles_found(config.mirror, (_reach(ring) for ring in footprints.values()))
         except SourceError as error:
@@ -86,10 +93,11 @@ def _reach(footprint: Sequence[tuple[float, float]]) -> tuple[float, float, floa
     return float(west - beside), max(float(south) - _MARGIN, -90.0), float(east + beside), min(north + _MARGIN, 90.0)
 
 
-def _no_samples(unit: Any, absent: Sequence[str]) -> str:
-    there = [name for name in unit.polarizations if name not in absent]
+def _no_samples(found: FoundBurst) -> str:
+    absent = found.absent
+    there = [name for name in found.polarizations if name not in absent]
     advice = f", or ask for polarizations: [{', '.join(there)}]" if there else ""
-    return f"the scene has no measurement file of {', '.join(absent)} for {unit.swath}; fetch it again{advice}"
+    return f"the scene has no measurement file of {', '.join(absent)} for {found.swath}; fetch it again{advice}"
 
 
 def dem_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> str:
@@ -158,13 +166,13 @@ def _outline(path: str) -> Any:
     return Polygon(np.column_stack([wrap_longitude(lon, centre), lat])).buffer(0)
 
 
-def _no_orbit(config: RunConfig, unit: Any) -> str:
+def _no_orbit(config: RunConfig, found: FoundBurst) -> str:
     from sarcube.sensors.sentinel1.orbits import find_orbit
 
     if config.orbits.kind is not None:
         return ""  # a provider is asked when the task runs
     try:
-        find_orbit(unit.platform, _time(unit.start_time), _time(unit.end_time), config.orbits, scene=unit.scene)
+        find_orbit(found.platform, _time(found.start_time), _time(found.end_time), config.orbits, scene=found.scene)
     except OrbitError as error:
         return str(error)
     return ""

@@ -1,4 +1,4 @@
-"""Items of RTC products: the one module of the catalog that knows what RTC is."""
+"""What the items of RTC products say."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import numpy as np
 import pystac
 
 import sarcube
-from sarcube.catalog.items import ItemFacts, product_item, utc_text
+from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.instants import utc_time
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
-from sarcube.store.protocol import Store
 from sarcube.transfer.redact import public_address
 from sarcube.workflows.rtc.burst_facts import (
     azimuth_spacing,
@@ -79,15 +78,13 @@ class ItemContext:
     warnings: tuple[str, ...] = ()
 
 
-def rtc_item(
-    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
-) -> pystac.Item:
-    """The item of one acquisition's backscatter.
+def rtc_facts(
+    product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> ItemFacts:
+    """What the item of one acquisition's backscatter says.
 
     Parameters
     ----------
-    store : Store
-        Where the product was written.
     product : Product
     burst : Burst
     attrs : mapping
@@ -131,16 +128,13 @@ def rtc_item(
             "ceosard:specification_version": CEOS_NRB_VERSION,
         }
         links.append(pystac.Link("ceos-ard-specification", CEOS_NRB, "application/pdf", "CEOS-ARD NRB 5.5"))
-    facts = ItemFacts(
-        _utc(burst.start_time), _utc(burst.end_time), properties, extensions, tuple(links), context.static
-    )
-    return product_item(store, product, facts)
+    return ItemFacts(_utc(burst.start_time), _utc(burst.end_time), properties, extensions, tuple(links), context.static)
 
 
-def static_item(
-    store: Store, product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
-) -> pystac.Item:
-    """The item of a burst ID's static layers; its `datetime` is that of the acquisition whose geometry was used."""
+def static_facts(
+    product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+) -> ItemFacts:
+    """Of a burst ID's static layers; the item's `datetime` is that of the acquisition whose geometry was used."""
     context = context or ItemContext()
     properties = _common(product, burst, attrs, context)
     properties |= {
@@ -148,8 +142,7 @@ def static_item(
         "sarcube:geometry_scene": burst.scene,
         "sarcube:valid_from": utc_text(product.name.start),
     }
-    facts = ItemFacts(_utc(burst.start_time), None, properties, RTC_EXTENSIONS, tuple(_links(attrs, context)))
-    return product_item(store, product, facts)
+    return ItemFacts(_utc(burst.start_time), None, properties, RTC_EXTENSIONS, tuple(_links(attrs, context)))
 
 
 def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> dict[str, Any]:
@@ -163,7 +156,7 @@ def _common(product: Product, burst: Burst, attrs: Mapping[str, Any], context: I
     near, centre, far = incidence_angles(burst)
     heading, altitude = heading_and_altitude(burst)
     properties: dict[str, Any] = {
-        "title": f"{name.kind} {name.burst_id} {name.start:%Y-%m-%d}",
+        "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d}",
         "platform": f"sentinel-1{burst.platform[-1].lower()}",
         "constellation": "sentinel-1",
         "instruments": ["c-sar"],
@@ -281,6 +274,7 @@ def file_tags(burst: Burst, attrs: Mapping[str, Any], dem: str) -> dict[str, str
         What the DEM is.
     """
     tags = {
+        "BURST_ID": burst.burst_id,
         "SCENE": burst.scene,
         "ACQUISITION_START": utc_text(_utc(burst.start_time)),
         "ACQUISITION_END": utc_text(_utc(burst.end_time)),

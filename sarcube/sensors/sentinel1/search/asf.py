@@ -10,6 +10,7 @@ import datetime as dt
 import logging
 import os
 import urllib.parse
+from collections.abc import Sequence
 from typing import Any
 
 from sarcube.config import RunConfig
@@ -26,9 +27,10 @@ from sarcube.sensors.sentinel1.search.provider_json import (
     time_of,
     time_or_none,
 )
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, normal_burst_id
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, normal_burst_id
 from sarcube.transfer.download import Expected
 from sarcube.transfer.http import request
+from sarcube.transfer.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,9 @@ def download_address(scene: str) -> str:
     return f"{base}/SLC/S{scene[2]}/{scene}.zip"
 
 
-def search_asf(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], list[Problem]]:
+def search_asf(
+    config: RunConfig, area: Area | None, polarizations: Sequence[str] | None = None
+) -> tuple[list[FoundBurst], list[Problem]]:
     """Bursts that ASF has for a run; one entry for each acquisition, its polarizations together.
 
     Raises
@@ -60,7 +64,7 @@ def search_asf(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], 
     require_limits(config, area, "ASF")
     channels: list[FoundBurst] = []
     problems: dict[str, Problem] = {}
-    for query in _queries(config, area):
+    for query in _queries(config, area, polarizations):
         for feature in _ask(query):
             try:
                 channels.append(_channel(feature))
@@ -84,7 +88,7 @@ def announced(scene: str) -> Expected:
     return Expected()
 
 
-def _queries(config: RunConfig, area: Area | None) -> list[dict[str, str]]:
+def _queries(config: RunConfig, area: Area | None, polarizations: Sequence[str] | None) -> list[dict[str, str]]:
     source = config.source
     query = {"dataset": "SLC-BURST", "output": "geojson"}
     span = period(config)
@@ -94,8 +98,8 @@ def _queries(config: RunConfig, area: Area | None) -> list[dict[str, str]]:
         query["flightDirection"] = source.orbit_direction.upper()
     if source.relative_orbits:
         query["relativeOrbit"] = ",".join(str(n) for n in source.relative_orbits)
-    if config.polarizations != "auto":
-        query["polarization"] = ",".join(p.upper() for p in config.polarizations)
+    if polarizations is not None:
+        query["polarization"] = ",".join(p.upper() for p in polarizations)
     if source.burst_ids:
         ids = (normal_burst_id(text) for text in source.burst_ids)
         query["fullBurstID"] = ",".join(text[1:].upper() for text in ids)

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,10 @@ from sarcube.sensors.sentinel1.search.provider_json import (
     time_of,
     time_or_none,
 )
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, normal_burst_id, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, normal_burst_id, scene_name
 from sarcube.transfer.download import Expected
 from sarcube.transfer.http import request
+from sarcube.transfer.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,9 @@ def download_address(product: str) -> str:
     return f"{base}/Products({product})/$value"
 
 
-def search_cdse(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], list[Problem]]:
+def search_cdse(
+    config: RunConfig, area: Area | None, polarizations: Sequence[str] | None = None
+) -> tuple[list[FoundBurst], list[Problem]]:
     """Bursts that CDSE has for a run.
 
     Scenes that its burst catalogue does not have (it does not reach back to the beginning) are looked up as
@@ -70,7 +73,7 @@ def search_cdse(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst],
     require_limits(config, area, "CDSE")
     channels: list[FoundBurst] = []
     problems: dict[str, Problem] = {}
-    for text in _filters(config, area):
+    for text in _filters(config, area, polarizations):
         for entry in _entries("Bursts", text):
             try:
                 channels.append(_channel(entry))
@@ -149,7 +152,7 @@ def _has_bursts(scene: str) -> bool:
         return bool(json_of(answer, "CDSE").get("value"))
 
 
-def _filters(config: RunConfig, area: Area | None) -> Iterator[str]:
+def _filters(config: RunConfig, area: Area | None, polarizations: Sequence[str] | None) -> Iterator[str]:
     """OData filters for bursts, one for each part of the area."""
     source = config.source
     terms = _common(config)
@@ -157,8 +160,8 @@ def _filters(config: RunConfig, area: Area | None) -> Iterator[str]:
         terms.append(f"OrbitDirection eq '{source.orbit_direction.upper()}'")
     if source.relative_orbits:
         terms.append(_any(f"RelativeOrbitNumber eq {n}" for n in source.relative_orbits))
-    if config.polarizations != "auto":
-        terms.append(_any(f"PolarisationChannels eq '{p.upper()}'" for p in config.polarizations))
+    if polarizations is not None:
+        terms.append(_any(f"PolarisationChannels eq '{p.upper()}'" for p in polarizations))
     if source.burst_ids:
         ids = [normal_burst_id(text).split("_") for text in source.burst_ids]
         terms.append(_any(f"(BurstId eq {int(n)} and SwathIdentifier eq '{s.upper()}')" for _, n, s in ids))

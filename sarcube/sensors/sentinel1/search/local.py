@@ -21,8 +21,9 @@ from sarcube.instants import utc_time
 from sarcube.sensors.sentinel1.files import ZipFiles, is_sidecar
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, no_such_scene, scene_name
 from sarcube.transfer.cache import cache_folder, write_atomically
+from sarcube.transfer.problem import Problem
 
 log = logging.getLogger(__name__)
 

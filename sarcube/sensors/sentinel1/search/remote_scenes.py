@@ -14,7 +14,8 @@ from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SarcubeError, SourceError
 from sarcube.sensors.sentinel1.files import is_sidecar
 from sarcube.sensors.sentinel1.search.local import SceneBursts, SceneIndex, bursts_of
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, no_such_scene, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, no_such_scene, scene_name
+from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.longitudes import narrowest
 from sarcube.instants import utc_time
 from sarcube.sensors.sentinel1.burst_id import BurstId
+from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class FoundBurst:
         return self.processed or self.published or _NEVER, _numbers(self.ipf_version)
 
     def _repr_html_(self) -> str:
-        from sarcube.html import Shape, burst_map, card
+        from sarcube.html import Shape, card, place_map
 
         return card(
             f"Burst {self.burst_id}",
@@ -109,17 +110,8 @@ class FoundBurst:
                 ("platform", self.platform),
                 ("polarizations", ", ".join(self.polarizations)),
             ),
-            burst_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
+            place_map((Shape(self.footprint, "to do", self.burst_id),), legend=False),
         )
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something of the source that could not be used, and why; `error` names the class of what was raised."""
-
-    path: str
-    message: str
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,8 +142,14 @@ class SceneSearch:
     warnings: tuple[Problem, ...] = ()
 
 
-def find_scenes(config: RunConfig) -> SceneSearch:
+def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None) -> SceneSearch:
     """Find the bursts of a run: its source's, within its area, dates and other filters.
+
+    Parameters
+    ----------
+    config : RunConfig
+    polarizations : sequence of str, optional
+        Only these, as "VV"; by default all.
 
     Raises
     ------
@@ -163,11 +161,13 @@ def find_scenes(config: RunConfig) -> SceneSearch:
         The source refuses the credentials.
     """
     area = load_aoi(config.aoi)
-    found, problems = _ask(config, area)
-    return select(found, problems, config, area)
+    found, problems = _ask(config, area, polarizations)
+    return select(found, problems, config, area, polarizations)
 
 
-def _ask(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], list[Problem]]:
+def _ask(
+    config: RunConfig, area: Area | None, polarizations: Sequence[str] | None
+) -> tuple[list[FoundBurst], list[Problem]]:
     kind = config.source.kind
     if kind == "local":
         from sarcube.sensors.sentinel1.search.local import search_local
@@ -176,27 +176,31 @@ def _ask(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst], list[P
     if kind == "asf":
         from sarcube.sensors.sentinel1.search.asf import search_asf
 
-        return search_asf(config, area)
+        return search_asf(config, area, polarizations)
     if kind == "cdse":
         from sarcube.sensors.sentinel1.search.cdse import search_cdse
 
-        return search_cdse(config, area)
+        return search_cdse(config, area, polarizations)
     from sarcube.sensors.sentinel1.search.stac import search_stac
 
     return search_stac(config, area)
 
 
 def select(
-    found: Sequence[FoundBurst], problems: Iterable[Problem], config: RunConfig, area: Area | None
+    found: Sequence[FoundBurst],
+    problems: Iterable[Problem],
+    config: RunConfig,
+    area: Area | None,
+    polarizations: Sequence[str] | None = None,
 ) -> SceneSearch:
     """Apply every filter of the run to what a source has, and say why nothing is left if nothing is."""
-    wanted = None if config.polarizations == "auto" else {p.upper() for p in config.polarizations}
+    wanted = None if polarizations is None else {p.upper() for p in polarizations}
     kept = [_narrowed(burst, wanted) for burst in found]
     extent, explanation = extent_of(found), ""
     if not found:
         explanation = f"the source has no bursts: {_looked_at(config)}"
     warnings: list[Problem] = []
-    for key, test, have in _filters(config, area):
+    for key, test, have in _filters(config, area, polarizations):
         if missing := _missing(key, kept, config):
             warnings.append(Problem(key, f"the source has no {', '.join(missing)}; its bursts {have(kept)}"))
         left = [burst for burst in kept if test(burst)]
@@ -245,7 +249,7 @@ def _looked_at(config: RunConfig) -> str:
 _Filter = tuple[str, Callable[[FoundBurst], bool], Callable[[Sequence[FoundBurst]], str]]
 
 
-def _filters(config: RunConfig, area: Area | None) -> list[_Filter]:
+def _filters(config: RunConfig, area: Area | None, polarizations: Sequence[str] | None) -> list[_Filter]:
     """What is asked for: (key of the run file, test of a burst, what the bursts before it have)."""
     source, tests = config.source, list[_Filter]()
     if source.scenes:
@@ -277,7 +281,7 @@ def _filters(config: RunConfig, area: Area | None) -> list[_Filter]:
         (
             "polarizations",
             lambda b: bool(b.polarizations),
-            lambda bs: _list("had others than", set(config.polarizations)),
+            lambda bs: _list("had others than", set(polarizations or ())),
         )
     )
     if area is not None:

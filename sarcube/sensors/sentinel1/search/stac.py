@@ -15,8 +15,9 @@ from sarcube.errors import ConfigError, CredentialError, SourceError, TransferEr
 from sarcube.geometry.aoi import Area
 from sarcube.sensors.sentinel1.search.provider_json import period, scene_in, time_or_none
 from sarcube.sensors.sentinel1.search.remote_scenes import RemoteScene, bursts_of_scenes
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, Problem, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
 from sarcube.transfer.http import OFFLINE, attempts, without_retry_lines
+from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)

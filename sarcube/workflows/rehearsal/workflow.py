@@ -1,9 +1,9 @@
 """A rehearsal: the same plan, tasks, retries and commits as in earnest, with no scene, no pixel and no physics.
 
-`plan(config, workflow=rehearsal.NAME)` plans `engine_options["bursts"]` x `engine_options["dates"]` tasks and
-commits items, with `engine_options["files"]` small files each. It measures what production itself costs, and
-shows on a new cluster or store that everything is in place before real work is paid for. Faults can be asked
-for by task key: `engine_options["faults"] = {"rtc/t001_000001_iw1/...": "kill"}`.
+A run file with `workflow: rehearsal` plans `rehearsal.bursts` x `rehearsal.dates` tasks and commits items, with
+`rehearsal.files` small files each. It measures what production itself costs, and shows on a new cluster or store that
+everything is in place before real work is paid for. Faults can be asked for by task key:
+`rehearsal: {faults: {"REHEARSAL/t001_000001_iw1/20240103T053000Z": kill}}`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sarcube.config import RunConfig
@@ -22,102 +21,113 @@ from sarcube.errors import ConfigError, SceneError, StoreConflictError, Transfer
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.attempt import LINEAGE, Attempt, announce, withdraw
 from sarcube.products.commit import commit
-from sarcube.products.names import STATIC_VALIDITY, ProductName, item_key
+from sarcube.products.kinds import Layer, ProductKind, Rate
+from sarcube.products.names import ProductName
 from sarcube.products.product import checksum, write_file
-from sarcube.store.protocol import Store, open_store
-from sarcube.workflows.task import Task
+from sarcube.store.protocol import Store
+from sarcube.workflows.grids import grid_around
+from sarcube.workflows.making import collection_of, ensure_collections, store_of, update_catalogs
+from sarcube.workflows.registry import kind_of
+from sarcube.workflows.rehearsal.section import RehearsalSection
+from sarcube.workflows.task import Ring, Task, Unit
 from sarcube.workflows.workflow import Context, Found, Made
 
-NAME = "sarcube.workflows.rehearsal.run:WORKFLOW"
 _REPEAT = dt.timedelta(days=12)
 _FIRST = dt.datetime(2024, 1, 3, 5, 30, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class RehearsalUnit:
-    """Stands for a found burst."""
-
-    burst_id: str
-    scene: str
-    start_time: dt.datetime
-    footprint: tuple[tuple[float, float], ...]
-    polarizations: tuple[str, ...] = ("VV", "VH")
+_LAST = dt.timedelta(seconds=3)
+_LAYERS = (Layer("nothing", "Nothing"),)
+# As backscatter and its static layers, so that a rehearsal plans memory and time as the real run would.
+REHEARSAL = ProductKind(
+    "REHEARSAL",
+    "rehearsal",
+    _LAYERS,
+    "Rehearsed products",
+    "Items that stand for products, of a rehearsal.",
+    "rehearsal",
+    Rate(0.6, 6.5, 100.0, 600_000_000, 264_000_000),
+    needs=("REHEARSAL_STATIC",),
+    formerly="rtc",
+)
+REHEARSAL_STATIC = ProductKind(
+    "REHEARSAL_STATIC",
+    "rehearsal_static",
+    _LAYERS,
+    "Rehearsed products without time",
+    "Items that stand for products without time, of a rehearsal.",
+    "static rehearsal",
+    Rate(0.9, 13.0, 55.0, 500_000_000, 30_000_000),
+    timed=False,
+    formerly="static",
+)
 
 
 class Rehearsal:
     """The workflow that does nothing but commit."""
 
+    name = "rehearsal"
+    section = RehearsalSection
+    kinds = (REHEARSAL, REHEARSAL_STATIC)
+
     def find(self, config: RunConfig) -> Found:
-        options = config.engine_options
-        bursts, dates = int(options.get("bursts", 4)), int(options.get("dates", 3))
-        units = []
-        for b in range(bursts):
+        """As many places and dates as are asked for."""
+        section = config.section(RehearsalSection)
+        timed, units = section.product == REHEARSAL.name, list[Unit]()
+        for b in range(section.bursts):
             ring = _ring(b)
-            burst_id = f"t{b // 400_000 + 1:03d}_{b % 400_000 + 1:06d}_iw{b % 3 + 1}"
-            for d in range(dates):
+            place = f"t{b // 400_000 + 1:03d}_{b % 400_000 + 1:06d}_iw{b % 3 + 1}"
+            for d in range(section.dates):
                 start = _FIRST + d * _REPEAT + dt.timedelta(seconds=2.75 * (b % 30))
-                units.append(RehearsalUnit(burst_id, f"REHEARSAL_{b // 27:06d}_{d:04d}", start, ring))
-        return Found(units)
+                name = f"REHEARSAL_{b // 27:06d}_{d:04d}"
+                first, last = (start, start + _LAST) if timed else (None, None)
+                units.append(Unit(section.product, place, first, last, (name,), ring, label=name))
+        return Found(units, given=(REHEARSAL_STATIC.name,) if section.link_static and timed else ())
 
-    def defects(self, config: RunConfig, units: Sequence[Any], grid: GeoGrid) -> Mapping[int, str]:
+    def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
+        """From the footprint."""
+        return grid_around(config, footprint)
+
+    def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
+        """None: faults come while tasks run."""
         return {}
 
-    def remarks(self, config: RunConfig, kind: str, units: Sequence[Any]) -> Mapping[int, Sequence[str]]:
+    def remarks(self, config: RunConfig, units: Sequence[Unit]) -> Mapping[int, Sequence[str]]:
+        """None."""
         return {}
 
-    def outdated(self, unit: Any, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+        """Never."""
         return ""
+
+    def rates(self, config: RunConfig) -> Mapping[str, Rate]:
+        """As the kinds say."""
+        return {}
 
     def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Make the collections that the run writes to."""
-        from sarcube.catalog.collections import ensure_collection
-
-        names = config.collections
-        for kind in kinds:
-            static = kind == "static"
-            name = names.static if static else names.rtc
-            ensure_collection(_store(config, static), name, schemas=_schemas(config))
+        ensure_collections(config, kinds)
 
     def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
         """Bring the index up to date, as in earnest."""
-        from sarcube.catalog.collections import update_collections
-
-        for url in sorted({_store(config, kind == "static").url for kind in kinds}):
-            update_collections(url, schemas=_schemas(config))
+        update_catalogs(config, kinds)
 
     def run(self, task: Task, context: Context) -> Made:
-        config = context.config
-        static = task.kind == "static"
-        names = config.collections
-        store = _store(config, static)
-        key = item_key(names.static if static else names.rtc, task.burst_id, task.start)
+        """Commit an item."""
+        config, section = context.config, context.config.section(RehearsalSection)
+        kind = kind_of(config, task.kind)
+        store, collection = store_of(config, kind), collection_of(config, kind)
+        key = task.item_key(collection)
         if store.exists(key) and not task.remake:
             return Made(existed=True, item=key)
-        _fault(config.engine_options.get("faults", {}).get(task.key, ""), store, task.key)
-        if seconds := float(config.engine_options.get("seconds", 0.0)):
-            time.sleep(seconds)
-        return _commit(store, task, config, int(config.engine_options.get("files", 0)))
+        _fault(section.faults.get(task.key, ""), store, task.key)
+        if section.seconds:
+            time.sleep(section.seconds)
+        return _commit(store, collection, task, kind, section.files)
 
 
-def _schemas(config: RunConfig) -> str | None:
-    return str(config.schemas) if config.schemas else None
-
-
-def _store(config: RunConfig, static: bool) -> Store:
-    return open_store((config.static_store if static else None) or config.store)
-
-
-def _commit(store: Store, task: Task, config: RunConfig, files: int) -> Made:
+def _commit(store: Store, collection: str, task: Task, kind: ProductKind, files: int) -> Made:
     """Write so many files and the item that names them, as products are written."""
-    collection = config.collections.rtc if task.start else config.collections.static
-    wanted = ProductName(
-        "RTC_S1" if task.start else "RTC_S1_STATIC",
-        task.burst_id,
-        task.start or STATIC_VALIDITY,
-        dt.datetime.now(dt.UTC),
-        "S1A",
-        task.grid.resolution,
-    )
+    now = dt.datetime.now(dt.UTC)
+    wanted = ProductName.of(kind, task.place, task.start, now, "S1A", task.grid.resolution)
     attempt = announce(store, collection, wanted)
     name, written = attempt.name, dict[str, bytes]()
     try:
@@ -135,7 +145,7 @@ def _commit(store: Store, task: Task, config: RunConfig, files: int) -> Made:
 
 def _item(task: Task, attempt: Attempt, files: Mapping[str, bytes]) -> dict[str, Any]:
     """The least that a STAC item and an index hold."""
-    ring, name = task.inputs[0].footprint, attempt.name
+    ring, name = task.unit.footprint, attempt.name
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -148,7 +158,8 @@ def _item(task: Task, attempt: Attempt, files: Mapping[str, bytes]) -> dict[str,
             "datetime": name.start.isoformat().replace("+00:00", "Z"),
             "created": name.processed.isoformat().replace("+00:00", "Z"),
             "product:type": name.kind,
-            "sarcube:burst_id": task.burst_id,
+            "sarcube:kind": name.kind,
+            "sarcube:place": name.place,
             **_grid_properties(task.grid),
             **({LINEAGE: list(attempt.lineage)} if attempt.lineage else {}),
         },
@@ -180,7 +191,7 @@ def _fault(fault: str, store: Store, key: str) -> None:
     elif fault == "leak":
         raise TransferError(f"rehearsed fault of {key}: " + " ".join(f"{k}={v}" for k, v in os.environ.items()))
     elif fault != "kill-once":
-        raise ConfigError(f"engine_options.faults: unknown fault {fault!r} for {key}")
+        raise ConfigError(f"rehearsal.faults: unknown fault {fault!r} for {key}")
 
 
 def _first_time(store: Store, key: str) -> bool:

@@ -14,8 +14,8 @@ from scipy.ndimage import fourier_shift, gaussian_filter
 from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.cog import write_cog
-from sarcube.products.compare import compare_products, comparison_table, draw_comparison
-from sarcube.products.layers import LAYERS
+from sarcube.workflows.rtc.compare import compare_products, comparison_table, draw_comparison
+from sarcube.workflows.rtc.kinds import LAYERS
 
 GRID = GeoGrid(32632, 500_000.0, 5_200_000.0, 20.0, 300, 240)
 

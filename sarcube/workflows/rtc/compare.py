@@ -12,7 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from sarcube.errors import GridError, ProductError
-from sarcube.products.layers import LAYERS, MASK_VALUES, POLARIZATIONS
+from sarcube.workflows.rtc.kinds import LAYERS, MASK_VALUES, POLARIZATIONS
 
 _RATIO_LAYERS = ("number_of_looks", "rtc_anf_gamma0_to_beta0", "rtc_anf_gamma0_to_sigma0")
 _FOREIGN_SUFFIX = {"interpolated_dem": "digital_elevation_model"}  # opera-rtc's name
