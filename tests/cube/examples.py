@@ -18,6 +18,7 @@ from sarcube.cube.cf import classes
 from sarcube.cube.export import ZarrOptions
 from sarcube.geometry.grid import GeoGrid
 from sarcube.store.protocol import open_store
+from sarcube.workflows.rtc.kinds import RTC_S1
 
 GRID = GeoGrid(32629, 600000, 4500000, 20, 150, 130)
 SMALL = ZarrOptions(chunk=(2, 32, 32), shard=(2, 64, 64), batch=4)
@@ -61,7 +62,7 @@ def tear(patch: pytest.MonkeyPatch, after: int) -> None:
 def lay_out(folder: Path, items: list[pystac.Item]) -> Path:
     """A store as version 0.1 lays it out, without an index."""
     root = folder / "store"
-    ensure_collection(open_store(root), "s1_rtc_c1")
+    ensure_collection(open_store(root), "s1_rtc_c1", RTC_S1)
     for made in items:
         moment = made.datetime
         assert moment is not None

@@ -63,7 +63,7 @@ def test_plan(tutorial: FirstRun, tmp_path: Path) -> None:
     assert said.count("backscatter") == 6
     chart = plan.map()
     assert [shape.state for shape in chart.shapes] == ["to do", "to do"]
-    assert "3 to do" in words_of(chart)
+    assert "4 to do" in words_of(chart)
     page = chart.save(tmp_path / "map.html").read_text()
     assert page.startswith("<!doctype html>")
     assert "color-scheme:light dark" in page
@@ -113,8 +113,8 @@ def test_map_keeps_its_proportions_and_its_size() -> None:
     xs, ys = zip(*(tuple(map(float, p.split(","))) for p in points.split()), strict=True)
     assert (max(xs) - min(xs)) / (max(ys) - min(ys)) == pytest.approx(1.0, abs=0.03)
     many = [Shape(tuple((x, y + i / 50) for x, y in ring), "done", "") for i in range(MAX_SHAPES + 3)]
-    assert "(3 more bursts not drawn)" in place_map(many)
-    assert place_map([]) == "<p>no burst</p>"
+    assert "(3 more places not drawn)" in place_map(many)
+    assert place_map([]) == "<p>no place</p>"
 
 
 def test_over_streets(tutorial: FirstRun) -> None:

@@ -338,8 +338,8 @@ def test_polarizations_that_are_absent_are_told(make: Any, tmp_path: Path) -> No
     )
     assert len(told) == len(search.bursts)
     assert "no measurement file of VH for IW2; fetch it again, or ask for polarizations: [VV]" in told[0]
-    alone = find_scenes(run(tmp_path / "a", polarizations=["VV"]))
+    alone = searched(run(tmp_path / "a", polarizations=["VV"]))
     assert {b.absent for b in alone.bursts} == {()} and not alone.warnings
     make.folder(tmp_path / "b" / f"{make.name}.SAFE", make.members(both[:1]))
-    lacking = find_scenes(run(tmp_path / "b", polarizations=["VV", "VH"]))
+    lacking = searched(run(tmp_path / "b", polarizations=["VV", "VH"]))
     assert [w.message for w in lacking.warnings] == ["the scene has no VH: made is VV alone"]
