@@ -1,4 +1,4 @@
-"""Resampling against a literal, slow transcription of SNAP's rules in exact fractions, and SNAP's own published cases."""
+"""Resampling against a literal, slow transcription of SNAP's rules in exact fractions, and SNAP's own case."""
 
 import itertools
 import math
@@ -102,7 +102,7 @@ def slow_flags(values, source, target, rule, nodata):
     return out
 
 
-def slow_four(v, wy, wx, nodata):
+def slow_four(v, wy, wx, nodata):  # noqa: PLR0911
     """SNAP's bilinear with missing neighbours, weights as a table."""
     w = {(0, 0): (1 - wy) * (1 - wx), (0, 1): (1 - wy) * wx, (1, 0): wy * (1 - wx), (1, 1): wy * wx}
     seen = {k: Fraction(float(x)) for k, x in v.items() if not none(x, nodata)}

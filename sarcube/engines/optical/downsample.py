@@ -55,17 +55,21 @@ def aggregate(
     whole = values.dtype.kind in "ui"
     code = DOWNSAMPLING.index(rule)
     window = int((np.ceil(np.diff(rows).max()) + 1) * (np.ceil(np.diff(columns).max()) + 1))
-    return _aggregate(values, *_windows(rows), *_windows(columns), code, float(nodata), whole, np.empty(window))
+    out: NDArray[Any] = _aggregate(
+        values, *_windows(rows), *_windows(columns), code, float(nodata), whole, np.empty(window)
+    )
+    return out
 
 
 def aggregate_flags(
     values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64], rule: FlagDownsampling, nodata: int
 ) -> NDArray[Any]:
-    """Aggregate flags, bit by bit; values are unsigned. Parameters as of `aggregate`; -1 for `nodata`: all are values."""
+    """Aggregate flags, bit by bit: unsigned numbers. Parameters as of `aggregate`; `nodata` -1: all are values."""
     code = FLAG_DOWNSAMPLING.index(rule)
     first_row, last_row, _, _ = _windows(rows)
     first_column, last_column, _, _ = _windows(columns)
-    return _flags(values, first_row, last_row, first_column, last_column, code, int(nodata))
+    out: NDArray[Any] = _flags(values, first_row, last_row, first_column, last_column, code, int(nodata))
+    return out
 
 
 def _windows(edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], Any, Any]:
@@ -79,7 +83,7 @@ def _windows(edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 @_jit
-def _aggregate(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0913
+def _aggregate(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     values, first_row, last_row, top, bottom, first_column, last_column, left, right, rule, nodata, whole, window
 ):
     out = np.empty((first_row.size, first_column.size), values.dtype)
@@ -120,7 +124,7 @@ def _aggregate(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0913
 
 
 @_jit
-def _flags(values, first_row, last_row, first_column, last_column, rule, nodata):  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0913
+def _flags(values, first_row, last_row, first_column, last_column, rule, nodata):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     out = np.zeros((first_row.size, first_column.size), values.dtype)
     height, width = values.shape
     counts = np.zeros(64, np.int64)

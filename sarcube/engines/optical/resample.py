@@ -78,14 +78,14 @@ def resample_flags(
     return nearest(values, rows[:-1], columns[:-1], max(nodata, 0))
 
 
-def _edges(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _edges(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[Any], NDArray[Any]]:
     """Edges of the target's rows and columns in source pixels. Divided last, so that whole ratios stay whole."""
     rows = (source.top - target.top + np.arange(target.height + 1) * target.resolution) / source.resolution
     columns = (target.left - source.left + np.arange(target.width + 1) * target.resolution) / source.resolution
     return rows, columns
 
 
-def _centres(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _centres(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[Any], NDArray[Any]]:
     """Centres of the target's rows and columns, in source pixels from the first centre."""
     rows = (source.top - target.top + (np.arange(target.height) + 0.5) * target.resolution) / source.resolution - 0.5
     columns = (

@@ -52,7 +52,8 @@ def nearest(
     (rows, columns) array of the source's type.
     """
     first_rows, first_columns = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
-    return _nearest(values, first_rows, first_columns, values.dtype.type(nodata))
+    out: NDArray[Any] = _nearest(values, first_rows, first_columns, values.dtype.type(nodata))
+    return out
 
 
 @_jit
@@ -90,7 +91,8 @@ def _interpolated(
     cubic: bool,
 ) -> NDArray[Any]:
     low, high = (float(np.iinfo(values.dtype).min), float(np.iinfo(values.dtype).max)) if whole else (-np.inf, np.inf)
-    return _interpolate(values, rows, columns, nodata, whole, cubic, low, high)
+    out: NDArray[Any] = _interpolate(values, rows, columns, nodata, whole, cubic, low, high)
+    return out
 
 
 @_jit
@@ -106,7 +108,7 @@ def _seen(value, nodata):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _four(v00, v01, v10, v11, wy, wx, nodata):  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912
+def _four(v00, v01, v10, v11, wy, wx, nodata):  # type: ignore[no-untyped-def]  # noqa: PLR0911
     """Four neighbours at weights wy, wx; those without value hand theirs on as SNAP does."""
     s00, s01, s10, s11 = _seen(v00, nodata), _seen(v01, nodata), _seen(v10, nodata), _seen(v11, nodata)
     n = int(s00) + int(s01) + int(s10) + int(s11)
@@ -155,7 +157,7 @@ def _cubic(p0, p1, p2, p3, w):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _interpolate(values, rows, columns, nodata, whole, cubic, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0913
+def _interpolate(values, rows, columns, nodata, whole, cubic, low, high):  # type: ignore[no-untyped-def]
     out = np.empty((rows.size, columns.size), values.dtype)
     height, width = values.shape
     lines = np.empty(4)
