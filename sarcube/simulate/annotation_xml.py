@@ -131,7 +131,7 @@ def _product_information(image: ImageId, track: Track) -> str:
 
 
 def _orbit_list(image: ImageId) -> str:
-    orbit = image.scene.orbit
+    orbit = image.scene.told_orbit
     out = [f'    <orbitList count="{orbit.time.size}">\n']
     for t, p, v in zip(orbit.time, orbit.position, orbit.velocity, strict=True):
         utc = (orbit.epoch + np.timedelta64(round(t * 1e9), "ns")).astype("datetime64[us]")
