@@ -220,5 +220,6 @@ def test_overlaps_are_boxed_across_the_antimeridian(shared_data: Path) -> None:
 
     for turn in (0.0, -360.0):
         there = overlap_grid(moved(bursts[0], 0.0), moved(bursts[1], turn), 32601, 80.0)
-        assert there is not None and abs(there.width - usual.width) < 20 and abs(there.height - usual.height) < 20
+        # The other zone's axes are turned by a degree or two.
+        assert there is not None and abs(there.width - usual.width) < 60 and abs(there.height - usual.height) < 60
     assert overlap_grid(bursts[0], bursts[3], 32629, 80.0) is None
