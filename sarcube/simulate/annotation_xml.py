@@ -91,7 +91,7 @@ def annotation_xml(image: ImageId, grid: GridPoints, statistics: tuple[float, fl
             "  <generalAnnotation>\n",
             _product_information(image, track),
             downlink_list(image),
-            _orbit_list(image),
+            state_vectors_xml(scene),
             attitude_list(image),
             raw_data_lists(image),
             _terrain_height(image, grid.height),
@@ -130,8 +130,9 @@ def _product_information(image: ImageId, track: Track) -> str:
 """
 
 
-def _orbit_list(image: ImageId) -> str:
-    orbit = image.scene.told_orbit
+def state_vectors_xml(scene: ScenePlan) -> str:
+    """`orbitList` of a scene."""
+    orbit = scene.orbit
     out = [f'    <orbitList count="{orbit.time.size}">\n']
     for t, p, v in zip(orbit.time, orbit.position, orbit.velocity, strict=True):
         utc = (orbit.epoch + np.timedelta64(round(t * 1e9), "ns")).astype("datetime64[us]")

@@ -64,6 +64,8 @@ def manifest_xml(
     polarizations: Sequence[str],
     span: tuple[str, str, float, float],
     ring: Sequence[tuple[float, float]],
+    product: str = "SLC",
+    version: str = IPF_VERSION,
 ) -> str:
     """The document.
 
@@ -76,6 +78,10 @@ def manifest_xml(
         UTC texts and seconds.
     ring : sequence of (longitude, latitude)
         Corners of the footprint in degrees.
+    product : str
+        "SLC" or "GRD".
+    version : str
+        Of the IPF.
     """
     swaths = "".join(f"                  <s1sarl1:swath>{p.swath.name}</s1sarl1:swath>\n" for p in scene.swaths)
     received = "".join(
@@ -85,11 +91,11 @@ def manifest_xml(
     corners = " ".join(f"{lat:.6f},{wrap(lon):.6f}" for lon, lat in ring)
     created = f"{span[1][:19]}.000000"
     return f"""<?xml version="1.0" encoding="UTF-8"?>
-<xfdu:XFDU {_NAMESPACES} version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/slc/standard/iwdp">
+<xfdu:XFDU {_NAMESPACES} version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/{product.lower()}/standard/iwdp">
   <informationPackageMap>
-    <xfdu:contentUnit unitType="SAFE Archive Information Package" textInfo="Sentinel-1 IW Level-1 SLC Product" dmdID="{
-        _DESCRIBED
-    }" pdiID="processing">
+    <xfdu:contentUnit unitType="SAFE Archive Information Package" textInfo="Sentinel-1 IW Level-1 {
+        product
+    } Product" dmdID="{_DESCRIBED}" pdiID="processing">
 {"".join(_unit(m) for m in members)}    </xfdu:contentUnit>
   </informationPackageMap>
   <metadataSection>
@@ -99,14 +105,14 @@ def manifest_xml(
             "PROVENANCE",
             "PDI",
             "Processing",
-            f'''          <safe:processing name="SLC Post Processing" start="{created}" stop="{created}">
+            f'''          <safe:processing name="{product} Post Processing" start="{created}" stop="{created}">
             <safe:facility country="" name="simulation" organisation="sarcube" site="simulation">
-              <safe:software name="Sentinel-1 IPF" version="{IPF_VERSION}"/>
+              <safe:software name="Sentinel-1 IPF" version="{version}"/>
             </safe:facility>
             <safe:resource name="sarcube simulate" role="Level-1 Intermediate SLC Product">
               <safe:processing name="SLC Processing" start="{created}" stop="{created}">
                 <safe:facility country="" name="simulation" organisation="sarcube" site="simulation">
-                  <safe:software name="Sentinel-1 IPF" version="{IPF_VERSION}"/>
+                  <safe:software name="Sentinel-1 IPF" version="{version}"/>
                 </safe:facility>
                 <safe:resource name="{scene.platform}_AUX_PP1_V20190228T092500_G20240327T102320.SAFE" role="AUX_PP1"/>
                 <safe:resource name="{scene.platform}_AUX_CAL_V20190228T092500_G20240327T102320.SAFE" role="AUX_CAL"/>
@@ -171,7 +177,7 @@ def manifest_xml(
 {received}            <s1sarl1:productClass>S</s1sarl1:productClass>
             <s1sarl1:productClassDescription>SAR Standard L1 Product</s1sarl1:productClassDescription>
             <s1sarl1:productComposition>Individual</s1sarl1:productComposition>
-            <s1sarl1:productType>SLC</s1sarl1:productType>
+            <s1sarl1:productType>{product}</s1sarl1:productType>
             <s1sarl1:productTimelinessCategory>Fast-24h</s1sarl1:productTimelinessCategory>
             <s1sarl1:sliceProductFlag>false</s1sarl1:sliceProductFlag>
             <s1sarl1:segmentStartTime>{span[0]}</s1sarl1:segmentStartTime>

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from sarcube.errors import ConfigError, SceneError
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.burst import read_bursts, with_orbit
-from sarcube.sensors.sentinel1.model import Burst, Calibration, Noise, Polynomial
+from sarcube.sensors.sentinel1.model import Burst, Calibration, GeolocationGrid, Noise, Polynomial
 from sarcube.sensors.sentinel1.orbit_file import OrbitFile, read_orbit
-from sarcube.sensors.sentinel1.placement import azimuth_factors, lines_of_noise, lines_of_vectors
+from sarcube.sensors.sentinel1.placement import PlacedBurst, azimuth_factors, lines_of_noise, lines_of_vectors
 from sarcube.sensors.sentinel1.safe import Part, Safe, open_safe
 from sarcube.simulate.archive import Archive, finish
 from sarcube.simulate.echo import Delays, Window
@@ -33,14 +33,14 @@ def simulate_templates(directory: Path, options: SimulationOptions) -> Archive:
     orbit = read_orbit(options.orbit) if options.orbit is not None else None
     if orbit is not None and options.orbit is not None:
         shutil.copy(options.orbit, directory / "orbits" / options.orbit.name)
-    safes = [_copy_metadata(open_safe(path), directory / "scenes", options) for path in options.templates]
+    safes = [copy_metadata(open_safe(path), directory / "scenes", options) for path in options.templates]
     scenes = [_bursts(safe, options, orbit) for safe in safes]
     dates = tuple(str(bursts[0].start_time.astype("datetime64[D]")) for bursts in scenes)
     if len(set(dates)) < len(dates):
         raise ConfigError("two templates are of one day; give one scene per date")
     looks = [[_look(burst) for burst in bursts] for bursts in scenes]
     everything = [look for scene in looks for look in scene]
-    ground = lay_ground(options, everything, dates)
+    ground = lay_ground(options, everything, len(scenes))
     files = []
     for i, (safe, bursts) in enumerate(zip(safes, scenes, strict=True)):
         _fill(safe, bursts, looks[i], i, ground, options)
@@ -52,7 +52,7 @@ def simulate_templates(directory: Path, options: SimulationOptions) -> Archive:
 
 
 def _chosen(safe: Safe, options: SimulationOptions) -> list[Part]:
-    swaths = [name for name in options.swaths if name in safe.swaths]
+    swaths = [name for name in options.swaths if name in safe.swaths] if options.product == "SLC" else [*safe.swaths]
     if not swaths:
         raise SceneError(
             f"template {safe.path} has none of the swaths {', '.join(options.swaths)}; it has {', '.join(safe.swaths)}"
@@ -62,7 +62,7 @@ def _chosen(safe: Safe, options: SimulationOptions) -> list[Part]:
     return wanted or parts
 
 
-def _copy_metadata(safe: Safe, folder: Path, options: SimulationOptions) -> Safe:
+def copy_metadata(safe: Safe, folder: Path, options: SimulationOptions) -> Safe:
     """The template's metadata of the chosen swaths in a folder of its own, byte for byte."""
     root = folder / f"{safe.name}.SAFE"
     if root.exists():
@@ -80,7 +80,7 @@ def _copy_metadata(safe: Safe, folder: Path, options: SimulationOptions) -> Safe
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(safe.files.read(name))
     (root / "measurement").mkdir(exist_ok=True)
-    return open_safe(root)
+    return open_safe(root, product=options.product)
 
 
 def _bursts(safe: Safe, options: SimulationOptions, orbit: OrbitFile | None) -> list[Burst]:
@@ -118,7 +118,7 @@ def _fill(
         for polarization in burst.polarizations:
             counts[burst.swath, polarization] += 1
     size = {burst.swath: (burst.radar.lines, burst.radar.samples) for burst in bursts}
-    ties = {burst.swath: _tie_points(burst) for burst in bursts}
+    ties = {burst.swath: tie_points(burst.geolocation) for burst in bursts}
     for part in safe.parts:
         if part.swath not in size:
             continue
@@ -138,7 +138,7 @@ def _fill(
             settings = replace(
                 settings,
                 valid=_valid_mask(burst, window),
-                spectrum=_spectrum(burst, look, window) if options.band_limited or options.coherent else None,
+                spectrum=_spectrum(burst, look, window) if options.band_limited else None,
             )
             write_echo(channels, [Statistics() for _ in channels], look, window, ground, settings)
     finally:
@@ -170,8 +170,8 @@ def _settings(burst: Burst, window: Window, date_index: int, options: Simulation
         date_index,
         burst.first_line_of_swath,
         delays,
-        [_gain(burst, c.calibration, lines, samples) for c in channels],
-        [_noise(burst, c.noise, lines, samples) if c.noise else None for c in channels] if options.noise else None,
+        [gain_of(burst, c.calibration, lines, samples) for c in channels],
+        [noise_power(burst, c.noise, lines, samples) if c.noise else None for c in channels] if options.noise else None,
         (options.seed, 37, date_index, int(burst.swath[-1]), burst.index),
         options.threads,
     )
@@ -206,8 +206,8 @@ def _spectrum(burst: Burst, look: Look, window: Window) -> Spectrum:
     )
 
 
-def _gain(
-    burst: Burst, calibration: Calibration, lines: NDArray[np.int64], samples: NDArray[np.int64]
+def gain_of(
+    burst: PlacedBurst, calibration: Calibration, lines: NDArray[np.int64], samples: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """betaNought along the window, of the vector nearest to its middle line; lines count from the burst's first."""
     placed = lines_of_vectors(burst, calibration.line_time, calibration.line)
@@ -215,7 +215,9 @@ def _gain(
     return np.asarray(np.interp(samples, calibration.sample, calibration.beta_nought[nearest]), dtype=np.float64)
 
 
-def _noise(burst: Burst, noise: Noise, lines: NDArray[np.int64], samples: NDArray[np.int64]) -> NDArray[np.float32]:
+def noise_power(
+    burst: PlacedBurst, noise: Noise, lines: NDArray[np.int64], samples: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Noise power over the window: range vectors linear in line and sample, times the azimuth blocks' factors."""
     placed = lines_of_noise(burst, noise)
     order = np.argsort(placed, kind="stable")
@@ -228,7 +230,8 @@ def _noise(burst: Burst, noise: Noise, lines: NDArray[np.int64], samples: NDArra
     return np.asarray(power * factors[row].T, dtype=np.float32)
 
 
-def _tie_points(burst: Burst) -> list[TiePoint]:
-    g = burst.geolocation
+def tie_points(points: GeolocationGrid) -> list[TiePoint]:
+    """Tie points of a measurement file: those of the geolocation grid."""
+    g = points
     values = zip(g.sample, g.line, g.longitude, g.latitude, g.height, strict=True)
     return [(float(s), float(a), float(o), float(f), float(h)) for s, a, o, f, h in values]

@@ -144,12 +144,20 @@ def test_measurement_of_another_scene(make: Any, tmp_path: Path) -> None:
         read_samples(burst, "VV")
 
 
-def test_amplitude_images_are_refused(make: Any, tmp_path: Path) -> None:
+def test_images_of_other_types_are_refused(make: Any, tmp_path: Path) -> None:
+    path = tmp_path / "x.tiff"
+    with rasterio.open(path, "w", driver="GTiff", width=20, height=24, count=1, dtype="float32") as dataset:
+        dataset.write(np.ones((24, 20), np.float32), 1)
+    with pytest.raises(SceneError, match="neither complex int16"):
+        read_layout(LocalBytes(path), "x.tiff")
+
+
+def test_amplitudes_are_no_burst(make: Any, tmp_path: Path) -> None:
     path = tmp_path / "x.tiff"
     with rasterio.open(path, "w", driver="GTiff", width=20, height=24, count=1, dtype="uint16") as dataset:
         dataset.write(np.ones((24, 20), np.uint16), 1)
-    with pytest.raises(SceneError, match="not complex int16"):
-        read_layout(LocalBytes(path), "x.tiff")
+    layout = read_layout(LocalBytes(path), "x.tiff")
+    assert layout.detected and layout.sample_bytes == 2
 
 
 def test_lines_outside_the_burst(make: Any, tmp_path: Path) -> None:

@@ -20,10 +20,13 @@ Backscatter = Literal["gamma0", "sigma0", "beta0"]
 class RtcOptions:
     """Choices that change the result; defaults are OPERA RTC-S1's.
 
-    `static_reuse` uses the static layers that are passed in instead of computing the geometry again.
+    `static_reuse` uses the static layers that are passed in instead of computing the geometry again. `normalization`
+    says by which area backscatter is counted: that of the terrain in every radar cell, or that of the ellipsoid as the
+    calibration annotation has it (geometric correction alone).
     """
 
     backscatter: Backscatter = "gamma0"
+    normalization: Literal["terrain", "ellipsoid"] = "terrain"
     polarizations: tuple[str, ...] | None = None  # None: all present
     geocoding: Literal["area_projection", "bilinear"] = "area_projection"
     absolute_calibration: bool = True

@@ -108,7 +108,7 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
         Instant to count times from; by default the whole second before the first state vector.
     """
     root = parse_xml(data, where, "product")
-    orbit = _orbit(root, where, epoch)
+    orbit = annotated_orbit(root, where, epoch)
     epoch = orbit.epoch
     header, general, image = root.find("adsHeader"), root.find("generalAnnotation"), root.find("imageAnnotation")
     product, info, timing = general.find("productInformation"), image.find("imageInformation"), root.find("swathTiming")
@@ -152,7 +152,7 @@ def parse_annotation(data: bytes, where: str, epoch: np.datetime64 | None = None
         lines_per_burst=lines,
         samples_per_burst=samples,
         bursts=_bursts(timing, lines, epoch),
-        geolocation=_geolocation(root, where, epoch),
+        geolocation=geolocation_grid(root, where, epoch),
     )
 
 
@@ -164,7 +164,8 @@ def _check_header(header: Node) -> None:
         raise header.fail("no Sentinel-1 mission or no polarization")
 
 
-def _orbit(root: Node, where: str, epoch: np.datetime64 | None) -> Orbit:
+def annotated_orbit(root: Node, where: str, epoch: np.datetime64 | None) -> Orbit:
+    """State vectors of a product annotation; times from `epoch`, or the whole second before the first vector."""
     path = "generalAnnotation/orbitList/orbit"
     keys = [f"{kind}/{axis}" for kind in ("position", "velocity") for axis in "xyz"]
     states = root.columns(path, keys, 10_000)
@@ -211,7 +212,8 @@ def _bursts(timing: Node, lines: int, epoch: np.datetime64) -> tuple[BurstEntry,
     )
 
 
-def _geolocation(root: Node, where: str, epoch: np.datetime64) -> GeolocationGrid:
+def geolocation_grid(root: Node, where: str, epoch: np.datetime64) -> GeolocationGrid:
+    """Geolocation grid of a product annotation."""
     path = "geolocationGrid/geolocationGridPointList/geolocationGridPoint"
     columns = dict(zip(_POINT_LIMITS, root.columns(path, tuple(_POINT_LIMITS), 1_000_000).T.copy(), strict=True))
     for key, (low, high) in _POINT_LIMITS.items() if columns["line"].size else ():

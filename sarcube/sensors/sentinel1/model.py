@@ -120,6 +120,8 @@ class Samples:
         Size of the burst.
     opener : callable, optional
         Opens the address of a remote SAFE as a byte source; travels with the burst and pickles.
+    detected : bool
+        Samples are uint16 amplitudes (GRD), not complex int16 (SLC).
     """
 
     path: str
@@ -128,6 +130,7 @@ class Samples:
     lines: int
     samples: int
     opener: ByteOpener | None = None
+    detected: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,6 +244,11 @@ class Burst:
     pulse_interval: float = 0.0
     source_facility: str = ""
     source_processed: str = ""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.burst_id
 
     @property
     def polarizations(self) -> tuple[str, ...]:

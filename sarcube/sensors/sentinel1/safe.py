@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from sarcube.errors import SceneError
 from sarcube.sensors.sentinel1.annotation import POLARIZATIONS
@@ -15,10 +16,13 @@ from sarcube.sensors.sentinel1.files import FolderFiles, RemoteFolderFiles, Safe
 from sarcube.sensors.sentinel1.manifest import Manifest, parse_manifest
 from sarcube.sensors.sentinel1.xml_tree import parse_xml
 
+ProductType = Literal["SLC", "GRD"]
 _MEMBER = re.compile(
-    r"(?P<platform>s1[a-d])-(?P<swath>iw[1-3]|ew[1-5])-slc-(?P<polarization>vv|vh|hh|hv)(?:-.+)?", re.IGNORECASE
+    r"(?P<platform>s1[a-d])-(?P<swath>iw[1-3]?|ew[1-5]?)-(?P<type>slc|grd)-(?P<polarization>vv|vh|hh|hv)(?:-.+)?",
+    re.IGNORECASE,
 )
-_SCENE = re.compile(r"S1[A-D]_[A-Z0-9]{2}_SLC_.{10,}", re.IGNORECASE)
+_SCENE = re.compile(r"S1[A-D]_[A-Z0-9]{2}_(SLC|GRD)[FHM_]_.{10,}", re.IGNORECASE)
+_ENDINGS = re.compile(r"(_COG|\.SAFE|\.zip)+$", re.IGNORECASE)  # `_COG.SAFE`: as the Copernicus Data Space ships GRD
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Safe:
-    """One Sentinel-1 SLC scene.
+    """One Sentinel-1 scene, SLC or GRD.
 
     Attributes
     ----------
@@ -124,7 +128,7 @@ def _rooted(files: FolderFiles | ZipFiles) -> SafeFiles:
     return files
 
 
-def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
+def open_safe(path: str | Path, opener: ByteOpener | None = None, product: ProductType = "SLC") -> Safe:
     """Open a SAFE and see what it holds; no sample is read.
 
     Parameters
@@ -133,11 +137,13 @@ def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
         Folder (or the manifest in it), zip, or with `opener` an s3:// or https:// address of either.
     opener : callable, optional
         Gives a byte source for an address; `sarcube.transfer.remote` has one.
+    product : "SLC" or "GRD"
+        What the scene must be.
 
     Raises
     ------
     SceneError
-        Not there, damaged, or no Sentinel-1 SLC in TOPS mode.
+        Not there, damaged, or no Sentinel-1 product of that type in IW or EW.
     """
     path = str(path)
     if not is_remote(path) and Path(path).name == "manifest.safe":
@@ -146,10 +152,11 @@ def open_safe(path: str | Path, opener: ByteOpener | None = None) -> Safe:
     names = tuple(name[len(files.root) :] for name in files.names() if name.startswith(files.root))
     notes: list[str] = []
     manifest = _manifest(files, names, notes)
-    parts = _parts(files, names, notes)
+    parts = _parts(files, names, notes, product)
     if not parts:
         raise SceneError(
-            f"{path}: holds no annotation of a Sentinel-1 IW or EW SLC (annotation/s1?-iw?-slc-??-*.xml); "
+            f"{path}: holds no annotation of a Sentinel-1 IW or EW {product} "
+            f"(annotation/s1?-iw{'?' if product == 'SLC' else ''}-{product.lower()}-??-*.xml); "
             "give a SAFE folder or its zip"
         )
     return Safe(_name(path, files), path, files, parts, manifest, tuple(notes), opener)
@@ -162,19 +169,19 @@ def _manifest(files: SafeFiles, names: tuple[str, ...], notes: list[str]) -> Man
     return parse_manifest(files.read(files.root + "manifest.safe"), f"{files.path}: manifest.safe")
 
 
-def _parts(files: SafeFiles, names: tuple[str, ...], notes: list[str]) -> tuple[Part, ...]:
+def _parts(files: SafeFiles, names: tuple[str, ...], notes: list[str], product: ProductType) -> tuple[Part, ...]:
     found, strange = [], list[str]()
     for name in names:
         folder, _, file = name.rpartition("/")
         if folder.lower() != "annotation" or not file.lower().endswith(".xml"):
             continue
         try:
-            key = _key(files, name, file)
+            key = _key(files, name, file, product)
         except SceneError as error:
             strange.append(str(error))
             continue
         if key is None:
-            strange.append(f"{files.path}: {name}: is no annotation of an IW or EW SLC")
+            strange.append(f"{files.path}: {name}: is no annotation of an IW or EW {product}")
             continue
         stem = file[:-4]
         found.append(
@@ -194,15 +201,16 @@ def _parts(files: SafeFiles, names: tuple[str, ...], notes: list[str]) -> tuple[
     return tuple(sorted(found, key=lambda part: (part.swath, POLARIZATIONS.index(part.polarization), part.annotation)))
 
 
-def _key(files: SafeFiles, name: str, file: str) -> tuple[str, str] | None:
+def _key(files: SafeFiles, name: str, file: str, product: ProductType) -> tuple[str, str] | None:
     match = _MEMBER.fullmatch(file[:-4])
     if match:
-        return match.group("swath").upper(), match.group("polarization").upper()
+        key = match.group("swath").upper(), match.group("polarization").upper()
+        return key if match.group("type").upper() == product else None
     # Extractors name files their own way: the header says what it is.
     root = parse_xml(files.read(files.root + name), f"{files.path}: {name}")
     swath, polarization = root.text_or("adsHeader/swath", ""), root.text_or("adsHeader/polarisation", "")
-    slc = root.tag == "product" and root.text_or("adsHeader/productType", "") == "SLC"
-    return (swath, polarization) if slc and swath[:2] in ("IW", "EW") and polarization in POLARIZATIONS else None
+    right = root.tag == "product" and root.text_or("adsHeader/productType", "") == product
+    return (swath, polarization) if right and swath[:2] in ("IW", "EW") and polarization in POLARIZATIONS else None
 
 
 def _companion(
@@ -228,7 +236,7 @@ def _name(path: str, files: SafeFiles) -> str:
     inner = files.root.rstrip("/").rpartition("/")[2]
     own = path.rstrip("/").rpartition("/")[2]
     for candidate in (inner, own):
-        stem = re.sub(r"(\.SAFE|\.zip)+$", "", candidate, flags=re.IGNORECASE)
+        stem = _ENDINGS.sub("", candidate)
         if _SCENE.fullmatch(stem):
             return stem
-    return re.sub(r"(\.SAFE|\.zip)+$", "", inner or own, flags=re.IGNORECASE)
+    return _ENDINGS.sub("", inner or own)

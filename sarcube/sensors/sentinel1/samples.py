@@ -1,14 +1,14 @@
-"""The samples of a burst: complex int16 as ESA wrote them, reading only the bytes of the burst."""
+"""The samples of a burst or a detected image: as ESA wrote them, reading only the bytes of the lines asked for."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sarcube.errors import BurstNotFoundError, SarcubeError, SceneError
 from sarcube.sensors.sentinel1.bytes_source import ByteSource, InflatingSource, is_remote, read_into
 from sarcube.sensors.sentinel1.files import SafeFiles
-from sarcube.sensors.sentinel1.model import Burst, Samples
+from sarcube.sensors.sentinel1.model import Channel, Samples
 from sarcube.sensors.sentinel1.safe import open_files
 from sarcube.sensors.sentinel1.tiff import TiffLayout, read_layout
 
@@ -24,12 +24,25 @@ _AT_ONCE = 4_000_000  # samples that GDAL decodes at a time
 _CACHE = 128 << 20  # bytes of decoded blocks that GDAL keeps
 
 
-def read_samples(burst: Burst, polarization: str, lines: tuple[int, int] | None = None) -> NDArray[np.int16]:
-    """Digital numbers of one polarization of a burst.
+class Stored(Protocol):
+    """What has samples: a burst, or a slice of a detected image."""
+
+    @property
+    def scene(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+
+
+def read_samples(burst: Stored, polarization: str, lines: tuple[int, int] | None = None) -> NDArray[Any]:
+    """Digital numbers of one polarization of a burst or of a slice of a detected image.
 
     Parameters
     ----------
-    burst : Burst
+    burst : Burst or GrdSlice
     polarization : str
         "VV", "VH", "HH" or "HV".
     lines : (first, stop), optional
@@ -37,8 +50,8 @@ def read_samples(burst: Burst, polarization: str, lines: tuple[int, int] | None 
 
     Returns
     -------
-    (lines, samples, 2) int16
-        Real and imaginary part.
+    (lines, samples, 2) int16, or (lines, samples) uint16
+        Real and imaginary part, or the amplitude of a detected image.
 
     Raises
     ------
@@ -50,12 +63,12 @@ def read_samples(burst: Burst, polarization: str, lines: tuple[int, int] | None 
     channel = burst.channels.get(polarization.upper())
     if channel is None:
         raise BurstNotFoundError(
-            f"{burst.scene}: {burst.burst_id} has no {polarization}; it has {', '.join(burst.channels)}"
+            f"{burst.scene}: {burst.label} has no {polarization}; it has {', '.join(burst.channels)}"
         )
     return read_stored(channel.samples, lines)
 
 
-def reads_in_place(burst: Burst, polarization: str) -> bool:
+def reads_in_place(burst: Stored, polarization: str) -> bool:
     """Whether a few lines of a polarization cost no more than their share: they lie as they are in a local folder."""
     stored = burst.channels[polarization.upper()].samples
     if is_remote(stored.path) or not Path(stored.path).is_dir():
@@ -66,9 +79,9 @@ def reads_in_place(burst: Burst, polarization: str) -> bool:
 
 
 def line_readers(
-    burst: Burst, polarizations: tuple[str, ...], lines: tuple[int, int]
-) -> list[Callable[[int, int], NDArray[np.int16]]]:
-    """For each polarization, a function that gives lines (first, stop) of the burst, within `lines`.
+    burst: Stored, polarizations: tuple[str, ...], lines: tuple[int, int]
+) -> list[Callable[[int, int], NDArray[Any]]]:
+    """For each polarization, a function that gives lines (first, stop) of the burst or slice, within `lines`.
 
     What lies in a local file is read when it is asked for; what has to be fetched or unpacked, once and in advance.
     """
@@ -79,16 +92,19 @@ def line_readers(
     return [partial(_lines_from, samples, lines[0]) for samples in whole]
 
 
-def _lines_of(burst: Burst, name: str, first: int, stop: int) -> NDArray[np.int16]:
+def _lines_of(burst: Stored, name: str, first: int, stop: int) -> NDArray[Any]:
     return read_samples(burst, name, (first, stop))
 
 
-def _lines_from(samples: NDArray[np.int16], begin: int, first: int, stop: int) -> NDArray[np.int16]:
+def _lines_from(samples: NDArray[Any], begin: int, first: int, stop: int) -> NDArray[Any]:
     return samples[first - begin : stop - begin]
 
 
-def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArray[np.int16]:
-    """Samples of a stretch of a measurement TIFF; see `read_samples`."""
+def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArray[Any]:
+    """Samples of a stretch of a measurement TIFF: (lines, samples, 2) int16 or, detected, (lines, samples) uint16.
+
+    Errors are those of `read_samples`.
+    """
     first, stop = lines or (0, stored.lines)
     if not 0 <= first < stop <= stored.lines:
         raise BurstNotFoundError(f"{stored.path}: lines {first} to {stop} are not within the burst's {stored.lines}")
@@ -97,6 +113,12 @@ def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArra
     where = f"{stored.path}: {stored.member}"
     source = files.open(name)
     layout = read_layout(source, where)
+    if layout.detected != stored.detected:
+        what = ("complex", "amplitudes")
+        raise SceneError(
+            f"{where}: holds {what[layout.detected]} where the annotation has {what[stored.detected]}; annotation and "
+            "measurement do not belong together"
+        )
     first, stop = first + stored.first_line, stop + stored.first_line
     if stop > layout.lines or stored.samples > layout.samples:
         raise SceneError(
@@ -116,12 +138,12 @@ def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArra
             raise SceneError(
                 f"{where}: its strips do not follow each other, and a compressed zip takes a pass for each; unpack it"
             )
-        values = _read_with_gdal(files, name, source, (first, stop, stored.samples), where)
+        values = _read_with_gdal(files, name, source, (first, stop, stored.samples), where, layout.detected)
     return values[:, : stored.samples]
 
 
-def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, where: str) -> NDArray[np.int16]:
-    width = layout.samples * 4  # bytes of a line
+def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, where: str) -> NDArray[Any]:
+    width = layout.samples * layout.sample_bytes  # bytes of a line
     rows = layout.rows_per_strip
     line = np.arange(first, stop)
     strip = line // rows
@@ -132,7 +154,8 @@ def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, 
             f"{where}: lines {first} to {stop} end at byte {int(offset.max()) + width} of {source.size}; "
             "the file is truncated, fetch it again"
         )
-    shape, kind = (stop - first, layout.samples, 2), np.dtype(layout.byte_order + "i2")
+    shape: tuple[int, ...] = (stop - first, layout.samples) if layout.detected else (stop - first, layout.samples, 2)
+    kind = np.dtype(layout.byte_order + ("u2" if layout.detected else "i2"))
     values = np.empty(shape, kind) if there.all() else np.zeros(shape, kind)
     view = values.reshape(-1).view(np.uint8).data
     # Lines that follow each other in the file are one read: in ESA's files all of a burst.
@@ -146,12 +169,12 @@ def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, 
             raise SceneError(
                 f"{where}: ends after {count} of {len(stretch)} bytes of lines {first} to {stop}; fetch it again"
             )
-    return values.astype(np.int16, copy=False)
+    return values.astype(kind.newbyteorder("="), copy=False)
 
 
 def _read_with_gdal(
-    files: SafeFiles, name: str, source: ByteSource, window: tuple[int, int, int], where: str
-) -> NDArray[np.int16]:
+    files: SafeFiles, name: str, source: ByteSource, window: tuple[int, int, int], where: str, detected: bool
+) -> NDArray[Any]:
     """Compressed or tiled TIFF: GDAL decodes it."""
     import rasterio
     from rasterio.windows import Window
@@ -161,7 +184,8 @@ def _read_with_gdal(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            values = np.empty((stop - first, samples, 2), np.int16)
+            shape = (stop - first, samples)
+            values: NDArray[Any] = np.empty(shape, np.uint16) if detected else np.empty((*shape, 2), np.int16)
             with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(opened) as dataset:
                 height = max(1, dataset.block_shapes[0][0])
                 step = max(height, _AT_ONCE // samples // height * height)
@@ -170,7 +194,9 @@ def _read_with_gdal(
                     top, end = max(begin, first), min(begin + step, stop)
                     part = values[top - first : end - first]
                     block = Window(0, top, samples, end - top)
-                    if dataset.count == 2:
+                    if detected:
+                        dataset.read(1, window=block, out=part)
+                    elif dataset.count == 2:
                         part[:] = np.moveaxis(dataset.read(window=block), 0, -1)
                     else:  # every int16 is exact in float32
                         pairs = np.ascontiguousarray(dataset.read(1, window=block), dtype=np.complex64)

@@ -21,7 +21,7 @@ _TYPES = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}  # BYTE, SHOR
 
 @dataclass(frozen=True, eq=False)
 class TiffLayout:
-    """The first directory of a TIFF with complex int16 samples.
+    """The first directory of a TIFF with complex int16 samples (SLC) or uint16 amplitudes (GRD).
 
     Attributes
     ----------
@@ -34,7 +34,9 @@ class TiffLayout:
     strip_offsets, strip_sizes : (n,) int64
         Bytes. Both 0: the strip is not stored (sparse), all of it is 0.
     direct : bool
-        True where a sample is two consecutive int16 (real, imaginary) in plain strips.
+        True where the samples lie as they are, in plain strips.
+    detected : bool
+        A sample is one uint16, the amplitude; else two int16, real and imaginary part.
     """
 
     lines: int
@@ -45,6 +47,11 @@ class TiffLayout:
     strip_offsets: NDArray[np.int64]
     strip_sizes: NDArray[np.int64]
     direct: bool
+    detected: bool = False
+
+    @property
+    def sample_bytes(self) -> int:
+        return 2 if self.detected else 4
 
     def ordered(self) -> bool:
         """Whether strips or tiles lie in the file in their order, so that one pass reads them."""
@@ -138,15 +145,17 @@ def _layout(tags: dict[int, NDArray[np.int64]], order: str, source: ByteSource, 
     # ESA: one complex integer (format 5) of 32 bits; also seen: two signed integers (format 2) of 16 bits.
     complex_int16 = (per_pixel, bits, sample_format) == (1, 32, 5)
     pair_int16 = (per_pixel, bits, sample_format) == (2, 16, 2) and first(_PLANAR, 1) == 1
-    if not (complex_int16 or pair_int16):
+    detected = (per_pixel, bits, sample_format) == (1, 16, 1)
+    if not (complex_int16 or pair_int16 or detected):
         raise SceneError(
-            f"{where}: its samples are {per_pixel} x {bits} bit of format {sample_format}, not complex int16; "
-            "only SLC measurement can be read"
+            f"{where}: its samples are {per_pixel} x {bits} bit of format {sample_format}, neither complex int16 "
+            "(SLC) nor uint16 (GRD); no measurement"
         )
+    size = 2 if detected else 4
     rows = min(max(1, first(_ROWS, lines)), lines)
     offsets, sizes = tags.get(_OFFSETS, np.empty(0, np.int64)), tags.get(_SIZES, np.empty(0, np.int64))
     plain = compression == 1 and _TILE not in tags
-    block = first(_TILE, samples) * first(_TILE_LENGTH, rows) * 4
+    block = first(_TILE, samples) * first(_TILE_LENGTH, rows) * size
     if not plain and not 0 < block <= MAX_BLOCK:
         raise SceneError(f"{where}: its strips or tiles take {block} bytes each once unpacked; the file is damaged")
     strips = -(-lines // rows)
@@ -157,11 +166,11 @@ def _layout(tags: dict[int, NDArray[np.int64]], order: str, source: ByteSource, 
                 f"{where}: {offsets.size} strips where {lines} lines in strips of {rows} make {strips}; damaged"
             )
         sparse = (offsets == 0) & (sizes == 0) if sizes.size else np.zeros(strips, np.bool_)
-        if sizes.size and np.any((sizes < heights * samples * 4) & ~sparse):
+        if sizes.size and np.any((sizes < heights * samples * size) & ~sparse):
             raise SceneError(f"{where}: a strip is shorter than its lines; the file is damaged, fetch it again")
-        sizes = np.where(sparse, 0, heights * samples * 4)
+        sizes = np.where(sparse, 0, heights * samples * size)
         in_file = np.argsort(offsets[~sparse], kind="stable")
         begin, length = offsets[~sparse][in_file], sizes[~sparse][in_file]
         if np.any(begin[1:] < begin[:-1] + length[:-1]):
             raise SceneError(f"{where}: its strips overlap; the file is damaged, fetch it again")
-    return TiffLayout(lines, samples, order, compression, rows, offsets, sizes, plain)
+    return TiffLayout(lines, samples, order, compression, rows, offsets, sizes, plain, detected)

@@ -10,13 +10,13 @@ import numpy as np
 from sarcube.engines.rtc.engine import RtcOptions
 from sarcube.engines.rtc.native.blocks import Window
 from sarcube.engines.rtc.native.corrections import timing_correction
+from sarcube.engines.rtc.native.image import RadarImage
 from sarcube.engines.rtc.native.mapping import RadarMap, map_row, radar_map
 from sarcube.engines.rtc.native.mesh import Mesh, make_mesh
 from sarcube.errors import DemError, GridError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.geometry.orbit import require_coverage
-from sarcube.sensors.sentinel1.model import Burst
 
 _MARGIN_METRES = 5000.0  # farthest terrain beyond the grid that is followed
 _CLOSE_PIXELS = 8
@@ -34,11 +34,11 @@ class BurstGeometry:
 
 
 def burst_geometry(
-    burst: Burst, grid: GeoGrid, dem: Dem, options: RtcOptions, beyond: tuple[float, float]
+    burst: RadarImage, grid: GeoGrid, dem: Dem, options: RtcOptions, beyond: tuple[float, float]
 ) -> BurstGeometry:
     """Terrain, lattice and window; `beyond` are the parts of a burst (lines, samples) allowed outside it."""
     radar = burst.radar
-    require_coverage(burst.orbit, radar.first_line_time, radar.last_line_time, f"the lines of {burst.burst_id}")
+    require_coverage(burst.orbit, radar.first_line_time, radar.last_line_time, f"the lines of {burst.label}")
     _check_posting(dem, grid)
     factor = max(2, options.dem_upsampling + options.dem_upsampling % 2)
     low, high = _dem_range(dem)
@@ -69,7 +69,7 @@ def _dem_range(dem: Dem) -> tuple[float, float]:
     return float(dem.heights[valid].min()), float(dem.heights[valid].max())
 
 
-def _window(rmap: RadarMap, mesh: Mesh, grid: GeoGrid, burst: Burst, beyond: tuple[float, float]) -> Window:
+def _window(rmap: RadarMap, mesh: Mesh, grid: GeoGrid, burst: RadarImage, beyond: tuple[float, float]) -> Window:
     """Cells that the grid's pixels can touch, within the burst or what is allowed beyond it."""
     step = 8 * mesh.factor
     first = mesh.margin * mesh.factor
@@ -90,5 +90,5 @@ def _window(rmap: RadarMap, mesh: Mesh, grid: GeoGrid, burst: Burst, beyond: tup
     sample0 = max(math.floor(np.nanmin(samples)) - slack[1], -extra_samples)
     sample1 = min(math.ceil(np.nanmax(samples)) + slack[1] + 1, radar.samples + extra_samples)
     if line1 <= line0 or sample1 <= sample0:
-        raise GridError(f"the grid {grid.bounds} ({grid.crs}) does not touch burst {burst.burst_id}; check the grid")
+        raise GridError(f"the grid {grid.bounds} ({grid.crs}) does not touch {burst.label}; check the grid")
     return Window(int(line0), int(sample0), int(line1 - line0), int(sample1 - sample0))

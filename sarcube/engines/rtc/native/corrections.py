@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.engines.rtc.native.image import RadarImage
 from sarcube.engines.rtc.native.mapping import Correction
 from sarcube.errors import EngineError
 from sarcube.geometry.radar import SPEED_OF_LIGHT
@@ -39,15 +40,22 @@ def static_troposphere(height: NDArray[np.float64], cosine: NDArray[np.float64])
     return np.asarray(ZENITH_DELAY / np.maximum(cosine, 0.1) * np.exp(-height / SCALE_HEIGHT))
 
 
-def timing_correction(burst: Burst, *, bistatic: bool, troposphere: bool) -> Correction | None:
-    """The correction for `sarcube.engines.rtc.native.mapping.radar_map`, None where both are off."""
+def timing_correction(burst: RadarImage, *, bistatic: bool, troposphere: bool) -> Correction | None:
+    """The correction for `sarcube.engines.rtc.native.mapping.radar_map`, None where both are off.
+
+    The bistatic delay is known of bursts: a detected image is merged of swaths, each with a delay of its own.
+    """
     if not (bistatic or troposphere):
         return None
+    if bistatic and not isinstance(burst, Burst):
+        raise EngineError(f"{burst.label}: the bistatic delay of a detected image is not known; switch it off")
 
     def correct(
         slant_range: NDArray[np.float64], height: NDArray[np.float64], cosine: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        late = -bistatic_delay(burst, slant_range) if bistatic else np.zeros_like(slant_range)
+        late = (
+            -bistatic_delay(burst, slant_range) if bistatic and isinstance(burst, Burst) else np.zeros_like(slant_range)
+        )
         far = static_troposphere(height, cosine) if troposphere else np.zeros_like(slant_range)
         return late, far
 

@@ -28,7 +28,7 @@ def echo_reach(burst: Burst, names: tuple[str, ...], window: Window) -> Reach:
         for first in range(begin, end, _BLOCK):
             last = min(first + _BLOCK, end)
             valid = (burst.first_valid_sample[first:last], burst.last_valid_sample[first:last])
-            here, stop, empty = echo_of_lines(read_samples(burst, name, (first, last)), *valid)
+            here, stop, empty = echo_of_lines(read_samples(burst, name, (first, last)), *valid, 0)
             rows = slice(first - window.first_line, last - window.first_line)
             reach.empty[rows] |= empty
             here = np.clip(here - window.first_sample, 0, window.samples)

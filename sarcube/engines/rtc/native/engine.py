@@ -18,7 +18,8 @@ from sarcube.engines.rtc.native.burst_geometry import BurstGeometry, burst_geome
 from sarcube.engines.rtc.native.by_block import geocoded_echo, geocoded_factors
 from sarcube.engines.rtc.native.echo_extent import beyond_echo, pixel_centres
 from sarcube.engines.rtc.native.geocode import Geocoded
-from sarcube.engines.rtc.native.mapping import map_row
+from sarcube.engines.rtc.native.image import RadarImage
+from sarcube.engines.rtc.native.mapping import in_slant_range, map_row
 from sarcube.engines.rtc.native.shadow_layover import OUTSIDE, SHADOW, geocode_mask, mask_window, shadow_layover
 from sarcube.errors import DemError, EngineError, GridError
 from sarcube.geometry.dem import Dem
@@ -36,7 +37,7 @@ class NativeEngine:
 
     def static(self, burst: Burst, grid: GeoGrid, dem: Dem, options: RtcOptions) -> xr.Dataset:
         """The static layers of the burst ID; see `sarcube.engines.rtc.engine.Engine`."""
-        with _threads(options.threads):
+        with kernel_threads(options.threads):
             geometry = burst_geometry(burst, grid, dem, options, (STATIC_LINES, STATIC_SAMPLES))
             area = geocoded_factors(geometry, grid, options)
             incidence, local, height = incidence_angles(geometry.rmap, geometry.mesh, grid, geometry.window)
@@ -76,7 +77,7 @@ class NativeEngine:
             if reuse is None:
                 raise DemError("backscatter needs a DEM or, with geometry: reuse, the static layers; give either")
             terrain = _published_dem(reuse, grid)
-        with _threads(options.threads):
+        with kernel_threads(options.threads):
             geometry = burst_geometry(burst, grid, terrain, options, (0.0, 0.0))
             centres = pixel_centres(geometry.mesh, grid)
             tied = dem is None and options.backscatter != "beta0"
@@ -121,7 +122,7 @@ def _polarizations(burst: Burst, options: RtcOptions) -> tuple[str, ...]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def kernel_threads(count: int) -> Iterator[None]:
     """Numba's threads for the calls within; 0 leaves them as they are."""
     if count <= 0:
         yield
@@ -149,11 +150,17 @@ def _check_static(static: xr.Dataset, grid: GeoGrid) -> None:
         )
 
 
-def burst_mask(burst: Burst, geometry: BurstGeometry, grid: GeoGrid, centres: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Layover and shadow on the grid, 255 outside of the burst; `centres` are the heights at the pixels' centres."""
-    window = mask_window(burst.radar, geometry.window)
-    radar_mask = shadow_layover(burst.orbit, burst.radar, geometry.rmap, geometry.mesh, window)
-    return geocode_mask(geometry.rmap, centres, grid, window, radar_mask)
+def burst_mask(
+    burst: RadarImage, geometry: BurstGeometry, grid: GeoGrid, centres: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Layover and shadow on the grid, 255 outside of the burst; `centres` are the heights at the pixels' centres.
+
+    Of an image in ground range it is made on samples even in slant range.
+    """
+    radar, rmap, cells = in_slant_range(burst.radar, geometry.rmap, geometry.window)
+    window = mask_window(radar, cells)
+    radar_mask = shadow_layover(burst.orbit, radar, rmap, geometry.mesh, window)
+    return geocode_mask(rmap, centres, grid, window, radar_mask)
 
 
 def _apply_mask(

@@ -5,6 +5,9 @@ heights; in between, line and sample are biquadratic in the plane and quadratic 
 of slant range over a half cell of 1.3 km is worth 0.2 mm, so the lattice is exact for every purpose here.
 
 Timing corrections are part of the lattice: they are smooth in place and height as well.
+
+Of an image in ground range the lattice holds samples even in slant range, which are smooth; rows of nodes go on from
+there to the image's own samples, which jump where one ground range polynomial takes over from another.
 """
 
 # ruff: noqa: PLR0913, PLR0917, RUF046
@@ -14,16 +17,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from sarcube.engines.rtc.native.blocks import Window
 from sarcube.errors import DemError, OrbitError
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.ellipsoid import geodetic_to_ecef
 from sarcube.geometry.geo2rdr import geo2rdr
+from sarcube.geometry.ground_range import NO_TABLES, Tables, to_ground
 from sarcube.geometry.orbit import Orbit, state
 from sarcube.geometry.radar import RadarGrid
 
@@ -49,7 +55,7 @@ class RadarMap(NamedTuple):
     h0, dh : float
         Lowest of the three heights and their distance, metres.
     place : (2, 3, rows, columns) float64
-        Line and sample (sample centres at integers) at the three heights.
+        Line and sample (sample centres at integers, even in slant range) at the three heights.
     facet : (rows, columns, 19) float64
         With e_x, e_y, u the derivatives of the ECEF position by x, y and height, l the unit vector to the
         sensor and b the normal of the slant plane: 0-2 l . (e_y x u, u x e_x, e_x x e_y), 3-5 the same with b,
@@ -58,6 +64,8 @@ class RadarMap(NamedTuple):
         a radar cell in the slant plane, m2.
     extent : (rows - 1, columns - 1, 4) float64
         Lowest and highest line and sample within each lattice cell, at all heights of the lattice.
+    ground : (stretches, terms) float64
+        From samples even in slant range to those of the image; of no stretch where they are the same.
     """
 
     left: float
@@ -68,6 +76,7 @@ class RadarMap(NamedTuple):
     place: NDArray[np.float64]
     facet: NDArray[np.float64]
     extent: NDArray[np.float64]
+    ground: Tables = NO_TABLES
 
 
 def radar_map(
@@ -147,10 +156,29 @@ def radar_map(
         facet[..., 6 + first : 9 + first] = slope
     facet[..., 12:15] = np.einsum("...ij,...ij->...i", basis, basis)
     facet[..., 15] = np.einsum("...i,...i", basis[..., 0, :], basis[..., 1, :])
+    ground, image, per_sample = _in_image(radar, place)
     facet[..., 16] = (place[0, 2] - place[0, 0]) / (2.0 * half)
-    facet[..., 17] = (place[1, 2] - place[1, 0]) / (2.0 * half)
-    facet[..., 18] = facet[..., 5] / np.abs(_cells_per_area(place[:, 1], step))
-    return RadarMap(left, top, step, mid - half, half, place, facet, _extent(place))
+    facet[..., 17] = (image[1, 2] - image[1, 0]) / (2.0 * half)
+    facet[..., 18] = facet[..., 5] / np.abs(_cells_per_area(place[:, 1], step) * per_sample)
+    return RadarMap(left, top, step, mid - half, half, place, facet, _extent(image), ground)
+
+
+def _in_image(
+    radar: RadarGrid, place: NDArray[np.float64]
+) -> tuple[Tables, NDArray[np.float64], NDArray[np.float64] | float]:
+    """Tables to ground range; `place` in samples of the image; at the middle height, samples per sample of `place`.
+
+    A node takes all heights' samples by the polynomial of its middle height: differences by height must not jump.
+    """
+    if radar.ground is None:
+        return NO_TABLES, place, 1.0
+    tables = radar.ground.tables(radar.first_sample_range, radar.sample_spacing)
+    slant = radar.first_sample_range + place[1] * radar.sample_spacing
+    image = place.copy()
+    image[1] = radar.ground.sample(np.broadcast_to(place[0, 1], slant.shape), slant)
+    step = 4.0 * radar.sample_spacing
+    ahead, behind = (radar.ground.sample(place[0, 1], slant[1] + s) for s in (step, -step))
+    return tables, image, (ahead - behind) / 8.0
 
 
 def _extent(place: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -160,8 +188,9 @@ def _extent(place: NDArray[np.float64]) -> NDArray[np.float64]:
     )
     low = np.where(np.isfinite(corners), corners, np.inf).min(axis=(0, 2))
     high = np.where(np.isfinite(corners), corners, -np.inf).max(axis=(0, 2))
-    # One line and eight samples of slack: the lattice bends by less than that within a cell.
-    return np.stack([low[0] - 1.0, high[0] + 1.0, low[1] - 8.0, high[1] + 8.0], axis=-1)
+    # Slack: within a cell the lattice bends by less than a line and eight samples, and ground range polynomials
+    # jump by less than what remains.
+    return np.stack([low[0] - 1.5, high[0] + 1.5, low[1] - 24.0, high[1] + 24.0], axis=-1)
 
 
 def _cells_per_area(place: NDArray[np.float64], step: float) -> NDArray[np.float64]:
@@ -193,6 +222,19 @@ def _directions(
     normal = np.cross(velocity, look)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     return look, normal
+
+
+def in_slant_range(radar: RadarGrid, rmap: RadarMap, window: Window) -> tuple[RadarGrid, RadarMap, Window]:
+    """Radar grid, lattice and window of an image with samples even in slant range; one that has them stays as it is."""
+    if radar.ground is None:
+        return radar, rmap, window
+    ends = [window.first_sample - 0.5, window.first_sample + window.samples - 0.5]
+    lines = np.linspace(window.first_line, window.first_line + window.lines, 64)
+    ranges = radar.ground.slant_range(lines[:, None], np.array(ends))
+    near, far = (ranges.min() - radar.first_sample_range, ranges.max() - radar.first_sample_range)
+    first, stop = math.floor(near / radar.sample_spacing), math.ceil(far / radar.sample_spacing) + 1
+    slant = Window(window.first_line, first, window.lines, stop - first)
+    return replace(radar, ground=None), rmap._replace(ground=NO_TABLES, extent=_extent(rmap.place)), slant
 
 
 @njit(cache=True, nogil=True)
@@ -249,6 +291,8 @@ def map_row(
             t = (heights[n] - rmap.h0) * inverse
             lines[n] = a00 + s * (a01 + s * a02) + t * (a10 + s * (a11 + s * a12) + t * (a20 + s * (a21 + s * a22)))
             samples[n] = b00 + s * (b01 + s * b02) + t * (b10 + s * (b11 + s * b12) + t * (b20 + s * (b21 + s * b22)))
+        if rmap.ground.shape[0] > 0:
+            to_ground(rmap.ground, lines, samples, i, end)
         i = end
 
 

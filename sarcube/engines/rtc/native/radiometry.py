@@ -18,18 +18,21 @@ were lost, data cut to an area. They are invalid. Single zeros elsewhere are dar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from sarcube.engines.rtc.native.blocks import Window
-from sarcube.sensors.sentinel1.model import Burst
+from sarcube.geometry.radar import RadarGrid
+from sarcube.sensors.sentinel1.model import Channel
 from sarcube.sensors.sentinel1.placement import azimuth_factors, lines_of_noise, lines_of_vectors
 
 _NO_ECHO = 3  # zeros in a row at a line's end that mean no echo
+_RUN = 16  # samples in a row above the garbage at a border that end it
 
 
 class PowerTables(NamedTuple):
@@ -37,8 +40,10 @@ class PowerTables(NamedTuple):
 
     Attributes
     ----------
-    gain : (2, samples) float32
-        1 / betaNought^2 at the burst's first and last line.
+    gain : (nodes, samples) float32
+        1 / A^2, A the calibration table asked for, at some lines.
+    gain_line : (nodes,) float32
+        These lines, increasing: the first, those of vectors in between, the last.
     noise : (nodes, samples) float32
         Range noise, in units of |DN|^2, at some lines of the burst.
     noise_line : (nodes,) float32
@@ -50,36 +55,65 @@ class PowerTables(NamedTuple):
     """
 
     gain: NDArray[np.float32]
+    gain_line: NDArray[np.float32]
     noise: NDArray[np.float32]
     noise_line: NDArray[np.float32]
     azimuth: NDArray[np.float32]
     block: NDArray[np.int32]
 
 
-def power_tables(burst: Burst, polarization: str, *, calibrate: bool, denoise: bool) -> PowerTables:
-    """Tables of one polarization; where the noise annotation is absent nothing is subtracted."""
+class Calibrated(Protocol):
+    """What has samples to calibrate: a burst, or a slice of a detected image."""
+
+    @property
+    def radar(self) -> RadarGrid: ...
+
+    @property
+    def first_line_of_swath(self) -> int: ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+
+
+TABLES = {"beta0": "beta_nought", "sigma0": "sigma_nought", "gamma0": "gamma"}
+"""Calibration table of each convention: sigma0 and gamma0 of the ellipsoid, at the heights that ESA assumed."""
+
+
+def power_tables(
+    burst: Calibrated, polarization: str, *, calibrate: bool, denoise: bool, to: str = "beta0"
+) -> PowerTables:
+    """Tables of one polarization; where the noise annotation is absent nothing is subtracted.
+
+    `to` says into what samples are turned, see `TABLES`.
+    """
     channel = burst.channels[polarization]
     radar = burst.radar
-    ends = np.array([0.0, radar.lines - 1.0])
+    ends = np.array([0.0, max(radar.lines - 1.0, 1.0)])
     samples = np.arange(radar.samples, dtype=np.float64)
-    gain = np.ones((2, radar.samples), np.float32)
+    gain, gain_line = np.ones((2, radar.samples), np.float32), ends
     if calibrate:
         calibration = channel.calibration
-        rows = [np.interp(samples, calibration.sample, row) for row in calibration.beta_nought.astype(np.float64)]
+        table = np.asarray(getattr(calibration, TABLES[to]), np.float64)
+        rows = [np.interp(samples, calibration.sample, row) for row in table]
         lines = lines_of_vectors(burst, calibration.line_time, calibration.line)
-        gain = (1.0 / _between(lines, ends, rows) ** 2).astype(np.float32)
+        gain_line = _nodes(lines, ends)
+        gain = (1.0 / _between(lines, gain_line, rows) ** 2).astype(np.float32)
     noise, nodes = np.zeros((2, radar.samples), np.float32), ends
     azimuth, block = np.ones((1, radar.lines), np.float32), np.zeros(radar.samples, np.int32)
     if denoise and channel.noise is not None:
         rows = [np.interp(samples, vector.sample, vector.power) for vector in channel.noise.range]
         lines = lines_of_noise(burst, channel.noise)
-        # Bursts overlap: the next one's vector lies a little before this one's end.
-        nodes = np.unique([*ends, *lines[(lines > 0.5) & (lines < ends[1] - 0.5)]])
+        nodes = _nodes(lines, ends)
         noise = _between(lines, nodes, rows).astype(np.float32)
         of_swath = burst.first_line_of_swath + np.arange(radar.lines, dtype=np.float64)
         factors, block = azimuth_factors(channel.noise, of_swath, samples)
         azimuth = factors.astype(np.float32)
-    return PowerTables(gain, noise, nodes.astype(np.float32), azimuth, block)
+    return PowerTables(gain, gain_line.astype(np.float32), noise, nodes.astype(np.float32), azimuth, block)
+
+
+def _nodes(lines: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Both ends, and the vectors' lines between. Bursts overlap: the next one's vector lies a little before the end."""
+    return np.unique([*ends, *lines[(lines > 0.5) & (lines < ends[1] - 0.5)]])
 
 
 def _between(
@@ -105,19 +139,23 @@ class Echo:
 
     Attributes
     ----------
-    samples : (lines, burst samples, 2) int16
+    samples : (lines, burst samples, 2) int16, or (lines, samples) uint16
+        Real and imaginary part, or detected amplitudes.
     first_line : int
         Line of the burst at which `samples` begins.
     tables : PowerTables
     first_valid, last_valid : (burst lines,) int32
         First and last valid sample per line, -1 for none.
+    dark : int
+        Amplitude up to which detected samples at the ends of a line are no echo; 0 are zeros alone.
     """
 
-    samples: NDArray[np.int16]
+    samples: NDArray[Any]
     first_line: int
     tables: PowerTables
     first_valid: NDArray[np.int32]
     last_valid: NDArray[np.int32]
+    dark: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,45 +214,83 @@ def fill_cells(
     """
     area = np.ones((1, 1, 1), np.float32) if factors is None else factors
     offsets = (window.first_line, window.first_sample, window.samples)
-    valid = (echo.first_valid, echo.last_valid)
+    valid = (echo.first_valid, echo.last_valid, echo.dark)
     known = (reach.first, reach.stop, reach.empty)
     _fill(cells, band, offsets, echo.samples, echo.first_line, echo.tables, valid, area, which, known)
 
 
 @njit(cache=True, nogil=True)
-def _echo_of_line(line: NDArray[np.int16], begin: int, end: int) -> tuple[int, int]:
-    """The part of samples [begin, end) between runs of zeros at either end; (begin, begin) where all are zero."""
-    first, stop = begin, end
-    while first < stop and line[first, 0] == 0 and line[first, 1] == 0:
+def _is_dark(line: NDArray[Any], k: int, dark: int) -> bool:
+    # Which of the two is known when the kernel is compiled.
+    if line.ndim == 1:
+        return bool(line[k] <= dark)
+    return bool(line[k, 0] == 0 and line[k, 1] == 0)
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+def _power(line: NDArray[Any], k: int) -> np.float32:
+    if line.ndim == 1:
+        amplitude = np.float32(line[k])
+        return amplitude * amplitude
+    re, im = np.float32(line[k, 0]), np.float32(line[k, 1])
+    return re * re + im * im
+
+
+@njit(cache=True, nogil=True)
+def _echo_of_line(line: NDArray[Any], begin: int, end: int, dark: int) -> tuple[int, int]:
+    """The part of samples [begin, end) between what is dark at either end; (begin, begin) where all is dark.
+
+    Zeros end with the first sample that is none; garbage (`dark` above 0) with a run of samples brighter than it.
+    """
+    need = 1 if dark == 0 else _RUN
+    first, seen = begin, 0
+    while first < end and seen < need:
+        seen = 0 if _is_dark(line, first, dark) else seen + 1
         first += 1
-    if first == stop:
+    if seen < need:
         return begin, begin
-    while line[stop - 1, 0] == 0 and line[stop - 1, 1] == 0:
+    first -= need
+    stop, seen = end, 0
+    while seen < need:
         stop -= 1
+        seen = 0 if _is_dark(line, stop, dark) else seen + 1
+    stop += need
     # A zero or two are as likely dark ground at the border.
     return begin if first - begin < _NO_ECHO else first, end if end - stop < _NO_ECHO else stop
 
 
 @njit(cache=True, nogil=True)
 def echo_of_lines(
-    samples: NDArray[np.int16], first_valid: NDArray[np.int32], last_valid: NDArray[np.int32]
+    samples: NDArray[Any], first_valid: NDArray[np.int32], last_valid: NDArray[np.int32], dark: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
     """Of each line the half-open range of samples with an echo, empty where there is none, and whether one is missing.
 
     Parameters
     ----------
-    samples : (lines, burst samples, 2) int16
+    samples : (lines, burst samples, 2) int16, or (lines, samples) uint16
     first_valid, last_valid : (lines,) int32
         First and last valid sample, -1 for none.
+    dark : int
+        See `Echo`.
     """
     lines = samples.shape[0]
     first, stop = np.zeros(lines, np.int32), np.zeros(lines, np.int32)
     empty = np.zeros(lines, np.bool_)
     for i in range(lines):
         if first_valid[i] >= 0:
-            first[i], stop[i] = _echo_of_line(samples[i], first_valid[i], last_valid[i] + 1)
+            first[i], stop[i] = _echo_of_line(samples[i], first_valid[i], last_valid[i] + 1, dark)
             empty[i] = first[i] == stop[i]
     return first, stop, empty
+
+
+@njit(cache=True, nogil=True)
+def _node_of(lines: NDArray[np.float32], line: int) -> tuple[int, np.float32]:
+    """The node before a line, and how far the line lies from it to the next."""
+    node = 0
+    while node < lines.size - 2 and lines[node + 1] <= line:
+        node += 1
+    span = max(lines[node + 1] - lines[node], np.float32(1.0))
+    return node, (np.float32(line) - lines[node]) / span
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -222,10 +298,10 @@ def _fill(
     cells: NDArray[np.float32],
     band: int,
     offsets: tuple[int, int, int],
-    samples: NDArray[np.int16],
+    samples: NDArray[Any],
     first_line: int,
     tables: PowerTables,
-    valid: tuple[NDArray[np.int32], NDArray[np.int32]],
+    valid: tuple[NDArray[np.int32], NDArray[np.int32], int],
     area: NDArray[np.float32],
     which: int,
     reach: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]],
@@ -238,7 +314,7 @@ def _fill(
         begin = end = 0
         if 0 <= line < lines and 0 <= row < samples.shape[0] and valid[0][line] >= 0:
             # The whole line tells where the echo begins, the window may hold a part of it.
-            a, b = _echo_of_line(samples[row], valid[0][line], valid[1][line] + 1)
+            a, b = _echo_of_line(samples[row], valid[0][line], valid[1][line] + 1, valid[2])
             if a == b:
                 reach[2][i] = True
             begin = min(max(a - start, 0), width)
@@ -250,14 +326,10 @@ def _fill(
         for j in range(end, cells.shape[1]):
             cells[i, j, band] = np.nan
             cells[i, j, 0] = np.nan
-        t = np.float32(line / max(lines - 1, 1))
-        g0, g1 = tables.gain[0], tables.gain[1]
-        node = 0
-        while node < tables.noise_line.size - 2 and tables.noise_line[node + 1] <= line:
-            node += 1
+        node, t = _node_of(tables.gain_line, line)
+        g0, g1 = tables.gain[node], tables.gain[node + 1]
+        node, s = _node_of(tables.noise_line, line)
         n0, n1 = tables.noise[node], tables.noise[node + 1]
-        span = max(tables.noise_line[node + 1] - tables.noise_line[node], np.float32(1.0))
-        s = (np.float32(line) - tables.noise_line[node]) / span
         j = begin
         while j < end:
             # A stretch of samples that share an azimuth noise block.
@@ -270,13 +342,11 @@ def _fill(
             a, b, c, d = g0[x : stop + start], g1[x : stop + start], n0[x : stop + start], n1[x : stop + start]
             if plain:
                 for k in range(stop - j):
-                    re, im = np.float32(echo[k, 0]), np.float32(echo[k, 1])
                     noise = (c[k] + s * (d[k] - c[k])) * factor
-                    out[k, band] = (re * re + im * im - noise) * (a[k] + t * (b[k] - a[k]))
+                    out[k, band] = (_power(echo, k) - noise) * (a[k] + t * (b[k] - a[k]))
             else:
                 over = area[i, j:stop]
                 for k in range(stop - j):
-                    re, im = np.float32(echo[k, 0]), np.float32(echo[k, 1])
                     noise = (c[k] + s * (d[k] - c[k])) * factor
-                    out[k, band] = (re * re + im * im - noise) * (a[k] + t * (b[k] - a[k])) / over[k, which]
+                    out[k, band] = (_power(echo, k) - noise) * (a[k] + t * (b[k] - a[k])) / over[k, which]
             j = stop

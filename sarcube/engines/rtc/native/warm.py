@@ -63,7 +63,7 @@ def run_all() -> None:
     geocode_mask(rmap, height, grid, wide, shadow_layover(orbit, radar, rmap, mesh, wide))
     flat = np.ones((2, _SAMPLES), np.float32)
     ends = np.array([0, _LINES - 1], np.float32)
-    tables = PowerTables(flat, flat, ends, np.ones((1, _LINES), np.float32), np.zeros(_SAMPLES, np.int32))
+    tables = PowerTables(flat, ends, flat, ends, np.ones((1, _LINES), np.float32), np.zeros(_SAMPLES, np.int32))
     first, last = np.zeros(_LINES, np.int32), np.full(_LINES, _SAMPLES - 1, np.int32)
     echo = Echo(np.ones((_LINES, _SAMPLES, 2), np.int16), 0, tables, first, last)
     cells = np.empty((_LINES, _SAMPLES + 2, 1), np.float32)

@@ -1,0 +1,156 @@
+"""Detected images in ground range (GRD) to layers on a grid: terrain flattened, or geometrically corrected alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from sarcube.engines.rtc.engine import RtcOptions
+from sarcube.engines.rtc.native.angles import incidence_angles
+from sarcube.engines.rtc.native.burst_geometry import burst_geometry
+from sarcube.engines.rtc.native.by_block import geocoded_echo
+from sarcube.engines.rtc.native.echo_extent import pixel_centres
+from sarcube.engines.rtc.native.engine import VERSION, burst_mask, kernel_threads
+from sarcube.engines.rtc.native.shadow_layover import LAYOVER, OUTSIDE, SHADOW
+from sarcube.errors import EngineError
+from sarcube.geometry.dem import Dem
+from sarcube.geometry.grid import GeoGrid
+from sarcube.sensors.sentinel1.grd.model import GrdPass
+
+LayoverShadow = Literal["mask", "layer", "none"]
+
+
+@dataclass(frozen=True)
+class DetectedOptions:
+    """Choices that change the result.
+
+    Attributes
+    ----------
+    correction : "rtc" or "gtc"
+        Normalized by the terrain's area in every radar cell, or by the ellipsoid's as the calibration has it.
+    backscatter : "gamma0", "sigma0" or "beta0"
+    polarizations : tuple of str, optional
+        All that are there by default.
+    layover_shadow : "mask", "layer" or "none"
+        Pixels in layover or shadow have no backscatter, or are named in the mask alone, or are not looked for.
+    thermal_noise, static_troposphere : bool
+    dem_upsampling : int
+        Heights per pixel and axis.
+    minimum_area_factor_db : float
+    threads : int
+        Kernel threads; 0: what numba finds.
+    """
+
+    correction: Literal["rtc", "gtc"] = "rtc"
+    backscatter: Literal["gamma0", "sigma0", "beta0"] = "gamma0"
+    polarizations: tuple[str, ...] | None = None
+    layover_shadow: LayoverShadow = "layer"
+    thermal_noise: bool = True
+    static_troposphere: bool = True
+    dem_upsampling: int = 2
+    minimum_area_factor_db: float = -30.0
+    threads: int = 0
+
+
+def geocode_detected(image: GrdPass, grid: GeoGrid, dem: Dem, options: DetectedOptions) -> xr.Dataset:
+    """The layers of a pass on a grid.
+
+    Parameters
+    ----------
+    image : GrdPass
+        See `sarcube.sensors.sentinel1.grd.assemble`.
+    grid : GeoGrid
+    dem : Dem
+        Heights above the ellipsoid around the grid.
+    options : DetectedOptions
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable per polarization, `mask` (1 shadow, 2 layover, 3 both, 255 outside), `number_of_looks` (radar cells
+        per pixel), `incidence_angle` and `local_incidence_angle` (degrees); in `attrs` what was done.
+
+    Raises
+    ------
+    EngineError
+        A polarization is not in all slices.
+    GridError
+        The grid does not touch the image.
+    DemError, OrbitError, SceneError
+        What is needed does not reach, or cannot be read.
+    """
+    names = _polarizations(image, options)
+    rtc = RtcOptions(
+        backscatter=options.backscatter,
+        normalization="terrain" if options.correction == "rtc" else "ellipsoid",
+        thermal_noise=options.thermal_noise,
+        bistatic_delay=False,
+        static_troposphere=options.static_troposphere,
+        minimum_area_factor_db=options.minimum_area_factor_db,
+        dem_upsampling=options.dem_upsampling,
+    )
+    with kernel_threads(options.threads):
+        geometry = burst_geometry(image, grid, dem, rtc, (0.0, 0.0))
+        centres = pixel_centres(geometry.mesh, grid)
+        result, reach = geocoded_echo(image, names, geometry, grid, centres, rtc, with_factor=False)
+        if options.layover_shadow == "none":
+            mask = np.zeros(grid.shape, np.uint8)
+        else:
+            mask = burst_mask(image, geometry, grid, centres)
+        incidence, local, _ = incidence_angles(geometry.rmap, geometry.mesh, grid, geometry.window)
+    # A pixel without backscatter lies outside, or has no height; what is masked below keeps its reason.
+    outside = np.isnan(result.bands[: len(names)]).any(axis=0)
+    mask[outside] = OUTSIDE
+    if options.layover_shadow == "mask":
+        hidden = ((mask & (SHADOW | LAYOVER)) > 0) & ~outside
+        result.bands[:, hidden] = np.nan
+        result.looks[hidden] = np.nan
+    for layer in (*result.bands, result.looks, incidence, local):
+        layer[outside] = np.nan
+    layers: dict[str, NDArray[Any]] = {name: result.bands[k] for k, name in enumerate(names)}
+    layers |= {
+        "mask": mask,
+        "number_of_looks": result.looks,
+        "incidence_angle": incidence,
+        "local_incidence_angle": local,
+    }
+    quiet = [n for n in names if any(p.image.channels[n].noise is None for p in image.pieces)]
+    attrs: dict[str, Any] = {
+        "engine": "native",
+        "engine_version": VERSION,
+        "correction": options.correction,
+        "backscatter": options.backscatter,
+        "layover_shadow": options.layover_shadow,
+        "static_troposphere": options.static_troposphere,
+        "bistatic_delay": False,
+        "noise_removed": [n for n in names if options.thermal_noise and n not in quiet],
+        "minimum_area_factor_db": options.minimum_area_factor_db,
+        "dem_upsampling": options.dem_upsampling,
+        "dem": dem.description,
+        "orbit_source": image.orbit_source,
+        "orbit_type": image.orbit_type,
+        "scenes": list(image.scenes),
+        "empty_lines": int(reach.empty.sum()),
+        "border_level": {n: max(p.image.dark.get(n, 0) for p in image.pieces) for n in names},
+    }
+    variables = {name: (("y", "x"), values) for name, values in layers.items()}
+    return xr.Dataset(variables, {"y": grid.y(), "x": grid.x()}, attrs)
+
+
+def _polarizations(image: GrdPass, options: DetectedOptions) -> tuple[str, ...]:
+    if options.polarizations is None:
+        names = image.polarizations
+        if not names:
+            raise EngineError(f"{image.label}: its slices have no polarization in common")
+        return names
+    missing = [p for p in options.polarizations if p not in image.polarizations]
+    if missing:
+        raise EngineError(
+            f"{image.label}: has {', '.join(image.polarizations)}, not {', '.join(missing)}; ask for those or leave "
+            "polarizations at auto"
+        )
+    return tuple(options.polarizations)
