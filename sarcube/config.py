@@ -267,7 +267,7 @@ class RunConfig(_Model):
     @classmethod
     def _lifted(cls, raw: Any) -> Any:
         """Sections out of what a file or a program says, each checked by its workflow's model."""
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, Mapping) or _are_read(raw.get("sections")):
             return raw
         shared, sections, problems = _split(raw, cls, "")
         if problems:
@@ -417,9 +417,7 @@ def _split(
 ) -> tuple[dict[str, Any], dict[str, Section], list[str]]:
     """What is shared, the sections, and what is wrong with these."""
     shared, problems = dict(raw), list[str]()
-    given: dict[str, Any] = {}
-    if all(isinstance(s, Section) for s in dict(shared.get("sections") or {}).values()):
-        given = dict(shared.pop("sections", {}))
+    given: dict[str, Any] = dict(shared.pop("sections")) if _are_read(shared.get("sections")) else {}
     try:
         work = plugins.load(str(shared.get("workflow", DEFAULT_WORKFLOW)))
     except ConfigError as error:
@@ -449,6 +447,10 @@ def _split(
             problems.extend(_explain(error, models[name], name, lifted if name == work.name else ()))
     problems.extend(f"`{key}`: Field required, by the workflow {work.name}" for key in own.requires if not raw.get(key))
     return shared, sections, problems
+
+
+def _are_read(sections: Any) -> bool:
+    return isinstance(sections, Mapping) and all(isinstance(section, Section) for section in sections.values())
 
 
 def _explain(

@@ -89,6 +89,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
         "proj:transform": [float(v) for v in grid.transform],
         "sarcube:kind": product.kind.name,
         "sarcube:place": name.place,
+        "sarcube:timed": product.kind.timed,
         **facts.properties,
     }
     if facts.end is not None:

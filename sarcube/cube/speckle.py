@@ -13,10 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from sarcube.cube.layers import measures
 from sarcube.cube.lazy import as_dask, da, whole_stack
 from sarcube.cube.speckle_kernels import refined_lee
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Filter = Literal["quegan_yu", "lee", "refined_lee", "gamma_map"]
 
@@ -33,7 +33,7 @@ class SpeckleOptions:
     enl : float
         Equivalent number of looks of one date; the multi-temporal filter does not need it.
     layers : tuple of str, optional
-        By default the polarizations.
+        By default the measures.
     """
 
     method: Filter = "quegan_yu"
@@ -68,7 +68,7 @@ def filter_speckle(cube: xr.Dataset, options: SpeckleOptions | None = None) -> x
         was opened with chunks={"time": -1, "y": 512, "x": 512}.
     """
     options = options or SpeckleOptions()
-    layers = options.layers or tuple(n for n in POLARIZATIONS if n in cube)
+    layers = options.layers or measures(cube)
     if not layers or any(n not in cube for n in layers):
         raise CubeError(f"the cube has no layer {', '.join(layers) or 'to filter'}; it has {', '.join(map(str, cube))}")
     filtered = {}

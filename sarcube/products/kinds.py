@@ -7,7 +7,7 @@ table: it changes no other kind's files and no other store's index.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -228,6 +228,8 @@ class ProductKind:
         Processing level, as it stands in file names.
     since : datetime
         Of a kind without time: from when on its products hold, as file names say it.
+    aliases : mapping of str to str
+        Names under which other makers publish the same layers, to the layers' own.
     formerly : str
         What version 0.1 called it in `collections` of the run file and in the records of runs.
     """
@@ -248,6 +250,7 @@ class ProductKind:
     browse: tuple[str, ...] = ()
     level: str = "L2"
     since: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     formerly: str = ""
 
     @cached_property

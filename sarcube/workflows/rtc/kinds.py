@@ -25,8 +25,9 @@ def _backscatter(name: str, low: float) -> Layer:
     )
 
 
-def _auxiliary(name: str, title: str, unit: str, *roles: str) -> Layer:
-    return Layer(name, title, unit=unit, role="auxiliary", overview="bilinear", roles=roles)
+def _auxiliary(name: str, title: str, unit: str, *roles: str, high: float | None = None) -> Layer:
+    shown = Shown(0.0 if high else None, high)
+    return Layer(name, title, unit=unit, role="auxiliary", overview="bilinear", roles=roles, shown=shown)
 
 
 MASK = mask_layer(
@@ -43,7 +44,7 @@ MASK = mask_layer(
     roles=("shadow", "layover"),
 )
 _BACKSCATTER = tuple(_backscatter(p, -20.0 if p in ("VV", "HH") else -27.0) for p in POLARIZATIONS)
-_LOOKS = _auxiliary("number_of_looks", "Number of looks", "1")
+_LOOKS = _auxiliary("number_of_looks", "Number of looks", "1", high=60.0)
 _GEOMETRY = (
     _LOOKS,
     _auxiliary("incidence_angle", "Ellipsoidal incidence angle", "degree", "incidence-angle"),
@@ -52,6 +53,18 @@ _GEOMETRY = (
     _auxiliary("rtc_anf_gamma0_to_sigma0", "Area factor: sigma0 = factor * gamma0", "1", "conversion"),
     _auxiliary("digital_elevation_model", "Height above the WGS 84 ellipsoid", "m", "elevation"),
 )
+# Names under which other makers of the same layers publish them (Geoscience Australia, Planetary Computer).
+ALIASES = {
+    **{p.lower(): p for p in POLARIZATIONS},
+    **{f"{p.lower()}_gamma0": p for p in POLARIZATIONS},
+    "gamma0_to_beta0_ratio": "rtc_anf_gamma0_to_beta0",
+    "gamma0_to_sigma0_ratio": "rtc_anf_gamma0_to_sigma0",
+    "oa_layover_shadow_mask": "mask",
+    "interpolated_dem": "digital_elevation_model",
+    **{f"oa_{n}": n for n in ("number_of_looks", "incidence_angle", "local_incidence_angle")},
+    "oa_gamma0_to_beta0_ratio": "rtc_anf_gamma0_to_beta0",
+    "oa_gamma0_to_sigma0_ratio": "rtc_anf_gamma0_to_sigma0",
+}
 LAYERS: dict[str, Layer] = {layer.name: layer for layer in (*_BACKSCATTER, MASK, *_GEOMETRY)}
 STATIC_LAYERS = (
     "incidence_angle",
@@ -90,6 +103,7 @@ RTC_S1 = ProductKind(
     providers=_PROVIDERS,
     license_link=_LEGAL_NOTICE,
     browse=("VV", "HH", "VH", "HV"),
+    aliases=ALIASES,
     since=STATIC_VALIDITY,
     formerly="rtc",
 )
