@@ -16,8 +16,9 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.product import read_layers
 from sarcube.store.local_store import LocalStore
-from sarcube.workflows.rtc.burst_facts import heading_and_altitude, noise_equivalent_sigma0
-from sarcube.workflows.rtc.items import CEOS_ARD, ItemContext, file_tags
+from sarcube.workflows.rtc.items import CEOS_ARD
+from sarcube.workflows.sentinel1_facts import heading_and_altitude, noise_equivalent_sigma0
+from sarcube.workflows.sentinel1_items import ItemContext, file_tags
 from tests.catalog.examples import (
     ATTRS,
     CASES,

@@ -29,8 +29,8 @@ class RtcWorkflow:
         from sarcube.sensors.sentinel1.orbits import local_index
         from sarcube.sensors.sentinel1.polarizations import wanted
         from sarcube.sensors.sentinel1.search.scenes import find_scenes
-        from sarcube.workflows.rtc.checks import dem_remarks
         from sarcube.workflows.sentinel1 import burst_unit, narrowed_source
+        from sarcube.workflows.sentinel1_checks import dem_remarks
 
         section = config.section(RtcSection)
         check_engine_options(section.engine, section.engine_options)
@@ -52,13 +52,13 @@ class RtcWorkflow:
 
     def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
         """Acquisitions without orbit, or whose DEM does not reach."""
-        from sarcube.workflows.rtc.checks import defects
+        from sarcube.workflows.sentinel1_checks import defects
 
         return defects(config, units)
 
     def remarks(self, config: RunConfig, units: Sequence[Unit]) -> Mapping[int, Sequence[str]]:
         """Acquisitions that no orbit file covers."""
-        from sarcube.workflows.rtc.checks import remarks
+        from sarcube.workflows.sentinel1_checks import remarks
 
         return remarks(config, units)
 
