@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,8 +76,18 @@ class Started:
             os.killpg(self.pid, signal.SIGKILL)
         self.wait(10.0)
 
+    def signal_all(self, number: int) -> None:
+        """A signal to this process and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
     def output(self) -> str:
         return self.log.read_text(errors="replace")
+
+    def said(self) -> dict[str, Any]:
+        """What a client says at its end; empty where it came to none."""
+        lines = [line for line in self.output().splitlines() if line.startswith('{"exit_code"')]
+        return dict(json.loads(lines[-1])) if lines else {}
 
 
 class Nursery:
@@ -114,22 +125,23 @@ class Nursery:
         self._process.communicate()
 
 
-def client(run_file: str, address: str = "") -> int:
-    """Plan what is missing, produce it, and return the exit code."""
+def client(run_file: str, address: str = "", remake: str = "") -> int:
+    """Plan what is missing (or, with `remake`, everything), produce it, and return the exit code."""
+    from benchmarks.chaos_workflow import NAME
     from sarcube.cluster import Profile, connect
     from sarcube.config import RunConfig
     from sarcube.production.options import ProduceOptions
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
 
-    made = plan(RunConfig.from_file(run_file))
-    if not made.tasks:
-        return 0
+    made = plan(RunConfig.from_file(run_file), workflow=NAME, remake=bool(remake))
     there = Profile(kind="address", address=address, options={"timeout": "2s"})
     here = Profile(workers=2, memory=1.0, pass_environment=_S3)
-    with connect(there if address else here) as dask:
-        outcome = produce(made, dask, options=ProduceOptions(backoff_s=0.1, patience_s=20.0))
+    options = ProduceOptions(backoff_s=0.1, patience_s=20.0)
+    with connect(there if address else here) if made.tasks else contextlib.nullcontext() as dask:
+        outcome = produce(made, dask, options=options)
     print(outcome, [f.message for f in outcome.failed], flush=True)
+    print(json.dumps({"exit_code": outcome.exit_code, "unfinished": outcome.unfinished}), flush=True)
     return outcome.exit_code
 
 
@@ -195,6 +207,7 @@ def _become(call: str, arguments: list[str], folder: str, log: str, environment:
             os.dup2(out.fileno(), 2)
         os.chdir(folder)
         os.environ.update(environment)
+        _set_clock(float(environment.get("CHAOS_SKEW", "0")))
         _start_fork_server()
         code = _CALLS[call](*arguments)
     except BaseException:
@@ -203,6 +216,31 @@ def _become(call: str, arguments: list[str], folder: str, log: str, environment:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _set_clock(ahead: float) -> None:
+    """Let this process, and all that are forked from it, be wrong about the time by so many seconds."""
+    if not ahead:
+        return
+    import datetime
+    import time
+
+    real, right = datetime.datetime, time.time
+
+    class Kind(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, real)
+
+    class Wrong(real, metaclass=Kind):
+        def __new__(cls, *arguments: Any, **named: Any) -> Any:
+            return real(*arguments, **named)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return real.now(tz) + datetime.timedelta(seconds=ahead)
+
+    datetime.datetime = Wrong  # type: ignore[misc]
+    time.time = lambda: right() + ahead
 
 
 def _start_fork_server() -> None:
