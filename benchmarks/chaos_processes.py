@@ -207,7 +207,8 @@ def _become(call: str, arguments: list[str], folder: str, log: str, environment:
             os.dup2(out.fileno(), 2)
         os.chdir(folder)
         os.environ.update(environment)
-        _set_clock(float(environment.get("CHAOS_SKEW", "0")))
+        if ahead := float(environment.get("CHAOS_SKEW", "0")):
+            _set_clock(ahead)
         _start_fork_server()
         code = _CALLS[call](*arguments)
     except BaseException:
@@ -219,13 +220,18 @@ def _become(call: str, arguments: list[str], folder: str, log: str, environment:
 
 
 def _set_clock(ahead: float) -> None:
-    """Let this process, and all that are forked from it, be wrong about the time by so many seconds."""
-    if not ahead:
-        return
-    import datetime
-    import time
+    """Let products, items and records of this process, and of all that are forked from it, bear wrong times.
 
-    real, right = datetime.datetime, time.time
+    Only the rooms of sarcube that take times from a clock are told: Python's own `datetime` is known to C and Rust.
+    """
+    import datetime
+    import types
+
+    import benchmarks.chaos_workflow  # noqa: F401
+    import sarcube.catalog.collections
+    import sarcube.production.record  # noqa: F401
+
+    real = datetime.datetime
 
     class Kind(type):
         def __instancecheck__(cls, instance: object) -> bool:
@@ -239,8 +245,13 @@ def _set_clock(ahead: float) -> None:
         def now(cls, tz: Any = None) -> Any:
             return real.now(tz) + datetime.timedelta(seconds=ahead)
 
-    datetime.datetime = Wrong  # type: ignore[misc]
-    time.time = lambda: right() + ahead
+    wrong = types.ModuleType("datetime")
+    wrong.__dict__.update(datetime.__dict__)
+    wrong.__dict__["datetime"] = Wrong
+    rooms = tuple(f"sarcube.{room}." for room in ("products", "catalog", "workflows", "production"))
+    for name, module in list(sys.modules.items()):
+        if name.startswith(rooms) and getattr(module, "dt", None) is datetime:
+            module.__dict__["dt"] = wrong
 
 
 def _start_fork_server() -> None:

@@ -120,7 +120,7 @@ def _on_disk(root: Path) -> dict[str, Callable[[], bytes]]:
 
 def _in_memory(server: FaultyS3) -> dict[str, Callable[[], bytes]]:
     def reading(key: str) -> Callable[[], bytes]:
-        return lambda: server.snapshot()[key]  # as it is when it is read
+        return lambda: server.objects[key]  # as it is when it is read
 
     return {key.removeprefix("/chaos/store/"): reading(key) for key in server.snapshot()}
 
