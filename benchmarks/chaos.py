@@ -8,7 +8,8 @@ everything again, one of which may sleep in the middle and wake when the other h
 scene. Every fourth round is one of remakes by two clients, in every tenth clocks are wrong by minutes or days. Rounds
 take turns on a small disk, on an S3 server that answers 500 and 503, hangs, tears connections in the middle of uploads
 and answers, loses its own answers and lists page by page, and on SeaweedFS. After each mishap the run is started again.
-All the time a reader looks at the store, and asks it.
+All the time a reader looks at the store, and asks it. Every 25th round is one
+of real backscatter, whose scheduler goes.
 
 At the end of a round the store has to be as from a quiet run. No product that could be made may be missing or there
 twice, none may ever have been visible in part, without its files, or found by no query; every checksum must be right;
@@ -35,17 +36,20 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from benchmarks.chaos_judge import Reader, items_of, judge  # noqa: E402
 from benchmarks.chaos_processes import Nursery, Started  # noqa: E402
+from benchmarks.chaos_real import play_real, simulate_archive  # noqa: E402
 from benchmarks.chaos_stage import STORES, Scene, full_disk, stage  # noqa: E402
 from benchmarks.chaos_workflow import scene_bytes  # noqa: E402
 
 MISHAPS = ("client", "everything", "workers", "two clients", "scheduler", "damaged scene", "finish")
 REMAKES = ("remakes", "sleeper", "remakes killed")
+_REAL = 25  # every so many rounds one of real backscatter
 _SKEWS = (0.0, 600.0, -600.0, 86_400.0, -86_400.0, 30.0, -30.0)
 
 
@@ -222,8 +226,7 @@ def _lose_scheduler(scene: Scene, rng: random.Random, result: Round) -> None:
     """A cluster of its own processes, whose scheduler goes while the client works."""
     address_file = scene.folder / f"scheduler-{rng.random()}.json"
     scheduler = scene.start("scheduler", str(address_file))
-    _until(lambda: _address(address_file) != "")
-    address = _address(address_file)
+    address = scheduler.address(address_file)
     workers = [scene.start("worker", address) for _ in range(2)]
     client = scene.start("client", "run.yaml", address)
     # In every third case as the run begins (its record is the first that it writes), else while products come.
@@ -239,14 +242,6 @@ def _lose_scheduler(scene: Scene, rng: random.Random, result: Round) -> None:
         process.kill_all()
 
 
-def _address(file: Path) -> str:
-    """Of the scheduler that writes this file; empty until it has."""
-    try:
-        return json.loads(file.read_text())["address"]
-    except (OSError, ValueError):
-        return ""
-
-
 def _until(there: Callable[[], object]) -> None:
     deadline = time.monotonic() + 60.0
     while not there() and time.monotonic() < deadline:
@@ -256,10 +251,16 @@ def _until(there: Callable[[], object]) -> None:
 _nurseries: list[Nursery] = []  # of this process: one, kept from round to round
 
 
-def _play_one(seed: int) -> Round:
+def _play_one(seed: int, archive: Path) -> Round:
     if not _nurseries:
         _nurseries.append(Nursery())
     with tempfile.TemporaryDirectory(prefix="sarcube-chaos-", ignore_cleanup_errors=True) as folder:
+        if seed % _REAL == 0:
+            begun = time.monotonic()
+            result = Round(seed, "disk", ["scheduler of real backscatter"], alive=1)
+            result.faults = play_real(seed, Path(folder), archive, _nurseries[0])
+            result.seconds = time.monotonic() - begun
+            return result
         return play(seed, Path(folder), _nurseries[0], mount=True)
 
 
@@ -274,8 +275,14 @@ def main() -> None:
     rounds = []
     begun = time.monotonic()
     spawn = multiprocessing.get_context("spawn")  # each has its own environment, which names its S3 server
-    with concurrent.futures.ProcessPoolExecutor(args.side_by_side, mp_context=spawn) as pool:
-        for result in pool.map(_play_one, range(args.seed, args.seed + args.rounds)):
+    seeds = range(args.seed, args.seed + args.rounds)
+    with (
+        tempfile.TemporaryDirectory(prefix="sarcube-chaos-archive-") as archive,
+        concurrent.futures.ProcessPoolExecutor(args.side_by_side, mp_context=spawn) as pool,
+    ):
+        if any(seed % _REAL == 0 for seed in seeds):
+            simulate_archive(Path(archive))
+        for result in pool.map(partial(_play_one, archive=Path(archive)), seeds):
             rounds.append(result)
             if not args.json or result.faults:
                 print(

@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,15 @@ class Started:
             os.killpg(self.pid, signal.SIGKILL)
         self.wait(10.0)
 
+    def address(self, file: Path) -> str:
+        """Of the scheduler that this process is, which writes it to a file; empty where it never does."""
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                return str(json.loads(file.read_text())["address"])
+            time.sleep(0.05)
+        return ""
+
     def signal_all(self, number: int) -> None:
         """A signal to this process and all that it started."""
         with contextlib.suppress(ProcessLookupError):
@@ -125,7 +135,7 @@ class Nursery:
         self._process.communicate()
 
 
-def client(run_file: str, address: str = "", remake: str = "") -> int:
+def client(run_file: str, address: str = "", remake: str = "", workflow: str = "") -> int:
     """Plan what is missing (or, with `remake`, everything), produce it, and return the exit code."""
     from benchmarks.chaos_workflow import NAME
     from sarcube.cluster import Profile, connect
@@ -134,7 +144,7 @@ def client(run_file: str, address: str = "", remake: str = "") -> int:
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
 
-    made = plan(RunConfig.from_file(run_file), workflow=NAME, remake=bool(remake))
+    made = plan(RunConfig.from_file(run_file), workflow=workflow or NAME, remake=bool(remake))
     there = Profile(kind="address", address=address, options={"timeout": "2s"})
     here = Profile(workers=2, memory=1.0, pass_environment=_S3)
     options = ProduceOptions(backoff_s=0.1, patience_s=20.0)

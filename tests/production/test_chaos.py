@@ -32,7 +32,7 @@ def nursery() -> Iterator[Nursery]:
 def test_whatever_happens_the_store_comes_out_as_from_a_quiet_run(
     seed: int, store: str, events: tuple[str, ...], nursery: Nursery, tmp_path: Path
 ) -> None:
-    result = play(seed, tmp_path, nursery, lives=len(events), size=(3, 3), events=events, store=store)
+    result = play(seed, tmp_path, nursery, lives=len(events), size=(2, 3), events=events, store=store)
     assert result.faults == []
     assert result.reads > 0
     assert result.alive > 0, "no mishap met a client at work"
