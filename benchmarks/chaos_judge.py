@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chaos_stage import Scene
-from benchmarks.chaos_workflow import NAME
 
 Files = Mapping[str, Callable[[], bytes]]
 _WORLD = [[-180.0, -90.0, 180.0, 90.0]]
@@ -87,11 +86,15 @@ class Reader:
         """Every item that was there before is found."""
         from sarcube.catalog.query import find_stored
         from sarcube.catalog.selection import Selection
+        from sarcube.catalog.walk import collections
         from sarcube.errors import SarcubeError
         from sarcube.store.protocol import open_store
 
-        names = self.scene.config.collections
-        for collection in (names.rtc, names.static):
+        try:
+            names = collections(open_store(self.scene.url))
+        except SarcubeError:
+            return
+        for collection in names:
             before = {k for k in items_of(self.scene.snapshot()) if k.startswith(f"{collection}/")}
             try:
                 found = {key for key, _ in find_stored(open_store(self.scene.url), collection, Selection())}
@@ -106,11 +109,11 @@ def judge(scene: Scene, reader: Reader) -> list[str]:
     from sarcube.production.clean import clean
     from sarcube.production.status import status
     from sarcube.store.protocol import open_store
-    from sarcube.workflows.rehearsal.run import WORKFLOW
+    from sarcube.workflows.rehearsal.workflow import WORKFLOW
 
     faults = [f"{task.key} is missing" for task in scene.left()]
     units = WORKFLOW.find(scene.config).units
-    made = sum(u.scene != scene.lost for u in units)
+    made = sum(u.label != scene.lost for u in units)
     present = reader.look()
     most = len(units) + scene.bursts
     least = made + scene.bursts  # a date made while its scene was whole stays
@@ -118,9 +121,9 @@ def judge(scene: Scene, reader: Reader) -> list[str]:
         faults.append(f"{present} items instead of {least} to {most}")
     scene.quiet()  # what follows is the judge's look at what is stored
     store = open_store(scene.url)
-    faults += _catalog_faults(store, scene)
+    faults += _catalog_faults(store)
     # Before anything is cleaned: all that lies around is known to be dead, since nobody is left.
-    found = status(scene.config, workflow=NAME)
+    found = status(scene.config)
     faults += [f"{key} may be somebody's, but nobody is left" for key in found.writing]
     faults += [f"status: {text}" for text in (*found.lost, *found.unindexed)]
     faults += [f"{key} belongs to nothing" for key in found.foreign]
@@ -153,17 +156,19 @@ def _rubbish(store: Any, scene: Scene) -> list[str]:
     return left
 
 
-def _catalog_faults(store: Any, scene: Scene) -> list[str]:
+def _catalog_faults(store: Any) -> list[str]:
     """Collections, index and root catalog against the items."""
     from sarcube.catalog.index import read_index
     from sarcube.catalog.query import find_stored
     from sarcube.catalog.selection import Selection
-    from sarcube.catalog.walk import walk_items
+    from sarcube.catalog.walk import collections, walk_items
     from sarcube.products.product import checksum
 
     faults = []
-    names = scene.config.collections
-    for name in (names.rtc, names.static):
+    names = collections(store)
+    if len(names) != 2:
+        faults.append(f"collections: {names}")
+    for name in names:
         items = dict(walk_items(store, name, Selection()))
         if dict(find_stored(store, name, Selection())) != items:
             faults.append(f"queries of {name} do not find the items as they are")
@@ -188,6 +193,6 @@ def _catalog_faults(store: Any, scene: Scene) -> list[str]:
             faults.append(f"the collection {name} speaks of another index")
     links = json.loads(store.read_bytes("catalog.json"))["links"]
     children = sorted(link["href"] for link in links if link["rel"] == "child")
-    if children != sorted(f"./{name}/collection.json" for name in (names.rtc, names.static)):
+    if children != sorted(f"./{name}/collection.json" for name in names):
         faults.append(f"the catalog names {children}")
     return faults

@@ -135,16 +135,15 @@ class Nursery:
         self._process.communicate()
 
 
-def client(run_file: str, address: str = "", remake: str = "", workflow: str = "") -> int:
+def client(run_file: str, address: str = "", remake: str = "") -> int:
     """Plan what is missing (or, with `remake`, everything), produce it, and return the exit code."""
-    from benchmarks.chaos_workflow import NAME
     from sarcube.cluster import Profile, connect
     from sarcube.config import RunConfig
     from sarcube.production.options import ProduceOptions
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
 
-    made = plan(RunConfig.from_file(run_file), workflow=workflow or NAME, remake=bool(remake))
+    made = plan(RunConfig.from_file(run_file), remake=bool(remake))
     there = Profile(kind="address", address=address, options={"timeout": "2s"})
     here = Profile(workers=2, memory=1.0, pass_environment=_S3)
     options = ProduceOptions(backoff_s=0.1, patience_s=20.0)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from benchmarks.chaos_processes import Nursery, Started
 from sarcube.errors import ConfigError
-from sarcube.workflows.workflow import DEFAULT
 
 _RUN = """\
 aoi: {{bbox: [{west:.4f}, {south:.4f}, {east:.4f}, {north:.4f}]}}
@@ -54,7 +53,7 @@ def play_real(seed: int, folder: Path, archive: Path, nursery: Nursery) -> list[
         scheduler = start("scheduler", str(folder / "scheduler.json"))
         address = scheduler.address(folder / "scheduler.json")
         workers = [start("worker", address) for _ in range(2)]
-        client = start("client", "run.yaml", address, "", DEFAULT)
+        client = start("client", "run.yaml", address)
         wanted, deadline = rng.randint(1, 3), time.monotonic() + 240.0
         while not client.ended and len(_items(store)) < wanted and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -68,7 +67,7 @@ def play_real(seed: int, folder: Path, archive: Path, nursery: Nursery) -> list[
             faults.append(f"the client lost its scheduler and ends with {client.said()}")
         for process in started:
             process.kill_all()
-        last = start("client", "run.yaml", "", "", DEFAULT)
+        last = start("client", "run.yaml")
         last.wait(280.0)
         if last.said().get("exit_code") != 0:
             faults.append(f"the last run did not finish: {last.output()[-2000:]}")

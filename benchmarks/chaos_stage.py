@@ -61,10 +61,10 @@ class Scene:
         options = {"bursts": self.bursts, "dates": self.dates, "files": 3, "seconds": 0.05, "chaos": str(self.chaos)}
         return RunConfig.from_dict(
             {
+                "workflow": NAME,
                 "source": {"path": "."},
-                "dem": {"path": "dem.tif", "heights": "ellipsoid"},
                 "store": self.url,
-                "engine_options": options,
+                "chaos": options,
             }
         )
 
@@ -72,12 +72,12 @@ class Scene:
         """Tasks to do, but those that cannot be done."""
         from sarcube.production.plan import plan
 
-        return [t for t in plan(self.config, workflow=NAME).tasks if not self.lost or t.scene != self.lost]
+        return [t for t in plan(self.config).tasks if not self.lost or t.label != self.lost]
 
     def names(self) -> list[str]:
-        from sarcube.workflows.rehearsal.run import WORKFLOW
+        from sarcube.workflows.rehearsal.workflow import WORKFLOW
 
-        return sorted({u.scene for u in WORKFLOW.find(self.config).units})
+        return sorted({u.label for u in WORKFLOW.find(self.config).units})
 
 
 @contextlib.contextmanager
