@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sarcube.errors import ProductError
+from sarcube.products.rules import Rule
 
 Role = Literal["measure", "mask", "auxiliary"]
 Merge = Literal["mean", "sum", "mode", "classes", "first"]
@@ -216,6 +217,8 @@ class ProductKind:
     needs : tuple of str
         Names of kinds that must be there before: at the same place, and of the same time where they are timed.
     facts : tuple of Fact
+    rules : tuple of Rule
+        What the properties of its items have to be, beyond what every kind's have to.
     keywords : tuple of str
     providers : tuple of dict
         Of the collection, as STAC has them.
@@ -244,6 +247,7 @@ class ProductKind:
     timed: bool = True
     needs: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    rules: tuple[Rule, ...] = ()
     keywords: tuple[str, ...] = ()
     providers: tuple[dict[str, Any], ...] = field(default=(), hash=False)
     license_link: str = ""

@@ -24,6 +24,7 @@ from sarcube.production.plan import plan
 from sarcube.production.produce import produce
 from sarcube.production.status import refill, status
 from sarcube.store.protocol import open_store
+from sarcube.testing.workflow import WorkflowSuite
 from tests.workflows.pairs import workflow as toy
 
 DAYS = {
@@ -197,3 +198,11 @@ def test_another_layer_leaves_every_other_index_as_it_is(made: RunConfig, monkey
     update_collections(store, {"toy_pairs": wider, "toy_ground": toy.GROUND})
     assert {name: store.read_bytes(f"{name}/items.parquet") for name in before} == before
     assert "another" in json.loads(store.read_bytes("toy_pairs/collection.json"))["item_assets"]
+
+
+class TestPairsOweNothing(WorkflowSuite):
+    """The suite for all workflows."""
+
+    @pytest.fixture
+    def run(self, scenes: Path, tmp_path: Path) -> RunConfig:
+        return run_of(scenes, tmp_path / "store")

@@ -78,7 +78,13 @@ def rtc_facts(
         }
         links.append(pystac.Link("ceos-ard-specification", CEOS_NRB, "application/pdf", "CEOS-ARD NRB 5.5"))
     return ItemFacts(
-        utc_of(burst.start_time), utc_of(burst.end_time), properties, extensions, tuple(links), context.static
+        utc_of(burst.start_time),
+        utc_of(burst.end_time),
+        properties,
+        extensions,
+        tuple(links),
+        context.static,
+        "Static layers of the burst",
     )
 
 
