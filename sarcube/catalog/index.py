@@ -26,7 +26,7 @@ from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection, is_timed, place_of
 from sarcube.geometry.longitudes import spans
 from sarcube.instants import utc_time
-from sarcube.products.kinds import Fact
+from sarcube.products.kinds import Fact, FactType
 from sarcube.products.names import is_item_file, stem_of
 from sarcube.store.protocol import Store
 
@@ -73,7 +73,7 @@ _GEO = {
         }
     },
 }
-_FACTS: dict[str, pa.DataType] = {
+_FACTS: dict[FactType, pa.DataType] = {
     "text": pa.string(),
     "texts": _TEXTS,
     "integer": pa.int64(),
