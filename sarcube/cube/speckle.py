@@ -15,7 +15,7 @@ from scipy.ndimage import uniform_filter
 
 from sarcube.cube.layers import measures
 from sarcube.cube.lazy import as_dask, da, whole_stack
-from sarcube.cube.speckle_kernels import refined_lee
+from sarcube.engines.speckle_kernels import refined_lee
 from sarcube.errors import CubeError
 
 Filter = Literal["quegan_yu", "lee", "refined_lee", "gamma_map"]

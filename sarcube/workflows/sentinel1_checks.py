@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,20 @@ def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ..
         return {}
     strict = config.model_copy(update={"orbits": config.orbits.model_copy(update={"allow_annotation": False})})
     return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if _no_orbit(strict, unit.inputs[0])}
+
+
+def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:
+    """Which older version of its scene a product was made from, where the source has a later one; else empty."""
+    from sarcube.sensors.sentinel1.search.scenes import made_from_older
+
+    facts = stored["properties"]
+    scene = str(facts.get("sarcube:source_scene") or "")
+    made = str(facts.get("sarcube:source_processing_datetime") or "")
+    software = facts.get("processing:software")
+    ipf = str(software.get("Sentinel-1 IPF") or "") if isinstance(software, Mapping) else ""
+    if not made_from_older(unit.inputs[0], scene, made, ipf):
+        return ""
+    return f"made from {scene}, of which the source has a later version, {unit.label}"
 
 
 def dem_remarks(config: DemConfig, bursts: Iterable[FoundBurst]) -> tuple[str, ...]:

@@ -64,16 +64,9 @@ class RtcWorkflow:
 
     def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
         """Which older version of its scene a product was made from, where the source has a later one."""
-        from sarcube.sensors.sentinel1.search.scenes import made_from_older
+        from sarcube.workflows.sentinel1_checks import outdated
 
-        facts = stored["properties"]
-        scene = str(facts.get("sarcube:source_scene") or "")
-        made = str(facts.get("sarcube:source_processing_datetime") or "")
-        software = facts.get("processing:software")
-        ipf = str(software.get("Sentinel-1 IPF") or "") if isinstance(software, Mapping) else ""
-        if not made_from_older(unit.inputs[0], scene, made, ipf):
-            return ""
-        return f"made from {scene}, of which the source has a later version, {unit.label}"
+        return outdated(unit, stored)
 
     def rates(self, config: RunConfig) -> Mapping[str, Rate]:
         """ISCE3 takes longer."""
