@@ -21,8 +21,7 @@ class Baseline:
     Attributes
     ----------
     perpendicular : float
-        Metres, across the look in the slant plane; positive along velocity x look (down and outward for a right
-        look).
+        Metres at right angles to the look; positive along velocity x look (to the left and down for a right look).
     parallel : float
         Metres along the look from the first sensor to the ground: positive where the second is nearer.
     days : float
