@@ -66,11 +66,9 @@ def simulate(
 
     Example: sarcube simulate archive --aoi=8.12,47.95,8.28,48.05 --crop
 
-<<<<<<< sarcube/cli/start.py
     Example: sarcube simulate detected --product GRD --aoi=8.12,47.95,8.28,48.05 --crop
-=======
+
     Example: sarcube simulate pair --coherent --dates 2024-05-01,2024-05-13 --baselines=0,90 --displacement mogi
->>>>>>> /tmp/t.28572
 
     Example: sarcube simulate archive --template S1A_IW_SLC__...SAFE --dem dem.tif --swaths IW1 --bursts 0,1
     """

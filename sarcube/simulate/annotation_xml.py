@@ -130,14 +130,9 @@ def _product_information(image: ImageId, track: Track) -> str:
 """
 
 
-<<<<<<< sarcube/simulate/annotation_xml.py
 def state_vectors_xml(scene: ScenePlan) -> str:
     """`orbitList` of a scene."""
-    orbit = scene.orbit
-=======
-def _orbit_list(image: ImageId) -> str:
-    orbit = image.scene.told_orbit
->>>>>>> /tmp/t.28572
+    orbit = scene.told_orbit
     out = [f'    <orbitList count="{orbit.time.size}">\n']
     for t, p, v in zip(orbit.time, orbit.position, orbit.velocity, strict=True):
         utc = (orbit.epoch + np.timedelta64(round(t * 1e9), "ns")).astype("datetime64[us]")

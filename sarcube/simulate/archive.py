@@ -117,20 +117,15 @@ def _simulate_own(directory: Path, options: SimulationOptions) -> Archive:
     if options.crop:
         scenes = _cropped(scenes, options)
     looks = [look for scene in scenes for look in _looks(scene, options)]
-<<<<<<< sarcube/simulate/archive.py
-    ground = lay_ground(options, looks, len(scenes))
+    dates = tuple(scene.date.isoformat() for scene in scenes)
+    ground = lay_ground(options, looks, dates)
     if options.product == "GRD":
         from sarcube.simulate.grd import write_grd
 
         grds = [write_grd(directory / "scenes", scene, i, ground, options) for i, scene in enumerate(scenes)]
         for scene in scenes:
             write_poeorb(directory / "orbits", scene)
-        days = tuple(scene.date.isoformat() for scene in scenes)
-        return finish(directory, options, ground, looks, tuple(grds), days, ())
-=======
-    dates = tuple(scene.date.isoformat() for scene in scenes)
-    ground = lay_ground(options, looks, dates)
->>>>>>> /tmp/t.28572
+        return finish(directory, options, ground, looks, tuple(grds), dates, ())
     files = []
     for i, scene in enumerate(scenes):
         files.append(write_safe(directory / "scenes", scene, i, ground, options))

@@ -171,7 +171,7 @@ def _averaged(
 
         total = np.maximum(over_window(count), 1e-12)
         c11, c22 = over_window(c11) / total, over_window(c22) / total
-        c12 = (over_window(c12.real) + 1j * over_window(c12.imag)) / total
+        c12 = np.asarray((over_window(c12.real) + 1j * over_window(c12.imag)) / total, np.complex128)
         looks = over_window(looks) * options.window**2
     c11, c22 = np.maximum(c11, 0.0), np.maximum(c22, 0.0)
     return (
