@@ -179,9 +179,11 @@ def _own(item: dict[str, Any], rules: Iterable[Rule]) -> Iterable[str]:
     assets = item.get("assets", {})
     if not any("data" in asset.get("roles", ()) for asset in assets.values()):
         yield "there is no asset with the role data"
-    for name in properties.get("sar:polarizations", ()):
-        if name not in assets:
-            yield f"polarization {name} has no asset"
+    if any("backscatter" in asset.get("roles", ()) for asset in assets.values()):
+        # Each channel is a layer of its own there; other products are made from several at once.
+        for name in properties.get("sar:polarizations", ()):
+            if name not in assets:
+                yield f"polarization {name} has no asset"
     for name, asset in assets.items():
         size = asset.get("file:size")
         if not (isinstance(size, int) and size > 0 and _MULTIHASH.fullmatch(str(asset.get("file:checksum")))):
