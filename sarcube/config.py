@@ -62,6 +62,11 @@ class Section(_Model):
         """What makes runs of the workflow cost differently: estimates learn from runs of the same variant only."""
         return ""
 
+    @property
+    def resolution(self) -> float | None:
+        """Pixel size of the workflow's products where its section says it; else `grid.resolution` does."""
+        return None
+
     def anchored(self, base: Path) -> Section:
         """The same with relative paths made absolute."""
         paths = {n: v for n in type(self).model_fields if isinstance(v := getattr(self, n), Path)}
@@ -285,6 +290,12 @@ class RunConfig(_Model):
         """The workflow, and what of its section decides on its cost."""
         own = plugins.load(self.workflow)
         return ":".join(filter(None, (own.name, self.section(own.section).variant)))
+
+    @property
+    def resolution(self) -> float:
+        """Pixel size of the run's products, units of the CRS: what the workflow's section says, else the grid."""
+        said = self.section(plugins.load(self.workflow).section).resolution
+        return self.grid.resolution if said is None else said
 
     @property
     def formerly(self) -> str:

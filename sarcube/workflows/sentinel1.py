@@ -62,7 +62,7 @@ def database_grid(config: RunConfig, path: Path, burst_id: str) -> GeoGrid:
     """The grid that OPERA's burst database (table `burst_id_map`) gives a burst ID, at the run's resolution."""
     from sarcube.sensors.sentinel1.burst_database import grid_from_database
 
-    grid = grid_from_database(path, burst_id, config.grid.resolution)
+    grid = grid_from_database(path, burst_id, config.resolution)
     if config.grid.crs not in ("auto", grid.epsg):
         raise GridError(
             f"grid.burst_database has {burst_id} in {grid.crs}, grid.crs asks for {config.grid.crs}: drop one"
