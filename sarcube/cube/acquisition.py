@@ -63,6 +63,12 @@ class Acquisition:
         True for what has no time.
     files : mapping of str to LayerFile
         By layer name.
+    second : numpy.datetime64, optional
+        Start of a pair's second date.
+    perpendicular_baseline : float
+        Of a pair, metres; NaN of what is none, or does not tell.
+    channel : str
+        Polarization of a pair, whose layers are not called by it.
     """
 
     id: str
@@ -74,6 +80,9 @@ class Acquisition:
     relative_orbit: int
     static: bool
     files: Mapping[str, LayerFile] = field(hash=False)
+    second: np.datetime64 | None = None
+    perpendicular_baseline: float = field(default=float("nan"), compare=False)
+    channel: str = ""
 
     @property
     def grid(self) -> GeoGrid:
@@ -169,6 +178,7 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
     orbit = properties.get("sat:relative_orbit")
     if not isinstance(orbit, int):
         orbit = int(place[1:4]) if _OLD_NAME.match(place) else 0
+    second = properties.get("insar:secondary_datetime")
     return Acquisition(
         id=item.id,
         place=place,
@@ -179,6 +189,9 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
         relative_orbit=orbit,
         static=is_static(item),
         files=files,
+        second=None if second is None else as_time(second),
+        perpendicular_baseline=float(properties.get("insar:perpendicular_baseline", "nan")),
+        channel="" if second is None else ",".join(properties.get("sar:polarizations", ())),
     )
 
 

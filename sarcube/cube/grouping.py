@@ -33,6 +33,17 @@ class Step:
         return max(a.end for a in self.acquisitions)
 
     @property
+    def second(self) -> np.datetime64:
+        """Start of the second date of pairs; NaT of what are none."""
+        times = [a.second for a in self.acquisitions if a.second is not None]
+        return min(times) if times else np.datetime64("NaT")
+
+    @property
+    def perpendicular_baseline(self) -> float:
+        """Mean over the pairs, metres; NaN of what are none."""
+        return float(np.mean([a.perpendicular_baseline for a in self.acquisitions]))
+
+    @property
     def platform(self) -> str:
         return _joined(a.platform for a in self.acquisitions)
 
@@ -82,7 +93,12 @@ def steps_of(acquisitions: Sequence[Acquisition], group: Group = "pass", apart: 
         return passes
     if group == "track":
         return _merged(passes, lambda s: (s.acquisitions[0].relative_orbit, s.orbit_direction))
-    return _merged(passes, lambda s: (s.start.astype("datetime64[D]"), *(getattr(s, name) for name in apart)))
+    return _merged(
+        passes,
+        lambda s: (
+            s.start.astype("datetime64[D]"), _pair(s.acquisitions[0]), *(getattr(s, name) for name in apart)
+        ),
+    )  # fmt: skip
 
 
 def pass_numbers(times: Sequence[np.datetime64], flights: Sequence[Hashable]) -> list[int]:
@@ -109,7 +125,7 @@ def pass_numbers(times: Sequence[np.datetime64], flights: Sequence[Hashable]) ->
 
 def _passes(ordered: list[Acquisition]) -> list[Step]:
     # Pairs of different lengths that begin with one overflight are not of one.
-    flights = [(a.platform, a.orbit_direction, _length(a)) for a in ordered]
+    flights = [(a.platform, a.orbit_direction, _pair(a)) for a in ordered]
     passes: dict[int, list[Acquisition]] = {}
     for number, acquisition in zip(pass_numbers([a.start for a in ordered], flights), ordered, strict=True):
         passes.setdefault(number, []).append(acquisition)
@@ -124,20 +140,23 @@ def _merged(steps: list[Step], key: object) -> list[Step]:
 
 
 def _in_time(steps: list[Step]) -> list[Step]:
-    return sorted(steps, key=lambda s: (s.start, s.platform, s.relative_orbit))
+    return sorted(steps, key=lambda s: (s.start, s.platform, s.relative_orbit, _pair(s.acquisitions[0])))
 
 
 def _newest(acquisitions: Iterable[Acquisition]) -> list[Acquisition]:
     # The same place and times twice is one product, made again: ids end in the processing time.
-    newest: dict[tuple[str, np.datetime64, int], Acquisition] = {}
+    newest: dict[tuple[str, np.datetime64, tuple[int, str]], Acquisition] = {}
     for acquisition in sorted(acquisitions, key=lambda a: a.id):
-        newest[acquisition.place, acquisition.start, _length(acquisition)] = acquisition
+        newest[acquisition.place, acquisition.start, _pair(acquisition)] = acquisition
     return list(newest.values())
 
 
-def _length(acquisition: Acquisition) -> int:
-    """Whole days from the first to the second time of a pair; 0 of an overflight."""
-    return int((acquisition.end - acquisition.start) / np.timedelta64(1, "D"))
+def _pair(acquisition: Acquisition) -> tuple[int, str]:
+    """What tells pairs of one first date apart: whole days to the second, 0 of an overflight, and polarization."""
+    start, second = acquisition.start, acquisition.second
+    # An orbit repeats itself to the second: the middle of the day is far from both ends.
+    days = (acquisition.end if second is None else second + np.timedelta64(12, "h")) - start
+    return int(days / np.timedelta64(1, "D")), acquisition.channel
 
 
 def _joined(values: Iterable[str]) -> str:

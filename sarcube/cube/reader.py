@@ -262,7 +262,8 @@ class MergeReader:
     def _read_warped(self, dataset: Any, part: _Box) -> NDArray[Any]:
         resolution = self.grid.resolution
         left, top = self.grid.left + part.col * resolution, self.grid.top - part.row * resolution
-        nodata = self.fill_value if dataset.nodata is None else dataset.nodata
+        fill = float(np.real(self.fill_value))  # GDAL's nodata is real, also of complex numbers
+        nodata = fill if dataset.nodata is None else dataset.nodata
         with WarpedVRT(
             dataset,
             crs=self.grid.crs,
@@ -271,7 +272,7 @@ class MergeReader:
             height=part.height,
             resampling=self.resampling,
             src_nodata=nodata,
-            nodata=self.fill_value,
+            nodata=fill,
             tolerance=_WARP_TOLERANCE,
             dtype=self.dtype.name,
         ) as warped:

@@ -63,7 +63,8 @@ def _find(overlaps: Overlaps, config_text: str, options: InsarOptions) -> Found:
     from sarcube.engines.insar.timing import solve_timing
 
     config = RunConfig.from_dict(yaml.safe_load(config_text))
-    said, observed = list[str](), list[Overlap]()
+    said: list[str] = []
+    observed: list[Overlap] = []
     interval = 0.0
     for a, b in overlaps.pairs:
         name = f"{a[0].burst_id}"
