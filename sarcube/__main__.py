@@ -1,5 +1,0 @@
-"""`python -m sarcube`: the same program as `sarcube`."""
-
-from sarcube.cli import main
-
-main()

@@ -1,1 +1,0 @@
-"""Interferograms of Sentinel-1 burst pairs."""
