@@ -15,10 +15,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,8 +77,27 @@ class Started:
             os.killpg(self.pid, signal.SIGKILL)
         self.wait(10.0)
 
+    def address(self, file: Path) -> str:
+        """Of the scheduler that this process is, which writes it to a file; empty where it never does."""
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                return str(json.loads(file.read_text())["address"])
+            time.sleep(0.05)
+        return ""
+
+    def signal_all(self, number: int) -> None:
+        """A signal to this process and all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
     def output(self) -> str:
         return self.log.read_text(errors="replace")
+
+    def said(self) -> dict[str, Any]:
+        """What a client says at its end; empty where it came to none."""
+        lines = [line for line in self.output().splitlines() if line.startswith('{"exit_code"')]
+        return dict(json.loads(lines[-1])) if lines else {}
 
 
 class Nursery:
@@ -114,22 +135,22 @@ class Nursery:
         self._process.communicate()
 
 
-def client(run_file: str, address: str = "") -> int:
-    """Plan what is missing, produce it, and return the exit code."""
+def client(run_file: str, address: str = "", remake: str = "") -> int:
+    """Plan what is missing (or, with `remake`, everything), produce it, and return the exit code."""
     from sarcube.cluster import Profile, connect
     from sarcube.config import RunConfig
     from sarcube.production.options import ProduceOptions
     from sarcube.production.plan import plan
     from sarcube.production.produce import produce
 
-    made = plan(RunConfig.from_file(run_file))
-    if not made.tasks:
-        return 0
+    made = plan(RunConfig.from_file(run_file), remake=bool(remake))
     there = Profile(kind="address", address=address, options={"timeout": "2s"})
     here = Profile(workers=2, memory=1.0, pass_environment=_S3)
-    with connect(there if address else here) as dask:
-        outcome = produce(made, dask, options=ProduceOptions(backoff_s=0.1, patience_s=20.0))
+    options = ProduceOptions(backoff_s=0.1, patience_s=20.0)
+    with connect(there if address else here) if made.tasks else contextlib.nullcontext() as dask:
+        outcome = produce(made, dask, options=options)
     print(outcome, [f.message for f in outcome.failed], flush=True)
+    print(json.dumps({"exit_code": outcome.exit_code, "unfinished": outcome.unfinished}), flush=True)
     return outcome.exit_code
 
 
@@ -195,6 +216,8 @@ def _become(call: str, arguments: list[str], folder: str, log: str, environment:
             os.dup2(out.fileno(), 2)
         os.chdir(folder)
         os.environ.update(environment)
+        if ahead := float(environment.get("CHAOS_SKEW", "0")):
+            _set_clock(ahead)
         _start_fork_server()
         code = _CALLS[call](*arguments)
     except BaseException:
@@ -203,6 +226,41 @@ def _become(call: str, arguments: list[str], folder: str, log: str, environment:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _set_clock(ahead: float) -> None:
+    """Let products, items and records of this process, and of all that are forked from it, bear wrong times.
+
+    Only the rooms of sarcube that take times from a clock are told: Python's own `datetime` is known to C and Rust.
+    """
+    import datetime
+    import types
+
+    import benchmarks.chaos_workflow  # noqa: F401
+    import sarcube.catalog.collections
+    import sarcube.production.record  # noqa: F401
+
+    real = datetime.datetime
+
+    class Kind(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, real)
+
+    class Wrong(real, metaclass=Kind):
+        def __new__(cls, *arguments: Any, **named: Any) -> Any:
+            return real(*arguments, **named)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return real.now(tz) + datetime.timedelta(seconds=ahead)
+
+    wrong = types.ModuleType("datetime")
+    wrong.__dict__.update(datetime.__dict__)
+    wrong.__dict__["datetime"] = Wrong
+    rooms = tuple(f"sarcube.{room}." for room in ("products", "catalog", "workflows", "production"))
+    for name, module in list(sys.modules.items()):
+        if name.startswith(rooms) and getattr(module, "dt", None) is datetime:
+            module.__dict__["dt"] = wrong
 
 
 def _start_fork_server() -> None:

@@ -10,6 +10,7 @@ import base64
 import datetime as dt
 import hashlib
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -143,14 +144,19 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
                 return
             body, headers = found, {"ETag": _etag(found), "Last-Modified": f"{when:%a, %d %b %Y %H:%M:%S GMT}"}
+        status = 200
+        if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first, last = int(wanted[1]), min(int(wanted[2] or len(body)), len(body) - 1)
+            status, headers["Content-Range"] = 206, f"bytes {first}-{last}/{len(body)}"
+            body = body[first : last + 1]
         if fault == "truncate" and self.command == "GET":
-            self._truncated(body, headers)
+            self._truncated(status, body, headers)
         else:
-            self._answer(200, body, **headers)
+            self._answer(status, body, **headers)
 
-    def _truncated(self, body: bytes, headers: dict[str, str]) -> None:
+    def _truncated(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """Announce all of a body, send half of it, and hang up."""
-        self.send_response(200)
+        self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()

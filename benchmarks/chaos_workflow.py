@@ -1,14 +1,9 @@
-"""The rehearsal with scenes that can be damaged and a disk that can be full."""
+"""The rehearsal with scenes that can be damaged."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sarcube.errors import SceneError
 from sarcube.workflows.rehearsal.section import RehearsalSection
@@ -17,7 +12,6 @@ from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
 
 NAME = "benchmarks.chaos_workflow:WORKFLOW"
-FULL = "disk-is-full"
 
 
 def scene_bytes(name: str) -> bytes:
@@ -42,26 +36,8 @@ class Chaos(Rehearsal):
         good = [u for u in task.inputs if (folder / u).read_bytes() == scene_bytes(u)]
         if not good:
             raise SceneError(f"{task.label}: the measurement is damaged; fetch it again")
-        with _full_disk(folder / FULL):
-            return super().run(task, context)
 
-
-@contextlib.contextmanager
-def _full_disk(flag: Path) -> Iterator[None]:
-    """While the flag is there, whatever is written does not fit: the last step of writing says so."""
-    if not flag.exists():
-        yield
-        return
-    real = os.fsync
-
-    def refuse(_handle: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    os.fsync = refuse
-    try:
-        yield
-    finally:
-        os.fsync = real
+        return super().run(task, context)
 
 
 WORKFLOW = Chaos()

@@ -53,7 +53,7 @@ print("from", str(cube.time.values[0])[:10], "to", str(cube.time.values[-1])[:10
 
 # %%
 bursts = sarcube.open_cube(files, layers=["VV", "VH"], group="acquisition")
-names, dates = np.unique(bursts.burst_id.values, return_counts=True)
+names, dates = np.unique(bursts.place.values, return_counts=True)
 print(f"{len(names)} bursts with {dates.min()} to {dates.max()} dates")
 burst = "t137_292320_iw2" if real else str(names[0])  # inland, in the mountains
 mine = sarcube.open_cube(files, layers=["VV", "VH"], burst_ids=[burst]).compute()

@@ -1,4 +1,4 @@
-"""sarcube: an area and a date range in, an analysis-ready Sentinel-1 datacube out."""
+"""sarcube: an area and a date range in, an analysis-ready datacube out."""
 
 from __future__ import annotations
 
@@ -10,23 +10,60 @@ __version__ = "0.1.0"
 _LAZY = {
     "RunConfig": "sarcube.config",
     "SarcubeError": "sarcube.errors",
+    "Plan": "sarcube.production.plan",
     "plan": "sarcube.production.plan",
+    "Outcome": "sarcube.production.outcome",
     "produce": "sarcube.production.produce",
+    "show_progress": "sarcube.production.progress",
+    "Status": "sarcube.production.status",
+    "status": "sarcube.production.status",
+    "refill": "sarcube.production.status",
+    "find_items": "sarcube.catalog.query",
     "open_cube": "sarcube.cube.open_cube",
     "mosaic": "sarcube.cube.mosaic",
+    "timescan": "sarcube.cube.temporal",
+    "write_cube": "sarcube.cube.export",
     "show": "sarcube.cube.viewer",
 }
 
-__all__ = ["RunConfig", "SarcubeError", "__version__", "mosaic", "open_cube", "plan", "produce", "show"]
+__all__ = [
+    "Outcome",
+    "Plan",
+    "RunConfig",
+    "SarcubeError",
+    "Status",
+    "__version__",
+    "find_items",
+    "mosaic",
+    "open_cube",
+    "plan",
+    "produce",
+    "refill",
+    "show",
+    "show_progress",
+    "status",
+    "timescan",
+    "write_cube",
+]
 
 if TYPE_CHECKING:
+    from sarcube.catalog.query import find_items
     from sarcube.config import RunConfig
+    from sarcube.cube.export import write_cube
     from sarcube.cube.mosaic import mosaic
     from sarcube.cube.open_cube import open_cube
+    from sarcube.cube.temporal import timescan
     from sarcube.cube.viewer import show
     from sarcube.errors import SarcubeError
-    from sarcube.production.plan import plan
+    from sarcube.production.outcome import Outcome
+    from sarcube.production.plan import Plan, plan
     from sarcube.production.produce import produce
+    from sarcube.production.progress import show_progress
+    from sarcube.production.status import Status, refill, status
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

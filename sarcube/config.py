@@ -62,6 +62,11 @@ class Section(_Model):
         """What makes runs of the workflow cost differently: estimates learn from runs of the same variant only."""
         return ""
 
+    @property
+    def resolution(self) -> float | None:
+        """Pixel size of the workflow's products where its section says it; else `grid.resolution` does."""
+        return None
+
     def anchored(self, base: Path) -> Section:
         """The same with relative paths made absolute."""
         paths = {n: v for n in type(self).model_fields if isinstance(v := getattr(self, n), Path)}
@@ -267,7 +272,7 @@ class RunConfig(_Model):
     @classmethod
     def _lifted(cls, raw: Any) -> Any:
         """Sections out of what a file or a program says, each checked by its workflow's model."""
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, Mapping) or _are_read(raw.get("sections")):
             return raw
         shared, sections, problems = _split(raw, cls, "")
         if problems:
@@ -285,6 +290,12 @@ class RunConfig(_Model):
         """The workflow, and what of its section decides on its cost."""
         own = plugins.load(self.workflow)
         return ":".join(filter(None, (own.name, self.section(own.section).variant)))
+
+    @property
+    def resolution(self) -> float:
+        """Pixel size of the run's products, units of the CRS: what the workflow's section says, else the grid."""
+        said = self.section(plugins.load(self.workflow).section).resolution
+        return self.grid.resolution if said is None else said
 
     @property
     def formerly(self) -> str:
@@ -417,9 +428,7 @@ def _split(
 ) -> tuple[dict[str, Any], dict[str, Section], list[str]]:
     """What is shared, the sections, and what is wrong with these."""
     shared, problems = dict(raw), list[str]()
-    given: dict[str, Any] = {}
-    if all(isinstance(s, Section) for s in dict(shared.get("sections") or {}).values()):
-        given = dict(shared.pop("sections", {}))
+    given: dict[str, Any] = dict(shared.pop("sections")) if _are_read(shared.get("sections")) else {}
     try:
         work = plugins.load(str(shared.get("workflow", DEFAULT_WORKFLOW)))
     except ConfigError as error:
@@ -449,6 +458,10 @@ def _split(
             problems.extend(_explain(error, models[name], name, lifted if name == work.name else ()))
     problems.extend(f"`{key}`: Field required, by the workflow {work.name}" for key in own.requires if not raw.get(key))
     return shared, sections, problems
+
+
+def _are_read(sections: Any) -> bool:
+    return isinstance(sections, Mapping) and all(isinstance(section, Section) for section in sections.values())
 
 
 def _explain(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sarcube.catalog.validate import validate
 from sarcube.catalog.walk import collections, walk_items
 from sarcube.errors import StoreError
 from sarcube.products.product import checksum
+from sarcube.products.rules import Rule
 from sarcube.store.protocol import Store, open_store
 
 
@@ -41,6 +42,7 @@ def check_store(
     *,
     checksums: bool = False,
     schemas: Schemas | str | None = None,
+    rules: Mapping[str, Iterable[Rule]] | None = None,
 ) -> Iterator[Fault]:
     """Check every item of a store (or of one collection) by its files, and the collections themselves.
 
@@ -51,6 +53,8 @@ def check_store(
     checksums : bool
         Read every file, instead of comparing sizes only.
     schemas : Schemas or folder, optional
+    rules : mapping of str to Rule, optional
+        What items of a kind must say beyond what all say, by the kind's name (`ProductKind.rules`).
     """
     store = open_store(store)
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
@@ -61,19 +65,26 @@ def check_store(
         except (StoreError, ValueError) as error:
             yield Fault(key, str(error))
             continue
-        yield from check_stored(store, key, stored, known, checksums=checksums)
+        yield from check_stored(store, key, stored, known, rules, checksums=checksums)
     for name in names:
         passed = PassedOver()
         for key, stored in walk_items(store, name, Selection(), passed):
-            yield from check_stored(store, key, stored, known, checksums=checksums)
+            yield from check_stored(store, key, stored, known, rules, checksums=checksums)
         yield from (Fault(address, reason) for address, reason in passed.items)
 
 
 def check_stored(
-    store: Store, key: str, stored: dict[str, Any], schemas: Schemas, *, checksums: bool = False
+    store: Store,
+    key: str,
+    stored: dict[str, Any],
+    schemas: Schemas,
+    rules: Mapping[str, Iterable[Rule]] | None = None,
+    *,
+    checksums: bool = False,
 ) -> Iterator[Fault]:
     """What is wrong with one item, collection or catalog. Links to the web are not followed."""
-    yield from (Fault(key, problem) for problem in validate(stored, schemas).problems)
+    of_kind = (rules or {}).get(str(stored.get("properties", {}).get("sarcube:kind")), ())
+    yield from (Fault(key, problem) for problem in validate(stored, schemas, of_kind).problems)
     base = store.href(key)
     for link in stored.get("links", ()):
         target = absolute_href(base, link["href"])

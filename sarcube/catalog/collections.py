@@ -209,7 +209,7 @@ def update_collections(
     names = collections(store)
     for name in names:
         kind = (kinds or {}).get(name)
-        if rebuild or pending(store, name) or not _quiet(store, name):
+        if rebuild or pending(store, name) or not (_quiet(store, name) and _is_told(store, name, kind)):
             _until_it_holds(f"{store.url}/{name}", partial(_update, store, name, kind, _schemas(schemas), rebuild))
     if names:
         _write_catalog(store, set())
@@ -239,6 +239,14 @@ def _quiet(store: Store, name: str) -> bool:
     found = store.read_version(f"{name}/{INDEX_FILE}")
     index = open_index(found[0]) if found else None
     return index is not None and not strays(name, index.rows(), store.list(name))
+
+
+def _is_told(store: Store, name: str, kind: ProductKind | None) -> bool:
+    """Whether a collection describes all that its kind has now."""
+    if kind is None:
+        return True
+    about = Description.read(json.loads(store.read_bytes(f"{name}/{COLLECTION_FILE}")))
+    return about == about.renewed(kind)
 
 
 def _comparable(store: Store, name: str) -> bool:

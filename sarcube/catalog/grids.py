@@ -31,7 +31,7 @@ def grid_of_fields(fields: Mapping[str, Any], common: Mapping[str, Any], origin:
     Raises
     ------
     CatalogError
-        It is not north-up with square pixels.
+        It is none, or not north-up with square pixels.
     """
 
     def said(name: str) -> Any:
@@ -50,4 +50,6 @@ def grid_of_fields(fields: Mapping[str, Any], common: Mapping[str, Any], origin:
         raise CatalogError(
             f"{origin} is not north-up with square pixels (proj:transform {transform}); reproject it first"
         )
-    return GeoGrid(int(code), left, top, a, int(shape[1]), int(shape[0]))
+    if not all(isinstance(v, int | float) and abs(v) < 1e12 for v in (a, left, top, *shape)):
+        raise CatalogError(f"{origin} tells a grid that is none (proj:transform, proj:shape)")
+    return GeoGrid(int(str(code)[:20]), left, top, a, int(shape[1]), int(shape[0]))

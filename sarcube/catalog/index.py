@@ -26,7 +26,7 @@ from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection, is_timed, place_of
 from sarcube.geometry.longitudes import spans
 from sarcube.instants import utc_time
-from sarcube.products.kinds import Fact
+from sarcube.products.kinds import Fact, FactType
 from sarcube.products.names import is_item_file, stem_of
 from sarcube.store.protocol import Store
 
@@ -73,7 +73,7 @@ _GEO = {
         }
     },
 }
-_FACTS: dict[str, pa.DataType] = {
+_FACTS: dict[FactType, pa.DataType] = {
     "text": pa.string(),
     "texts": _TEXTS,
     "integer": pa.int64(),
@@ -211,9 +211,14 @@ class Index:
     @property
     def facts(self) -> tuple[Fact, ...]:
         """Columns beyond those that every collection has."""
-        types = {kind: name for name, kind in _FACTS.items()}
         known = set(_schema((), ()).names)
-        return tuple(Fact(f.name, types[f.type]) for f in self._file.schema_arrow if f.name not in known)  # type: ignore[arg-type]
+        # Types are compared, not looked up: a list that was read hashes unlike one that is equal to it.
+        return tuple(
+            Fact(column.name, kind)
+            for column in self._file.schema_arrow
+            for kind, of_kind in _FACTS.items()
+            if column.name not in known and column.type.equals(of_kind)
+        )
 
     def current(self, facts: Iterable[Fact]) -> bool:
         """Whether its columns are those that are written today."""

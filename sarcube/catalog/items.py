@@ -50,6 +50,8 @@ class ItemFacts:
     links : tuple of Link
     static : Item, optional
         The static product's item (absolute hrefs, as `query` returns it), whose layers the item is to carry too.
+    static_title : str
+        What the link to it is called.
     """
 
     start: dt.datetime
@@ -58,6 +60,7 @@ class ItemFacts:
     extensions: tuple[str, ...] = ()
     links: tuple[pystac.Link, ...] = ()
     static: pystac.Item | None = None
+    static_title: str = "Static layers"
 
 
 def utc_text(time: dt.datetime) -> str:
@@ -89,6 +92,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
         "proj:transform": [float(v) for v in grid.transform],
         "sarcube:kind": product.kind.name,
         "sarcube:place": name.place,
+        "sarcube:timed": product.kind.timed,
         **facts.properties,
     }
     if facts.end is not None:
@@ -118,7 +122,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
     for link in facts.links:
         item.add_link(link)
     if facts.static is not None:
-        link_static(store, item, product.item_key, facts.static)
+        link_static(store, item, product.item_key, facts.static, facts.static_title)
     return item
 
 
@@ -130,7 +134,9 @@ def item_dict(item: pystac.Item) -> dict[str, Any]:
     return stored
 
 
-def link_static(store: Store, item: pystac.Item, item_key: str, static: pystac.Item) -> None:
+def link_static(
+    store: Store, item: pystac.Item, item_key: str, static: pystac.Item, title: str = "Static layers"
+) -> None:
     """Give an item the layers of a static product: its assets, and a link to its item.
 
     Where both lie in one store hrefs are relative, so that the store can be moved; otherwise absolute.
@@ -139,9 +145,7 @@ def link_static(store: Store, item: pystac.Item, item_key: str, static: pystac.I
     folder = PurePosixPath(item_key).parent
     href = static.get_self_href()
     if href:
-        link = pystac.Link(
-            STATIC_LINK, relative_href(store, folder, href), "application/geo+json", "Static layers of the burst"
-        )
+        link = pystac.Link(STATIC_LINK, relative_href(store, folder, href), "application/geo+json", title)
         item.add_link(link)
     for name, asset in static.assets.items():
         if name in item.assets or name == THUMBNAIL:

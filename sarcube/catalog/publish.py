@@ -56,7 +56,7 @@ def publish_item(
     ----------
     store : Store
     item : Item
-        From `rtc_item` or `static_item`.
+        From `product_item`.
     product : Product
         Whose files lie in the store already.
     schemas : Schemas or folder, optional
@@ -79,7 +79,7 @@ def publish_item(
         stored["properties"][LINEAGE] = list(product.attempt.lineage)
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     try:
-        require_valid(stored, known)
+        require_valid(stored, known, product.kind.rules)
     except BaseException:
         withdraw(store, product.attempt, files)
         raise

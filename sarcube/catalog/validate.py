@@ -14,11 +14,11 @@ from sarcube.catalog.fields import field_problems
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.errors import CatalogError
 from sarcube.instants import utc_time
+from sarcube.products.rules import Rule
 
 log = logging.getLogger(__name__)
 _MULTIHASH = re.compile(r"1220[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_TRACKS = 175  # relative orbits of Sentinel-1
 _MOST_PROBLEMS = 8
 
 
@@ -38,7 +38,7 @@ class Validation:
     unchecked: tuple[str, ...] = ()
 
 
-def validate(stored: dict[str, Any], schemas: Schemas | None = None) -> Validation:
+def validate(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> Validation:
     """Check an item, collection or catalog as it is stored.
 
     Parameters
@@ -47,6 +47,8 @@ def validate(stored: dict[str, Any], schemas: Schemas | None = None) -> Validati
         The JSON.
     schemas : Schemas, optional
         Default: the cache, filled over the network.
+    rules : iterable of Rule
+        Of the item's kind, beyond those of all.
     """
     schemas = schemas or shared_schemas(None)
     kind = {"Feature": "item", "Collection": "collection", "Catalog": "catalog"}.get(str(stored.get("type")))
@@ -65,13 +67,13 @@ def validate(stored: dict[str, Any], schemas: Schemas | None = None) -> Validati
     if core in unchecked:
         problems.append(f"STAC version {version!r} is not one that the installed pystac knows")
     if kind == "item":
-        problems.extend(_own(stored))
+        problems.extend(_own(stored, rules))
     return Validation(tuple(problems), tuple(unchecked))
 
 
-def require_valid(stored: dict[str, Any], schemas: Schemas | None = None) -> None:
+def require_valid(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> None:
     """Raise CatalogError where `validate` finds a problem; log once what could not be checked."""
-    outcome = validate(stored, schemas)
+    outcome = validate(stored, schemas, rules)
     if outcome.problems:
         shown = "; ".join(outcome.problems[:_MOST_PROBLEMS])
         more = len(outcome.problems) - _MOST_PROBLEMS
@@ -162,10 +164,10 @@ def _check(stored: dict[str, Any], uri: str, schemas: Schemas) -> list[str] | No
     return [] if problem is None else [f"{problem} ({uri})"]
 
 
-def _own(item: dict[str, Any]) -> Iterable[str]:
+def _own(item: dict[str, Any], rules: Iterable[Rule]) -> Iterable[str]:
     """Rules of sarcube's items that schemas do not have."""
     properties = item.get("properties", {})
-    yield from field_problems(properties)
+    yield from field_problems(properties, rules)
     yield from _own_grid(properties)
     for name in ("datetime", "start_datetime", "end_datetime", "created"):
         value = properties.get(name)
@@ -174,15 +176,14 @@ def _own(item: dict[str, Any]) -> Iterable[str]:
     start, end = properties.get("start_datetime"), properties.get("end_datetime")
     if start and end and utc_time(start) > utc_time(end):
         yield f"start_datetime {start} is after end_datetime {end}"
-    track = properties.get("sat:relative_orbit")
-    if isinstance(track, int) and not 1 <= track <= _TRACKS:
-        yield f"properties/sat:relative_orbit: {track} is not between 1 and {_TRACKS}"
     assets = item.get("assets", {})
     if not any("data" in asset.get("roles", ()) for asset in assets.values()):
         yield "there is no asset with the role data"
-    for name in properties.get("sar:polarizations", ()):
-        if name not in assets:
-            yield f"polarization {name} has no asset"
+    if any("backscatter" in asset.get("roles", ()) for asset in assets.values()):
+        # Each channel is a layer of its own there; other products are made from several at once.
+        for name in properties.get("sar:polarizations", ()):
+            if name not in assets:
+                yield f"polarization {name} has no asset"
     for name, asset in assets.items():
         size = asset.get("file:size")
         if not (isinstance(size, int) and size > 0 and _MULTIHASH.fullmatch(str(asset.get("file:checksum")))):

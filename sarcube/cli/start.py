@@ -46,6 +46,14 @@ def simulate(
     truth: str = typer.Option("demo", "--truth", help="demo, checkerboard or constant"),
     relief: float = typer.Option(110.0, "--relief", help="fractal terrain: standard deviation, metres"),
     no_noise: bool = typer.Option(False, "--no-noise", help="no thermal noise in the echo"),
+    coherent: bool = typer.Option(False, "--coherent", help="the same scatterers on every date: for interferograms"),
+    baselines: str = typer.Option(None, "--baselines", help="coherent: perpendicular baseline per date, metres: 0,90"),
+    along_track_error: float = typer.Option(0.0, "--along-track-error", help="coherent: orbits of later dates, metres"),
+    displacement: str = typer.Option("none", "--displacement", help="coherent: none, ramp, mogi or fault"),
+    displacement_metres: float = typer.Option(0.06, "--displacement-metres", help="its highest value on the last date"),
+    coherence: str = typer.Option(None, "--coherence", help="coherent: over 12 days, one value or two for squares"),
+    screen: float = typer.Option(0.0, "--screen", help="coherent: troposphere, standard deviation at zenith, metres"),
+    correlation: str = typer.Option("0", "--correlation", help="coherent: of both polarizations, like 0.3 or 0.2+0.1j"),
     no_delays: bool = typer.Option(False, "--no-delays", help="no atmosphere and bistatic delay in the echo"),
     format: str = typer.Option("folder", "--format", help="folder or zip"),
     seed: int = typer.Option(1, "--seed", help="the same seed gives the same archive"),
@@ -53,11 +61,14 @@ def simulate(
 ) -> None:
     """Write a simulated Sentinel-1 archive with its known truth.
 
-    SAFEs, orbit files and DEM as a provider delivers them, and the gamma0 of every date.
+    SAFEs, orbit files and DEM as a provider delivers them, and the gamma0 of every date; with --coherent also the phase
+    and coherence of dates that follow each other.
 
     Example: sarcube simulate archive --aoi=8.12,47.95,8.28,48.05 --crop
 
-    Example: sarcube simulate detected --product GRD --dates 2024-05-01 --swaths IW2 --aoi=8.18,47.99,8.22,48.01 --crop
+    Example: sarcube simulate detected --product GRD --aoi=8.12,47.95,8.28,48.05 --crop
+
+    Example: sarcube simulate pair --coherent --dates 2024-05-01,2024-05-13 --baselines=0,90 --displacement mogi
 
     Example: sarcube simulate archive --template S1A_IW_SLC__...SAFE --dem dem.tif --swaths IW1 --bursts 0,1
     """
@@ -72,8 +83,14 @@ def simulate(
         longitude, latitude = (float(v) for v in center.split(","))
         days = tuple(dt.date.fromisoformat(d.strip()) for d in dates.split(","))
         indices = [int(b) for b in bursts.split(",")]
+        across = tuple(float(v) for v in baselines.split(",")) if baselines else ()
+        alike = tuple(float(v) for v in coherence.split(",")) if coherence else ()
+        between = complex(correlation.replace(" ", ""))
     except ValueError as error:
-        raise ConfigError(f"--center, --dates or --bursts: {error}; see sarcube simulate --help") from error
+        raise ConfigError(
+            f"--center, --dates, --bursts, --baselines, --coherence or --correlation: {error}; "
+            "see sarcube simulate --help"
+        ) from error
     options = SimulationOptions(
         center=(longitude, latitude),
         direction=direction,  # type: ignore[arg-type]
@@ -89,6 +106,14 @@ def simulate(
         crop=crop,
         truth=truth,  # type: ignore[arg-type]
         relief=relief,
+        coherent=coherent,
+        baselines=across,
+        along_track_error=along_track_error,
+        displacement=displacement,  # type: ignore[arg-type]
+        displacement_metres=displacement_metres,
+        coherence=alike,
+        screen=screen,
+        correlation=between,
         noise=not no_noise,
         delays=not no_delays,
         format=format,  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sarcube.cube.layers import measures
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 
 @xr.register_dataset_accessor("sar")  # type: ignore[no-untyped-call]
@@ -21,8 +21,8 @@ class SarAccessor:
 
     @property
     def polarizations(self) -> tuple[str, ...]:
-        """The polarizations that the cube has."""
-        return tuple(n for n in POLARIZATIONS if n in self._cube)
+        """The measures that the cube has: of backscatter its polarizations."""
+        return measures(self._cube)
 
     @property
     def grid(self) -> Any:

@@ -14,27 +14,18 @@ import pystac
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from sarcube.errors import CubeError
+from sarcube.catalog.grids import grid_of_fields
+from sarcube.cube.layers import layer_name
+from sarcube.errors import CatalogError, CubeError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.instants import utc_ns
-from sarcube.workflows.rtc.kinds import LAYERS
+from sarcube.products.names import ProductName
 
-# Names under which other makers of the same layers publish them (Geoscience Australia, Planetary Computer).
-_ALIASES = {
-    **{p.lower(): p for p in ("VV", "VH", "HH", "HV")},
-    **{f"{p.lower()}_gamma0": p for p in ("VV", "VH", "HH", "HV")},
-    "gamma0_to_beta0_ratio": "rtc_anf_gamma0_to_beta0",
-    "gamma0_to_sigma0_ratio": "rtc_anf_gamma0_to_sigma0",
-    "oa_layover_shadow_mask": "mask",
-    "interpolated_dem": "digital_elevation_model",
-    **{f"oa_{n}": n for n in ("number_of_looks", "incidence_angle", "local_incidence_angle")},
-    "oa_gamma0_to_beta0_ratio": "rtc_anf_gamma0_to_beta0",
-    "oa_gamma0_to_sigma0_ratio": "rtc_anf_gamma0_to_sigma0",
-}
 # Field of an asset that lies where its store must not lead (see `found`).
 ELSEWHERE = "sarcube:elsewhere"
-_BURST_KEYS = ("sar:burst_id", "s1:burst_id", "sarcube:burst_id", "sarard:burst_id", "sar:relative_burst")
-_BURST_IN_NAME = re.compile(r"[Tt](\d{3})[-_](\d{6})[-_]([IiEe][Ww]\d)")
+# How items of version 0.1 and of other makers name the place, before there was a word for it.
+_PLACE_KEYS = ("sar:burst_id", "s1:burst_id", "sarcube:burst_id", "sarard:burst_id", "sar:relative_burst")
+_OLD_NAME = re.compile(r"[Tt](\d{3})[-_](\d{6})[-_]([IiEe][Ww]\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +45,14 @@ class LayerFile:
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """One product: a burst on one date, or a burst's static layers.
+    """One product: of a place and a time, or of a place alone.
 
     Attributes
     ----------
     id : str
         Item id.
-    burst_id : str
-        As `t070_149815_iw3`; the item id where the item tells no burst.
+    place : str
+        As `t070_149815_iw3`; the item id where the item tells none.
     start, end : numpy.datetime64
         UTC, nanoseconds.
     platform, orbit_direction : str
@@ -69,13 +60,19 @@ class Acquisition:
     relative_orbit : int
         0 where unknown.
     static : bool
-        True for static layers.
+        True for what has no time.
     files : mapping of str to LayerFile
         By layer name.
+    second : numpy.datetime64, optional
+        Start of a pair's second date.
+    perpendicular_baseline : float
+        Of a pair, metres; NaN of what is none, or does not tell.
+    channel : str
+        Polarization of a pair, whose layers are not called by it.
     """
 
     id: str
-    burst_id: str
+    place: str
     start: np.datetime64
     end: np.datetime64
     platform: str
@@ -83,25 +80,44 @@ class Acquisition:
     relative_orbit: int
     static: bool
     files: Mapping[str, LayerFile] = field(hash=False)
+    second: np.datetime64 | None = None
+    perpendicular_baseline: float = field(default=float("nan"), compare=False)
+    channel: str = ""
 
     @property
     def grid(self) -> GeoGrid:
-        """Grid of the product; one burst ID has one grid for all its layers."""
+        """Grid of the product; one place has one grid for all its layers."""
         return next(iter(self.files.values())).grid
 
 
-def burst_id_of(text: str) -> str:
-    """Burst ID as `t070_149815_iw3` out of any text that carries one, else an empty string."""
-    match = _BURST_IN_NAME.search(text)
+def place_in(text: str) -> str:
+    """The place that an address of version 0.1 or of another maker carries, as `t070_149815_iw3`; else empty."""
+    match = _OLD_NAME.search(text)
     return f"t{match[1]}_{match[2]}_{match[3].lower()}" if match else ""
 
 
-def burst_id_of_item(item: pystac.Item) -> str:
-    """Burst ID of an item, by its properties or else its id; the id itself where neither tells one."""
-    for key in _BURST_KEYS:
-        if key in item.properties and (burst := burst_id_of(str(item.properties[key]))):
-            return burst
-    return burst_id_of(item.id) or item.id
+def place_of_item(item: pystac.Item) -> str:
+    """The place of an item, by its properties or else its id; the id itself where neither tells one."""
+    if told := item.properties.get("sarcube:place"):
+        return str(told)
+    for key in _PLACE_KEYS:
+        if key in item.properties and (place := place_in(str(item.properties[key]))):
+            return place
+    return place_in(item.id) or item.id
+
+
+def kind_of_item(item: pystac.Item) -> str:
+    """The kind of an item's product, by its properties or else its id; empty where neither tells one."""
+    name = _name(item.id)
+    return str(item.properties.get("sarcube:kind") or (name.kind if name else ""))
+
+
+@lru_cache(maxsize=100_000)
+def _name(item_id: str) -> ProductName | None:
+    try:
+        return ProductName.parse(item_id)
+    except ProductError:
+        return None
 
 
 def as_time(value: Any) -> np.datetime64:
@@ -118,8 +134,14 @@ def as_time(value: Any) -> np.datetime64:
 
 
 def is_static(item: pystac.Item) -> bool:
-    """True for an item of static layers."""
-    return item.properties.get("product:type") == "RTC_S1_STATIC" or "RTC-S1-STATIC" in item.id
+    """True for an item of what has no time."""
+    told = item.properties.get("sarcube:timed")
+    if isinstance(told, bool):
+        return not told
+    if str(item.properties.get("product:type", "")).endswith("_STATIC"):
+        return True
+    name = _name(item.id)
+    return name is not None and not name.timed
 
 
 def from_item(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
@@ -142,23 +164,24 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
     properties = item.properties
     files: dict[str, LayerFile] = {}
     for key, asset in item.assets.items():
-        name = key if key in LAYERS else _ALIASES.get(key, key)
+        name = layer_name(key)
         if name in wanted:
             if ELSEWHERE in asset.extra_fields:
-                place = _public(asset.href)
+                where = _public(asset.href)
                 raise CubeError(
-                    f"asset {key} of item {item.id} lies outside of its store, at {place}; if you trust the store, "
+                    f"asset {key} of item {item.id} lies outside of its store, at {where}; if you trust the store, "
                     "allow it with elsewhere= (--elsewhere): that folder or address, or static_store= for static layers"
                 )
             files[name] = LayerFile(_absolute(asset), _asset_grid(item, key, asset))
     start = as_time(properties.get("start_datetime") or item.datetime)
-    burst = burst_id_of_item(item)
+    place = place_of_item(item)
     orbit = properties.get("sat:relative_orbit")
     if not isinstance(orbit, int):
-        orbit = int(burst[1:4]) if _BURST_IN_NAME.match(burst) else 0
+        orbit = int(place[1:4]) if _OLD_NAME.match(place) else 0
+    second = properties.get("insar:secondary_datetime")
     return Acquisition(
         id=item.id,
-        burst_id=burst,
+        place=place,
         start=start,
         end=as_time(properties.get("end_datetime") or start),
         platform=str(properties.get("platform", "")).lower(),
@@ -166,6 +189,9 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
         relative_orbit=orbit,
         static=is_static(item),
         files=files,
+        second=None if second is None else as_time(second),
+        perpendicular_baseline=float(properties.get("insar:perpendicular_baseline", "nan")),
+        channel="" if second is None else ",".join(properties.get("sar:polarizations", ())),
     )
 
 
@@ -182,38 +208,24 @@ def _absolute(asset: pystac.Asset) -> str:
     return href if href.startswith("/") or "://" in href else asset.get_absolute_href() or href
 
 
-def layers_of(items: Iterable[pystac.Item]) -> set[str]:
-    """Names of all known layers among the items' assets."""
-    keys: set[str] = set()
-    for item in items:
-        keys.update(item.assets)
-    return {name for key in keys if (name := key if key in LAYERS else _ALIASES.get(key, "")) in LAYERS}
+def layer_keys(keys: Iterable[str]) -> set[str]:
+    """Names of the layers that keys of assets stand for."""
+    return {layer_name(key) for key in keys}
 
 
 def _asset_grid(item: pystac.Item, key: str, asset: pystac.Asset) -> GeoGrid:
-    fields, common = asset.extra_fields, item.properties
-    code = _first(fields, common, "proj:epsg")
-    if code is None:
-        text = str(_first(fields, common, "proj:code") or "")
-        code = text.removeprefix("EPSG:") if text.startswith("EPSG:") else None
-    shape = _first(fields, common, "proj:shape")
-    transform = _first(fields, common, "proj:transform")
-    if code is None or shape is None or transform is None:
+    origin = f"asset {key} of item {item.id}"
+    try:
+        grid = grid_of_fields(asset.extra_fields, item.properties, origin)
+    except CatalogError as error:
+        raise CubeError(str(error)) from error
+    if grid is None:
         raise CubeError(
-            f"asset {key} of item {item.id} does not tell its grid; the item needs proj:epsg (or proj:code), "
-            "proj:shape and proj:transform"
+            f"{origin} does not tell its grid; the item needs proj:epsg (or proj:code), proj:shape and proj:transform"
         )
-    a, b, left, d, e, top = transform[:6]
-    if b or d or e >= 0 or abs(a + e) > 1e-9 * a:
-        raise CubeError(
-            f"asset {key} of item {item.id} is not north-up with square pixels (proj:transform {transform}); "
-            "reproject it first"
-        )
-    if not all(isinstance(v, int | float) and abs(v) < 1e12 for v in (a, left, top, *shape)):
-        raise CubeError(f"asset {key} of item {item.id} tells a grid that is none (proj:transform, proj:shape)")
-    if not _is_crs(int(code)):
-        raise CubeError(f"asset {key} of item {item.id} names a CRS that is none (EPSG:{str(code)[:20]})")
-    return GeoGrid(int(code), left, top, a, int(shape[1]), int(shape[0]))
+    if not _is_crs(grid.epsg):
+        raise CubeError(f"{origin} names a CRS that is none (EPSG:{grid.epsg})")
+    return grid
 
 
 @lru_cache(maxsize=1024)
@@ -223,8 +235,3 @@ def _is_crs(code: int) -> bool:
     except (CRSError, OverflowError):
         return False
     return bool(crs.is_projected or crs.is_geographic)
-
-
-def _first(fields: Mapping[str, Any], common: Mapping[str, Any], name: str) -> Any:
-    value = fields.get(name)
-    return common.get(name) if value is None else value

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.layers import NODATA, layer_of
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import LAYERS
 
 # What no pixel can be: written as _FillValue or nodata, by dtype.
 _FILLS = {"uint8": 255, "int8": -128}
@@ -24,9 +24,13 @@ _PIXELS_MADE_BY = ("units", "speckle_filter", "speckle_window", "speckle_enl")
 PRODUCTS = "products"
 
 
-def fill_of(dtype: np.dtype[Any]) -> float | int | None:
-    """The value that marks pixels without data in an array of this dtype; None where there is none."""
-    return float("nan") if dtype.kind == "f" else _FILLS.get(dtype.name)
+def fill_of(variable: Any) -> float | int | None:
+    """The value that marks pixels without data in an array; None where there is none."""
+    dtype = variable.dtype
+    if dtype.kind in "fc":
+        return float("nan")
+    stated = variable.attrs.get(NODATA)
+    return _FILLS.get(dtype.name) if stated is None else int(stated)
 
 
 def with_grid(result: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
@@ -51,8 +55,7 @@ def classes(cube: xr.Dataset) -> xr.Dataset:
     """The cube with its masks whole numbers, where a reader made floats and NaN of their fill value."""
     whole = {}
     for name, variable in cube.data_vars.items():
-        layer = LAYERS.get(str(name).removeprefix("static_"))
-        if layer is not None and layer.dtype == "uint8" and variable.dtype.kind == "f":
+        if variable.dtype.kind == "f" and (layer := layer_of(variable)).classes:
             whole[name] = variable.fillna(layer.nodata).astype(layer.dtype)
     return cube.assign(whole) if whole else cube
 
@@ -87,7 +90,7 @@ def exported(cube: xr.Dataset) -> xr.Dataset:
     cube = with_grid(cube.rio.write_coordinate_system(), cube)
     for variable in cube.data_vars.values():
         variable.attrs.pop("_FillValue", None)
-        if has_pixels(variable) and (fill := fill_of(variable.dtype)) is not None:
+        if has_pixels(variable) and (fill := fill_of(variable)) is not None:
             variable.encoding["_FillValue"] = fill
         # The CRS too: who reads without decode_coords="all" would take it for a layer, and rioxarray not find it.
         beside = [str(n) for n, c in cube.coords.items() if n not in cube.dims and set(c.dims) <= set(variable.dims)]

@@ -10,10 +10,10 @@ import xarray as xr
 from scipy.special import fdtr, fdtrc
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
+from sarcube.cube.layers import measures
 from sarcube.cube.lazy import da
 from sarcube.cube.temporal import TimescanOptions, select_period, timescan
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ChangeOptions:
         Share of the dates that count as independent looks, 0 to 1: speckle of repeat passes over stable ground
         is correlated, which makes means of many dates less sure than their number tells.
     layers : tuple of str, optional
-        By default the polarizations.
+        By default the measures.
     """
 
     enl: float
@@ -67,7 +67,7 @@ def detect_change(cube: xr.Dataset, before: Any, after: Any, options: ChangeOpti
         Lazy, (y, x), for each layer: VV_log_ratio in dB (positive: brighter after), VV_p_value, and VV_change: 1
         brighter, -1 darker, 0 no significant change, -128 unknown.
     """
-    layers = options.layers or tuple(n for n in POLARIZATIONS if n in cube)
+    layers = options.layers or measures(cube)
     scan = TimescanOptions(metrics=("mean", "count"), layers=layers)
     first, second = (timescan(select_period(cube, period), scan) for period in (before, after))
     variables: dict[str, xr.DataArray] = {}

@@ -10,7 +10,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,18 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from sarcube.catalog.footprint import footprint
+from sarcube.catalog.items import raster_fields
 from sarcube.catalog.query import open_item
 from sarcube.cube.cf import check_made_alike, classes, fill_of, made_by
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.layers import layer_of
 from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.lattice import pixel_metres
-from sarcube.products.kinds import Layer
+from sarcube.products.kinds import DTYPES
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
-from sarcube.workflows.rtc.kinds import LAYERS
 
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32
@@ -112,11 +113,11 @@ def write_steps(
 
 def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
     """Write one (y, x) array as a COG, chunk by chunk; the file appears whole or not at all."""
-    layer = LAYERS.get(str(array.name)) or Layer(str(array.name), str(array.name))
+    layer = layer_of(array)
     path = Path(path)
     data = as_dask(array)
     dtype = _dtype(array)
-    nodata = fill_of(np.dtype(dtype))
+    nodata = fill_of(array)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
         raw, whole = Path(scratch, "raw.tif"), Path(scratch, "whole.tif")
         profile = {
@@ -200,7 +201,9 @@ def _stem(picture: xr.Dataset, options: CogOptions) -> str:
 
 
 def _dtype(array: xr.DataArray) -> str:
-    return array.dtype.name if array.dtype.kind in "iu" and array.dtype.itemsize == 1 else "float32"
+    if array.dtype.kind == "f":
+        return "float32"
+    return array.dtype.name if array.dtype.name in DTYPES else "float64"
 
 
 def _write_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> tuple[pystac.Item, bool]:
@@ -257,17 +260,18 @@ def _tags(picture: xr.Dataset) -> dict[str, str]:
 
 
 def _asset(array: xr.DataArray, href: str, size: int) -> pystac.Asset:
-    name, dtype = str(array.name), _dtype(array)
-    layer = LAYERS.get(name)
+    dtype, told = _dtype(array), layer_of(array)
+    # Statistics and the like tell their type, not that of what they are made of.
+    layer = told if told.classes else replace(told, dtype=dtype, nodata=fill_of(array) or 0.0)
     return pystac.Asset(
         href,
-        title=layer.title if layer else name,
+        title=layer.title,
         media_type=pystac.MediaType.COG,
-        roles=list(layer.roles) if layer else ["data"],
+        roles=list(layer.stac_roles),
         extra_fields={
             "file:size": size,
-            "data_type": dtype,
-            "nodata": "nan" if dtype == "float32" else fill_of(np.dtype(dtype)),
+            **raster_fields(layer),
+            "nodata": "nan" if dtype[0] in "fc" else fill_of(array),
         },
     )
 
@@ -325,7 +329,7 @@ def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
     if "relative_orbit" in picture.coords and int(picture.coords["relative_orbit"]) > 0:
         properties["sat:relative_orbit"] = int(picture.coords["relative_orbit"])
     if _STATIC in picture.attrs:
-        properties["product:type"] = "RTC_S1_STATIC"
+        properties["sarcube:timed"] = False
     start, end = _span(picture)
     properties["start_datetime"], properties["end_datetime"] = (f"{t.isoformat()}Z" for t in (start, end))
     return pystac.Item(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pystac
 
-from sarcube.cube.acquisition import ELSEWHERE, Acquisition, burst_id_of, from_item
+from sarcube.cube.acquisition import ELSEWHERE, Acquisition, from_item, place_in
 from sarcube.cube.opera_files import find_opera_files, opera_items, parse_name
 from sarcube.cube.selection import Selection, select
 from sarcube.errors import CubeError, PassedOverWarning
@@ -75,8 +75,8 @@ def _of_store(address: str, selection: Selection, collection: str | None, elsewh
 
     place = open_store(address)
     days = None if selection.dates is None else tuple(t.astype("datetime64[D]").item() for t in selection.dates)
-    bursts = None if selection.burst_ids is None else [burst_id_of(b) or b for b in selection.burst_ids]
-    found = find_items(place, collection=collection, bbox=selection.bbox, dates=days, places=bursts)
+    places = None if selection.places is None else [place_in(p) or p for p in selection.places]
+    found = find_items(place, collection=collection, bbox=selection.bbox, dates=days, places=places)
     _mark(found, [place.url], elsewhere)
     return found
 

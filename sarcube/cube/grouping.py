@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal, get_args
 
 import numpy as np
 
-from sarcube.cube.acquisition import Acquisition, burst_id_of
+from sarcube.cube.acquisition import Acquisition
 from sarcube.errors import CubeError
 
 Group = Literal["acquisition", "pass", "day", "track"]
@@ -34,6 +33,17 @@ class Step:
         return max(a.end for a in self.acquisitions)
 
     @property
+    def second(self) -> np.datetime64:
+        """Start of the second date of pairs; NaT of what are none."""
+        times = [a.second for a in self.acquisitions if a.second is not None]
+        return min(times) if times else np.datetime64("NaT")
+
+    @property
+    def perpendicular_baseline(self) -> float:
+        """Mean over the pairs, metres; NaN of what are none."""
+        return float(np.mean([a.perpendicular_baseline for a in self.acquisitions]))
+
+    @property
     def platform(self) -> str:
         return _joined(a.platform for a in self.acquisitions)
 
@@ -48,10 +58,11 @@ class Step:
         return orbits.pop() if len(orbits) == 1 else 0
 
     @property
-    def burst_id(self) -> str:
-        """The burst; empty where several are merged."""
-        bursts = {a.burst_id for a in self.acquisitions}
-        return burst_id_of(bursts.pop()) if len(bursts) == 1 else ""
+    def place(self) -> str:
+        """The place; empty where several are merged, or where the product tells none."""
+        places = {a.place for a in self.acquisitions}
+        one = places.pop() if len(places) == 1 else ""
+        return "" if one == self.acquisitions[0].id else one
 
 
 def steps_of(acquisitions: Sequence[Acquisition], group: Group = "pass", apart: Sequence[Apart] = ()) -> list[Step]:
@@ -74,7 +85,7 @@ def steps_of(acquisitions: Sequence[Acquisition], group: Group = "pass", apart: 
         raise CubeError(f"group is one of {', '.join(get_args(Group))}, not {group!r}")
     if unknown := set(apart) - set(get_args(Apart)):
         raise CubeError(f"apart holds {', '.join(get_args(Apart))}, not {', '.join(sorted(unknown))}")
-    ordered = sorted(_newest(acquisitions), key=lambda a: (a.start, a.burst_id))
+    ordered = sorted(_newest(acquisitions), key=lambda a: (a.start, a.place))
     if group == "acquisition":
         return [Step((a,)) for a in ordered]
     passes = _passes(ordered)
@@ -82,20 +93,43 @@ def steps_of(acquisitions: Sequence[Acquisition], group: Group = "pass", apart: 
         return passes
     if group == "track":
         return _merged(passes, lambda s: (s.acquisitions[0].relative_orbit, s.orbit_direction))
-    return _merged(passes, lambda s: (s.start.astype("datetime64[D]"), *(getattr(s, name) for name in apart)))
+    return _merged(
+        passes,
+        lambda s: (
+            s.start.astype("datetime64[D]"), _pair(s.acquisitions[0]), *(getattr(s, name) for name in apart)
+        ),
+    )  # fmt: skip
+
+
+def pass_numbers(times: Sequence[np.datetime64], flights: Sequence[Hashable]) -> list[int]:
+    """Which overflight each instant belongs to, counted in time order.
+
+    Parameters
+    ----------
+    times : sequence of datetime64
+    flights : sequence
+        What never shares an overflight differs in this: platform, direction.
+    """
+    keys = [0] * len(times)
+    count = 0
+    last: dict[Hashable, tuple[np.datetime64, int]] = {}
+    for i in np.argsort(np.asarray(times, "datetime64[ns]"), kind="stable"):
+        flight = flights[i]
+        if flight not in last or times[i] - last[flight][0] > _PASS_GAP:
+            count += 1
+            last[flight] = (times[i], count)
+        last[flight] = (times[i], last[flight][1])
+        keys[i] = last[flight][1]
+    return keys
 
 
 def _passes(ordered: list[Acquisition]) -> list[Step]:
-    passes: list[list[Acquisition]] = []
-    by_flight = sorted(ordered, key=lambda a: (a.platform, a.orbit_direction, a.start))
-    for _, flight in groupby(by_flight, key=lambda a: (a.platform, a.orbit_direction)):
-        last: np.datetime64 | None = None
-        for acquisition in flight:
-            if last is None or acquisition.start - last > _PASS_GAP:
-                passes.append([])
-            passes[-1].append(acquisition)
-            last = acquisition.start
-    return _in_time([Step(tuple(p)) for p in passes])
+    # Pairs of different lengths that begin with one overflight are not of one.
+    flights = [(a.platform, a.orbit_direction, _pair(a)) for a in ordered]
+    passes: dict[int, list[Acquisition]] = {}
+    for number, acquisition in zip(pass_numbers([a.start for a in ordered], flights), ordered, strict=True):
+        passes.setdefault(number, []).append(acquisition)
+    return _in_time([Step(tuple(members)) for members in passes.values()])
 
 
 def _merged(steps: list[Step], key: object) -> list[Step]:
@@ -106,15 +140,23 @@ def _merged(steps: list[Step], key: object) -> list[Step]:
 
 
 def _in_time(steps: list[Step]) -> list[Step]:
-    return sorted(steps, key=lambda s: (s.start, s.platform, s.relative_orbit))
+    return sorted(steps, key=lambda s: (s.start, s.platform, s.relative_orbit, _pair(s.acquisitions[0])))
 
 
 def _newest(acquisitions: Iterable[Acquisition]) -> list[Acquisition]:
-    # The same burst and instant twice is one acquisition, made again: ids end in the processing time.
-    newest: dict[tuple[str, np.datetime64], Acquisition] = {}
+    # The same place and times twice is one product, made again: ids end in the processing time.
+    newest: dict[tuple[str, np.datetime64, tuple[int, str]], Acquisition] = {}
     for acquisition in sorted(acquisitions, key=lambda a: a.id):
-        newest[acquisition.burst_id, acquisition.start] = acquisition
+        newest[acquisition.place, acquisition.start, _pair(acquisition)] = acquisition
     return list(newest.values())
+
+
+def _pair(acquisition: Acquisition) -> tuple[int, str]:
+    """What tells pairs of one first date apart: whole days to the second, 0 of an overflight, and polarization."""
+    start, second = acquisition.start, acquisition.second
+    # An orbit repeats itself to the second: the middle of the day is far from both ends.
+    days = (acquisition.end if second is None else second + np.timedelta64(12, "h")) - start
+    return int(days / np.timedelta64(1, "D")), acquisition.channel
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -19,11 +19,15 @@ get_scheduler: Any = dask.base.get_scheduler
 
 # Bytes of one block that holds all dates of its pixels.
 _STACK_BYTES = 64 * 2**20
-_EMPTY = np.empty((0, 0, 0))
 
 
 def fold(
-    step: Callable[..., Any], states: int, parts: Sequence[Sequence[Any]], finish: Callable[..., Any], dtype: Any
+    step: Callable[..., Any],
+    states: int,
+    parts: Sequence[Sequence[Any]],
+    finish: Callable[..., Any],
+    dtype: Any,
+    held: Any = np.float64,
 ) -> Any:
     """Fold over time: `state = step(state, *blocks)` for each part, then `finish(state)`.
 
@@ -41,16 +45,17 @@ def fold(
         Given the last state; returns shape (y, x).
     dtype : dtype
         Of the result.
+    held : dtype
+        Of the state.
     """
     state: Any = None
+    empty = np.empty((0, 0, 0), held)
     for blocks in parts:
         arrays = [a for b in blocks for a in (b, "tyx"[-b.ndim :])]
         if state is None:
-            state = da.blockwise(
-                partial(step, None), "kyx", *arrays, new_axes={"k": states}, dtype=np.float64, meta=_EMPTY
-            )
+            state = da.blockwise(partial(step, None), "kyx", *arrays, new_axes={"k": states}, dtype=held, meta=empty)
         else:
-            state = da.blockwise(step, "kyx", state, "kyx", *arrays, dtype=np.float64, meta=_EMPTY)
+            state = da.blockwise(step, "kyx", state, "kyx", *arrays, dtype=held, meta=empty)
     return da.map_blocks(finish, state, dtype=dtype, drop_axis=0, meta=np.empty((0, 0), dtype))
 
 

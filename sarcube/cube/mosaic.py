@@ -16,17 +16,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sarcube.cube.cf import PRODUCTS, classes, fingerprint, with_grid
+from sarcube.cube.grouping import pass_numbers
+from sarcube.cube.layers import layer_of, measures
 from sarcube.cube.lazy import as_dask, da, fold
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Method = Literal["first", "mean", "looks", "centre", "resolution"]
 _WEIGHT_LAYER = {"looks": "number_of_looks", "resolution": "rtc_anf_gamma0_to_beta0"}
-_PASS_GAP = np.timedelta64(10, "m")
-# Best first: seen, layover, shadow, both, outside.
-_MASK_RANK = np.full(256, 4, np.uint8)
-_MASK_RANK[[0, 2, 1, 3]] = [0, 1, 2, 3]
-_MASK_OF_RANK = np.array([0, 2, 1, 3, 255], np.uint8)
 
 
 def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.Dataset:
@@ -37,8 +33,9 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     cube : Dataset
         From `open_cube`.
     method : {"first", "mean", "looks", "centre", "resolution"}
-        The first valid in time; the mean in power; the mean weighted by the number of looks; the step whose
-        burst centre is nearest (for a cube opened with group="acquisition"); or the mean weighted by local
+        The first valid in time; the mean (of each layer as it says of itself: a sum, the most frequent value, the best
+        class); the mean weighted by the number of looks; the step whose centre is nearest (for a cube opened with
+        group="acquisition"); or the mean weighted by local
         resolution, the inverse of the local illuminated area (Small 2012, Proc. IGARSS, "SAR backscatter
         multitemporal compositing via local resolution weighting"), so that a slope which one track sees
         foreshortened is taken from the track that sees it well. The weights are static layers: open the cube
@@ -66,7 +63,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     if not names:
         raise CubeError("the cube has no layer with a time axis to merge")
     weights = _weights(cube, method)
-    reference = next((n for n in POLARIZATIONS if n in names), None)
+    reference = next((n for n in measures(cube) if n in names), None)
     merged = {}
     for name in names:
         variable = cube[name].transpose("time", "y", "x")
@@ -79,7 +76,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
 
 
 def opening(method: Method) -> dict[str, Any]:
-    """Keywords of `open_cube` for a mosaic of passes: how bursts of a pass meet, and the layer to weight passes by."""
+    """Keywords of `open_cube` for a mosaic of passes: how products of a pass meet, and what passes are weighted by."""
     _check_method(method)
     layer = _WEIGHT_LAYER.get(method)
     return {"merge": "first" if method == "resolution" else method, "static": [layer] if layer else False}
@@ -118,17 +115,7 @@ def _pass_keys(cube: xr.Dataset) -> list[int]:
         tuple(str(cube[n].values[i]) for n in ("platform", "orbit_direction") if n in cube.coords)
         for i in range(len(times))
     ]
-    keys = [0] * len(times)
-    count = 0
-    last: dict[tuple[str, ...], tuple[np.datetime64, int]] = {}
-    for i in np.argsort(times, kind="stable"):
-        flight = flights[i]
-        if flight not in last or times[i] - last[flight][0] > _PASS_GAP:
-            count += 1
-            last[flight] = (times[i], count)
-        last[flight] = (times[i], last[flight][1])
-        keys[i] = last[flight][1]
-    return keys
+    return pass_numbers(list(times), flights)
 
 
 def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Any] | None:
@@ -179,56 +166,91 @@ def _merge(
     blocks = [as_dask(variable.isel(time=i)) for i in group]
     if len(group) == 1:
         return blocks[0]
-    dtype = blocks[0].dtype
-    if method in ("first", "centre"):
-        guides = blocks
-        if dtype == np.uint8 and reference is not None:
-            guides = [as_dask(cube[reference].isel(time=i)) for i in group]
+    layer, dtype = layer_of(variable), blocks[0].dtype
+    fill = dtype.type(layer.nodata)
+    held = np.complex128 if dtype.kind == "c" else np.float64
+    if method in ("first", "centre") or layer.merge == "first":
+        guided = bool(layer.classes) and reference is not None
+        guides = [as_dask(cube[reference].isel(time=i)) for i in group] if guided else blocks
         distances = [_distance(cube, i, method, blocks[0].chunks) for i in group]
+        choose = partial(_choose, fill=fill, guided=guided)
         parts = list(zip(blocks, guides, distances, strict=True))
-        return fold(_choose, 2, parts, partial(_chosen, dtype=dtype), dtype)
-    if dtype == np.uint8:
-        return fold(_best_mask, 1, [[b] for b in blocks], _mask_of, dtype)
+        return fold(choose, 2, parts, partial(_chosen, fill=fill), dtype, held)
+    if layer.classes:
+        order = np.array([c.value for c in sorted(layer.classes, key=lambda c: c.rank) if c.value != fill])
+        return fold(
+            partial(_best, order=order), 1, [[b] for b in blocks], partial(_of_rank, order=order, fill=fill), dtype
+        )
+    if layer.merge == "mode":
+        return da.map_blocks(_most_frequent, *blocks, fill=fill, dtype=dtype)
     weighted = [[b] if weights is None else [b, weights(i)] for b, i in zip(blocks, group, strict=True)]
-    return fold(_add, 2, weighted, partial(_divide, dtype=dtype), dtype)
+    add = partial(_add, fill=fill)
+    return fold(add, 2, weighted, partial(_divide, fill=fill, summed=layer.merge == "sum"), dtype, held)
 
 
-def _choose(state: NDArray[Any] | None, values: NDArray[Any], guide: NDArray[Any], distance: NDArray[Any]) -> Any:
-    # state[0]: value, state[1]: squared distance to the burst centre (time order, for "first").
-    valid = guide != 255 if guide.dtype == np.uint8 else ~np.isnan(guide)
-    unseen = np.where(values == 255, np.nan, values) if values.dtype == np.uint8 else values.astype(np.float64)
+def _missing(values: NDArray[Any], fill: Any) -> Any:
+    return np.isnan(values) if np.isnan(fill) else values == fill
+
+
+def _choose(
+    state: NDArray[Any] | None,
+    values: NDArray[Any],
+    guide: NDArray[Any],
+    distance: NDArray[Any],
+    fill: Any,
+    guided: bool,
+) -> Any:
+    # state[0]: value, state[1]: squared distance to the product's centre (time order, for "first").
+    unseen = _missing(values, fill)
+    blind = _missing(guide, np.nan if guided else fill)
+    held = np.where(unseen, np.nan, values.astype(np.complex128 if values.dtype.kind == "c" else np.float64))
     # A value without a guide (shadow has no backscatter) still beats nothing.
-    rank = np.where(valid, distance, np.where(np.isnan(unseen), np.inf, 1e300))
+    rank = np.where(~blind, distance, np.where(unseen, np.inf, 1e300))
     if state is None:
-        return np.stack([unseen, rank])
-    better = rank < state[1]
-    return np.stack([np.where(better, unseen, state[0]), np.where(better, rank, state[1])])
+        return np.stack([held, rank])
+    better = rank < state[1].real
+    return np.stack([np.where(better, held, state[0]), np.where(better, rank, state[1])])
 
 
-def _chosen(state: NDArray[Any], dtype: np.dtype[Any]) -> Any:
-    if dtype == np.uint8:
-        return np.where(np.isnan(state[0]), 255, state[0]).astype(np.uint8)
-    return state[0].astype(dtype)
+def _chosen(state: NDArray[Any], fill: Any) -> Any:
+    return np.where(np.isnan(state[0]), fill, state[0]).astype(fill.dtype)
 
 
-def _add(state: NDArray[Any] | None, values: NDArray[Any], weight: NDArray[Any] | None = None) -> Any:
-    valid = ~np.isnan(values)
+def _add(
+    state: NDArray[Any] | None, values: NDArray[Any], weight: NDArray[Any] | None = None, fill: Any = np.nan
+) -> Any:
+    valid = ~_missing(values, fill)
     w = valid.astype(np.float64) if weight is None else np.where(valid, weight, 0.0)
     new = np.stack([np.where(w > 0, values, 0) * w, w])
     return new if state is None else state + new
 
 
-def _divide(state: NDArray[Any], dtype: np.dtype[Any]) -> Any:
-    return (state[0] / np.where(state[1] > 0, state[1], np.nan)).astype(dtype)
+def _divide(state: NDArray[Any], fill: Any, summed: bool) -> Any:
+    weight = state[1].real
+    merged = state[0] if summed else state[0] / np.where(weight > 0, weight, 1.0)
+    if fill.dtype.kind in "ui":
+        limits = np.iinfo(fill.dtype)
+        merged = np.clip(np.rint(np.nan_to_num(merged)), limits.min, limits.max)
+    return np.where(weight > 0, merged, fill).astype(fill.dtype)
 
 
-def _best_mask(state: NDArray[Any] | None, values: NDArray[Any]) -> Any:
-    rank = _MASK_RANK[values][None].astype(np.float64)
+def _best(state: NDArray[Any] | None, values: NDArray[Any], order: NDArray[Any]) -> Any:
+    rank = np.full((1, *values.shape), float(len(order)))
+    for i, value in enumerate(order):
+        rank[0][values == value] = i
     return rank if state is None else np.minimum(state, rank)
 
 
-def _mask_of(state: NDArray[Any]) -> Any:
-    return _MASK_OF_RANK[state[0].astype(np.intp)]
+def _of_rank(state: NDArray[Any], order: NDArray[Any], fill: Any) -> Any:
+    return np.append(order, fill).astype(fill.dtype)[state[0].astype(np.intp)]
+
+
+def _most_frequent(*blocks: NDArray[Any], fill: Any) -> Any:
+    """The value that most steps have; of equally many the first in time."""
+    stack = np.stack(blocks)
+    votes = np.stack([(stack == block).sum(axis=0) for block in blocks])
+    votes[_missing(stack, fill)] = 0
+    return np.take_along_axis(stack, votes.argmax(axis=0)[None], axis=0)[0]
 
 
 def _distance(cube: xr.Dataset, step: int, method: Method, chunks: Any) -> Any:
@@ -253,7 +275,7 @@ def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str,
             joined = [m.max() for m in members]
         elif name == PRODUCTS:
             joined = [m[0] if len(m) == 1 else fingerprint(map(str, m)) for m in members]
-        elif name == "bursts":
+        elif name == "merged":
             joined = [m.sum() for m in members]
         elif name in ("centre_x", "centre_y"):
             joined = [m.mean() for m in members]
@@ -261,7 +283,7 @@ def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str,
             joined = [m[0] if len(set(m)) == 1 else 0 for m in members]
         elif coord.dtype.kind == "U":
             joined = [",".join(sorted({p for text in m for p in str(text).split(",")})) for m in members]
-            joined = [text if name != "burst_id" or "," not in text else "" for text in joined]
+            joined = [text if name != "place" or "," not in text else "" for text in joined]
         else:
             joined = [m[0] for m in members]
         values = np.array(joined, dtype=np.str_ if coord.dtype.kind == "U" else coord.dtype)

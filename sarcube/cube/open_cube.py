@@ -13,18 +13,19 @@ import pystac
 import xarray as xr
 
 from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
-from sarcube.cube.acquisition import Acquisition, burst_id_of_item, from_item, is_static, layers_of
+from sarcube.cube.acquisition import Acquisition, from_item, is_static, kind_of_item, layer_keys, place_of_item
 from sarcube.cube.asked import parse_bbox
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.found import Elsewhere, Store, explain_nothing, read_acquisitions, read_items
 from sarcube.cube.grouping import Apart, Group, Step, steps_of
+from sarcube.cube.layers import attributes, layers_of
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
 from sarcube.cube.selection import Selection, When, parse_dates, select
 from sarcube.cube.stack import Chunks, stack_layer
 from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
-from sarcube.workflows.rtc.kinds import LAYERS, POLARIZATIONS, STATIC_LAYERS
+from sarcube.products.kinds import Layer
 
 
 class CubeKeywords(TypedDict, total=False):
@@ -37,6 +38,7 @@ class CubeKeywords(TypedDict, total=False):
     elsewhere: Elsewhere
     chunks: int | Mapping[str, int]
     collection: str | None
+    places: Sequence[str] | None
     burst_ids: Sequence[str] | None
     platforms: Sequence[str] | None
     orbit_direction: str | None
@@ -52,6 +54,7 @@ class _Options:
     elsewhere: Elsewhere = False
     chunks: int | Mapping[str, int] = 1024
     collection: str | None = None
+    places: Sequence[str] | None = None
     burst_ids: Sequence[str] | None = None
     platforms: Sequence[str] | None = None
     orbit_direction: str | None = None
@@ -103,17 +106,18 @@ def open_cube(
     dates : str, date, pair or slice, optional
         "2022", "2022-03", ("2022-01-01", "2022-03-31"); ends included.
     layers : str or sequence of str, optional
-        By default the polarizations and the mask, as far as the products have them.
+        By default what the products are made for (their measures) and their masks.
     resolution : float, optional
         In units of the CRS; by default that of the products.
     crs : int or str, optional
         EPSG code; by default that of most products.
     group : {"pass", "acquisition", "day", "track"}
-        What makes one time step: all bursts of one overflight, each burst alone, all passes of one UTC day,
-        or all dates of one track.
+        What makes one time step: all products of one overflight, each alone, all passes of one UTC day, or all
+        dates of one track.
     merge : {"first", "mean", "looks", "centre"}, optional
-        How bursts of one step meet where they overlap: the first in time that is valid, the mean in power,
-        the mean weighted by the number of looks, or the burst whose centre is nearest.
+        How products of one step meet where they overlap: the first in time that is valid, the mean (each layer as
+        it says of itself: a sum, the most frequent value, the best class), the same weighted by the layer that counts
+        looks, or the product whose centre is nearest.
     apart : sequence of {"platform", "orbit_direction", "relative_orbit"}, optional
         With group="day": what stays apart.
     static : bool or sequence of str, optional
@@ -127,15 +131,16 @@ def open_cube(
     chunks : int or mapping, optional
         Size of chunks, 1024 by default; multiples of the COG's 512 read best. {"time": -1, "y": 512, "x": 512}
         suits percentiles over time.
-    collection, burst_ids, platforms, orbit_direction, relative_orbits : optional
-        Keep only these.
+    collection, places, platforms, orbit_direction, relative_orbits : optional
+        Keep only these. A store that has several kinds of dated products needs its collection named. `burst_ids` is
+        what version 0.1 called places.
 
     Returns
     -------
     Dataset
-        Linear power, NaN where nothing was seen; mask 255 there. Coordinates along time: end_time, platform,
-        orbit_direction, relative_orbit, burst_id (empty where merged), bursts (how many were merged), products
-        (a fingerprint of what was merged).
+        Values as the layers have them (backscatter: linear power), nodata where nothing was seen. Coordinates along
+        time: end_time, platform, orbit_direction, relative_orbit, place (empty where merged), merged (how many
+        products), products (a fingerprint of these).
 
     Raises
     ------
@@ -156,7 +161,7 @@ def open_cube(
     selection = Selection(
         bbox=area,
         dates=parse_dates(dates),
-        burst_ids=None if chosen.burst_ids is None else tuple(chosen.burst_ids),
+        places=_places(chosen),
         platforms=None if chosen.platforms is None else tuple(chosen.platforms),
         orbit_direction=chosen.orbit_direction,
         relative_orbits=None if chosen.relative_orbits is None else tuple(chosen.relative_orbits),
@@ -167,28 +172,47 @@ def open_cube(
     if not dated and selection != Selection():
         explain_nothing(store, selection, chosen.collection, chosen.elsewhere)
     items = select(dated, selection)
-    wanted = _layers(items, layers)
-    needed = frozenset(wanted) | ({"number_of_looks"} if chosen.merge == "looks" else set())
+    table = layers_of(_of_one_kind(items))
+    wanted = _layers(table, layers)
+    weights = {table[name].weight for name in wanted if chosen.merge == "looks"} - {""}
+    needed = frozenset(wanted) | weights
     acquisitions = read_acquisitions(items, needed)
     _check_assets(acquisitions, wanted, layers)
     acquisitions = [a for a in acquisitions if a.files]
     grid = target_grid([a.grid for a in acquisitions], area, resolution, code)
 
     statics: list[Acquisition] = []
-    unweighted = [a for a in acquisitions if chosen.merge == "looks" and "number_of_looks" not in a.files]
+    unweighted = [a for a in acquisitions if not weights <= a.files.keys()]
+    still: dict[str, Layer] = {}
     if chosen.static or unweighted:
-        statics = _static_products(chosen, everything, acquisitions if chosen.static else unweighted)
+        statics, still = _static_products(chosen, everything, acquisitions if chosen.static else unweighted)
     steps = steps_of(acquisitions, group, chosen.apart)
-    cube = _dataset(steps, wanted, grid, chosen, _by_burst(statics))
+    cube = _dataset(steps, [table[name] for name in wanted], grid, chosen, _by_place(statics))
     if chosen.static:
-        cube = cube.assign(_static_variables(statics, cube, grid, chosen))
+        cube = cube.assign(_static_variables(statics, still, cube, grid, chosen))
     return _described(cube, grid, chosen, group)
 
 
-def _layers(items: Sequence[pystac.Item], layers: str | Sequence[str] | None) -> list[str]:
-    present = layers_of(items)
+def _places(chosen: _Options) -> tuple[str, ...] | None:
+    if chosen.places is not None and chosen.burst_ids is not None:
+        raise CubeError("give places, which burst_ids is the old name of, and not both")
+    given = chosen.burst_ids if chosen.places is None else chosen.places
+    return None if given is None else tuple([given] if isinstance(given, str) else given)
+
+
+def _of_one_kind(items: Sequence[pystac.Item]) -> Sequence[pystac.Item]:
+    kinds = {kind: item.collection_id for item in items if (kind := kind_of_item(item))}
+    if len(kinds) > 1:
+        named = ", ".join(f"{kind} (collection {name})" for kind, name in sorted(kinds.items()))
+        raise CubeError(f"there are several kinds of products: {named}; open one, with collection=")
+    return items
+
+
+def _layers(table: Mapping[str, Layer], layers: str | Sequence[str] | None) -> list[str]:
+    present = set(table)
     if layers is None:
-        return [name for name in (*POLARIZATIONS, "mask") if name in present] or sorted(present)
+        chosen = [layer.name for role in ("measure", "mask") for layer in table.values() if layer.role == role]
+        return chosen or sorted(present)
     names = [layers] if isinstance(layers, str) else list(layers)
     for name in names:
         if name not in present:
@@ -220,74 +244,76 @@ def _check_assets(acquisitions: Sequence[Acquisition], wanted: Sequence[str], as
 
 def _static_products(
     options: _Options, everything: Sequence[pystac.Item], acquisitions: Sequence[Acquisition]
-) -> list[Acquisition]:
-    bursts = {a.burst_id for a in acquisitions}
+) -> tuple[list[Acquisition], dict[str, Layer]]:
+    places = {a.place for a in acquisitions}
     found = list(everything)
     if options.static_store is not None:
-        found = read_items(
-            options.static_store, Selection(burst_ids=tuple(sorted(bursts))), elsewhere=options.elsewhere
-        )
-    wanted = frozenset(STATIC_LAYERS)
+        found = read_items(options.static_store, Selection(places=tuple(sorted(places))), elsewhere=options.elsewhere)
+    # Items of dates carry the static layers of their place too, so these do where the static items are elsewhere.
+    linked = [i for i in found if any("static" in (asset.roles or ()) for asset in i.assets.values())]
+    table = layers_of(i for i in found if is_static(i))
+    for item in linked:
+        marked = {key for key, asset in item.assets.items() if "static" in (asset.roles or ())}
+        table |= {n: layer for n, layer in layers_of([item]).items() if n not in table and n in layer_keys(marked)}
+    wanted = frozenset(table)
     products = {
-        a.burst_id: a
+        a.place: a
         for a in (from_item(i, wanted) for i in sorted(found, key=lambda i: i.id) if is_static(i))
-        if a.burst_id in bursts
+        if a.place in places
     }
-    # Items of dates carry the static layers of their burst too, so these do where the static items are elsewhere.
-    for item in found:
-        burst = burst_id_of_item(item)
-        if burst in bursts and burst not in products:
-            linked = frozenset(n for n, asset in item.assets.items() if "static" in (asset.roles or ())) & wanted
-            if linked:
-                products[burst] = from_item(item, linked)
-    if missing := sorted(bursts - set(products)):
+    for item in linked:
+        place = place_of_item(item)
+        if place in places and place not in products:
+            own = {key for key, asset in item.assets.items() if "static" in (asset.roles or ())}
+            products[place] = from_item(item, frozenset(layer_keys(own)) & wanted)
+    if missing := sorted(places - set(products)):
         raise CubeError(
             f"there are no static layers of {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}; "
             "produce them first, or say where they are with static_store="
         )
-    return list(products.values())
+    return list(products.values()), table
 
 
-def _by_burst(products: Sequence[Acquisition]) -> dict[str, Acquisition]:
-    return {p.burst_id: p for p in sorted(products, key=lambda p: p.id)}
+def _by_place(products: Sequence[Acquisition]) -> dict[str, Acquisition]:
+    return {p.place: p for p in sorted(products, key=lambda p: p.id)}
 
 
 def _merges(
-    steps: Sequence[Step], layer: str, grid: GeoGrid, rule: MergeRule, statics: Mapping[str, Acquisition]
+    steps: Sequence[Step], layer: Layer, grid: GeoGrid, rule: MergeRule, statics: Mapping[str, Acquisition]
 ) -> list[Merge | None]:
     merges: list[Merge | None] = []
     for step in steps:
         sources = []
         for a in step.acquisitions:
-            file = a.files.get(layer)
+            file = a.files.get(layer.name)
             if file is None:
                 continue
             weight = None
-            if rule == "looks":
-                still = statics.get(a.burst_id)
-                looks = a.files.get("number_of_looks") or (still and still.files.get("number_of_looks"))
+            if rule == "looks" and layer.weight:
+                still = statics.get(a.place)
+                looks = a.files.get(layer.weight) or (still and still.files.get(layer.weight))
                 if not looks:
-                    raise CubeError(f"item {a.id} has no number_of_looks to weight by; choose another merge=")
+                    raise CubeError(f"item {a.id} has no {layer.weight} to weight by; choose another merge=")
                 weight = looks.href
             sources.append(Source(file.href, a.id, file.grid, bounds_in(file.grid, grid.epsg), weight))
-        merges.append(Merge(tuple(sources), rule) if sources else None)
+        blind = tuple(c.value for c in layer.classes if c.blind)
+        merges.append(Merge(tuple(sources), rule, layer.merge, blind) if sources else None)
     return merges
 
 
 def _dataset(
     steps: Sequence[Step],
-    names: Sequence[str],
+    layers: Sequence[Layer],
     grid: GeoGrid,
     options: _Options,
     statics: Mapping[str, Acquisition],
 ) -> xr.Dataset:
     times = [s.start for s in steps]
     variables = {}
-    for name in names:
-        layer = LAYERS[name]
-        merges = _merges(steps, name, grid, options.merge, statics)
+    for layer in layers:
+        merges = _merges(steps, layer, grid, options.merge, statics)
         data = stack_layer(merges, times, grid, layer, options.chunk_sizes())
-        variables[name] = data.assign_attrs(_attributes(name))
+        variables[layer.name] = data.assign_attrs(attributes(layer))
     centres = [_centre(s, grid.epsg) for s in steps]
     coords = {
         "time": ("time", np.array(times, "datetime64[ns]"), {"long_name": "start of the acquisition", "axis": "T"}),
@@ -295,17 +321,31 @@ def _dataset(
         "platform": ("time", np.array([s.platform for s in steps], dtype=np.str_)),
         "orbit_direction": ("time", np.array([s.orbit_direction for s in steps], dtype=np.str_)),
         "relative_orbit": ("time", np.array([s.relative_orbit for s in steps], np.int16)),
-        "burst_id": ("time", np.array([s.burst_id for s in steps], dtype=np.str_)),
+        "place": ("time", np.array([s.place for s in steps], dtype=np.str_)),
         "centre_x": ("time", np.array([c[0] for c in centres])),
         "centre_y": ("time", np.array([c[1] for c in centres])),
-        "bursts": ("time", np.array([len(s.acquisitions) for s in steps], np.int32)),
+        "merged": ("time", np.array([len(s.acquisitions) for s in steps], np.int32)),
         PRODUCTS: (
             "time",
             np.array([fingerprint(a.id for a in s.acquisitions) for s in steps], dtype=np.str_),
             {"long_name": "fingerprint of the products merged"},
         ),
     }
-    return xr.Dataset(variables, coords=coords)
+    return xr.Dataset(variables, coords=coords | _pair_coordinates(steps))
+
+
+def _pair_coordinates(steps: Sequence[Step]) -> dict[str, Any]:
+    """Along time, where there are pairs: their second date, and how far apart both lie."""
+    second = np.array([s.second for s in steps], "datetime64[ns]")
+    if np.isnat(second).all():
+        return {}
+    days = (second - np.array([s.start for s in steps], "datetime64[ns]")) / np.timedelta64(1, "D")
+    across = np.array([s.perpendicular_baseline for s in steps])
+    return {
+        "secondary": ("time", second, {"long_name": "start of the second date"}),
+        "temporal_baseline": ("time", np.round(days, 3), {"long_name": "days from the first date to the second"}),
+        "perpendicular_baseline": ("time", across, {"long_name": "perpendicular baseline", "units": "m"}),
+    }
 
 
 def _centre(step: Step, epsg: int) -> tuple[float, float]:
@@ -314,41 +354,30 @@ def _centre(step: Step, epsg: int) -> tuple[float, float]:
 
 
 def _static_variables(
-    statics: Sequence[Acquisition], cube: xr.Dataset, grid: GeoGrid, options: _Options
+    statics: Sequence[Acquisition], table: Mapping[str, Layer], cube: xr.Dataset, grid: GeoGrid, options: _Options
 ) -> dict[str, xr.DataArray]:
     tracks: dict[int, list[Acquisition]] = {}
-    for product in sorted(_by_burst(statics).values(), key=lambda p: p.burst_id):
+    for product in sorted(_by_place(statics).values(), key=lambda p: p.place):
         tracks.setdefault(product.relative_orbit, []).append(product)
     steps = [Step(tuple(products)) for _, products in sorted(tracks.items())]
     present = {name for s in steps for a in s.acquisitions for name in a.files}
     if options.static is True:
-        names = [name for name in STATIC_LAYERS if name in present]
+        names = [name for name in table if name in present]
     else:
         names = [options.static] if isinstance(options.static, str) else list(options.static or ())
         if unknown := [name for name in names if name not in present]:
             raise CubeError(f"there is no static layer {', '.join(unknown)}; there are {', '.join(sorted(present))}")
     variables = {}
     for name in names:
-        merges = _merges(steps, name, grid, "first", {})
-        data = stack_layer(merges, [s.start for s in steps], grid, LAYERS[name], options.chunk_sizes())
-        data = data.rename(time="track").assign_attrs(_attributes(name))
+        merges = _merges(steps, table[name], grid, "first", {})
+        data = stack_layer(merges, [s.start for s in steps], grid, table[name], options.chunk_sizes())
+        data = data.rename(time="track").assign_attrs(attributes(table[name]))
         if len(steps) == 1:
             data = data.isel(track=0)
         else:
             data = data.assign_coords(track=("track", np.array(sorted(tracks), np.int16)))
         variables[f"static_{name}" if name in cube else name] = data
     return variables
-
-
-def _attributes(name: str) -> dict[str, Any]:
-    layer = LAYERS[name]
-    attributes: dict[str, Any] = {"long_name": layer.title, "units": layer.unit}
-    if name == "mask":
-        attributes |= {
-            "flag_values": np.array([0, 1, 2, 3, 255], np.uint8),
-            "flag_meanings": "valid shadow layover shadow_and_layover outside",
-        }
-    return attributes
 
 
 def _described(cube: xr.Dataset, grid: GeoGrid, options: _Options, group: str) -> xr.Dataset:
@@ -358,7 +387,6 @@ def _described(cube: xr.Dataset, grid: GeoGrid, options: _Options, group: str) -
     cube = cube.rio.write_crs(grid.epsg).rio.write_transform(rasterio_affine(grid)).rio.write_coordinate_system()
     return with_grid(cube, cube).assign_attrs(
         Conventions="CF-1.11",
-        title="Sentinel-1 radiometrically terrain corrected backscatter",
         sarcube_group=group,
         sarcube_merge=options.merge,
     )

@@ -26,10 +26,10 @@ from shapely import wkt
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping
 
-from sarcube.cube.acquisition import burst_id_of
+from sarcube.cube.acquisition import place_in
+from sarcube.cube.layers import known
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.instants import utc_time
-from sarcube.workflows.rtc.kinds import LAYERS
 
 _NAME = re.compile(
     r"(?P<maker>[A-Za-z0-9]+)_L2_RTC-S1(?P<static>-STATIC)?_(?P<burst>T\d{3}-\d{6}-[IE]W\d)"
@@ -64,7 +64,7 @@ def parse_name(name: str) -> OperaName | None:
     """Read a file's name; None where it is not an OPERA RTC-S1 layer."""
     match = _NAME.match(name)
     layer = _LAYER.get(match["layer"], match["layer"]) if match else ""
-    if match is None or layer not in LAYERS:
+    if match is None or layer not in known():
         return None
     start = match["start"]
     try:
@@ -77,7 +77,7 @@ def parse_name(name: str) -> OperaName | None:
         )
         return None
     return OperaName(
-        burst_id=burst_id_of(match["burst"]),
+        burst_id=place_in(match["burst"]),
         start=seen,
         processed=match["processed"] or "",
         platform="sentinel-1" + match["platform"][-1].lower(),
@@ -160,11 +160,13 @@ def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
     )
     for layer, href in sorted(files.items()):
         # What odc-stac and others go by, so that the items are of use without sarcube too.
-        nodata = 255 if LAYERS[layer].dtype == "uint8" else "nan"
-        about = {"data_type": LAYERS[layer].dtype, "nodata": nodata}
+        nodata = 255 if known()[layer].dtype == "uint8" else "nan"
+        about = {"data_type": known()[layer].dtype, "nodata": nodata}
         item.add_asset(
             layer,
-            pystac.Asset(href, media_type=pystac.MediaType.COG, roles=list(LAYERS[layer].roles), extra_fields=about),
+            pystac.Asset(
+                href, media_type=pystac.MediaType.COG, roles=list(known()[layer].stac_roles), extra_fields=about
+            ),
         )
     return item
 

@@ -1,12 +1,13 @@
 """Reading pixels: what stands behind every chunk. stackstac calls it, through its reader protocol.
 
-A chunk of a cube shows all bursts of one time step, so one call reads every file that touches the chunk and
-merges them at once: the graph holds one task per chunk however many bursts meet there, and memory holds the
-chunk and one burst's part of it.
+A chunk of a cube shows all products of one time step, so one call reads every file that touches the chunk and
+merges them at once: the graph holds one task per chunk however many meet there, and memory holds the
+chunk and one product's part of it.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -21,6 +22,7 @@ from rasterio.windows import Window
 from sarcube.cube.handles import gdal_options, open_raster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.products.kinds import Merge as LayerMerge
 
 MergeRule = Literal["first", "mean", "looks", "centre"]
 MERGE_RULES: tuple[str, ...] = get_args(MergeRule)
@@ -28,7 +30,6 @@ MERGE_RULES: tuple[str, ...] = get_args(MergeRule)
 _LATTICE = 1e-3
 # Pixels by which GDAL's approximated reprojection may err; its default of 0.125 shows on edges.
 _WARP_TOLERANCE = 0.01
-_MASK_FILL = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,31 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What stackstac carries as the address of one time step of one layer: files and how they meet."""
+    """What stackstac carries as the address of one time step of one layer: files and how they meet.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    rule : str
+        What the user asked for.
+    averaging : str
+        What an average of the layer is: "mean", "sum", "mode", "classes" or "first".
+    blind : tuple of int
+        Classes where measures have no value.
+    """
 
     sources: tuple[Source, ...]
     rule: MergeRule = "first"
+    averaging: LayerMerge = "mean"
+    blind: tuple[int, ...] = ()
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        return self.rule, tuple((s.href, s.weight, s.grid.left, s.grid.top, s.grid.resolution) for s in self.sources)
+        return (
+            self.rule,
+            self.averaging,
+            self.blind,
+            tuple((s.href, s.weight, s.grid.left, s.grid.top, s.grid.resolution) for s in self.sources),
+        )
 
 
 class MergeReader:
@@ -100,9 +119,11 @@ class MergeReader:
         with rasterio.Env(**gdal_options(remote)):
             if len(parts) == 1 and parts[0][1] == box:
                 return self._read(parts[0][0], box)
-            if self.dtype == np.uint8:
+            if self.merge.averaging == "classes":
                 return self._merge_masks(parts, box)
-            if self.merge.rule in ("mean", "looks"):
+            if self.merge.rule in ("mean", "looks") and self.merge.averaging == "mode":
+                return self._most_frequent(parts, box)
+            if self.merge.rule in ("mean", "looks") and self.merge.averaging != "first":
                 return self._average(parts, box)
             return self._pick(parts, box)
 
@@ -118,6 +139,9 @@ class MergeReader:
     def _empty(self, box: _Box) -> NDArray[Any]:
         return np.full((box.height, box.width), self.fill_value, self.dtype)
 
+    def _missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        return np.asarray(np.isnan(values) if np.isnan(self.fill_value) else values == self.dtype.type(self.fill_value))
+
     def _pick(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
         out = self._empty(box)
         nearest = np.full(out.shape, np.inf, np.float32) if self.merge.rule == "centre" else None
@@ -125,46 +149,71 @@ class MergeReader:
             rows, cols = part.within(box)
             target = out[rows, cols]
             if nearest is None:
-                missing = np.isnan(target)
+                missing = self._missing(target)
                 if missing.any():
                     np.copyto(target, self._read(source, part), where=missing)
             else:
                 values, distance = self._read(source, part), self._distance(source, part)
-                closer = ~np.isnan(values) & (distance < nearest[rows, cols])
+                closer = ~self._missing(values) & (distance < nearest[rows, cols])
                 np.copyto(target, values, where=closer)
                 np.copyto(nearest[rows, cols], distance, where=closer)
         return out
 
     def _average(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
-        total = np.zeros((box.height, box.width), np.float64)
-        weights = np.zeros_like(total)
+        complex_ = self.dtype.kind == "c"
+        total = np.zeros((box.height, box.width), np.complex128 if complex_ else np.float64)
+        weights = np.zeros((box.height, box.width), np.float64)
         for source, part in parts:
             values = self._read(source, part)
-            weight = np.ones_like(values) if source.weight is None else self._read(source, part, weight=True)
-            weight = np.where(np.isnan(values) | ~(weight > 0), 0, weight)
+            missing = self._missing(values)
+            weight = np.ones(values.shape, np.float32)
+            if source.weight is not None:
+                weight = self._read(source, part, weight=True).astype(np.float32)
+            weight = np.where(missing | ~(weight > 0), 0, weight)
             rows, cols = part.within(box)
             total[rows, cols] += np.where(weight > 0, values, 0) * weight
             weights[rows, cols] += weight
-        with np.errstate(invalid="ignore"):
-            return (total / np.where(weights > 0, weights, np.nan)).astype(self.dtype)
+        if self.merge.averaging == "sum":
+            averaged = total
+        else:
+            with np.errstate(invalid="ignore"):
+                averaged = total / np.where(weights > 0, weights, np.nan)
+        if self.dtype.kind in "ui":  # whole numbers have a value for nothing, and an end
+            limits = np.iinfo(self.dtype)
+            averaged = np.clip(np.rint(np.nan_to_num(averaged)), limits.min, limits.max)
+        out: NDArray[Any] = averaged.astype(self.dtype)
+        out[weights == 0] = self.fill_value
+        return out
+
+    def _most_frequent(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+        """The value that most products have; of equally many the first in time."""
+        layers = []
+        for source, part in parts:
+            layer = self._empty(box)
+            layer[part.within(box)] = self._read(source, part)
+            layers.append(layer)
+        stack = np.stack(layers)
+        votes = np.stack([(stack == layer).sum(axis=0) for layer in layers])
+        votes[np.stack([self._missing(layer) for layer in layers])] = 0
+        return np.asarray(np.take_along_axis(stack, votes.argmax(axis=0)[None], axis=0)[0])
 
     def _merge_masks(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
-        # Shadow (1, 3) carries no backscatter, so a neighbour that does see the pixel decides, as it does for
-        # the backscatter itself.
+        # Where a measure has no value (radar shadow) a neighbour that does see the pixel decides, as it does for the
+        # measure itself.
         out = self._empty(box)
         seen = np.full(out.shape, np.inf, np.float32)
         for source, part in parts:
             rows, cols = part.within(box)
             values = self._read(source, part)
             rank = self._distance(source, part) if self.merge.rule == "centre" else np.zeros(values.shape, np.float32)
-            rank = np.where((values & 1) > 0, rank + np.float32(1e12), rank)
-            better = (values != _MASK_FILL) & (rank < seen[rows, cols])
+            rank = np.where(np.isin(values, self.merge.blind), rank + np.float32(1e12), rank)
+            better = ~self._missing(values) & (rank < seen[rows, cols])
             np.copyto(out[rows, cols], values, where=better)
             np.copyto(seen[rows, cols], rank, where=better)
         return out
 
     def _distance(self, source: Source, part: _Box) -> NDArray[np.float32]:
-        # Squared distance of pixel centres to the centre of the burst, in pixels of the cube.
+        # Squared distance of pixel centres to the centre of the product, in pixels of the cube.
         x, y = _fractional(self.grid, source.bounds)
         cols = np.arange(part.col, part.col + part.width, dtype=np.float32) + 0.5 - (x[0] + x[1]) / 2
         rows = np.arange(part.row, part.row + part.height, dtype=np.float32) + 0.5 - (y[0] + y[1]) / 2
@@ -182,6 +231,10 @@ class MergeReader:
         return box.intersection(first_row, first_col, last_row, last_col)
 
     def _read(self, source: Source, part: _Box, weight: bool = False) -> NDArray[Any]:
+        if weight and self.dtype.kind != "f":
+            plain = copy.copy(self)
+            plain.dtype, plain.fill_value = np.dtype(np.float32), float("nan")
+            return plain._read(source, part, weight=True)
         href = source.weight if weight and source.weight is not None else source.href
         try:
             with open_raster(href) as dataset:
@@ -209,7 +262,8 @@ class MergeReader:
     def _read_warped(self, dataset: Any, part: _Box) -> NDArray[Any]:
         resolution = self.grid.resolution
         left, top = self.grid.left + part.col * resolution, self.grid.top - part.row * resolution
-        nodata = self.fill_value if dataset.nodata is None else dataset.nodata
+        fill = float(np.real(self.fill_value))  # GDAL's nodata is real, also of complex numbers
+        nodata = fill if dataset.nodata is None else dataset.nodata
         with WarpedVRT(
             dataset,
             crs=self.grid.crs,
@@ -218,7 +272,7 @@ class MergeReader:
             height=part.height,
             resampling=self.resampling,
             src_nodata=nodata,
-            nodata=self.fill_value,
+            nodata=fill,
             tolerance=_WARP_TOLERANCE,
             dtype=self.dtype.name,
         ) as warped:

@@ -14,7 +14,7 @@ from shapely.geometry import box, shape
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
-from sarcube.cube.acquisition import as_time, burst_id_of, burst_id_of_item
+from sarcube.cube.acquisition import as_time, place_in, place_of_item
 from sarcube.cube.asked import Bbox
 from sarcube.errors import CubeError
 from sarcube.instants import states_offset, utc_ns, utc_time
@@ -32,7 +32,7 @@ class Selection:
         West, south, east, north in degrees. East below west, or above 180, crosses the antimeridian.
     dates : tuple of datetime64
         First and last instant, both included.
-    burst_ids, platforms : tuple of str
+    places, platforms : tuple of str
     orbit_direction : str
         "ascending" or "descending".
     relative_orbits : tuple of int
@@ -40,7 +40,7 @@ class Selection:
 
     bbox: Bbox | None = None
     dates: tuple[np.datetime64, np.datetime64] | None = None
-    burst_ids: tuple[str, ...] | None = None
+    places: tuple[str, ...] | None = None
     platforms: tuple[str, ...] | None = None
     orbit_direction: str | None = None
     relative_orbits: tuple[int, ...] | None = None
@@ -122,9 +122,9 @@ def _tests(selection: Selection) -> list[tuple[str, Any]]:
             return low <= moment <= high
 
         tests.append((f"dates {str(first)[:19]} to {str(last)[:19]}", in_time))
-    if selection.burst_ids is not None:
-        bursts = {burst_id_of(b) or b for b in selection.burst_ids}
-        tests.append((f"burst_ids {sorted(bursts)}", lambda i: burst_id_of_item(i) in bursts))
+    if selection.places is not None:
+        places = {place_in(p) or p.lower() for p in selection.places}
+        tests.append((f"places {sorted(places)}", lambda i: place_of_item(i) in places))
     if selection.orbit_direction is not None:
         state = selection.orbit_direction.lower()
         tests.append((f"orbit_direction {state}", lambda i: i.properties.get("sat:orbit_state") == state))
@@ -191,8 +191,8 @@ def _hint(items: list[pystac.Item], name: str) -> str:
             return "they have no bbox"
         low, high = boxes.min(axis=0), boxes.max(axis=0)
         return f"they lie within {low[0]:.3f}, {low[1]:.3f}, {high[2]:.3f}, {high[3]:.3f} degrees"
-    if name.startswith("burst_ids"):
-        return f"they are of {', '.join(sorted({burst_id_of_item(i) for i in items})[:20])}"
+    if name.startswith("places"):
+        return f"they are of {', '.join(sorted({place_of_item(i) for i in items})[:20])}"
     key = {"orbit_direction": "sat:orbit_state", "relative_orbits": "sat:relative_orbit"}.get(
         name.split(maxsplit=1)[0], "platform"
     )

@@ -14,9 +14,9 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.layers import measures
 from sarcube.cube.preview import to_db
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 
 def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[str, Any]) -> xr.Dataset:
@@ -41,7 +41,7 @@ def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[st
         It lies outside the cube, or holds no pixel centre.
     """
     grid = grid_of(cube)
-    layers = cube[[n for n in POLARIZATIONS if n in cube]]
+    layers = cube[list(measures(cube))]
     if isinstance(where, dict):
         where = shape(where.get("geometry", where))
     if not isinstance(where, BaseGeometry):

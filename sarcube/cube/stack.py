@@ -1,7 +1,7 @@
 """The one place that knows stackstac: time steps in, a lazy array out.
 
 stackstac (0.5.1) lays out the grid, the axes and the graph; sarcube tells it the exact grid, one "item" per
-time step, and its own reader, which merges the step's bursts (see `reader`). What is set against its defaults:
+time step, and its own reader, which merges the products of a step (see `reader`). What is set against its defaults:
 `epsg`, `bounds`, `resolution` are given and nothing is snapped, so its grid is ours; `rescale` is off, so that
 float32 stays; errors are never turned into nodata; coordinates are pixel centres.
 """
@@ -132,10 +132,10 @@ def _drop_band(block: Any) -> Any:
 def resampling_of(merges: Sequence[Merge | None], grid: GeoGrid, layer: Layer) -> Resampling:
     """How a layer that is not on the grid gets there.
 
-    Masks by the nearest pixel; the rest by the mean over each pixel's area (backscatter is in power, so the
-    mean conserves it), bilinear where the cube is finer than the product.
+    Masks and whole numbers by the nearest pixel; the rest by the mean over each pixel's area (which conserves what is
+    linear in power), bilinear where the cube is finer than the product.
     """
-    if layer.overview == "nearest":
+    if layer.overview == "nearest" or layer.classes:
         return Resampling.nearest
     # Of the file's pixels in the cube's CRS: degrees and metres do not compare.
     native = min(

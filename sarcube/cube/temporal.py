@@ -14,10 +14,10 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
+from sarcube.cube.layers import measures
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
 from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels, update_moments
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
 
 Scale = Literal["power", "db"]
 MOMENTS = ("count", "mean", "min", "max", "std", "cov")
@@ -52,7 +52,7 @@ class TimescanOptions:
         What levels are reported in. std, cov and count stay in power. The linear fits (trend, harmonic) are
         made in this scale, since a slope cannot be converted.
     layers : tuple of str, optional
-        By default the polarizations.
+        By default the measures.
     """
 
     metrics: tuple[str, ...] = ("mean", "median", "min", "max", "std", "cov", "p5", "p95", "count")
@@ -94,11 +94,11 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
     options = options or TimescanOptions()
     if "time" not in cube.dims:
         raise CubeError("there is no time axis; open several dates")
-    layers = options.layers or tuple(n for n in POLARIZATIONS if n in cube)
+    layers = options.layers or measures(cube)
     if missing := [n for n in layers if n not in cube]:
         raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
     if not layers:
-        raise CubeError("the cube has no polarization; name the layers to scan")
+        raise CubeError("the cube has no measure; name the layers to scan")
     _check_dates(cube["time"].values, options)
     coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
     variables: dict[str, xr.DataArray] = {}

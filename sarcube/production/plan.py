@@ -20,6 +20,7 @@ from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductErro
 from sarcube.geometry.grid import GeoGrid
 from sarcube.html import PlaceMap
 from sarcube.production.estimates import estimate, former_records, rates_of
+from sarcube.production.network import NetworkPicture
 from sarcube.production.outdated import find_outdated
 from sarcube.production.shown import Shown
 from sarcube.products.kinds import ProductKind, Rate
@@ -30,6 +31,7 @@ from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 from sarcube.workflows.grids import check_grid, settled_grid
 from sarcube.workflows.making import collection_of, store_of
+from sarcube.workflows.network import Connection
 from sarcube.workflows.registry import kind_of, load_workflow, makers
 from sarcube.workflows.task import Estimate, Ring, Task, Unit, unit_key
 from sarcube.workflows.workflow import Workflow
@@ -97,6 +99,8 @@ class Plan(Shown):
         own words.
     outdated : tuple of Problem
         Products that exist and are of input of which the source has a later version, by task key.
+    connections : tuple of Connection
+        Times that the workflow makes products of together: the network of pairs.
     """
 
     _views: ClassVar[str] = "sarcube.production.plan_views"
@@ -111,6 +115,7 @@ class Plan(Shown):
     asked: frozenset[str] = frozenset()
     warnings: tuple[Problem, ...] = ()
     outdated: tuple[Problem, ...] = ()
+    connections: tuple[Connection, ...] = ()
 
     @property
     def impossible(self) -> bool:
@@ -159,6 +164,11 @@ class Plan(Shown):
     def map(self) -> PlaceMap:
         """The places on a map, with the area of interest: for a notebook, or to `save` as a page."""
         drawn: PlaceMap = self._view("plan_map")
+        return drawn
+
+    def network(self) -> NetworkPicture:
+        """The pairs of the run over time and baseline: for a notebook, or to `save` as a page."""
+        drawn: NetworkPicture = self._view("network")
         return drawn
 
     def makers(self, names: Iterable[str]) -> list[tuple[Workflow, tuple[str, ...]]]:
@@ -223,6 +233,7 @@ def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, remake: bool | L
         asked,
         (*found.warnings, *builder.warnings),
         tuple(Problem(key, text) for key, text in sorted(builder.outdated.items())),
+        found.connections,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
 from sarcube.production.maps import areas
+from sarcube.production.network import NetworkPicture, connection_dict, network_table
 from sarcube.production.page import said_html, size_text, terminal_width, time_text
 from sarcube.production.plan import PlaceSummary, Plan
 from sarcube.production.said import counted
@@ -77,6 +78,8 @@ def table(plan: Plan) -> str:
         console.print(grid)
         if len(plan.tasks) > _ROWS:
             console.print(f"... and {len(plan.tasks) - _ROWS} more (sarcube plan --json lists all)")
+    if plan.connections:
+        console.print(network_table(plan.connections))
     for word, entries in (("problem", plan.problems), ("warning", plan.warnings)):
         for said in counted((entry.subject, entry.message) for entry in entries):
             console.print(f"{word}: {said}", markup=False, highlight=False, soft_wrap=True)
@@ -107,6 +110,7 @@ def to_json(plan: Plan) -> str:
             "problems": [{"subject": p.subject, "message": p.message} for p in plan.problems],
             "warnings": [{"subject": p.subject, "message": p.message} for p in plan.warnings],
             "places": [_properties(place) for place in plan.places],
+            "network": [connection_dict(c) for c in plan.connections],
         },
         indent=1,
     )
@@ -130,6 +134,8 @@ def to_html(plan: Plan, *, whole_page: bool = True) -> str:
     """A page of its own, or a fragment for a notebook."""
     drawn = plan_map(plan)
     parts = [f"<p>{html.escape(headline(plan))}</p>", place_map(drawn.shapes, drawn.areas)]
+    if plan.connections:
+        parts += ["<h2>Pairs</h2>", network(plan).svg()]
     if plan.problems:
         parts += ["<h2>Problems</h2>", html_table(("what", "why"), [(p.subject, p.message) for p in plan.problems])]
     parts.append(said_html("Warnings", counted((w.subject, w.message) for w in plan.warnings)))
@@ -189,6 +195,11 @@ def _properties(place: PlaceSummary) -> dict[str, Any]:
         "shape": list(grid.shape) if grid else None,
         "transform": list(grid.transform) if grid else None,
     }
+
+
+def network(plan: Plan) -> NetworkPicture:
+    """The pairs of a plan over time and baseline."""
+    return NetworkPicture("Pairs", plan.connections)
 
 
 def plan_map(plan: Plan) -> PlaceMap:

@@ -7,7 +7,7 @@ table: it changes no other kind's files and no other store's index.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sarcube.errors import ProductError
+from sarcube.products.rules import Rule
 
 Role = Literal["measure", "mask", "auxiliary"]
 Merge = Literal["mean", "sum", "mode", "classes", "first"]
@@ -216,6 +217,8 @@ class ProductKind:
     needs : tuple of str
         Names of kinds that must be there before: at the same place, and of the same time where they are timed.
     facts : tuple of Fact
+    rules : tuple of Rule
+        What the properties of its items have to be, beyond what every kind's have to.
     keywords : tuple of str
     providers : tuple of dict
         Of the collection, as STAC has them.
@@ -228,6 +231,8 @@ class ProductKind:
         Processing level, as it stands in file names.
     since : datetime
         Of a kind without time: from when on its products hold, as file names say it.
+    aliases : mapping of str to str
+        Names under which other makers publish the same layers, to the layers' own.
     formerly : str
         What version 0.1 called it in `collections` of the run file and in the records of runs.
     """
@@ -242,12 +247,14 @@ class ProductKind:
     timed: bool = True
     needs: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    rules: tuple[Rule, ...] = ()
     keywords: tuple[str, ...] = ()
     providers: tuple[dict[str, Any], ...] = field(default=(), hash=False)
     license_link: str = ""
     browse: tuple[str, ...] = ()
     level: str = "L2"
     since: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     formerly: str = ""
 
     @cached_property

@@ -132,7 +132,7 @@ def _product_information(image: ImageId, track: Track) -> str:
 
 def state_vectors_xml(scene: ScenePlan) -> str:
     """`orbitList` of a scene."""
-    orbit = scene.orbit
+    orbit = scene.told_orbit
     out = [f'    <orbitList count="{orbit.time.size}">\n']
     for t, p, v in zip(orbit.time, orbit.position, orbit.velocity, strict=True):
         utc = (orbit.epoch + np.timedelta64(round(t * 1e9), "ns")).astype("datetime64[us]")

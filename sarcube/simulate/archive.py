@@ -33,7 +33,8 @@ class Archive:
     dem : Path
         GeoTIFF, heights above the ellipsoid.
     truth : Path
-        Folder: `<date>_gamma0_<pol>.tif`, `<date>_landcover.tif`.
+        Folder: `<date>_gamma0_<pol>.tif`, `<date>_landcover.tif`; of a coherent archive the phase and coherence of
+        dates that follow each other as well (`sarcube.simulate.ground.write_truth`).
     description : Path
         simulation.json: options, bursts, covers.
     dates : tuple of str
@@ -116,20 +117,19 @@ def _simulate_own(directory: Path, options: SimulationOptions) -> Archive:
     if options.crop:
         scenes = _cropped(scenes, options)
     looks = [look for scene in scenes for look in _looks(scene, options)]
-    ground = lay_ground(options, looks, len(scenes))
+    dates = tuple(scene.date.isoformat() for scene in scenes)
+    ground = lay_ground(options, looks, dates)
     if options.product == "GRD":
         from sarcube.simulate.grd import write_grd
 
         grds = [write_grd(directory / "scenes", scene, i, ground, options) for i, scene in enumerate(scenes)]
         for scene in scenes:
             write_poeorb(directory / "orbits", scene)
-        days = tuple(scene.date.isoformat() for scene in scenes)
-        return finish(directory, options, ground, looks, tuple(grds), days, ())
+        return finish(directory, options, ground, looks, tuple(grds), dates, ())
     files = []
     for i, scene in enumerate(scenes):
         files.append(write_safe(directory / "scenes", scene, i, ground, options))
         write_poeorb(directory / "orbits", scene)
-    dates = tuple(scene.date.isoformat() for scene in scenes)
     ids = tuple(
         sorted({look.burst_id for look in looks if aoi_window(look, options.aoi, ground.height_range) is not None})
     )
@@ -148,7 +148,7 @@ def finish(
     """Write DEM, truth and description."""
     polarizations = looks[0].polarizations
     dem = write_dem(directory / "dem.tif", ground.terrain)
-    write_truth(directory / "truth", ground, dates, polarizations, options.aoi)
+    write_truth(directory / "truth", ground, dates, looks, options.aoi)
     bbox = options.aoi or _bounds(looks)
     description = directory / "simulation.json"
     record = {

@@ -108,7 +108,7 @@ def mean_beta0(
     columns = math.ceil(far / _COLUMN) - first_column + 2
     step = _COLUMN * radar.sample_spacing
     first_range = radar.first_sample_range + first_column * step
-    area = _cell_azimuth(radar, track, window, (low + high) / 2) * radar.sample_spacing
+    area = cell_azimuth(radar, track, window, (low + high) / 2) * radar.sample_spacing
     beta = np.zeros((scatterers.gamma0.shape[0], *window.shape), dtype=np.float32)
     drift = 6 + int((high - min(low, 0.0)) * 0.02 / 14)
     transformer = Transformer.from_crs(4326, terrain.grid.epsg, always_xy=True)
@@ -150,7 +150,7 @@ def mean_beta0(
     return beta
 
 
-def _cell_azimuth(radar: RadarGrid, track: Track, window: Window, height: float) -> Array:
+def cell_azimuth(radar: RadarGrid, track: Track, window: Window, height: float) -> Array:
     """Ground spacing of lines at each sample of the window, metres."""
     samples = np.linspace(window.first_sample, window.last_sample, 9)
     ranges = radar.first_sample_range + samples * radar.sample_spacing
@@ -183,7 +183,8 @@ def _lattice(
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _height(heights, left, top, posting, x, y):  # type: ignore[no-untyped-def]
+def surface_height(heights, left, top, posting, x, y):  # type: ignore[no-untyped-def]
+    """Height at a place, bilinear between cell centres."""
     c = (x - left) / posting - 0.5
     r = (top - y) / posting - 0.5
     c = min(max(c, 0.0), heights.shape[1] - 1.000001)
@@ -216,7 +217,7 @@ def _row(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
             a = lattice[m, n, q] * (1 - fn) + lattice[m, n + 1, q] * fn
             b = lattice[m + 1, n, q] * (1 - fn) + lattice[m + 1, n + 1, q] * fn
             value[q] = a * (1 - fm) + b * fm
-        h = _height(heights, left, top, posting, value[6], value[7])
+        h = surface_height(heights, left, top, posting, value[6], value[7])
         x, y, z = value[0] + h * value[3], value[1] + h * value[4], value[2] + h * value[5]
         # Zero Doppler: Newton's method on a platform moving with constant acceleration near the row's time.
         t = 0.0

@@ -104,7 +104,7 @@ def simulate_grd_templates(directory: Path, options: SimulationOptions) -> Archi
     if len(set(dates)) < len(dates):
         raise ConfigError("two templates are of one day; give one scene per date")
     looks = [slant_look(image) for image in images]
-    ground = lay_ground(options, looks, len(images))
+    ground = lay_ground(options, looks, dates)
     files = []
     for i, (safe, image) in enumerate(zip(safes, images, strict=True)):
         root = Path(safe.path)

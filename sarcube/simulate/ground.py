@@ -14,6 +14,8 @@ from sarcube.errors import ConfigError
 from sarcube.geometry.burst_grid import auto_epsg
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.longitudes import wrap, wrap_longitude
+from sarcube.simulate.change import pair_coherence, plan_change, slant_change
+from sarcube.simulate.coherent import Change
 from sarcube.simulate.echo import Scatterers
 from sarcube.simulate.looks import Look, aoi_window, look_ring
 from sarcube.simulate.options import SimulationOptions
@@ -26,19 +28,20 @@ _MARGIN = 4000.0  # m around the bursts
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Terrain and scene, and the heights that occur."""
+    """Terrain and scene, the heights that occur, and what changes where the scatterers are the same on all dates."""
 
     terrain: Terrain
     scene: Scene
     height_range: tuple[float, float]
+    change: Change | None = None
 
     def scatterers(self, date: int, polarizations: tuple[str, ...]) -> Scatterers:
         values = self.scene.gamma0[date]
         return Scatterers(self.scene.classes[date], np.array([values[p] for p in polarizations], np.float32))
 
 
-def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Ground:
-    """Terrain and covers under the looks (all dates), in the UTM zone or polar grid of their middle.
+def lay_ground(options: SimulationOptions, looks: list[Look], dates: tuple[str, ...]) -> Ground:
+    """Terrain and covers under the looks (all `dates`, ISO), in the UTM zone or polar grid of their middle.
 
     Raises
     ------
@@ -78,9 +81,11 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: int) -> Gro
         source = f"{options.dem.name}, cubic interpolation to {posting:g} m"
         if continued > 0:
             source += f"; {100 * continued:.0f} % of the ground lies outside of it and continues from its edge"
-    scene = build_scene(options, grid, fractal, transformer.transform(*center), dates)
+    middle_xy = transformer.transform(*center)
+    scene = build_scene(options, grid, fractal, middle_xy, len(dates))
     terrain = Terrain(grid, scene.heights, source)
-    return Ground(terrain, scene, (float(scene.heights.min()), float(scene.heights.max())))
+    change = plan_change(options, terrain, scene, dates, middle_xy) if options.coherent else None
+    return Ground(terrain, scene, (float(scene.heights.min()), float(scene.heights.max())), change)
 
 
 def write_raster(path: Path, values: NDArray[Any], grid: GeoGrid, nodata: float | None, tags: dict[str, str]) -> None:
@@ -108,10 +113,15 @@ def write_truth(
     folder: Path,
     ground: Ground,
     dates: tuple[str, ...],
-    polarizations: tuple[str, ...],
+    looks: list[Look],
     aoi: tuple[float, float, float, float] | None,
 ) -> None:
-    """`<date>_gamma0_<pol>.tif` (mean over 2 x 2 cells, linear) and `<date>_landcover.tif` (class per cell)."""
+    """`<date>_gamma0_<pol>.tif` (mean over 2 x 2 cells, linear) and `<date>_landcover.tif` (class per cell).
+
+    Of a coherent archive also `<date>_<date>_phase.tif` and `_coherence.tif` of every two dates that follow each other
+    (phase for the first look), and with two polarizations `<date>_covariance_<pol><pol>.tif`, complex.
+    """
+    polarizations = looks[0].polarizations
     grid = ground.terrain.grid
     rows, cols = slice(0, grid.height), slice(0, grid.width)
     if aoi is not None:
@@ -131,6 +141,38 @@ def write_truth(
             mean = quarters.mean(axis=0, dtype=np.float32)
             tags = {"POLARIZATION": polarization, "QUANTITY": "gamma0, linear power"}
             write_raster(folder / f"{date}_gamma0_{polarization}.tif", mean, coarse, float("nan"), tags)
+        if ground.change is not None and len(polarizations) == 2:
+            both = [np.array(ground.scene.gamma0[i][p], np.float32)[classes] for p in polarizations]
+            covariance = np.sqrt(both[0] * both[1]) * np.complex64(ground.change.correlation)
+            tags = {"QUANTITY": f"mean of {polarizations[0]} times the conjugate of {polarizations[1]}, gamma0"}
+            path = folder / f"{date}_covariance_{''.join(polarizations)}.tif"
+            write_raster(path, np.asarray(covariance, np.complex64), fine, None, tags)
+    if ground.change is not None:
+        _write_pairs(folder, ground, ground.change, dates, looks[0], (rows, cols), fine)
+
+
+def _write_pairs(
+    folder: Path,
+    ground: Ground,
+    change: Change,
+    dates: tuple[str, ...],
+    look: Look,
+    part: tuple[slice, slice],
+    window: GeoGrid,
+) -> None:
+    """Phase and coherence of every two dates that follow each other."""
+    for k in range(1, len(dates)):
+        stem = f"{dates[k - 1]}_{dates[k]}"
+        farther = slant_change(change, ground.terrain, look, k - 1, k)
+        phase = np.zeros(window.shape, np.float32)
+        if farther is not None:
+            phase = np.asarray(4 * np.pi / look.radar.wavelength * farther[part], np.float32)
+        tags = {"QUANTITY": "phase of the first date times the conjugate of the second, radians, not wrapped"}
+        write_raster(folder / f"{stem}_phase.tif", phase, window, float("nan"), tags)
+        tags = {"QUANTITY": "coherence of the scatterers; noise and baseline take theirs from it"}
+        write_raster(
+            folder / f"{stem}_coherence.tif", pair_coherence(change, k - 1, k)[part], window, float("nan"), tags
+        )
 
 
 def _part(grid: GeoGrid, aoi: tuple[float, float, float, float]) -> tuple[slice, slice]:

@@ -12,6 +12,7 @@ from sarcube.simulate.swaths import SWATHS
 
 ProductType = Literal["SLC", "GRD"]
 TruthPreset = Literal["demo", "checkerboard", "constant"]
+Displacement = Literal["none", "ramp", "mogi", "fault"]
 NoiseFormat = Literal["new", "shifted", "old"]
 PLATFORMS = ("S1A", "S1B", "S1C", "S1D")
 
@@ -77,6 +78,29 @@ class SimulationOptions:
         ramp); off: neighbouring samples are independent.
     posting : float
         Spacing in metres of the terrain that scatters; the DEM written beside is its mean over 3 x 3.
+    coherent : bool
+        The same scatterers on every date (`sarcube.simulate.coherent`): dates make interferograms, polarizations a
+        covariance. Band-limited always; cast shadow is not modelled. The rest down to `correlation` needs it.
+    baselines : tuple of float
+        Own orbit: perpendicular baseline of each date's orbit, metres along velocity x look; empty: within the
+        orbital tube, as without.
+    along_track_error : float
+        Own orbit: metres by which annotation and orbit file of all dates but the first are ahead of the true orbit.
+    displacement : "none", "ramp", "mogi" or "fault"
+        Of the ground, towards `displacement_metres` on the last date, in proportion to time: uplift that grows from
+        west to east, uplift above a Mogi source 3 km deep under the centre, strike-slip across a fault through the
+        centre (all of it after the first date). The true phase is that of slant range; what moves along the track also
+        turns the carrier of a TOPS burst, as it does in a real one.
+    displacement_metres : float
+    coherence : tuple of float
+        Of two dates 12 days apart: one value, or two for squares of 3 km in turn; it falls exponentially with time.
+        Empty: 0.9 and 0.5; with the demo truth that of the covers (lake 0, forest 0.3, meadow 0.7, fields 0.5,
+        clear-cut 0.85, and 0 across the cut).
+    screen : float
+        Troposphere that changes from date to date: standard deviation of its zenith delay, metres.
+    correlation : complex
+        Of two polarizations: mean of the co-polarized amplitudes times the conjugate of the cross-polarized ones, over
+        the root of the product of their powers; magnitude at most 1.
     format : "folder" or "zip"
     seed : int
     threads : int
@@ -106,6 +130,14 @@ class SimulationOptions:
     delays: bool = True
     band_limited: bool = False
     posting: float = 10.0
+    coherent: bool = False
+    baselines: tuple[float, ...] = ()
+    along_track_error: float = 0.0
+    displacement: Displacement = "none"
+    displacement_metres: float = 0.06
+    coherence: tuple[float, ...] = ()
+    screen: float = 0.0
+    correlation: complex = 0.0
     format: Literal["folder", "zip"] = "folder"
     seed: int = 1
     threads: int = 2
@@ -136,6 +168,30 @@ class SimulationOptions:
                 self.bursts >= 1 if isinstance(self.bursts, int) else bool(self.bursts),
                 "bursts is a number above 0, or the indices of a template's bursts",
             ),
+            (
+                self.coherent
+                or not (
+                    self.baselines
+                    or self.along_track_error
+                    or self.coherence
+                    or self.screen
+                    or self.correlation
+                    or self.displacement != "none"
+                ),
+                "baselines, along_track_error, displacement, coherence, screen and correlation need coherent",
+            ),
+            (len(self.baselines) in (0, len(self.dates)), "baselines is one per date, or none"),
+            (all(abs(b) <= 5000 for b in self.baselines), "baselines are below the critical one of 5 km"),
+            (
+                self.template is None or not (self.baselines or self.along_track_error),
+                "a template has its own orbits: baselines and along_track_error need none",
+            ),
+            (self.displacement in ("none", "ramp", "mogi", "fault"), "displacement is none, ramp, mogi or fault"),
+            (
+                len(self.coherence) <= 2 and all(0 <= g <= 1 for g in self.coherence),
+                "coherence is one or two values within 0 to 1",
+            ),
+            (self.screen >= 0 and abs(self.correlation) <= 1, "screen is not negative, correlation at most 1"),
             (
                 self.burst_size is None or min(self.burst_size) >= 32,
                 "burst_size is lines, samples of at least 32",

@@ -24,7 +24,7 @@ def write_poeorb(folder: Path, scene: ScenePlan) -> Path:
     name = OrbitFileName(scene.platform, "POEORB", created, start, stop)
     offset = float((scene.anx - start.astype("datetime64[ns]")) / np.timedelta64(1, "ns")) * 1e-9
     seconds = np.arange(0, int((stop - start) / np.timedelta64(1, "s")) + 1, 10).astype(np.float64)
-    position, velocity = scene.pass_orbit.state(seconds - offset)
+    position, velocity = scene.pass_orbit.state(seconds - offset + scene.ahead)
     revolution = scene.absolute_orbit + np.floor((seconds - offset) / ORBIT_PERIOD).astype(np.int64)
     path = folder / f"{name.stem}.EOF"
     path.write_text(eof_text(name, Orbit(start.astype("datetime64[ns]"), seconds, position, velocity), revolution))

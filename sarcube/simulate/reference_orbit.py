@@ -59,15 +59,15 @@ class ReferenceOrbit:
         velocity[..., 1] += _NODE_RATE * position[..., 0]
         return position, velocity
 
-    def vectors(self, anx: np.datetime64, times: NDArray[np.float64]) -> Orbit:
+    def vectors(self, anx: np.datetime64, times: NDArray[np.float64], ahead: float = 0.0) -> Orbit:
         """State vectors at `times` (seconds since the node), rounded as files carry them.
 
-        The orbit's epoch is the whole second before the node.
+        The orbit's epoch is the whole second before the node. `ahead`: seconds by which they are those of later.
         """
         epoch = anx.astype("datetime64[s]").astype("datetime64[ns]")
         offset = float((anx - epoch) / np.timedelta64(1, "ns")) * 1e-9
         written = np.round(times + offset, 6)
-        position, velocity = self.state(written - offset)
+        position, velocity = self.state(written - offset + ahead)
         return Orbit(epoch, written, np.round(position, 6), np.round(velocity, 6))
 
 
@@ -125,3 +125,49 @@ def place(longitude: float, latitude: float, slant_range: float, direction: str)
         time += ORBIT_PERIOD
         placed = replace(placed, node_longitude=placed.node_longitude - _NODE_RATE * ORBIT_PERIOD)
     return placed, time
+
+
+def beside(orbit: ReferenceOrbit, time: float, slant_range: float, perpendicular: float) -> ReferenceOrbit:
+    """The orbit that sees a place across a baseline of that length.
+
+    Parameters
+    ----------
+    orbit : ReferenceOrbit
+    time : float
+        Seconds since the node at which `orbit` sees the place.
+    slant_range : float
+        Metres; the place lies to the right on the ellipsoid.
+    perpendicular : float
+        Metres along velocity x look (to the left and down); along the look the baseline is zero.
+    """
+    instant = np.array([time])
+    position, velocity = orbit.state(instant)
+    place_at = ground_point(position, velocity, np.array([slant_range]))
+    look = (place_at - position)[0] / slant_range
+    across = np.cross(velocity[0], look)
+    across /= np.linalg.norm(across)
+
+    def moved_by(shift: NDArray[np.float64]) -> ReferenceOrbit:
+        east, up = float(shift[0]), float(shift[1])
+        return replace(
+            orbit, node_longitude=orbit.node_longitude + east / 6.378e6, radius_offset=orbit.radius_offset + up
+        )
+
+    def baseline(shift: NDArray[np.float64]) -> NDArray[np.float64]:
+        moved = moved_by(shift)
+        seen = float(time)
+        for _ in range(4):
+            p, v = moved.state(np.array([seen]))
+            later, _ = moved.state(np.array([seen + 1.0]))
+            away = float((place_at - p)[0] @ v[0])
+            seen += away / float(v[0] @ (later - p)[0])
+        p, _ = moved.state(np.array([seen]))
+        between = (p - position)[0]
+        return np.array([between @ across, between @ look])
+
+    wanted, shift = np.array([perpendicular, 0.0]), np.zeros(2)
+    for _ in range(4):
+        here = baseline(shift)
+        slope = np.stack([baseline(shift + step) - here for step in np.eye(2)], axis=1)
+        shift = shift + np.linalg.solve(slope, wanted - here)
+    return moved_by(shift)

@@ -21,6 +21,7 @@ from sarcube.simulate.calibration_xml import (
     noise_tables,
     noise_xml,
 )
+from sarcube.simulate.coherent import Visit, coherent_echo
 from sarcube.simulate.echo import Delays, Window, mean_beta0
 from sarcube.simulate.ground import Ground
 from sarcube.simulate.image import ImageId, compact
@@ -28,7 +29,7 @@ from sarcube.simulate.looks import Look, aoi_window, plan_look
 from sarcube.simulate.manifest import Member, crc16, manifest_xml, member
 from sarcube.simulate.measurement import MeasurementFile
 from sarcube.simulate.options import SimulationOptions
-from sarcube.simulate.speckle import speckle_samples
+from sarcube.simulate.speckle import noise_samples, speckle_samples, to_int16
 from sarcube.simulate.spectrum import Spectrum, doppler_rate
 from sarcube.simulate.swaths import LINE_INTERVAL, RANGE_SAMPLING_RATE
 from sarcube.simulate.timeline import ScenePlan, SwathPlan
@@ -152,7 +153,7 @@ def _write_swath(
                 [_noise(t, window, index * plan.window.lines) for t in tables] if options.noise else None,
                 (options.seed, 31, date_index, int(plan.swath.name[-1]), burst.number),
                 options.threads,
-                spectrum=plan_spectrum(plan, look, window) if options.band_limited else None,
+                spectrum=plan_spectrum(plan, look, window) if options.band_limited or options.coherent else None,
             ),
         )
     for file in files:
@@ -251,6 +252,9 @@ def write_echo(
     settings: EchoSettings,
 ) -> None:
     """Simulate one burst's window and put it into the measurement files, one per polarization of the look."""
+    if ground.change is not None:
+        _write_coherent(files, statistics, look, window, ground, settings)
+        return
     scatterers = ground.scatterers(settings.date_index, look.polarizations)
     beta = mean_beta0(look.radar, look.track, window, ground.terrain, scatterers, settings.delays, settings.threads)
     for k, file in enumerate(files):
@@ -260,6 +264,32 @@ def write_echo(
         if noise is not None:
             power += noise
         samples = speckle_samples(power, (*settings.seed, k), settings.threads, settings.spectrum)
+        if settings.valid is not None:
+            samples[~settings.valid] = 0
+        statistics[k].add(samples)
+        file.write(settings.first_line + window.first_line, window.first_sample, samples)
+
+
+def _write_coherent(
+    files: Sequence[MeasurementFile],
+    statistics: Sequence[Statistics],
+    look: Look,
+    window: Window,
+    ground: Ground,
+    settings: EchoSettings,
+) -> None:
+    assert ground.change is not None and settings.spectrum is not None
+    scatterers = ground.scatterers(settings.date_index, look.polarizations)
+    visit = Visit(settings.date_index, settings.delays, settings.spectrum)
+    echo = coherent_echo(look, window, ground.terrain, scatterers, ground.change, visit, settings.threads)
+    for k, file in enumerate(files):
+        values = echo[k]
+        values *= settings.gain[k].astype(np.float32)
+        noise = settings.noise[k] if settings.noise else None
+        if noise is not None:
+            # Thermal noise went through the same processor.
+            values += noise_samples(noise, (*settings.seed, k), settings.spectrum, settings.threads)
+        samples = to_int16(values)
         if settings.valid is not None:
             samples[~settings.valid] = 0
         statistics[k].add(samples)

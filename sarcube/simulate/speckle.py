@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,11 @@ from numpy.typing import NDArray
 from sarcube.simulate.spectrum import Spectrum, band_limited_noise
 
 _BLOCK = 128  # lines that share one random stream, so that the result does not depend on threads
+
+
+def _generator(seed: tuple[int, ...], first: int) -> np.random.Generator:
+    """Of the block of lines that starts at `first`."""
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence([*seed, first])))
 
 
 def speckle_samples(
@@ -35,9 +41,7 @@ def speckle_samples(
     lines, samples = power.shape
     out = np.empty((lines, samples, 2), dtype=np.int16)
 
-    def generator(first: int) -> np.random.Generator:
-        return np.random.Generator(np.random.SFC64(np.random.SeedSequence([*seed, first])))
-
+    generator = partial(_generator, seed)
     shaped = None if spectrum is None else band_limited_noise(spectrum, generator, threads)
 
     def block(first: int) -> None:
@@ -55,3 +59,18 @@ def speckle_samples(
     with ThreadPoolExecutor(max(1, threads)) as pool:
         list(pool.map(block, range(0, lines, _BLOCK)))
     return out
+
+
+def noise_samples(
+    power: NDArray[np.float32], seed: tuple[int, ...], spectrum: Spectrum, threads: int = 2
+) -> NDArray[np.complex64]:
+    """Circular Gaussian noise of given mean power (lines, samples), with a spectrum."""
+    noise = band_limited_noise(spectrum, partial(_generator, seed), threads)
+    noise *= np.sqrt(power)
+    return noise
+
+
+def to_int16(values: NDArray[np.complex64]) -> NDArray[np.int16]:
+    """Samples (lines, samples) as their real and imaginary parts, rounded and clipped."""
+    parts = np.ascontiguousarray(values).view(np.float32).reshape(*values.shape, 2)
+    return np.clip(np.rint(parts), -32768, 32767).astype(np.int16)

@@ -40,7 +40,7 @@ def simulate_templates(directory: Path, options: SimulationOptions) -> Archive:
         raise ConfigError("two templates are of one day; give one scene per date")
     looks = [[_look(burst) for burst in bursts] for bursts in scenes]
     everything = [look for scene in looks for look in scene]
-    ground = lay_ground(options, everything, len(scenes))
+    ground = lay_ground(options, everything, dates)
     files = []
     for i, (safe, bursts) in enumerate(zip(safes, scenes, strict=True)):
         _fill(safe, bursts, looks[i], i, ground, options)
@@ -138,7 +138,7 @@ def _fill(
             settings = replace(
                 settings,
                 valid=_valid_mask(burst, window),
-                spectrum=_spectrum(burst, look, window) if options.band_limited else None,
+                spectrum=_spectrum(burst, look, window) if options.band_limited or options.coherent else None,
             )
             write_echo(channels, [Statistics() for _ in channels], look, window, ground, settings)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from sarcube.geometry.orbit import Orbit
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.burst_id import ORBIT_OFFSET
 from sarcube.simulate.options import SimulationOptions
-from sarcube.simulate.reference_orbit import ReferenceOrbit, place
+from sarcube.simulate.reference_orbit import ReferenceOrbit, beside, place
 from sarcube.simulate.swaths import (
     BURST_CYCLE,
     LINE_INTERVAL,
@@ -87,7 +87,9 @@ class ScenePlan:
         UTC of the ascending node (nanoseconds).
     pass_orbit : ReferenceOrbit
     orbit : Orbit
-        State vectors for the annotation: 10 s apart around the scene.
+        State vectors around the scene, 10 s apart, of the true orbit.
+    ahead : float
+        Seconds by which the orbit that is told runs ahead of the true one.
     """
 
     date: dt.date
@@ -99,6 +101,15 @@ class ScenePlan:
     pass_orbit: ReferenceOrbit
     orbit: Orbit
     swaths: tuple[SwathPlan, ...]
+    ahead: float = 0.0
+
+    @property
+    def told_orbit(self) -> Orbit:
+        """State vectors as annotation and orbit file tell them."""
+        if not self.ahead:
+            return self.orbit
+        offset = float((self.anx - self.orbit.epoch) / np.timedelta64(1, "ns")) * 1e-9
+        return self.pass_orbit.vectors(self.anx, self.orbit.time - offset, self.ahead)
 
     @property
     def data_take(self) -> int:
@@ -134,18 +145,22 @@ def plan_scenes(options: SimulationOptions) -> tuple[ScenePlan, ...]:
     absolute, anx, number = _choose_revolution(platforms[0], first, time - offset, count)
     track = (absolute - ORBIT_OFFSET[platforms[0]]) % 175 + 1
     rng = np.random.default_rng(np.random.SeedSequence([options.seed, 11]))
-    scenes = []
+    scenes: list[ScenePlan] = []
     for date, platform in zip(options.dates, platforms, strict=True):
         days = np.datetime64(date, "ns") - first
         across, up, jitter, late = rng.normal(0, 1, 4) * (45.0, 20.0, 1.2e-3, 0.15)
         shifted = ReferenceOrbit(orbit.node_longitude + across / 6.378e6, up)
+        if options.baselines:
+            shifted = beside(orbit, time, (near + far) / 4 * SPEED_OF_LIGHT, options.baselines[len(scenes)])
         node = anx + days + np.timedelta64(round(late * 1e6), "us")
-        scenes.append(
-            _scene(
-                options, swaths, date, platform,
-                _absolute_orbit(platform, date, track), track, node, shifted, number, jitter,
-            )
+        scene = _scene(
+            options, swaths, date, platform,
+            _absolute_orbit(platform, date, track), track, node, shifted, number, jitter,
         )  # fmt: skip
+        if options.along_track_error and scenes:
+            _, velocity = shifted.state(np.array([time]))
+            scene = replace(scene, ahead=options.along_track_error / float(np.linalg.norm(velocity)))
+        scenes.append(scene)
     return tuple(scenes)
 
 
@@ -246,7 +261,4 @@ def with_windows(scene: ScenePlan, windows: dict[str, BurstWindow]) -> ScenePlan
             for b in plan.bursts
         )
         swaths.append(SwathPlan(plan.swath, bursts))
-    return ScenePlan(
-        scene.date, scene.platform, scene.absolute_orbit, scene.relative_orbit, scene.anx, scene.direction,
-        scene.pass_orbit, scene.orbit, tuple(swaths),
-    )  # fmt: skip
+    return replace(scene, swaths=tuple(swaths))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -24,6 +25,9 @@ _PART = 16 * 1024 * 1024
 _REFUSED = re.compile(
     r"403 Forbidden|401 Unauthorized|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|[Cc]redential"
 )
+# A listing whose answer was cut short; obstore repeats everything else itself.
+_TORN = re.compile(r"list response body", re.IGNORECASE)
+_PAUSE_S = 0.2
 _TRUE = {"1", "true", "yes", "on"}
 
 
@@ -216,11 +220,19 @@ class S3Store:
         import obstore
 
         start = f"{self.prefix}/" if self.prefix else ""
-        try:
-            for page in obstore.list(self._client, prefix=self._folder(prefix)):
-                yield from (entry["path"].removeprefix(start) for entry in page)
-        except (OSError, obstore.exceptions.BaseError) as error:
-            self._fail("list", prefix, error)
+        last: str | None = None
+        torn = 0
+        while True:
+            try:
+                for page in obstore.list(self._client, prefix=self._folder(prefix), offset=last):
+                    for entry in page:
+                        last = entry["path"]
+                        yield last.removeprefix(start)
+                    torn = 0
+                return
+            except (OSError, obstore.exceptions.BaseError) as error:
+                torn += 1
+                self._pause_or_fail(prefix, error, torn)
 
     def folders(self, prefix: str = "") -> tuple[str, ...]:
         found = self._children(prefix)["common_prefixes"]
@@ -233,10 +245,19 @@ class S3Store:
     def _children(self, prefix: str) -> Any:
         import obstore
 
-        try:
-            return obstore.list_with_delimiter(self._client, prefix=self._folder(prefix))
-        except (OSError, obstore.exceptions.BaseError) as error:
+        torn = 0
+        while True:
+            try:
+                return obstore.list_with_delimiter(self._client, prefix=self._folder(prefix))
+            except (OSError, obstore.exceptions.BaseError) as error:
+                torn += 1
+                self._pause_or_fail(prefix, error, torn)
+
+    def _pause_or_fail(self, prefix: str, error: Exception, torn: int) -> None:
+        """Wait before a listing is asked for again whose answer was torn, `torn` times so far."""
+        if torn > self.retries or not _TORN.search(str(error)):
             self._fail("list", prefix, error)
+        time.sleep(min(_PAUSE_S * 2.0 ** (torn - 1), 15.0))
 
     def _folder(self, prefix: str) -> str | None:
         folder = "/".join(part for part in (self.prefix, checked_prefix(prefix)) if part)

@@ -44,18 +44,18 @@ def settled_grid(store: Store, collection: str, place: str) -> GeoGrid | None:
 
 def check_grid(grid: GeoGrid, config: RunConfig, place: str) -> None:
     """Raise GridError where the run file asks for another grid than the place already has."""
-    wanted = config.grid
-    if not math.isclose(grid.resolution, wanted.resolution) or wanted.crs not in ("auto", grid.epsg):
+    crs, resolution = config.grid.crs, config.resolution
+    if not math.isclose(grid.resolution, resolution) or crs not in ("auto", grid.epsg):
         raise GridError(
             f"products of {place} lie on {grid.crs} at {grid.resolution:g}, the run file asks for "
-            f"{wanted.crs} at {wanted.resolution:g}: a place has one grid for ever; use another store or collection"
+            f"{crs} at {resolution:g}: a place has one grid for ever; use another store or collection"
         )
 
 
 def grid_around(config: RunConfig, footprint: Ring) -> GeoGrid:
     """The grid of a place that has no products yet, from where it lies."""
     epsg = None if config.grid.crs == "auto" else config.grid.crs
-    resolution = config.grid.resolution
+    resolution = config.resolution
     metres = 1.0 if epsg is None else metres_per_unit(epsg)
     pixels = max(1, round(_LATTICE_M / metres / resolution))
     coarse = footprint_grid(footprint, epsg, resolution * pixels, _MARGIN_M / metres)

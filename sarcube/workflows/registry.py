@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import cast
 
@@ -73,14 +74,24 @@ def kind_of(config: RunConfig, name: str) -> ProductKind:
     return kind
 
 
-def known_layers() -> dict[str, Layer]:
-    """Layers of all installed workflows by name: for files that no item describes. The first of a name counts."""
-    found: dict[str, Layer] = {}
+def known_kinds() -> Iterator[ProductKind]:
+    """Kinds of all workflows that are installed and can be imported."""
     for name in workflow_names():
         try:
             work = load_workflow(name)
         except SarcubeError:
-            continue  # one that cannot be imported describes nothing
-        for kind in work.kinds:
-            found = kind.table | found
+            continue  # what cannot be imported describes nothing
+        yield from work.kinds
+
+
+def known_layers() -> dict[str, Layer]:
+    """Layers of all installed workflows by name: for files that no item describes. The first of a name counts."""
+    found: dict[str, Layer] = {}
+    for kind in known_kinds():
+        found = kind.table | found
     return found
+
+
+def known_aliases() -> dict[str, str]:
+    """What other makers call layers, to the names that they have here."""
+    return {alias: name for kind in known_kinds() for alias, name in kind.aliases.items()}

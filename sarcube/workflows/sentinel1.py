@@ -1,19 +1,30 @@
-"""What workflows of Sentinel-1 bursts share: from found bursts to units, and the grid of a burst ID."""
+"""What workflows of Sentinel-1 bursts share: units, the grid of a burst ID, opening what a task needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sarcube.catalog.grids import grid_of_item
 from sarcube.config import RunConfig
-from sarcube.errors import GridError
+from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import ProductKind
 from sarcube.workflows.grids import grid_around
-from sarcube.workflows.task import Ring, Unit
+from sarcube.workflows.making import collection_of, dem_of, store_of
+from sarcube.workflows.registry import kind_of
+from sarcube.workflows.task import Ring, Task, Unit
 
 if TYPE_CHECKING:
+    import pystac
+    import xarray as xr
+
+    from sarcube.geometry.dem import Dem
+    from sarcube.sensors.sentinel1.model import Burst
     from sarcube.sensors.sentinel1.search.scenes import FoundBurst
+
+# Layover and shadow at the burst's edge come from terrain beyond it: engines look up to five kilometres out.
+_DEM_MARGIN_M = 6000.0
 
 
 def narrowed_source(config: RunConfig) -> RunConfig:
@@ -51,9 +62,59 @@ def database_grid(config: RunConfig, path: Path, burst_id: str) -> GeoGrid:
     """The grid that OPERA's burst database (table `burst_id_map`) gives a burst ID, at the run's resolution."""
     from sarcube.sensors.sentinel1.burst_database import grid_from_database
 
-    grid = grid_from_database(path, burst_id, config.grid.resolution)
+    grid = grid_from_database(path, burst_id, config.resolution)
     if config.grid.crs not in ("auto", grid.epsg):
         raise GridError(
             f"grid.burst_database has {burst_id} in {grid.crs}, grid.crs asks for {config.grid.crs}: drop one"
         )
     return grid
+
+
+def open_acquisition(found: FoundBurst, config: RunConfig) -> Burst:
+    """The burst that a search found, with the best orbit there is."""
+    from sarcube.sensors.sentinel1.open_burst import open_burst
+
+    return open_burst(found, config)
+
+
+def dem_around(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:
+    """The run's DEM on a grid and a margin around it, held against the heights of the burst's annotation."""
+    from sarcube.geometry.burst_grid import grid_lonlat_bounds
+    from sarcube.geometry.grid import metres_per_unit
+    from sarcube.terrain.dem import load_dem
+
+    metres = metres_per_unit(grid.epsg)
+    bounds = grid_lonlat_bounds(grid, _DEM_MARGIN_M / metres)
+    points = burst.geolocation
+    known = (points.longitude, points.latitude, points.height)
+    return load_dem(dem_of(config), bounds, grid.resolution * metres, footprint=burst.footprint, known=known)
+
+
+def static_layers(
+    task: Task, config: RunConfig, kind: str, layers: tuple[str, ...]
+) -> tuple[pystac.Item, xr.Dataset, GeoGrid]:
+    """Item, layers and grid of the product without time that a task needs.
+
+    The grid is that of the layers in the store, whatever the plan expected: two runs that began with different
+    dates may have expected different ones, and only one of them made the layers.
+
+    Raises
+    ------
+    ProductError
+        It is not there.
+    GridError
+        Its files lie on another grid than its item says.
+    """
+    from sarcube.catalog.query import find_static_item
+    from sarcube.products.product import read_layers
+
+    of = kind_of(config, kind)
+    store, collection = store_of(config, of), collection_of(config, of)
+    item = find_static_item(store, collection, task.place)
+    if item is None:
+        raise ProductError(f"{store.url}/{collection} has no static layers of {task.place}; run the plan again")
+    grid = grid_of_item(item.to_dict(transform_hrefs=False), item.id)
+    static = read_layers(store, item, layers)
+    if static.attrs["grid"] != grid:
+        raise GridError(f"static layers of {task.place}: the files lie on another grid than {item.id} says")
+    return item, static, grid

@@ -15,6 +15,7 @@ from sarcube.config import RunConfig, Section
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import ProductKind, Rate
 from sarcube.transfer.problem import Problem
+from sarcube.workflows.network import Connection
 from sarcube.workflows.task import Ring, Task, Unit
 
 
@@ -30,6 +31,8 @@ class Found:
     problems : tuple of Problem
     warnings : tuple of Problem
         What the source has otherwise than asked for, and can be used all the same.
+    connections : tuple of Connection
+        Times that products are made of together, where the workflow makes such: the plan tells and draws them.
     explanation : str
         Why there are no units, where there are none.
     given : tuple of str
@@ -41,6 +44,7 @@ class Found:
     explanation: str = ""
     given: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    connections: tuple[Connection, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ from sarcube.sensors.sentinel1.model import (
     TopsParameters,
 )
 from sarcube.store.protocol import Store
-from sarcube.workflows.rtc.items import ItemContext, rtc_facts, static_facts
+from sarcube.workflows.rtc.items import rtc_facts, static_facts
 from sarcube.workflows.rtc.kinds import LAYERS, RTC_S1, RTC_S1_STATIC, STATIC_LAYERS
+from sarcube.workflows.sentinel1_items import ItemContext
 
 UTM = GeoGrid(32629, 500_000, 4_000_000, 20, 300, 200)
 POLAR = GeoGrid(3031, -1_200_000, 800_000, 20, 300, 200)

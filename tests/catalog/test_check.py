@@ -10,6 +10,7 @@ from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.query import find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.store.local_store import LocalStore
+from sarcube.workflows.rtc.kinds import RULES
 from tests.catalog.examples import KINDS, make_rtc, make_static, publish
 
 
@@ -33,10 +34,11 @@ def test_check(local: LocalStore, tmp_path: Path, schemas: Schemas) -> None:
     stored = json.loads(local.read_bytes(made[0].item_key))
     stored["properties"]["sat:relative_orbit"] = 999
     local.write_bytes(made[0].item_key, json.dumps(stored).encode())
-    quick = [fault.message for fault in check_store(local, schemas=schemas)]
+    rules = {"RTC_S1": RULES}
+    quick = [fault.message for fault in check_store(local, schemas=schemas, rules=rules)]
     words = ("999", "static-layers", "VV", "bytes")
     assert all(any(word in message for message in quick) for word in words) and len(quick) == 4
-    deep = [fault.message for fault in check_store(local, "rtc", checksums=True, schemas=schemas)]
+    deep = [fault.message for fault in check_store(local, "rtc", checksums=True, schemas=schemas, rules=rules)]
     assert len(deep) == 5 and any("damaged" in message for message in deep)
     local.delete("catalog.json")
     assert any(fault.key == "catalog.json" for fault in check_store(local, schemas=schemas))

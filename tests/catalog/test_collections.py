@@ -64,6 +64,22 @@ def _check_links(root: Path) -> int:
     return count
 
 
+def test_an_index_of_a_collection_that_says_no_columns_keeps_its_own(local: LocalStore, schemas: Schemas) -> None:
+    # As version 0.1 wrote them: neither the kind nor its facts stand in collection.json.
+    _fill(local, schemas, CASES[:1], 1)
+    update_collections(local, schemas=schemas)
+    path = local.root / "rtc" / "collection.json"
+    stored = json.loads(path.read_text())
+    assert stored.pop("sarcube:kind") == "RTC_S1" and stored.pop("sarcube:facts")
+    path.write_text(json.dumps(stored))
+    index = local.root / "rtc" / "items.parquet"
+    columns = Index(index.read_bytes()).facts
+    assert {fact.type for fact in columns} >= {"text", "texts", "integer"}
+    publish(local, make_rtc(local, CASES[0], "2022-03-01T12:47:52.123456"), schemas)
+    update_collections(local, schemas=schemas)
+    assert Index(index.read_bytes()).facts == columns and Index(index.read_bytes()).count == 2
+
+
 def test_a_whole_store_is_valid_and_can_be_moved(local: LocalStore, schemas: Schemas, tmp_path: Path) -> None:
     _fill(local, schemas)
     assert update_collections(local, schemas=schemas) == ("rtc", "static")

@@ -16,8 +16,10 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.product import read_layers
 from sarcube.store.local_store import LocalStore
-from sarcube.workflows.rtc.burst_facts import heading_and_altitude, noise_equivalent_sigma0
-from sarcube.workflows.rtc.items import CEOS_ARD, ItemContext, file_tags
+from sarcube.workflows.rtc.items import CEOS_ARD
+from sarcube.workflows.rtc.kinds import RULES
+from sarcube.workflows.sentinel1_facts import heading_and_altitude, noise_equivalent_sigma0
+from sarcube.workflows.sentinel1_items import ItemContext, file_tags
 from tests.catalog.examples import (
     ATTRS,
     CASES,
@@ -36,7 +38,7 @@ from tests.catalog.examples import (
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_items_are_valid(case: Case, local: LocalStore, schemas: Schemas) -> None:
     for _, item in (make_rtc(local, case), make_static(local, case)):
-        outcome = validate(item_dict(item), schemas)
+        outcome = validate(item_dict(item), schemas, RULES)
         assert outcome.problems == () and outcome.unchecked == ()
 
 
@@ -95,7 +97,7 @@ def test_no_claim_of_analysis_ready_data_for_sigma0(local: LocalStore, schemas: 
     item = rtc_item(local, product, make_burst(), {**ATTRS, "backscatter": "sigma0"})
     stored = item_dict(item)
     assert CEOS_ARD not in stored["stac_extensions"] and "ceosard:type" not in stored["properties"]
-    assert validate(stored, schemas).problems == ()
+    assert validate(stored, schemas, RULES).problems == ()
 
 
 def test_times_always_have_microseconds(local: LocalStore) -> None:
@@ -112,10 +114,10 @@ def test_why_projection_1_2(local: LocalStore, schemas: Schemas) -> None:
     stored = item_dict(make_rtc(local)[1])
     two = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
     stored["stac_extensions"] = [two if "projection" in uri else uri for uri in stored["stac_extensions"]]
-    problems = validate(stored, schemas).problems
+    problems = validate(stored, schemas, RULES).problems
     assert problems and "proj:epsg" in problems[0]
     del stored["properties"]["proj:epsg"]
-    assert not any(two in problem for problem in validate(stored, schemas).problems)
+    assert not any(two in problem for problem in validate(stored, schemas, RULES).problems)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -174,7 +176,7 @@ def test_linked_static_layers(local: LocalStore, schemas: Schemas) -> None:
     assert static is not None
     product, item = make_rtc(local, static=static)
     stored = item_dict(item)
-    assert validate(stored, schemas).problems == ()
+    assert validate(stored, schemas, RULES).problems == ()
     asset = stored["assets"]["local_incidence_angle"]
     assert asset["href"].startswith("../../../../../static/t070_149815_iw3/SARCUBE_L2_RTC-S1-STATIC")
     assert "static" in asset["roles"]
@@ -216,7 +218,7 @@ def test_items_of_a_real_burst(shared_data: Path, local: LocalStore, schemas: Sc
     burst = read_bursts(open_safe(scene), swaths=["IW1"])[0]
     product, _ = make_rtc(local)
     stored = item_dict(rtc_item(local, product, burst, ATTRS))
-    assert validate(stored, schemas).problems == ()
+    assert validate(stored, schemas, RULES).problems == ()
     assert stored["properties"]["sat:relative_orbit"] == 52
     assert stored["properties"]["sat:anx_datetime"].startswith("2023-09-04T05:5")
     assert 29 < stored["properties"]["sarcube:incidence_angle_near"] < 32
@@ -248,7 +250,7 @@ def test_what_is_not_known_is_left_out(local: LocalStore, schemas: Schemas) -> N
     assert "Sentinel-1 IPF" not in stored["properties"]["processing:software"]
     assert not any(link["rel"] == "derived_from" for link in stored["links"])
     assert not {"sarcube:comment", "sarcube:dem", "processing:facility"} & set(stored["properties"])
-    assert validate(stored, schemas).problems == ()
+    assert validate(stored, schemas, RULES).problems == ()
     texts = json.dumps(stored)
     assert '""' not in texts and "TODO" not in texts
 

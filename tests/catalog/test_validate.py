@@ -20,6 +20,7 @@ from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import require_valid, validate
 from sarcube.errors import CatalogError
 from sarcube.store.local_store import LocalStore
+from sarcube.workflows.rtc.kinds import RULES
 from tests.catalog.examples import make_rtc
 
 
@@ -80,19 +81,19 @@ WRONG_FIELDS = {
 
 @pytest.mark.parametrize("name", WRONG_FIELDS)
 def test_fields_are_checked_without_any_schema(name: str, stored: dict[str, Any], core_schemas: Schemas) -> None:
-    assert validate(stored, core_schemas).problems == ()
+    assert validate(stored, core_schemas, RULES).problems == ()
     stored["properties"][name] = WRONG_FIELDS[name]
-    assert any(name in problem for problem in validate(stored, core_schemas).problems)
+    assert any(name in problem for problem in validate(stored, core_schemas, RULES).problems)
 
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found(name: str, stored: dict[str, Any], schemas: Schemas) -> None:
-    assert validate(stored, schemas).problems == ()
+    assert validate(stored, schemas, RULES).problems == ()
     damage, word = DAMAGES[name]
     damaged = copy.deepcopy(stored)
     damage(damaged)
     with pytest.raises(CatalogError, match=word):
-        require_valid(damaged, schemas)
+        require_valid(damaged, schemas, RULES)
 
 
 def test_both_validators_say_the_same(
@@ -101,11 +102,11 @@ def test_both_validators_say_the_same(
     """With and without the compiled one."""
     monkeypatch.setattr(sarcube.catalog.validate, "_quick_validator", lambda schema, schemas: None)
     plain = Schemas(shared_data / "schemas")
-    assert validate(stored, plain).problems == ()
+    assert validate(stored, plain, RULES).problems == ()
     for damage, _ in DAMAGES.values():
         damaged = copy.deepcopy(stored)
         damage(damaged)
-        assert validate(damaged, plain).problems
+        assert validate(damaged, plain, RULES).problems
 
 
 def test_without_schemas_core_and_own_rules_hold(
@@ -113,14 +114,14 @@ def test_without_schemas_core_and_own_rules_hold(
 ) -> None:
     sarcube.catalog.validate._say_unchecked.cache_clear()
     with caplog.at_level(logging.INFO):
-        require_valid(stored, core_schemas)
-        require_valid(stored, core_schemas)
+        require_valid(stored, core_schemas, RULES)
+        require_valid(stored, core_schemas, RULES)
     assert caplog.text.count("no schema to be had") == 1 and "sar/v1.3.0" in caplog.text
     for name in ("feature as geometry", "track", "codes differ", "checksum", "no assets"):
         damaged = copy.deepcopy(stored)
         DAMAGES[name][0](damaged)
         with pytest.raises(CatalogError):
-            require_valid(damaged, core_schemas)
+            require_valid(damaged, core_schemas, RULES)
 
 
 def test_schemas_are_fetched_once_and_kept(tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_refused_with_words(store: Path, options: dict[str, Any], match: str) ->
     [
         ({"bbox": (100.0, 10.0, 100.1, 10.1)}, r"none of 1 items is left by bbox .*they lie within -7"),
         ({"dates": "2031"}, r"left by dates 2031.*from 2022-01-03 to 2022-01-03"),
-        ({"burst_ids": ["t001_000001_iw1"]}, rf"left by burst_ids .*they are of {BURST}"),
+        ({"burst_ids": ["t001_000001_iw1"]}, rf"left by places .*they are of {BURST}"),
     ],
 )
 def test_outside_of_the_store_says_what_there_is(store: Path, options: dict[str, Any], match: str) -> None:
@@ -119,7 +119,7 @@ def test_outside_of_the_store_says_what_there_is(store: Path, options: dict[str,
 
 
 def test_burst_ids_as_esa_writes_them(store: Path) -> None:
-    assert sarcube.open_cube(store, burst_ids=["T052-001000-IW1"]).sizes["time"] == 1
+    assert sarcube.open_cube(store, places=["T052-001000-IW1"]).sizes["time"] == 1
 
 
 def test_options_of_the_accessor(store: Path) -> None:

@@ -47,9 +47,9 @@ def test_groups_make_the_time_axis(items: list[pystac.Item]) -> None:
     passes = sarcube.open_cube(items)
     assert list(passes["orbit_direction"].values) == ["descending", "descending", "ascending", "descending"]
     assert list(passes["relative_orbit"].values) == [52, 52, 154, 52]
-    assert list(passes["bursts"].values) == [2, 2, 1, 2]
+    assert list(passes["merged"].values) == [2, 2, 1, 2]
     singles = sarcube.open_cube(items, group="acquisition", dates="2022-01-03")
-    assert list(singles["burst_id"].values) == ["t052_001000_iw1", "t052_001000_iw2"]
+    assert list(singles["place"].values) == ["t052_001000_iw1", "t052_001000_iw2"]
 
 
 def test_a_track_is_the_mean_of_its_dates(bursts: Any) -> None:

@@ -38,7 +38,7 @@ def test_the_whole_archive_opens_in_one_line(folder: Path) -> None:
     cube = sarcube.open_cube(folder)
     assert dict(cube.sizes) == {"time": 21, "y": 4428, "x": 3498}
     assert set(cube.data_vars) == {"VV", "VH"}
-    assert set(cube["bursts"].values) == {15}
+    assert set(cube["merged"].values) == {15}
     assert set(cube["relative_orbit"].values) == {137}
     assert set(cube["orbit_direction"].values) == {"ascending"}
     assert cube.rio.crs.to_epsg() == 32611

@@ -51,7 +51,7 @@ def test_bursts_and_swaths_of_a_pass_meet_without_a_seam(bursts: Any, merge: str
     items = _swath(bursts)
     cube = sarcube.open_cube(items, merge=merge, chunks=64)  # type: ignore[arg-type]
     assert cube.sizes["time"] == 1
-    assert int(cube["bursts"][0]) == 6
+    assert int(cube["merged"][0]) == 6
     picture = cube.isel(time=0).compute(scheduler="sync")
     x, y = np.meshgrid(cube["x"], cube["y"])
     truth, seen = bursts.truth(x, y).astype(np.float32), _covered(bursts, items, cube)

@@ -132,7 +132,7 @@ def test_foreign_files_are_not_followed(store: Path, tmp_path: Path) -> None:
         item.write_text(json.dumps(stored))
         with pytest.warns(PassedOverWarning, match=r"1 items are not shown.*IW1"):
             content = read_content(str(store))
-        assert [a.burst_id for step in content.steps for a in step.acquisitions] == ["t052_001000_iw2"]
+        assert [a.place for step in content.steps for a in step.acquisitions] == ["t052_001000_iw2"]
         assert href not in str([i.to_dict(transform_hrefs=False) for i in content.items.values()])
 
 

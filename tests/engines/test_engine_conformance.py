@@ -16,7 +16,9 @@ import xarray as xr
 from sarcube.engines.rtc.engine import Engine, get_engine
 from sarcube.engines.rtc.isce3.engine import Isce3Engine, describe
 from sarcube.errors import EngineError
-from sarcube.workflows.rtc.kinds import LAYERS, MASK_VALUES, STATIC_LAYERS
+from sarcube.testing.engine import EngineSuite
+from sarcube.testing.engine import Rendered as Made
+from sarcube.workflows.rtc.kinds import RTC_S1, RTC_S1_STATIC, STATIC_LAYERS
 from tests.engines.fake_opera import fake_opera
 from tests.engines.reference import UNCORRECTED, Case, against_truth
 
@@ -48,29 +50,18 @@ def rendered(request: pytest.FixtureRequest, shared_data: Path, tmp_path_factory
     return Rendered(case, static, engine.backscatter(case.burst, case.grid, case.dem, chosen, static))
 
 
-def test_layers_types_and_nodata(rendered: Rendered) -> None:
-    assert set(STATIC_LAYERS) == set(rendered.static)
-    assert {"VV", "mask", "number_of_looks"} <= set(rendered.backscatter)
-    for dataset in (rendered.static, rendered.backscatter):
-        for name, values in dataset.data_vars.items():
-            assert values.dtype == LAYERS[str(name)].dtype, name
-            assert values.dims == ("y", "x")
-            if values.dtype.kind == "f":
-                assert not np.isinf(values.values).any(), name
+class TestEveryEngine(EngineSuite):
+    """The suite for engines of any kind."""
+
+    @pytest.fixture
+    def made(self, rendered: Rendered) -> tuple[Made, ...]:
+        grid = rendered.case.grid
+        backscatter = Made(RTC_S1, grid, rendered.backscatter, frozenset({"VV", "mask", "number_of_looks"}))
+        return Made(RTC_S1_STATIC, grid, rendered.static, frozenset(STATIC_LAYERS)), backscatter
 
 
-def test_the_grid_is_ours(rendered: Rendered) -> None:
-    grid = rendered.case.grid
-    for dataset in (rendered.static, rendered.backscatter):
-        assert np.array_equal(dataset.x, grid.x()) and np.array_equal(dataset.y, grid.y())
-
-
-def test_masks(rendered: Rendered) -> None:
-    for dataset in (rendered.static, rendered.backscatter):
-        assert set(np.unique(dataset["mask"])) <= set(MASK_VALUES.values())
-    valid = np.isfinite(rendered.backscatter.VV.values)
-    assert not valid[rendered.backscatter["mask"].values == MASK_VALUES["outside"]].any()
-    assert 0.2 < valid.mean() < 1.0
+def test_some_ground_is_seen(rendered: Rendered) -> None:
+    assert 0.2 < np.isfinite(rendered.backscatter.VV.values).mean() < 1.0
 
 
 def test_values_lie_where_they_can(rendered: Rendered) -> None:

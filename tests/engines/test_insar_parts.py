@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from sarcube.engines.insar.fine import fine_grid
 from sarcube.engines.insar.resample import View, deramp, unit
 from sarcube.engines.insar.spectra import BEFORE, STEPS, TAPS, Band, bands, interpolator
 from sarcube.engines.insar.sums import PairSums
-from sarcube.engines.insar.timing import bin_overlap, solve_timing
+from sarcube.engines.insar.timing import bin_overlap, overlap_grid, solve_timing
 from sarcube.errors import EngineError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.burst import read_bursts
 from sarcube.sensors.sentinel1.deramp import azimuth_carrier
+from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.orbit_file import read_orbit
 from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.sensors.sentinel1.samples import read_samples
@@ -204,3 +206,20 @@ def test_a_shift_beyond_half_a_period_comes_back_as_another() -> None:
 def test_across_swaths_alone_is_not_enough() -> None:
     with pytest.raises(EngineError, match="follow each other"):
         solve_timing([o for o in overlaps(0.0, 0.0, 0.1) if o.across_swaths], 2.0555563e-3)
+
+
+def test_overlaps_are_boxed_across_the_antimeridian(shared_data: Path) -> None:
+    folder = shared_data / "reference" / "insar" / "overlap"
+    bursts = read_bursts(open_safe(sorted(folder.glob("*.zip"))[0]), swaths=["IW1"], polarizations=["VV"])
+    usual = overlap_grid(bursts[0], bursts[1], 32629, 80.0)
+    assert usual is not None and 15 < usual.height * 0.08 < 22 and 80 < usual.width * 0.08 < 90
+
+    def moved(burst: Burst, turn: float) -> Burst:
+        ring = tuple((lon + 188.5 + turn, lat) for lon, lat in burst.footprint)
+        return replace(burst, footprint=ring)
+
+    for turn in (0.0, -360.0):
+        there = overlap_grid(moved(bursts[0], 0.0), moved(bursts[1], turn), 32601, 80.0)
+        # The other zone's axes are turned by a degree or two.
+        assert there is not None and abs(there.width - usual.width) < 60 and abs(there.height - usual.height) < 60
+    assert overlap_grid(bursts[0], bursts[3], 32629, 80.0) is None

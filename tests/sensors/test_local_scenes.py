@@ -24,10 +24,10 @@ from sarcube.sensors.sentinel1.polarizations import wanted
 from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.sensors.sentinel1.search import local
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch, deduplicated, find_scenes, normal_burst_id
-from sarcube.workflows.rtc.checks import defects
 from sarcube.workflows.rtc.kinds import RTC_S1
 from sarcube.workflows.rtc.section import RtcSection
 from sarcube.workflows.sentinel1 import burst_unit
+from sarcube.workflows.sentinel1_checks import defects
 
 MOROCCO = "S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174_0609E3_DAA1"
 NEVADA = "S1A_IW_SLC__1SDV_20200511T135117_20200511T135144_032518_03C421_7768"

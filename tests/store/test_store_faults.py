@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import chaos_s3
 from sarcube.errors import StoreConflictError, StoreError, TransferError
-from sarcube.store import local_store
+from sarcube.store import local_store, s3_store
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import open_store
 
@@ -323,3 +325,27 @@ def test_who_keeps_a_file_locked_is_named(tmp_path: Path, monkeypatch: pytest.Mo
             store.replace_bytes("item", b"second", found[1])
     store.replace_bytes("item", b"second", found[1])
     assert store.read_bytes("item") == b"second"
+
+
+def test_listings_that_are_torn_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of a few keys, some of which are cut short: all keys come, in order, each once."""
+    server = chaos_s3.FaultyS3(1, rate=0.0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(s3_store, "_PAUSE_S", 0.001)
+    store = open_store("s3://bucket/prefix")
+    keys = [f"a/{number:02d}" for number in range(40)]
+    for key in keys:
+        store.write_bytes(key, key.encode() * 100)
+    answers = itertools.cycle(["", "", "", "", "truncate", "", "", "", ""])
+    server.fault = lambda: next(answers)  # type: ignore[method-assign]
+    assert list(store.list("a")) == keys
+    assert store.files("a") == tuple(key.removeprefix("a/") for key in keys)
+    assert store.folders() == ("a",)
+    assert store.read_bytes("a/07") == b"a/07" * 100
+    server.fault = lambda: "truncate"  # type: ignore[method-assign]
+    with pytest.raises(TransferError):
+        list(store.list("a"))
+    server.shutdown()
+    server.server_close()

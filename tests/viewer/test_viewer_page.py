@@ -92,7 +92,7 @@ def test_map_shows_tiles(look: Callable[..., Any]) -> None:
     picture = map_picture(page)
     assert picture.std() > 15  # land, forest and a lake: not one colour
     assert (np.abs(picture[..., 0] - picture[..., 2]) < 12).mean() > 0.9  # grey
-    assert page.locator(".overlay .burst").count() == 2
+    assert page.locator(".overlay .place").count() == 2
     assert "3 bursts" not in page.locator("#when").inner_text()
     assert page.locator("#when").inner_text().startswith("2024-05-01 04:54")
 
@@ -168,8 +168,8 @@ def test_zoom_drag_and_bursts(look: Callable[..., Any]) -> None:
     after = page.evaluate("() => map.place(500, 300)")
     assert after[0] - before[0] == pytest.approx(120 * 360 / (256 * 2**14), rel=0.05)
     assert page.locator("#panel").is_hidden()  # a drag is no click
-    page.locator("#bursts").uncheck()
-    assert page.locator(".overlay .burst").count() == 0
+    page.locator("#places").uncheck()
+    assert page.locator(".overlay .place").count() == 0
     page.locator("#all").click()
     settled(page)
 

@@ -62,8 +62,8 @@ def test_tells_passes_bursts_layers(viewer: Viewer) -> None:
     told = json.loads(ask(viewer, "api/store")[1])
     assert [p["time"][:10] for p in told["passes"]] == ["2024-05-01", "2024-05-13", "2024-05-25"]
     assert all(len(p["items"]) == 2 for p in told["passes"])
-    assert {b["id"][-3:]: b["dates"] for b in told["bursts"]} == {"iw1": 3, "iw2": 3}
-    assert set(told["layers"]) >= {"VV", "VH", "colour", "mask"}
+    assert {b["id"][-3:]: b["dates"] for b in told["places"]} == {"iw1": 3, "iw2": 3}
+    assert {layer["name"] for layer in told["layers"]} >= {"VV", "VH", "colour", "mask"}
     west, south, east, north = told["bounds"]
     assert west < 8.14 and east > 8.26
     assert south < 47.964 and north > 48.036

@@ -64,7 +64,7 @@ def test_the_plan_of_a_done_run_lists_what_exists(demo: Demo) -> None:
 
 def test_status_knows_what_is_there(demo: Demo) -> None:
     of_store = sarcube("status", demo.folder / "store")
-    assert of_store.returncode == 0 and "16 products of 4 bursts" in of_store.stdout
+    assert of_store.returncode == 0 and "16 products of 4 places" in of_store.stdout
     of_run = json.loads(sarcube("status", demo.folder / "run.yaml", "--json").stdout)
     assert of_run["complete"] and not of_run["stale"] and not of_run["foreign"]
 

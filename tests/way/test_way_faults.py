@@ -45,9 +45,15 @@ def test_an_aoi_beside_the_scenes_says_what_the_source_has(demo: Demo, tmp_path:
     refused(run_file(demo, tmp_path, aoi={"bbox": [20.0, 10.0, 21.0, 11.0]}), "aoi", "8.")
 
 
+def orbits_of_other_days(folder: Path) -> Path:
+    made = folder / "orbits"
+    made.mkdir()
+    (made / "S1A_OPER_AUX_POEORB_OPOD_20200121T120000_V20200101T225942_20200103T005942.EOF").write_text("<unread/>")
+    return made
+
+
 def test_a_missing_orbit_is_named(demo: Demo, tmp_path: Path) -> None:
-    empty = tmp_path / "orbits"
-    empty.mkdir()
+    empty = orbits_of_other_days(tmp_path)
     path = run_file(demo, tmp_path, orbits={"path": str(empty), "allow_annotation": False})
     done = sarcube("plan", path)
     assert "Traceback" not in done.stderr
@@ -57,8 +63,7 @@ def test_a_missing_orbit_is_named(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_the_annotation_orbit_is_the_recorded_last_resort(demo: Demo, tmp_path: Path) -> None:
-    empty = tmp_path / "orbits"
-    empty.mkdir()
+    empty = orbits_of_other_days(tmp_path)
     done = sarcube("plan", run_file(demo, tmp_path, orbits={"path": str(empty)}))
     assert done.returncode == 0 and "16 tasks" in done.stdout
 

@@ -174,7 +174,7 @@ def test_the_defaults_are_those_of_the_aws_pipeline() -> None:
     assert options["--scene"].required
     config = scene_config(SceneOptions(SCENE))
     assert config.store == "s3://deant-data-public-dev/experimental" and config.static_store is None
-    assert config.collections.rtc == "s1_rtc_c1" and config.collections.static == "s1_rtc_static_c1"
+    assert config.collections == {"RTC_S1": "s1_rtc_c1", "RTC_S1_STATIC": "s1_rtc_static_c1"}
     assert (config.source.kind, config.source.scenes) == ("asf", (SCENE,))
     assert config.dem.kind == "cop_glo30" and str(config.dem.geoid).endswith("us_nga_egm2008_1_4326__agisoft.tif")
     assert config.grid.crs == "auto" and config.grid.resolution == 20

@@ -13,8 +13,8 @@ from rasterio.transform import from_origin
 from sarcube.catalog.schemas import shared_schemas
 from sarcube.config import DemConfig, RunConfig
 from sarcube.errors import DemError
-from sarcube.workflows.rtc.checks import dem_gap, dem_remarks, geoid_gap
 from sarcube.workflows.rtc.workflow import WORKFLOW
+from sarcube.workflows.sentinel1_checks import dem_gap, dem_remarks, geoid_gap
 
 FOOTPRINT = [(10.1, 45.1), (10.9, 45.1), (10.9, 45.3), (10.1, 45.3), (10.1, 45.1)]
 BOTH = ("RTC_S1_STATIC", "RTC_S1")

@@ -1,4 +1,4 @@
-"""What the page is told of a store: its passes, bursts and layers."""
+"""What the page is told of a store: its passes, places and layers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Any
 import pystac
 from rasterio.warp import transform_bounds
 
-from sarcube.cube.acquisition import ELSEWHERE, Acquisition, is_static, layers_of
+from sarcube.cube.acquisition import ELSEWHERE, Acquisition, is_static
 from sarcube.cube.found import read_acquisitions, read_items
 from sarcube.cube.grouping import Step, steps_of
+from sarcube.cube.layers import layers_of
 from sarcube.cube.selection import Selection
 from sarcube.errors import CubeError, PassedOverWarning
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
+from sarcube.products.kinds import Layer
 
 Bounds = tuple[float, float, float, float]
 
@@ -34,7 +35,8 @@ class Content:
     items : mapping of str to Item
         By item id.
     layers : tuple of str
-        That can be shown, best first; "colour" is the composite of two polarizations.
+        That can be shown, best first; "colour" is the composite of two measures in decibel.
+    table : mapping of str to Layer
     bounds : mapping of str to (west, south, east, north)
         By item id, degrees.
     """
@@ -43,22 +45,20 @@ class Content:
     steps: tuple[Step, ...]
     items: Mapping[str, pystac.Item]
     layers: tuple[str, ...]
+    table: Mapping[str, Layer]
     bounds: Mapping[str, Bounds]
 
     @cached_property
     def pair(self) -> tuple[str, str] | None:
-        """Co- and cross-polarization of the composite, None where there are not both."""
-        for pair in (("VV", "VH"), ("HH", "HV")):
-            if set(pair) <= set(self.layers):
-                return pair
-        return None
+        """The two measures of the composite, None where there are not two in decibel."""
+        return composite_of(self.table)
 
     def describe(self) -> dict[str, Any]:
         """What the page asks for first."""
         west, south, east, north = zip(*self.bounds.values(), strict=True)
         return {
             "title": self.title,
-            "layers": list(self.layers),
+            "layers": [self._about(name) for name in self.layers],
             "bounds": [min(west), min(south), max(east), max(north)],
             "passes": [
                 {
@@ -70,18 +70,25 @@ class Content:
                 }
                 for step in self.steps
             ],
-            "bursts": [
-                {"id": burst, "ring": ring, "dates": dates} for burst, (ring, dates) in sorted(self._footprints.items())
+            "places": [
+                {"id": place, "ring": ring, "dates": dates} for place, (ring, dates) in sorted(self._footprints.items())
             ],
         }
+
+    def _about(self, name: str) -> dict[str, Any]:
+        layer = self.table.get(name)
+        if layer is None:
+            return {"name": name, "unit": "", "decibels": True, "classes": {}}
+        classes = {str(c.value): c.name for c in layer.classes}
+        return {"name": name, "unit": layer.unit, "decibels": layer.shown.scale == "db", "classes": classes}
 
     @cached_property
     def _footprints(self) -> dict[str, tuple[list[Any], int]]:
         found: dict[str, tuple[list[Any], int]] = {}
         for step in self.steps:
             for a in step.acquisitions:
-                ring, dates = found.get(a.burst_id, (None, 0))
-                found[a.burst_id] = (ring or _ring(self.items[a.id], self.bounds[a.id]), dates + 1)
+                ring, dates = found.get(a.place, (None, 0))
+                found[a.place] = (ring or _ring(self.items[a.id], self.bounds[a.id]), dates + 1)
         return found
 
 
@@ -97,21 +104,27 @@ def read_content(store: str) -> Content:
     if not items:
         raise CubeError(f"{store} holds no product with a date to show; make some with `sarcube run`")
     _leave_out_foreign(items)
-    present = layers_of(items)
-    names = [name for name in (*POLARIZATIONS, "mask", "number_of_looks") if name in present]
+    table = layers_of(items)
+    order = ("measure", "mask", "auxiliary")
+    names = [layer.name for role in order for layer in table.values() if layer.role == role]
     acquisitions = [a for a in read_acquisitions(items, frozenset(names)) if a.files]
-    pairs = {("VV", "VH"), ("HH", "HV")}
-    composite = ["colour"] if any(set(pair) <= present for pair in pairs) else []
-    polarizations = [name for name in names if name in POLARIZATIONS]
-    others = [name for name in names if name not in POLARIZATIONS]
+    composite = ["colour"] if composite_of(table) else []
+    measures = [name for name in names if table[name].role == "measure"]
     steps = steps_of(acquisitions, "pass")
     return Content(
         title=store,
         steps=tuple(steps),
         items={item.id: item for item in items},
-        layers=(*polarizations, *composite, *others),
+        layers=(*measures, *composite, *names[len(measures) :]),
+        table=table,
         bounds={a.id: lonlat_bounds(a) for step in steps for a in step.acquisitions},
     )
+
+
+def composite_of(table: Mapping[str, Layer]) -> tuple[str, str] | None:
+    """The first two measures that are shown in decibel: of backscatter the co- and the cross-polarization."""
+    names = [layer.name for layer in table.values() if layer.role == "measure" and layer.shown.scale == "db"]
+    return (names[0], names[1]) if len(names) > 1 else None
 
 
 def _leave_out_foreign(items: Sequence[pystac.Item]) -> None:

@@ -210,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         step, layer, place = int(match[1]), match[2], (int(match[3]), int(match[4]), int(match[5]))
         stretch = Stretch(round(_number(query, "low", -20), 1), round(_number(query, "high", 0), 1))
         # What is drawn, and not what is asked: parameters that change nothing make no second tile.
-        key = repr((step, layer, place, stretch if shows_stretch(layer) else None))
+        key = repr((step, layer, place, stretch if shows_stretch(self.content, layer) else None))
         kept = self.tiles.get(key)
         if kept is not None:
             self._send(HTTPStatus.OK, kept, "image/png", "max-age=300")

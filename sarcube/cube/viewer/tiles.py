@@ -30,12 +30,12 @@ from sarcube.cube.acquisition import Acquisition
 from sarcube.cube.handles import gdal_options, open_raster
 from sarcube.cube.viewer.passes import Content, at_place
 from sarcube.errors import CubeError
-from sarcube.workflows.rtc.kinds import POLARIZATIONS
+from sarcube.products.kinds import Layer
 
 TILE = 256  # pixels
 _EQUATOR = 2 * math.pi * 6_378_137.0  # metres; the width of the Web Mercator world
-_MASK_COLOURS = {0: (70, 140, 90, 70), 1: (30, 30, 40, 230), 2: (214, 120, 40, 230), 3: (150, 30, 60, 230)}
-_MAX_LOOKS = 60.0
+_UNNAMED = ((70, 140, 90, 70), (30, 30, 40, 230), (214, 120, 40, 230), (150, 30, 60, 230))  # of classes without colour
+_SEEN = (70, 140, 90, 70)  # of the best class, where its colour is none
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Stretch:
             raise CubeError(f"a stretch goes from low to high decibels, not from {self.low} to {self.high}")
 
 
-def shows_stretch(layer: str) -> bool:
+def shows_stretch(content: Content, layer: str) -> bool:
     """Whether a stretch changes how a layer is drawn."""
-    return layer == "colour" or layer in POLARIZATIONS
+    return layer not in content.table or content.table[layer].shown.scale == "db"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, 
     wanted = content.pair if layer == "colour" else (layer,)
     unread: dict[str, None] = {}
     bands = {name: _merged(content, step, name, place, unread) for name in wanted or ()}
-    return Picture(_png(_coloured(layer, bands, stretch)), tuple(unread))
+    return Picture(_png(_coloured(content.table.get(layer), bands, stretch)), tuple(unread))
 
 
 def _merged(
@@ -102,11 +102,12 @@ def _merged(
 
     if not sources:
         return np.full((TILE, TILE), np.nan, np.float32)
+    about = content.table[layer]
 
     def read(source: Acquisition) -> ImageData:
         file = source.files[layer]
         try:
-            return _read(file.href, layer, place, file.grid.resolution)
+            return _read(file.href, about, place, file.grid.resolution)
         except TileOutsideBounds:
             raise
         except (RasterioError, RioTilerError) as error:
@@ -121,7 +122,16 @@ def _merged(
         if len(failed) == len(sources):
             raise CubeError(f"tile {z}/{x}/{y} of {layer} cannot be read: {failed[0]}") from error
         return np.full((TILE, TILE), np.nan, np.float32)
-    return np.asarray(image.array[0].astype(np.float32).filled(np.nan))
+    return _real(image.array[0], about)
+
+
+def _real(values: Any, layer: Layer) -> NDArray[np.float32]:
+    """Float32 with NaN of a masked array: of complex numbers their phase where it is shown, else their magnitude."""
+    missing = np.ma.getmaskarray(values) | np.asarray(layer.missing(np.ma.getdata(values)))
+    plain = np.ma.getdata(values)
+    if plain.dtype.kind == "c":
+        plain = np.angle(plain) if layer.shown.cyclic else np.abs(plain)
+    return np.where(missing, np.nan, plain).astype(np.float32)
 
 
 def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Iterator[Acquisition]:
@@ -134,11 +144,12 @@ def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Itera
             yield acquisition
 
 
-def _read(href: str, layer: str, place: tuple[int, int, int], resolution: float) -> ImageData:
+def _read(href: str, layer: Layer, place: tuple[int, int, int], resolution: float) -> ImageData:
     z, x, y = place
     # Means of linear power where pixels are smaller than the screen's; the pixels themselves where larger.
     pixel = _EQUATOR / 2**z / TILE * _shrink(place)
-    method = "average" if layer != "mask" and pixel > resolution else "nearest"
+    smooth = layer.overview != "nearest" and not layer.shown.cyclic and pixel > resolution
+    method = "average" if smooth else "nearest"
     with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
         reader = Reader(None, dataset=dataset)
         options: Any = {"resampling_method": method, "reproject_method": method}
@@ -152,15 +163,13 @@ def _shrink(place: tuple[int, int, int]) -> float:
     return max(math.cos(math.radians((south + north) / 2)), 0.01)
 
 
-def _coloured(layer: str, bands: dict[str, NDArray[np.float32]], stretch: Stretch) -> NDArray[np.uint8]:
-    """RGBA, (TILE, TILE, 4)."""
+def _coloured(layer: Layer | None, bands: dict[str, NDArray[np.float32]], stretch: Stretch) -> NDArray[np.uint8]:
+    """RGBA, (TILE, TILE, 4); of two bands without a layer the composite."""
     first = next(iter(bands.values()))
+    if layer is not None and layer.classes:
+        return _classes(first, layer)
     picture = np.zeros((*first.shape, 4), np.uint8)
-    if layer == "mask":
-        for value, colour in _MASK_COLOURS.items():
-            picture[first == value] = colour
-        return picture
-    if layer == "colour":
+    if layer is None:
         co, cross = (_decibels(band) for band in bands.values())
         ratio = co - cross
         channels = [
@@ -169,14 +178,38 @@ def _coloured(layer: str, bands: dict[str, NDArray[np.float32]], stretch: Stretc
             (ratio - 2) / 10,
         ]
         seen = ~np.isnan(ratio)
-    elif layer in POLARIZATIONS:
+    elif layer.shown.scale == "db":
         grey = (_decibels(first) - stretch.low) / (stretch.high - stretch.low)
         channels, seen = [grey, grey, grey], ~np.isnan(grey)
     else:
-        grey = first / _MAX_LOOKS
-        channels, seen = [grey, grey, grey], ~np.isnan(first)
+        return _mapped(first, layer)
     for i, channel in enumerate(channels):
         picture[..., i] = np.clip(np.nan_to_num(channel) * 255, 0, 255)
+    picture[..., 3] = np.where(seen, 255, 0)
+    return picture
+
+
+def _classes(values: NDArray[np.float32], layer: Layer) -> NDArray[np.uint8]:
+    picture = np.zeros((*values.shape, 4), np.uint8)
+    for i, member in enumerate(sorted(layer.classes, key=lambda c: c.rank)):
+        colour = member.colour or _UNNAMED[i % len(_UNNAMED)]
+        if member.value != layer.nodata:
+            picture[values == member.value] = colour if colour[3] else _SEEN
+    return picture
+
+
+def _mapped(values: NDArray[np.float32], layer: Layer) -> NDArray[np.uint8]:
+    """By the layer's own colours and range; without a range by that of what is in the tile."""
+    import matplotlib
+
+    shown, seen = layer.shown, ~np.isnan(values)
+    if shown.scale == "log":
+        values = np.log10(np.where(values > 0, values, np.nan)).astype(np.float32)
+    known = values[np.isfinite(values)]
+    low = shown.low if shown.low is not None else float(known.min()) if known.size else 0.0
+    high = shown.high if shown.high is not None else float(known.max()) if known.size else 1.0
+    scaled = np.nan_to_num((values - low) / max(high - low, 1e-12))
+    picture: NDArray[np.uint8] = matplotlib.colormaps[shown.colours](scaled, bytes=True)
     picture[..., 3] = np.where(seen, 255, 0)
     return picture
 
@@ -205,20 +238,24 @@ class Reading:
     item : str
         Id of the item that they come from.
     values : mapping of str to float
-        By polarization: mean linear power over the box.
-    mask : int or None
-        At the place itself.
+        By measure: its mean over the box; linear.
+    classes : mapping of str to int
+        By mask: the class at the place itself.
+    decibels : frozenset of str
+        Measures that people read in decibel.
     """
 
     step: int
     item: str
     values: dict[str, float]
-    mask: int | None
+    classes: dict[str, int]
+    decibels: frozenset[str]
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON; backscatter in decibels."""
-        decibels = {name: round(10 * math.log10(v), 2) for name, v in self.values.items() if v > 0}
-        return {"pass": self.step, "item": self.item, "db": decibels, "mask": self.mask}
+        """For JSON; in decibels what is read in them."""
+        in_db = {n: round(10 * math.log10(v), 2) for n, v in self.values.items() if n in self.decibels and v > 0}
+        others = {n: float(f"{v:.6g}") for n, v in self.values.items() if n not in self.decibels}
+        return {"pass": self.step, "item": self.item, "db": in_db, "values": others, "classes": self.classes}
 
 
 @dataclass(frozen=True)
@@ -242,7 +279,7 @@ def read_series(content: Content, lon: float, lat: float, box: int = 5) -> Serie
     candidates = list(enumerate(at_place(content.steps, content.bounds, lon, lat)))
     failed: dict[str, CubeError] = {}
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda pair: _reading(pair[0], pair[1], (lon, lat, box), failed), candidates))
+        found = list(pool.map(lambda pair: _reading(content, pair[0], pair[1], (lon, lat, box), failed), candidates))
     readings = tuple(reading for reading in found if reading is not None)
     if failed and not readings:
         raise next(iter(failed.values()))
@@ -250,24 +287,46 @@ def read_series(content: Content, lon: float, lat: float, box: int = 5) -> Serie
 
 
 def _reading(
-    step: int, acquisitions: list[Acquisition], place: tuple[float, float, int], failed: dict[str, CubeError]
+    content: Content,
+    step: int,
+    acquisitions: list[Acquisition],
+    place: tuple[float, float, int],
+    failed: dict[str, CubeError],
 ) -> Reading | None:
     lon, lat, box = place
+    decibels = frozenset(name for name, layer in content.table.items() if layer.shown.scale == "db")
     for acquisition in acquisitions:
-        values = {}
+        values: dict[str, float] = {}
+        classes: dict[str, int] = {}
         try:
-            for name in POLARIZATIONS:
-                if name in acquisition.files:
-                    part = _window(acquisition, name, lon, lat, box)
-                    if part is not None and np.isfinite(part).any():
-                        values[name] = float(np.nanmean(part))
-            mask = _window(acquisition, "mask", lon, lat, 1) if values and "mask" in acquisition.files else None
+            for name, layer in content.table.items():
+                if name not in acquisition.files or layer.role == "auxiliary":
+                    continue
+                part = _window(acquisition, name, lon, lat, 1 if layer.classes else box)
+                if part is None or not part.size:
+                    continue
+                if layer.classes:
+                    classes[name] = int(part[0, 0])
+                elif (mean := _mean(part, layer)) is not None:
+                    values[name] = mean
         except CubeError as error:
             failed[acquisition.id] = error
             continue
         if values:
-            return Reading(step, acquisition.id, values, int(mask[0, 0]) if mask is not None and mask.size else None)
+            return Reading(step, acquisition.id, values, classes, decibels)
     return None
+
+
+def _mean(part: NDArray[Any], layer: Layer) -> float | None:
+    """Of what is there; of complex numbers the phase or magnitude of their mean, as they are shown."""
+    seen = part[~np.asarray(layer.missing(part))]
+    seen = seen[np.isfinite(seen)]
+    if not seen.size:
+        return None
+    mean = seen.mean(dtype=np.complex128 if part.dtype.kind == "c" else np.float64)
+    if part.dtype.kind == "c":
+        return float(np.angle(mean) if layer.shown.cyclic else np.abs(mean))
+    return float(mean)
 
 
 def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: int) -> NDArray[Any] | None:

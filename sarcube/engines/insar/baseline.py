@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sarcube.engines.insar.lattice import Nodes, up_vector
 from sarcube.geometry.geo2rdr import geo2rdr
-from sarcube.geometry.orbit import state
+from sarcube.geometry.orbit import Orbit, state
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.deramp import azimuth_carrier
 from sarcube.sensors.sentinel1.model import Burst
@@ -21,8 +22,7 @@ class Baseline:
     Attributes
     ----------
     perpendicular : float
-        Metres, across the look in the slant plane; positive along velocity x look (down and outward for a right
-        look).
+        Metres at right angles to the look; positive along velocity x look (to the left and down for a right look).
     parallel : float
         Metres along the look from the first sensor to the ground: positive where the second is nearer.
     days : float
@@ -39,6 +39,22 @@ class Baseline:
     azimuth_common_band: float
 
 
+def perpendicular_and_parallel(first: Orbit, second: Orbit, point: NDArray[np.float64]) -> tuple[float, float]:
+    """Both components of the baseline (metres, signs as of `Baseline`) for a point on the ground, (3,) ECEF metres.
+
+    NaN where an orbit does not pass the point.
+    """
+    times = [geo2rdr(orbit, point)[0] for orbit in (first, second)]
+    if not np.isfinite(times).all():
+        return float("nan"), float("nan")
+    (one, velocity), (two, _) = (state(orbit, time) for orbit, time in zip((first, second), times, strict=True))
+    look = (point - one) / np.linalg.norm(point - one)
+    across = np.cross(velocity, look)
+    across /= np.linalg.norm(across)
+    between = two - one
+    return float(between @ across), float(between @ look)
+
+
 def find_baseline(first: Burst, second: Burst, nodes: Nodes) -> Baseline:
     """The baseline at the lattice node nearest to the middle of the first date's burst, at middle height."""
     points, radar = nodes.xyz[1], first.radar
@@ -49,14 +65,11 @@ def find_baseline(first: Burst, second: Burst, nodes: Nodes) -> Baseline:
     at = np.unravel_index(int(np.nanargmin(away)), away.shape)
     point = points[at]
     ground = np.array(nodes.lon[at]), np.array(nodes.lat[at])
-    one, velocity = state(first.orbit, time[at])
+    one, _ = state(first.orbit, time[at])
     late, _ = geo2rdr(second.orbit, point)
     two, _ = state(second.orbit, late)
     look = (point - one) / np.linalg.norm(point - one)
-    across = np.cross(velocity, look)
-    across /= np.linalg.norm(across)
-    between = two - one
-    perpendicular, parallel = float(between @ across), float(between @ look)
+    perpendicular, parallel = perpendicular_and_parallel(first.orbit, second.orbit, point)
     cosine = float(-look @ up_vector(*ground))
     tangent = np.sqrt(1.0 - cosine**2) / cosine
     tops = first.tops

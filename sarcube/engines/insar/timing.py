@@ -24,9 +24,10 @@ from sarcube.engines.insar.engine import Ground, common_polarization, lay_ground
 from sarcube.engines.insar.options import InsarOptions
 from sarcube.engines.insar.pair import locate_cells, sum_pair
 from sarcube.errors import EngineError
-from sarcube.geometry.burst_grid import footprint_grid
+from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.sensors.sentinel1.model import Burst
 
 _BINS = 12
@@ -146,18 +147,16 @@ def bin_overlap(bursts: tuple[str, str], product: NDArray[np.complex128], differ
 
 def overlap_grid(a: Burst, b: Burst, epsg: int, resolution: float) -> GeoGrid | None:
     """The box around the ground that both bursts' footprints hold; None where there is none."""
-    from shapely.geometry import MultiPoint, Polygon
+    from shapely import Polygon, convex_hull
 
+    centre = a.footprint[0][0]
     shapes = []
     for burst in (a, b):
-        shapes.append(Polygon(burst.footprint).buffer(0))
-    # Footprints may run beyond 180 degrees on different sides.
-    turn = 360.0 * round((shapes[0].centroid.x - shapes[1].centroid.x) / 360.0)
-    shared = shapes[0].intersection(Polygon([(x + turn, y) for x, y in b.footprint]).buffer(0))
-    if shared.is_empty or shared.area <= 0:
-        return None
-    hull = MultiPoint([p for part in getattr(shared, "geoms", [shared]) for p in part.exterior.coords]).convex_hull
-    return footprint_grid(list(hull.exterior.coords), epsg, resolution)
+        lon, lat = np.array(burst.footprint).T
+        x, y = transformer(4326, epsg).transform(wrap_longitude(lon, centre), lat)
+        shapes.append(convex_hull(Polygon(np.column_stack([x, y]))))
+    shared = shapes[0].intersection(shapes[1])
+    return None if shared.is_empty or shared.area <= 0 else GeoGrid.snapped(epsg, shared.bounds, resolution)
 
 
 def _coherence(pair: Pair, ground: Ground, options: InsarOptions) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sarcube.catalog.grids import grid_of_item
 from sarcube.config import RunConfig
-from sarcube.errors import BurstNotFoundError, GridError, OrbitError, ProductError, SceneError
-from sarcube.workflows.making import Result, Stages, collection_of, dem_of, make, store_of
+from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
+from sarcube.workflows.making import Result, Stages, make
 from sarcube.workflows.rtc.kinds import RTC_S1_STATIC
 from sarcube.workflows.rtc.section import RtcSection
+from sarcube.workflows.sentinel1 import dem_around, open_acquisition, static_layers
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from sarcube.sensors.sentinel1.model import Burst
     from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 
-# Layover and shadow at the burst's edge come from terrain beyond it: engines look up to five kilometres out.
-_DEM_MARGIN_M = 6000.0
 _LINKED = ("number_of_looks",)
 
 
@@ -68,9 +66,9 @@ def _static_of(found: FoundBurst, task: Task, context: Context, stages: Stages) 
 
     config, section = context.config, context.config.section(RtcSection)
     with stages("open"):
-        burst = _open(found, config)
+        burst = open_acquisition(found, config)
     with stages("dem"):
-        dem = _dem(config, task.grid, burst)
+        dem = dem_around(config, task.grid, burst)
     with stages("compute"):
         options = rtc_options(config, context.threads)
         dataset = get_engine(section.engine, section.engine_options).static(burst, task.grid, dem, options)
@@ -83,54 +81,19 @@ def _backscatter(task: Task, context: Context, stages: Stages) -> Result:
     (found,) = task.inputs
     config, section = context.config, context.config.section(RtcSection)
     with stages("open"):
-        burst = _open(found, config)
+        burst = open_acquisition(found, config)
     with stages("static"):
-        item, static, grid = _static_layers(task, config)
+        # A task always has a DEM: with it an engine needs no more of the static layers than their mask.
+        item, static, grid = static_layers(task, config, RTC_S1_STATIC.name, ("mask",))
     with stages("dem"):
-        dem = _dem(config, grid, burst)
+        dem = dem_around(config, grid, burst)
     with stages("compute"):
         options = rtc_options(config, context.threads)
-        # The grid is that of the static layers in the store, whatever the plan expected: two runs that began
-        # with different dates may have expected different ones, and only one of them made the layers.
         dataset = get_engine(section.engine, section.engine_options).backscatter(burst, grid, dem, options, static)
     if section.link_static_layers:
         # Who asks for linked layers gets the static ones, as from the AWS pipeline: what both have is kept once.
         dataset = dataset.drop_vars([name for name in _LINKED if name in item.assets and name in dataset])
     return _result(found, burst, dem, dataset, grid, config, item)
-
-
-def _open(found: FoundBurst, config: RunConfig) -> Burst:
-    from sarcube.sensors.sentinel1.open_burst import open_burst
-
-    return open_burst(found, config)
-
-
-def _dem(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:
-    from sarcube.geometry.burst_grid import grid_lonlat_bounds
-    from sarcube.geometry.grid import metres_per_unit
-    from sarcube.terrain.dem import load_dem
-
-    metres = metres_per_unit(grid.epsg)
-    bounds = grid_lonlat_bounds(grid, _DEM_MARGIN_M / metres)
-    points = burst.geolocation
-    known = (points.longitude, points.latitude, points.height)
-    return load_dem(dem_of(config), bounds, grid.resolution * metres, footprint=burst.footprint, known=known)
-
-
-def _static_layers(task: Task, config: RunConfig) -> tuple[pystac.Item, xr.Dataset, GeoGrid]:
-    from sarcube.catalog.query import find_static_item
-    from sarcube.products.product import read_layers
-
-    store, collection = store_of(config, RTC_S1_STATIC), collection_of(config, RTC_S1_STATIC)
-    item = find_static_item(store, collection, task.place)
-    if item is None:
-        raise ProductError(f"{store.url}/{collection} has no static layers of {task.place}; run the plan again")
-    grid = grid_of_item(item.to_dict(transform_hrefs=False), item.id)
-    # A task always has a DEM: with it an engine needs no more of the static layers than this.
-    static = read_layers(store, item, ("mask",))
-    if static.attrs["grid"] != grid:
-        raise GridError(f"static layers of {task.place}: the files lie on another grid than {item.id} says")
-    return item, static, grid
 
 
 def _result(
@@ -142,14 +105,8 @@ def _result(
     config: RunConfig,
     static: pystac.Item | None,
 ) -> Result:
-    from sarcube.workflows.rtc.items import (
-        ItemContext,
-        engine_warnings,
-        file_tags,
-        noise_removed,
-        rtc_facts,
-        static_facts,
-    )
+    from sarcube.workflows.rtc.items import rtc_facts, static_facts
+    from sarcube.workflows.sentinel1_items import ItemContext, engine_warnings, file_tags, noise_removed
 
     attrs = {**dataset.attrs, "thermal_noise": static is not None and noise_removed(burst, dataset.attrs)}
     warnings = (*burst.warnings, *dem.warnings, *engine_warnings(attrs))

@@ -29,8 +29,8 @@ class RtcWorkflow:
         from sarcube.sensors.sentinel1.orbits import local_index
         from sarcube.sensors.sentinel1.polarizations import wanted
         from sarcube.sensors.sentinel1.search.scenes import find_scenes
-        from sarcube.workflows.rtc.checks import dem_remarks
         from sarcube.workflows.sentinel1 import burst_unit, narrowed_source
+        from sarcube.workflows.sentinel1_checks import dem_remarks
 
         section = config.section(RtcSection)
         check_engine_options(section.engine, section.engine_options)
@@ -52,28 +52,21 @@ class RtcWorkflow:
 
     def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
         """Acquisitions without orbit, or whose DEM does not reach."""
-        from sarcube.workflows.rtc.checks import defects
+        from sarcube.workflows.sentinel1_checks import defects
 
         return defects(config, units)
 
     def remarks(self, config: RunConfig, units: Sequence[Unit]) -> Mapping[int, Sequence[str]]:
         """Acquisitions that no orbit file covers."""
-        from sarcube.workflows.rtc.checks import remarks
+        from sarcube.workflows.sentinel1_checks import remarks
 
         return remarks(config, units)
 
     def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
         """Which older version of its scene a product was made from, where the source has a later one."""
-        from sarcube.sensors.sentinel1.search.scenes import made_from_older
+        from sarcube.workflows.sentinel1_checks import outdated
 
-        facts = stored["properties"]
-        scene = str(facts.get("sarcube:source_scene") or "")
-        made = str(facts.get("sarcube:source_processing_datetime") or "")
-        software = facts.get("processing:software")
-        ipf = str(software.get("Sentinel-1 IPF") or "") if isinstance(software, Mapping) else ""
-        if not made_from_older(unit.inputs[0], scene, made, ipf):
-            return ""
-        return f"made from {scene}, of which the source has a later version, {unit.label}"
+        return outdated(unit, stored)
 
     def rates(self, config: RunConfig) -> Mapping[str, Rate]:
         """ISCE3 takes longer."""

@@ -3,7 +3,7 @@
 
 const $ = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-const state = { pass: 0, layer: "", low: -20, high: 0, bursts: true, at: null, theme: "" };
+const state = { pass: 0, layer: "", low: -20, high: 0, places: true, at: null, theme: "" };
 let store = null, map = null, series = [];
 
 const svg = (parent, name, attributes, text) => {
@@ -32,7 +32,7 @@ function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   for (const key of ["pass", "low", "high"]) if (given.has(key) && isFinite(given.get(key))) state[key] = Number(given.get(key));
   for (const key of ["layer", "theme"]) if (given.has(key)) state[key] = given.get(key);
-  if (given.has("bursts")) state.bursts = given.get("bursts") !== "0";
+  if (given.has("places")) state.places = given.get("places") !== "0";
   if (given.has("at")) state.at = given.get("at").split(",").map(Number);
   return given.get("map")?.split("/").map(Number);
 }
@@ -40,7 +40,7 @@ function readAddress() {
 function writeAddress() {
   const [lon, lat] = map.place(map.width / 2, map.height / 2);
   const parts = [`pass=${state.pass}`, `layer=${state.layer}`, `low=${state.low}`, `high=${state.high}`, `map=${map.zoom}/${lat.toFixed(5)}/${lon.toFixed(5)}`];
-  if (!state.bursts) parts.push("bursts=0");
+  if (!state.places) parts.push("places=0");
   if (state.at) parts.push(`at=${state.at.map(v => v.toFixed(5)).join(",")}`);
   if (state.theme) parts.push(`theme=${state.theme}`);
   history.replaceState(null, "", "#" + parts.join("&"));
@@ -48,11 +48,13 @@ function writeAddress() {
 
 function describePass(index) {
   const { time, platform, direction, track, items } = store.passes[index];
-  return `${time.replace("T", " ").slice(0, 16)} · ${platform} · ${direction} · track ${track} · ${items.length} burst${items.length === 1 ? "" : "s"}`;
+  return [time.replace("T", " ").slice(0, 16), platform, direction, track ? `track ${track}` : "", `${items.length} product${items.length === 1 ? "" : "s"}`].filter(part => part).join(" · ");
 }
 
+const layerOf = name => store.layers.find(layer => layer.name === name) ?? { name, unit: "", decibels: false, classes: {} };
+
 function show() {
-  const decibels = !["mask", "number_of_looks"].includes(state.layer);
+  const decibels = layerOf(state.layer).decibels;
   document.querySelectorAll(".stretch").forEach(label => { label.style.visibility = decibels ? "visible" : "hidden"; });
   $("time").value = state.pass;
   $("when").textContent = describePass(state.pass);
@@ -89,14 +91,14 @@ function drawOverlay() {
   const overlay = map.overlay;
   overlay.replaceChildren();
   net(overlay);
-  if (state.bursts) {
-    for (const burst of store.bursts) {
-      const [x0] = map.at(...burst.ring[0]), [raw] = map.at(...burst.ring[0], false);
-      const points = burst.ring.map(([lon, lat]) => { const [x, y] = map.at(lon, lat, false); return [x - raw + x0, y]; });
-      svg(overlay, "path", { class: "burst", d: `M${points.map(p => p.map(v => v.toFixed(1)).join(" ")).join("L")}Z` });
+  if (state.places) {
+    for (const place of store.places) {
+      const [x0] = map.at(...place.ring[0]), [raw] = map.at(...place.ring[0], false);
+      const points = place.ring.map(([lon, lat]) => { const [x, y] = map.at(lon, lat, false); return [x - raw + x0, y]; });
+      svg(overlay, "path", { class: "place", d: `M${points.map(p => p.map(v => v.toFixed(1)).join(" ")).join("L")}Z` });
       const xs = points.map(p => p[0]), ys = points.map(p => p[1]);
       const wide = Math.max(...xs) - Math.min(...xs);
-      if (wide > 110) svg(overlay, "text", { class: "name", x: (Math.max(...xs) + Math.min(...xs)) / 2, y: (Math.max(...ys) + Math.min(...ys)) / 2 }, burst.id);
+      if (wide > 110) svg(overlay, "text", { class: "name", x: (Math.max(...xs) + Math.min(...xs)) / 2, y: (Math.max(...ys) + Math.min(...ys)) / 2 }, place.id);
     }
   }
   if (state.at) {
@@ -125,16 +127,19 @@ function drawSeries() {
   if (!state.at || $("panel").hidden) return;
   drawPlot();
   const table = document.createElement("table");
-  const names = [...new Set(series.flatMap(reading => Object.keys(reading.db)))];
+  const keys = part => [...new Set(series.flatMap(reading => Object.keys(reading[part])))];
+  const names = keys("db"), plain = keys("values"), masks = keys("classes");
   const head = table.createTHead().insertRow();
-  for (const name of ["pass", ...names.map(name => `${name} dB`), "mask", "item"]) cell(head, "th", name);
+  const units = plain.map(name => [name, layerOf(name).unit].filter(part => part && part !== "1").join(" "));
+  for (const name of ["pass", ...names.map(name => `${name} dB`), ...units, ...masks, "item"]) cell(head, "th", name);
   const body = table.createTBody();
   for (const reading of series) {
     const row = body.insertRow();
     if (reading.pass === state.pass) row.className = "now";
     cell(row, "td", store.passes[reading.pass].time.slice(0, 10));
     for (const name of names) cell(row, "td", reading.db[name]?.toFixed(1) ?? "–");
-    cell(row, "td", ["valid", "shadow", "layover", "both"][reading.mask] ?? "–");
+    for (const name of plain) cell(row, "td", reading.values[name] ?? "–");
+    for (const name of masks) cell(row, "td", (layerOf(name).classes[reading.classes[name]] ?? reading.classes[name] ?? "–").toString().replaceAll("_", " "));
     const link = document.createElement("a");
     link.href = `item/${encodeURIComponent(reading.item)}`; link.target = "_blank"; link.textContent = "JSON"; link.title = reading.item;
     cell(row, "td", link);
@@ -146,8 +151,9 @@ function drawPlot() {
   const plot = $("plot"), W = 400, H = 170, L = 34, R = 10, T = 8, B = 20;
   plot.setAttribute("viewBox", `0 0 ${W} ${H}`);
   plot.replaceChildren();
-  const names = [...new Set(series.flatMap(reading => Object.keys(reading.db)))];
-  const values = series.flatMap(reading => Object.values(reading.db));
+  const part = series.some(reading => Object.keys(reading.db).length) ? "db" : "values";
+  const names = [...new Set(series.flatMap(reading => Object.keys(reading[part])))];
+  const values = series.flatMap(reading => Object.values(reading[part]));
   if (!values.length) return;
   const when = index => Date.parse(store.passes[index].time + "Z");
   const times = series.map(reading => when(reading.pass));
@@ -165,15 +171,15 @@ function drawPlot() {
   const now = when(state.pass);
   if (now >= t0 && now <= t1) svg(plot, "path", { class: "now", d: `M${x(now)} ${T}V${H - B}` });
   names.forEach((name, i) => {
-    const colour = ["var(--a)", "var(--b)", "var(--ink)", "var(--soft)"][i];
-    const points = series.filter(reading => name in reading.db);
-    const line = svg(plot, "path", { d: `M${points.map(r => `${x(when(r.pass)).toFixed(1)} ${y(r.db[name]).toFixed(1)}`).join("L")}`, fill: "none", "stroke-width": 1.5 });
+    const colour = ["var(--a)", "var(--b)", "var(--ink)", "var(--soft)"][i % 4];
+    const points = series.filter(reading => name in reading[part]);
+    const line = svg(plot, "path", { d: `M${points.map(r => `${x(when(r.pass)).toFixed(1)} ${y(r[part][name]).toFixed(1)}`).join("L")}`, fill: "none", "stroke-width": 1.5 });
     line.style.stroke = colour;
     for (const reading of points) {
-      const dot = svg(plot, "circle", { cx: x(when(reading.pass)), cy: y(reading.db[name]), r: reading.pass === state.pass ? 5 : 3.5 });
+      const dot = svg(plot, "circle", { cx: x(when(reading.pass)), cy: y(reading[part][name]), r: reading.pass === state.pass ? 5 : 3.5 });
       dot.style.fill = colour;
       dot.addEventListener("click", () => choosePass(reading.pass));
-      svg(dot, "title", {}, `${describePass(reading.pass)}: ${name} ${reading.db[name]} dB`);
+      svg(dot, "title", {}, `${describePass(reading.pass)}: ${name} ${reading[part][name]}${part === "db" ? " dB" : ""}`);
     }
     const label = svg(plot, "text", { x: W - R - 24 * (names.length - i) + 24, y: T + 8, "text-anchor": "end" }, name);
     label.style.fill = colour;
@@ -186,7 +192,7 @@ function dress() {
 }
 
 function connect() {
-  $("layer").append(...store.layers.map(name => new Option(name.replaceAll("_", " "), name)));
+  $("layer").append(...store.layers.map(({ name }) => new Option(name.replaceAll("_", " "), name)));
   $("layer").value = state.layer;
   $("layer").onchange = () => { state.layer = $("layer").value; show(); };
   for (const key of ["low", "high"]) {
@@ -197,8 +203,8 @@ function connect() {
       else { $(key).value = state[key]; say("the stretch goes from low to high"); }
     };
   }
-  $("bursts").checked = state.bursts;
-  $("bursts").onchange = () => { state.bursts = $("bursts").checked; map.draw(); };
+  $("places").checked = state.places;
+  $("places").onchange = () => { state.places = $("places").checked; map.draw(); };
   $("time").max = store.passes.length - 1;
   $("time").oninput = () => choosePass(Number($("time").value));
   $("before").onclick = () => choosePass(state.pass - 1);
@@ -221,7 +227,7 @@ async function start() {
   document.title = `${store.title} · sarcube`;
   $("title").textContent = store.title;
   state.pass = Math.max(0, Math.min(store.passes.length - 1, state.pass));
-  if (!store.layers.includes(state.layer)) state.layer = store.layers[0];
+  if (!store.layers.some(layer => layer.name === state.layer)) state.layer = store.layers[0].name;
   map = new SlippyMap($("map"), (z, x, y) => `tiles/${state.pass}/${state.layer}/${z}/${x}/${y}.png?low=${state.low}&high=${state.high}`);
   map.onDraw = drawOverlay;
   map.onClick = choosePlace;

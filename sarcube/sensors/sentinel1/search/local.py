@@ -35,9 +35,7 @@ _MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a dec
 
 
 @dataclass(frozen=True)
-class SceneFile:
-    """A SAFE in a folder or zip, by its name and place alone."""
-
+class _Scene:
     path: str
     stamp: tuple[int, int]  # newest modification time in nanoseconds, bytes
 
@@ -62,7 +60,7 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     found: list[FoundBurst] = []
     problems: list[Problem] = []
     passed: list[str] = []
-    listed = list(scenes_below(root, problems, passed))
+    listed = list(_scenes(root, problems, passed))
     scenes = [s for s in listed if not only or _may_be(s.path, only)]
     if passed:
         log.info("%s: %d archives hold no Sentinel-1 SLC: %s", root, len(passed), ", ".join(passed))
@@ -162,13 +160,13 @@ def _holds_slc(path: str) -> bool:
         return False
 
 
-def scenes_below(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[SceneFile]:
+def _scenes(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[_Scene]:
     """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others.
 
     `passed` gets archives that hold none.
     """
     if root.is_file():
-        yield SceneFile(str(root), _stamp([root]))
+        yield _Scene(str(root), _stamp([root]))
         return
     if _is_safe(root):
         yield _safe_scene(root)
@@ -184,11 +182,11 @@ def scenes_below(root: Path, problems: list[Problem], passed: list[str]) -> Iter
         if entry.is_dir() and not entry.name.startswith("."):
             if entry.is_symlink() and root.is_relative_to(Path(entry.path).resolve()):
                 continue  # a link back up: its scenes are being listed already
-            yield from scenes_below(Path(entry.path), problems, passed)
+            yield from _scenes(Path(entry.path), problems, passed)
         elif entry.name.lower().endswith(".zip") and entry.is_file():
             # Downloads are also called `product.zip` or by an identifier.
             if entry.name.upper().startswith("S1") or _holds_slc(entry.path):
-                yield SceneFile(entry.path, _stamp([Path(entry.path)]))
+                yield _Scene(entry.path, _stamp([Path(entry.path)]))
             else:
                 passed.append(entry.path)
         elif entry.name.lower().endswith(_ARCHIVES) and entry.is_file():
@@ -203,9 +201,9 @@ def _is_safe(folder: Path) -> bool:
     )
 
 
-def _safe_scene(folder: Path) -> SceneFile:
+def _safe_scene(folder: Path) -> _Scene:
     paths = [Path(base) / name for base, _, names in os.walk(folder) for name in names]
-    return SceneFile(str(folder), _stamp([folder, *paths]))
+    return _Scene(str(folder), _stamp([folder, *paths]))
 
 
 def _stamp(paths: list[Path]) -> tuple[int, int]:

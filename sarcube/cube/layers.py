@@ -1,0 +1,176 @@
+"""What items tell of their layers, and variables of theirs: enough to read, merge and show them, whatever made them.
+
+An item of this version says of each asset its type, nodata, roles, classes, how it merges and how it is shown. Items of
+version 0.1 and of other makers say less: what they leave out is taken from the layer of that name that an installed
+workflow knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, get_args
+
+import numpy as np
+import pystac
+import xarray as xr
+
+from sarcube.errors import ProductError
+from sarcube.products.kinds import DTYPES, NAN, Layer, MaskClass, Merge, Role, Shown
+from sarcube.workflows.registry import known_aliases, known_layers
+
+_NAMES = {"cfloat32": "complex64", "cfloat64": "complex128"}
+_SHOWN = frozenset(Shown.__dataclass_fields__)
+ROLE, MERGE, BEST_FIRST, BLIND, SHOWN, NODATA = (
+    "sarcube_role", "sarcube_merges", "sarcube_best_first", "sarcube_blind", "sarcube_shown", "sarcube_nodata",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def known() -> Mapping[str, Layer]:
+    """Layers of the workflows that are installed, by name."""
+    return known_layers()
+
+
+@lru_cache(maxsize=1)
+def _aliases() -> Mapping[str, str]:
+    return known_aliases()
+
+
+def layer_name(key: str) -> str:
+    """Name of the layer that an asset's key stands for, also where another maker calls it otherwise."""
+    return key if key in known() else _aliases().get(key, key)
+
+
+def layers_of(items: Iterable[pystac.Item]) -> dict[str, Layer]:
+    """The layers among the items' assets, by name: as the first asset of a name tells."""
+    found: dict[str, Layer] = {}
+    seen: set[str] = set()
+    for item in items:
+        for key, asset in item.assets.items():
+            if key in seen:
+                continue
+            seen.add(key)
+            name = layer_name(key)
+            layer = _layer(name, asset)
+            if layer is not None and name not in found:
+                found[name] = layer
+    order = {name: i for i, name in enumerate(known())}
+    return dict(sorted(found.items(), key=lambda pair: order.get(pair[0], len(order))))
+
+
+def _layer(name: str, asset: pystac.Asset) -> Layer | None:
+    """What an asset tells of its layer; None where it is none."""
+    fields = asset.extra_fields
+    told = known().get(name)
+    if "sarcube:merge" not in fields and told is not None:
+        return told  # of version 0.1, or of another maker
+    roles = tuple(asset.roles or ())
+    dtype = str(fields.get("data_type", ""))
+    dtype = _NAMES.get(dtype, dtype)
+    if dtype not in DTYPES or ("data" not in roles and "sarcube:merge" not in fields):
+        return None
+    classes = _classes(fields)
+    role: Role = "mask" if classes else "auxiliary" if "auxiliary" in roles else "measure"
+    stated = fields.get("sarcube:merge")
+    merge: Any = stated if stated in get_args(Merge) else "classes" if classes else "first"
+    whole = np.dtype(dtype).kind in "ui"
+    try:
+        return Layer(
+            name,
+            str(asset.title or name),
+            dtype,
+            _nodata(fields.get("nodata"), whole),
+            str(fields.get("unit", "1")),
+            role,
+            merge if stated or classes or whole else "mean",
+            classes,
+            _shown(fields.get("sarcube:shown")),
+            "nearest" if classes or whole else "average",
+            weight=str(fields.get("sarcube:weight", "")),
+        )
+    except (ProductError, TypeError, ValueError):
+        return None  # it says what cannot be
+
+
+def _nodata(value: Any, whole: bool) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return 0.0 if whole else NAN
+
+
+def _classes(fields: Mapping[str, Any]) -> tuple[MaskClass, ...]:
+    stated = fields.get("classification:classes")
+    if not isinstance(stated, list):
+        return ()
+    order = [v for v in fields.get("sarcube:best_first", ()) if isinstance(v, int)]
+    blind = set(fields.get("sarcube:blind", ()))
+    classes = []
+    for i, one in enumerate(stated):
+        value = int(one["value"])
+        hint = str(one.get("color_hint", ""))
+        colour = (*bytes.fromhex(hint), 255) if len(hint) == 6 else (0, 0, 0, 0)
+        rank = order.index(value) if value in order else i
+        text = str(one.get("description", ""))
+        classes.append(MaskClass(value, str(one.get("name", value)), text, colour, rank, value in blind))
+    return tuple(classes)
+
+
+def _shown(stated: Any) -> Shown:
+    if not isinstance(stated, dict):
+        return Shown()
+    return Shown(**{k: v for k, v in stated.items() if k in _SHOWN})
+
+
+def attributes(layer: Layer) -> dict[str, Any]:
+    """What a variable of a layer says of itself: for people, for CF, and for `layer_of`."""
+    told: dict[str, Any] = {"long_name": layer.title, "units": layer.unit, ROLE: layer.role, MERGE: layer.merge}
+    if layer.classes:
+        dtype = np.dtype(layer.dtype)
+        told["flag_values"] = np.array([c.value for c in layer.classes], dtype)
+        told["flag_meanings"] = " ".join(c.name.replace(" ", "_") for c in layer.classes)
+        told[BEST_FIRST] = np.array([c.value for c in sorted(layer.classes, key=lambda c: c.rank)], dtype)
+        told[BLIND] = np.array([c.value for c in layer.classes if c.blind], dtype)
+    if layer.shown.scale != "linear":
+        told[SHOWN] = layer.shown.scale
+    if not np.isnan(layer.nodata):
+        told[NODATA] = layer.nodata
+    return told
+
+
+def layer_of(variable: xr.DataArray) -> Layer:
+    """The layer of a cube's variable: by what it says of itself, else by its name, else by its type."""
+    name, attrs = str(variable.name).removeprefix("static_"), variable.attrs
+    told = known().get(name)
+    if ROLE not in attrs and told is not None:
+        return told
+    dtype = variable.dtype.name if variable.dtype.name in DTYPES else "float32"
+    if "flag_values" in attrs and BEST_FIRST in attrs:
+        order, blind = np.atleast_1d(attrs[BEST_FIRST]).tolist(), set(np.atleast_1d(attrs.get(BLIND, ())).tolist())
+        names = str(attrs.get("flag_meanings", "")).split()
+        classes = tuple(
+            MaskClass(int(v), n, "", rank=order.index(v) if v in order else len(order), blind=v in blind)
+            for v, n in zip(np.atleast_1d(attrs["flag_values"]).tolist(), names, strict=False)
+        )
+        whole = dtype if np.dtype(dtype).kind in "ui" else "uint8"
+        nodata = float(attrs.get(NODATA, 255))
+        return Layer(name, name, whole, nodata, role="mask", merge="classes", classes=classes, overview="nearest")
+    nodata = float(attrs.get(NODATA, 0 if np.dtype(dtype).kind in "ui" else NAN))
+    merge = attrs.get(MERGE, "mean")
+    role = attrs.get(ROLE, "auxiliary")
+    layer = Layer(
+        name, str(attrs.get("long_name", name)), dtype, nodata, str(attrs.get("units", "1")),
+        role if role in get_args(Role) and role != "mask" else "auxiliary",
+        merge if merge in get_args(Merge) else "mean",
+    )  # fmt: skip
+    return replace(layer, shown=Shown(scale=attrs[SHOWN])) if attrs.get(SHOWN) in ("db", "log") else layer
+
+
+def measures(cube: xr.Dataset) -> tuple[str, ...]:
+    """Names of the variables that the cube is for, real ones: those that statistics over time are made of."""
+    return tuple(
+        str(name)
+        for name, variable in cube.data_vars.items()
+        if variable.dtype.kind == "f" and not str(name).startswith("static_") and layer_of(variable).role == "measure"
+    )

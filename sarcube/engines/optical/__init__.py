@@ -1,0 +1,1 @@
+"""Optical reflectance: resampling by SNAP's rules, masks of clouds and water, and burned area."""

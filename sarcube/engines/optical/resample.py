@@ -1,0 +1,105 @@
+"""A raster on another grid of the same CRS, by the rules of SNAP's Resample and S2Resampling operators."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcube.engines.optical.downsample import Downsampling, FlagDownsampling, aggregate, aggregate_flags
+from sarcube.engines.optical.upsample import bicubic, bilinear, nearest
+from sarcube.errors import GridError
+from sarcube.geometry.grid import GeoGrid
+
+Upsampling = Literal["nearest", "bilinear", "bicubic"]
+UPSAMPLING: tuple[str, ...] = get_args(Upsampling)
+_UPSAMPLERS = {"nearest": nearest, "bilinear": bilinear, "bicubic": bicubic}
+# Rows and columns of the source beyond a window that its edge pixels depend on: two centres of bicubic, and one for
+# where a window does not begin with a source pixel.
+REACH = 3
+
+
+def resample(
+    values: NDArray[Any],
+    source: GeoGrid,
+    target: GeoGrid,
+    upsampling: Upsampling = "nearest",
+    downsampling: Downsampling = "first",
+    nodata: float = 0.0,
+) -> NDArray[Any]:
+    """Measures on another grid: interpolated where it is finer, aggregated where it is coarser.
+
+    Parameters
+    ----------
+    values : array
+        On the grid `source`, whole numbers or floats.
+    source, target : GeoGrid
+        In one CRS.
+    upsampling, downsampling : str
+    nodata : float
+        Marks what has no value in `values` and in the result.
+
+    Returns
+    -------
+    array on the grid `target`, of the type of `values`.
+
+    Raises
+    ------
+    GridError
+        The values are not on their grid, or the grids are in different CRSs.
+    """
+    _check(values, source, target)
+    if target.resolution > source.resolution:
+        return aggregate(values, *_edges(source, target), downsampling, nodata)
+    if target.resolution == source.resolution and upsampling != "nearest" and _aligned(source, target):
+        upsampling = "nearest"  # nothing lies between
+    if upsampling == "nearest":
+        rows, columns = _edges(source, target)
+        return nearest(values, rows[:-1], columns[:-1], nodata)
+    return _UPSAMPLERS[upsampling](values, *_centres(source, target), nodata)
+
+
+def resample_flags(
+    values: NDArray[Any],
+    source: GeoGrid,
+    target: GeoGrid,
+    downsampling: FlagDownsampling = "first",
+    nodata: int = -1,
+) -> NDArray[Any]:
+    """Flags on another grid: the nearest where it is finer, aggregated bit by bit where it is coarser.
+
+    Parameters as of `resample`; the values are unsigned, and -1 for `nodata` means that each is a value.
+    """
+    _check(values, source, target)
+    if target.resolution > source.resolution:
+        return aggregate_flags(values, *_edges(source, target), downsampling, nodata)
+    rows, columns = _edges(source, target)
+    return nearest(values, rows[:-1], columns[:-1], max(nodata, 0))
+
+
+def _edges(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Edges of the target's rows and columns in source pixels. Divided last, so that whole ratios stay whole."""
+    rows = (source.top - target.top + np.arange(target.height + 1) * target.resolution) / source.resolution
+    columns = (target.left - source.left + np.arange(target.width + 1) * target.resolution) / source.resolution
+    return rows, columns
+
+
+def _centres(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Centres of the target's rows and columns, in source pixels from the first centre."""
+    rows = (source.top - target.top + (np.arange(target.height) + 0.5) * target.resolution) / source.resolution - 0.5
+    columns = (
+        target.left - source.left + (np.arange(target.width) + 0.5) * target.resolution
+    ) / source.resolution - 0.5
+    return rows, columns
+
+
+def _aligned(source: GeoGrid, target: GeoGrid) -> bool:
+    return (source.left - target.left) % source.resolution == 0 and (source.top - target.top) % source.resolution == 0
+
+
+def _check(values: NDArray[Any], source: GeoGrid, target: GeoGrid) -> None:
+    if values.shape != source.shape:
+        raise GridError(f"values of shape {values.shape} are not on their grid of {source.shape}")
+    if source.epsg != target.epsg:
+        raise GridError(f"resampling is within one CRS, not from {source.crs} to {target.crs}")

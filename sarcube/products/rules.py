@@ -1,0 +1,76 @@
+"""What the fields of a kind's items must be, which no schema says or can always be asked: declared by the kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A property of an item and what it has to be.
+
+    Attributes
+    ----------
+    name : str
+    allows : callable
+        Whether a value will do.
+    text : str
+        What it has to be, in words.
+    """
+
+    name: str
+    allows: Callable[[Any], bool]
+    text: str
+
+
+def text(value: Any) -> bool:
+    """A text that says something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def texts(value: Any) -> bool:
+    """A list of such texts."""
+    return isinstance(value, list) and bool(value) and all(text(v) for v in value)
+
+
+def number(value: Any) -> bool:
+    """A finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def positive(value: Any) -> bool:
+    """A number above zero."""
+    return number(value) and value > 0
+
+
+def count(value: Any) -> bool:
+    """A whole number above zero."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def switch(value: Any) -> bool:
+    """True or false."""
+    return isinstance(value, bool)
+
+
+def named_texts(value: Any) -> bool:
+    """Texts by name."""
+    return isinstance(value, dict) and bool(value) and all(text(k) and text(v) for k, v in value.items())
+
+
+def one_of(*values: str) -> Callable[[Any], bool]:
+    """One of these texts."""
+    return lambda value: value in values
+
+
+def list_of(*values: str) -> Callable[[Any], bool]:
+    """A list of these texts."""
+    return lambda value: texts(value) and set(value) <= set(values)
+
+
+def angle(value: Any) -> bool:
+    """Degrees from 0 to 90."""
+    return number(value) and 0 <= value <= 90

@@ -1,0 +1,1 @@
+"""Sentinel-2 as ESA wrote it: SAFE folders and zips of L1C and L2A, their metadata, bands and masks."""

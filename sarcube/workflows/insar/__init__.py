@@ -1,0 +1,1 @@
+"""Interferograms of Sentinel-1 burst pairs."""

@@ -1,0 +1,88 @@
+"""What interferometry makes: the layers of a pair of dates of a burst, and what a burst ID has for ever."""
+
+from __future__ import annotations
+
+import math
+
+from sarcube.products.kinds import Fact, Layer, ProductKind, Rate, Shown
+from sarcube.workflows.rtc.kinds import MASK, STATIC_VALIDITY
+from sarcube.workflows.rtc.kinds import RTC_S1_STATIC as _OF_RTC
+
+_SLC_BYTES = 1500 * 22_000 * 4  # int16 complex, one polarization of an IW burst of usual size
+_RTC = _OF_RTC.table
+
+
+def _auxiliary(name: str, title: str, *roles: str) -> Layer:
+    return Layer(name, title, role="auxiliary", overview="bilinear", roles=roles, shown=Shown(-1.0, 1.0))
+
+
+def _amplitude(name: str, title: str) -> Layer:
+    return Layer(name, title, weight="number_of_looks", shown=Shown(0.0, 0.6), may_round=True)
+
+
+INTERFEROGRAM = Layer(
+    "interferogram",
+    "First date times conjugate of second, flattened, not filtered; phase positive away from the sensor",
+    "complex64",
+    weight="number_of_looks",
+    shown=Shown(-math.pi, math.pi, "twilight", cyclic=True),
+)
+COHERENCE = Layer("coherence", "Coherence of the samples of each pixel", shown=Shown(0.0, 1.0), may_round=True)
+LOOKS = Layer("number_of_looks", "Independent looks", role="auxiliary", overview="bilinear")
+FACTS = (
+    Fact("sar:polarizations", "texts", summarized=True),
+    Fact("sar:beam_ids", "texts"),
+    Fact("sat:orbit_state", summarized=True),
+    Fact("sat:relative_orbit", "integer", summarized=True),
+    Fact("insar:secondary_datetime", "time"),
+    Fact("insar:temporal_baseline", "number"),
+    Fact("insar:perpendicular_baseline", "number"),
+    Fact("sarcube:burst_id"),
+)
+_STATIC_FACTS = tuple(fact for fact in FACTS if not fact.name.startswith(("insar:", "sar:pol")))
+# Measured on whole bursts of IW1 at 80 m and rounded up.
+INSAR_S1 = ProductKind(
+    "INSAR_S1",
+    "s1_insar",
+    (
+        INTERFEROGRAM,
+        COHERENCE,
+        _amplitude("amplitude_first", "Amplitude on the first date, root of beta nought"),
+        _amplitude("amplitude_second", "Amplitude on the second date, root of beta nought"),
+        LOOKS,
+        MASK,
+    ),
+    "Sentinel-1 interferograms per burst",
+    "Interferogram, coherence and amplitudes of two dates of a Sentinel-1 burst, all pairs of a burst on one grid.",
+    "interferogram",
+    Rate(20.0, 24.0, 300.0, 1_000_000_000, 2 * _SLC_BYTES),
+    needs=("INSAR_S1_STATIC",),
+    facts=FACTS,
+    keywords=("SAR", "Sentinel-1", "InSAR", "interferogram", "coherence"),
+    providers=_OF_RTC.providers,
+    license_link=_OF_RTC.license_link,
+    browse=("interferogram",),
+    since=STATIC_VALIDITY,
+)
+INSAR_S1_STATIC = ProductKind(
+    "INSAR_S1_STATIC",
+    "s1_insar_static",
+    (
+        _auxiliary("los_east", "East component of the unit vector from the ground to the sensor"),
+        _auxiliary("los_north", "North component of the unit vector from the ground to the sensor"),
+        _auxiliary("los_up", "Up component of the unit vector from the ground to the sensor"),
+        _RTC["digital_elevation_model"],
+        MASK,
+    ),
+    "Sentinel-1 line of sight per burst",
+    "What does not change from pair to pair, on the grid of each Sentinel-1 burst: line of sight, elevation, layover "
+    "and shadow.",
+    "line of sight",
+    Rate(4.0, 14.0, 200.0, 700_000_000, 30_000_000),
+    timed=False,
+    facts=_STATIC_FACTS,
+    keywords=("SAR", "Sentinel-1", "InSAR", "line of sight", "static layers"),
+    providers=_OF_RTC.providers,
+    license_link=_OF_RTC.license_link,
+    since=STATIC_VALIDITY,
+)

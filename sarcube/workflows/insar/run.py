@@ -1,0 +1,132 @@
+"""One task of interferometry: open both dates, find their timing, let the engine compute, hand the layers on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sarcube.config import RunConfig
+from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.workflows.insar.checks import bursts_of
+from sarcube.workflows.insar.find import polarization_of
+from sarcube.workflows.insar.kinds import INSAR_S1, INSAR_S1_STATIC
+from sarcube.workflows.insar.section import InsarSection
+from sarcube.workflows.making import Result, Stages, make
+from sarcube.workflows.sentinel1 import dem_around, open_acquisition, static_layers
+from sarcube.workflows.task import Task
+from sarcube.workflows.workflow import Context, Made
+
+if TYPE_CHECKING:
+    from sarcube.engines.insar.options import InsarOptions
+    from sarcube.sensors.sentinel1.search.scenes import FoundBurst
+
+_DEM_PIXEL_M = 10.0  # heights are taken at the samples of the fine grid, whatever the posting
+
+
+def run(task: Task, context: Context) -> Made:
+    """Make one product: the line of sight of a burst ID, or a pair."""
+    compute = _static if task.kind == INSAR_S1_STATIC.name else _pair
+    return make(task, context.config, lambda stages: compute(task, context, stages))
+
+
+def insar_options(config: RunConfig, threads: int = 0) -> InsarOptions:
+    """The engine's options that a run file stands for."""
+    from sarcube.engines.insar.options import InsarOptions
+
+    section = config.section(InsarSection)
+    switches = section.corrections
+    return InsarOptions(
+        bistatic_delay=switches.bistatic_delay,
+        static_troposphere=switches.static_troposphere,
+        fm_rate_mismatch=switches.fm_rate_mismatch,
+        debias=section.debias,
+        threads=threads,
+    )
+
+
+def dem_grid(grid: GeoGrid) -> GeoGrid:
+    """The ground of a grid, in pixels that a DEM is to be read for."""
+    n = max(1, round(grid.resolution / _DEM_PIXEL_M))
+    return GeoGrid(grid.epsg, grid.left, grid.top, grid.resolution / n, grid.width * n, grid.height * n)
+
+
+def _static(task: Task, context: Context, stages: Stages) -> Result:
+    """The geometry of any one acquisition serves: where one cannot be read, the next may."""
+    from sarcube.sensors.sentinel1.search.scenes import FoundBurst
+
+    candidates = [found for found in task.inputs if isinstance(found, FoundBurst)]
+    for found in candidates[:-1]:
+        try:
+            return _static_of(found, task, context, stages)
+        except (SceneError, BurstNotFoundError, OrbitError):
+            continue
+    return _static_of(candidates[-1], task, context, stages)
+
+
+def _static_of(found: FoundBurst, task: Task, context: Context, stages: Stages) -> Result:
+    from sarcube.engines.insar import static_layers as compute
+    from sarcube.workflows.insar.items import static_facts
+    from sarcube.workflows.sentinel1_items import ItemContext, file_tags
+
+    config = context.config
+    with stages("open"):
+        burst = open_acquisition(found, config)
+    with stages("dem"):
+        dem = dem_around(config, dem_grid(task.grid), burst)
+    with stages("compute"):
+        dataset = compute(burst, task.grid, dem)
+    said = (*burst.warnings, *dem.warnings)
+    about = ItemContext(
+        dem=dem.description, source_href=found.path, facility=config.metadata.facility,
+        properties=config.metadata.properties, warnings=said,
+    )  # fmt: skip
+    attrs = dict(dataset.attrs)
+    return Result(
+        dataset,
+        task.grid,
+        burst.platform,
+        lambda product: static_facts(product, burst, attrs, about),
+        file_tags(burst, attrs, dem.description),
+        said,
+    )
+
+
+def _pair(task: Task, context: Context, stages: Stages) -> Result:
+    from sarcube.engines.insar import interferogram
+    from sarcube.workflows.insar.items import pair_facts, pair_tags
+    from sarcube.workflows.insar.timing import Found, find_timing, wanted
+    from sarcube.workflows.sentinel1_items import ItemContext
+
+    config, section = context.config, context.config.section(InsarSection)
+    found = bursts_of(task.unit)
+    name = polarization_of(section, *found)
+    with stages("open"):
+        first, second = (open_acquisition(replace(one, polarizations=(name,)), config) for one in found)
+    with stages("static"):
+        item, static, grid = static_layers(task, config, INSAR_S1_STATIC.name, ("mask",))
+    with stages("dem"):
+        dem = dem_around(config, dem_grid(grid), first)
+    options = insar_options(config, context.threads)
+    with stages("timing"):
+        overlaps = task.inputs[2]
+        timing = find_timing(overlaps, config, options) if wanted(section, first, second) else Found()
+    with stages("compute"):
+        shift = timing.timing.shift if timing.timing else 0.0
+        dataset = interferogram(first, second, grid, dem, options, polarization=name, static=static, shift=shift)
+    dataset = dataset.drop_vars([layer for layer in dataset.data_vars if layer not in INSAR_S1.table])
+    said = tuple(dict.fromkeys((*first.warnings, *second.warnings, *dem.warnings, *timing.warnings)))
+    about = ItemContext(
+        dem=dem.description, facility=config.metadata.facility, static=item,
+        properties=config.metadata.properties, warnings=said,
+    )  # fmt: skip
+    attrs = dict(dataset.attrs)
+    hrefs = found[0].path, found[1].path
+    return Result(
+        dataset,
+        grid,
+        first.platform,
+        lambda product: pair_facts(product, (first, second), attrs, timing.timing, hrefs, about),
+        pair_tags((first, second), attrs, dem.description),
+        said,
+    )

@@ -1,0 +1,89 @@
+"""The run file's section `insar`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from sarcube.config import Section
+
+_NEST_M = 10.0  # what every posting is a whole number of, so that grids of one place nest
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) and value.lower() != "auto" else value
+
+
+Polarization = Annotated[Literal["auto", "VV", "VH", "HH", "HV"], BeforeValidator(_upper)]
+
+
+class Pairs(BaseModel):
+    """Which dates make pairs. What is named by `next`, `reference`, `annual` and `list` is united; of these or, where
+    none is named, of all pairs there are, the two limits keep what lies within them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    next: int | None = Field(None, ge=1, description="every date with so many that follow it")
+    max_days: float | None = Field(None, gt=0, description="at most so many days apart; not of annual and list")
+    max_perpendicular: float | None = Field(None, gt=0, description="perpendicular baseline in metres; not of list")
+    reference: dt.date | None = Field(None, description="this date with every other")
+    annual: int | None = Field(None, ge=0, le=60, description="a year apart, give or take so many days")
+    list: tuple[tuple[dt.date, dt.date], ...] | None = Field(None, description="dates by twos")
+
+    @field_validator("list")
+    @classmethod
+    def _two_dates(cls, value: tuple[tuple[dt.date, dt.date], ...] | None) -> Any:
+        for first, second in value or ():
+            if first == second:
+                raise ValueError(f"a pair has two dates, not {first} twice")
+        return value if value is None else tuple(sorted({(min(pair), max(pair)) for pair in value}))
+
+    @model_validator(mode="after")
+    def _some(self) -> Pairs:
+        if all(value is None or value == () for value in self.__dict__.values()):
+            raise ValueError("name one of next, max_days, max_perpendicular, reference, annual, list")
+        return self
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether the limits choose among all pairs that there are."""
+        return self.next is None and self.reference is None and self.annual is None and self.list is None
+
+
+class Corrections(BaseModel):
+    """Where in a burst an echo is looked for; none of them touches the phase."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bistatic_delay: bool = True
+    static_troposphere: bool = True
+    fm_rate_mismatch: bool = True
+
+
+class InsarSection(Section):
+    """Interferogram and coherence of burst pairs."""
+
+    requires: ClassVar[tuple[str, ...]] = ("dem",)
+
+    posting: float = Field(80.0, gt=0, description="metres between pixels: 20, 40, 80 or another multiple of 10")
+    pairs: Pairs = Pairs(next=1)
+    timing: Literal["auto", "off", "esd"] = Field(
+        "auto", description="azimuth timing from burst overlaps; auto: with restituted orbits or two platforms"
+    )
+    corrections: Corrections = Corrections()
+    polarization: Polarization = Field("auto", description="auto: the like-polarized one of both dates")
+    debias: bool = Field(False, description="take the bias off the coherence (Touzi et al. 1999)")
+
+    @field_validator("posting")
+    @classmethod
+    def _nests(cls, value: float) -> float:
+        if abs(value / _NEST_M - round(value / _NEST_M)) > 1e-9:
+            raise ValueError(f"{value:g} m is no multiple of {_NEST_M:g} m, on which all grids of a burst nest")
+        return value
+
+    @property
+    def resolution(self) -> float:
+        """The pixels of the products."""
+        return self.posting

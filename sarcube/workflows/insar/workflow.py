@@ -1,0 +1,80 @@
+"""Interferograms and coherence of Sentinel-1 burst pairs, each pair on the grid that its burst ID has for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sarcube.config import RunConfig
+from sarcube.geometry.grid import GeoGrid
+from sarcube.products.kinds import Rate
+from sarcube.workflows.insar.kinds import INSAR_S1, INSAR_S1_STATIC
+from sarcube.workflows.insar.section import InsarSection
+from sarcube.workflows.making import ensure_collections, update_catalogs
+from sarcube.workflows.task import Ring, Task, Unit
+from sarcube.workflows.workflow import Context, Found, Made
+
+
+class InsarWorkflow:
+    """Pairs of acquisitions of one burst ID."""
+
+    name = "insar"
+    section = InsarSection
+    kinds = (INSAR_S1, INSAR_S1_STATIC)
+
+    def find(self, config: RunConfig) -> Found:
+        """The pairs of the source's bursts within the run's area and dates."""
+        from sarcube.sensors.sentinel1.orbits import local_index
+        from sarcube.workflows.insar.find import find
+
+        if config.orbits.path is not None:
+            local_index(config.orbits.path)  # refuses a folder that is not there or holds no orbit
+        return find(config)
+
+    def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
+        """From the burst database where the run names one, else from the footprint; pixels of `insar.posting`."""
+        from sarcube.workflows.sentinel1 import burst_grid
+
+        return burst_grid(config, place, footprint)
+
+    def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
+        """Pairs that lack a polarization or samples on a date, an orbit, or the ground's height."""
+        from sarcube.workflows.insar.checks import defects
+
+        return defects(config, units)
+
+    def remarks(self, config: RunConfig, units: Sequence[Unit]) -> Mapping[int, Sequence[str]]:
+        """Pairs of which an orbit or the azimuth timing is not what it might be."""
+        from sarcube.workflows.insar.checks import remarks
+
+        return remarks(config, units)
+
+    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+        """Which older version of a scene a product was made from, where the source has a later one."""
+        from sarcube.workflows.insar.checks import outdated
+
+        return outdated(unit, stored)
+
+    def rates(self, config: RunConfig) -> Mapping[str, Rate]:
+        """As the kinds say."""
+        return {}
+
+    def prepare(self, config: RunConfig, kinds: Iterable[str]) -> None:
+        """Make the collections that the run writes to; refuse missing logins."""
+        from sarcube.transfer.sessions import check_credentials
+
+        check_credentials(config)
+        ensure_collections(config, kinds)
+
+    def run(self, task: Task, context: Context) -> Made:
+        """Make one product."""
+        from sarcube.workflows.insar.run import run
+
+        return run(task, context)
+
+    def finish(self, config: RunConfig, kinds: Iterable[str]) -> None:
+        """Bring collections and index up to date with what the run made."""
+        update_catalogs(config, kinds)
+
+
+WORKFLOW = InsarWorkflow()

@@ -1,0 +1,278 @@
+"""Pairs: which are made, what is wrong with those that are not, and the whole way of one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError
+from sarcube.production.network import NetworkPicture, positions
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch
+from sarcube.workflows.insar import find as finding
+from sarcube.workflows.insar import pairs as pairing
+from sarcube.workflows.insar.checks import NO_NEIGHBOUR
+from sarcube.workflows.insar.section import InsarSection, Pairs
+from sarcube.workflows.insar.timing import find_timing, wanted
+from sarcube.workflows.insar.workflow import WORKFLOW
+
+RING = ((-8.9, 31.1), (-8.0, 31.2), (-8.1, 31.4), (-9.0, 31.3), (-8.9, 31.1))
+
+
+def found(day: str, number: int = 110431, track: int = 52, platform: str = "S1A", **more: Any) -> FoundBurst:
+    """An acquisition as a search finds it."""
+    start = dt.datetime.fromisoformat(day).replace(tzinfo=dt.UTC) + dt.timedelta(hours=6.6, seconds=2.76 * (number % 9))
+    burst = FoundBurst(
+        f"t{track:03d}_{number:06d}_iw1", f"{platform}_{day}", "/nowhere", "IW1", number % 9, start,
+        start + dt.timedelta(seconds=3), platform, "descending", track, ("VV", "VH"), RING,
+    )  # fmt: skip
+    return replace(burst, **more)
+
+
+def config(folder: Path, **section: Any) -> RunConfig:
+    return RunConfig.from_dict(
+        {
+            "workflow": "insar",
+            "source": {"kind": "local", "path": str(folder)},
+            "dem": {"path": str(folder / "dem.tif"), "heights": "ellipsoid"},
+            "store": str(folder / "store"),
+            "insar": section,
+        }
+    )
+
+
+@pytest.fixture
+def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """`find` of a run whose source has these bursts."""
+
+    def run(*bursts: FoundBurst, **section: Any) -> Any:
+        monkeypatch.setattr(finding, "find_scenes", lambda _: SceneSearch(bursts))
+        monkeypatch.setattr(pairing.Baselines, "__call__", lambda *_: None)
+        return finding.find(config(tmp_path, **section))
+
+    return run
+
+
+def days(chosen: list[tuple[pairing.Pass, pairing.Pass]]) -> list[str]:
+    return [f"{a.day:%m%d}-{b.day:%m%d}" for a, b in chosen]
+
+
+DATES = ("2023-01-01", "2023-01-13", "2023-01-25", "2023-02-18", "2024-01-08")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"next": 1}, ["0101-0113", "0113-0125", "0125-0218", "0218-0108"]),
+        ({"next": 2, "max_days": 24}, ["0101-0113", "0101-0125", "0113-0125", "0125-0218"]),
+        ({"max_days": 12}, ["0101-0113", "0113-0125"]),
+        ({"reference": "2023-01-25"}, ["0101-0125", "0113-0125", "0125-0218", "0125-0108"]),
+        ({"annual": 10}, ["0101-0108", "0113-0108"]),
+        ({"max_perpendicular": 25}, ["0101-0113", "0101-0125", "0113-0125", "0218-0108"]),
+    ],
+)
+def test_dates_make_the_pairs_that_are_asked_for(asked: dict[str, Any], expected: list[str]) -> None:
+    passes = pairing.passes_of(found(day) for day in DATES)[52]
+    place = dict(zip(DATES, (0.0, 20.0, -5.0, 60.0, 70.0), strict=True))
+    chosen, said = pairing.choose(passes, Pairs(**asked), lambda a, b: place[str(b.day)] - place[str(a.day)])
+    assert days(chosen) == expected and not said
+
+
+def test_a_reference_that_is_no_date_is_said() -> None:
+    passes = pairing.passes_of(found(day) for day in DATES[:2])[52]
+    chosen, said = pairing.choose(passes, Pairs(reference=dt.date(2022, 1, 1)), lambda *_: None)
+    assert not chosen and "2023-01-01, 2023-01-13" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ({"posting": 33}, "multiple of 10 m"),
+        ({"pairs": {}}, "name one of next"),
+        ({"pairs": {"nxt": 1}}, "next"),
+        ({"pairs": {"list": [["2023-01-01", "2023-01-01"]]}}, "not 2023-01-01 twice"),
+        ({"timing": "always"}, "auto"),
+        ({"polarization": "XX"}, "VV"),
+    ],
+)
+def test_the_section_is_strict(tmp_path: Path, section: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        config(tmp_path, **section)
+
+
+def test_postings_and_grids_that_contradict_are_refused(tmp_path: Path) -> None:
+    for grid, named in (({"resolution": 40}, "drop the former"), ({"crs": 4326, "resolution": 0.001}, "projected")):
+        with pytest.raises(ConfigError, match=named):
+            finding.find(RunConfig.from_dict({**config(tmp_path).model_dump(exclude_none=True), "grid": grid}))
+
+
+def test_units_carry_the_second_time_and_both_dates(search: Any) -> None:
+    units = search(*(found(day, n) for day in DATES[:2] for n in (110431, 110432))).units
+    assert [u.place for u in units] == ["t052_110431_iw1", "t052_110432_iw1"]
+    assert units[0].tag.startswith("20230113T06") and units[0].start.date() == dt.date(2023, 1, 1)
+    overlaps = units[0].inputs[2].pairs
+    assert [(a[0].burst_id, b[1].burst_id) for a, b in overlaps] == [("t052_110431_iw1", "t052_110432_iw1")]
+    assert units[1].inputs[2] == units[0].inputs[2], "one timing for all bursts of a pair of passes"
+
+
+def test_a_burst_that_one_date_lacks_is_a_hole_that_is_said(search: Any) -> None:
+    made = search(found(DATES[0]), found(DATES[0], 110432), found(DATES[1]))
+    assert [u.place for u in made.units] == ["t052_110431_iw1"] and not made.problems
+    assert "t052_110432_iw1" in made.warnings[0].message and "2023-01-13" in made.warnings[0].message
+
+
+def test_dates_without_a_common_burst_make_nothing_and_say_so(search: Any) -> None:
+    made = search(found(DATES[0]), found(DATES[1], 110432))
+    assert not made.units and "no burst in common" in made.problems[0].message
+
+
+def test_dates_of_different_tracks_make_no_pair(search: Any) -> None:
+    listed = {"list": [["2023-01-01", "2023-01-06"], ["2023-01-01", "2023-03-01"]]}
+    made = search(found(DATES[0]), found("2023-01-06", 260001, 125), pairs=listed)
+    assert "different tracks" in made.problems[0].message and "track 52" in made.problems[0].message
+    assert "nothing of 2023-03-01" in made.problems[1].message
+    assert not search(found(DATES[0]), found("2023-01-06", 260001, 125)).units
+
+
+def test_a_polarization_that_one_date_lacks_is_a_defect(search: Any, tmp_path: Path) -> None:
+    made = search(found(DATES[0]), found(DATES[1], polarizations=("VV",)), polarization="vh")
+    said = WORKFLOW.defects(config(tmp_path, polarization="VH"), made.units, None)  # type: ignore[arg-type]
+    assert "VH is not there on both dates" in said[0]
+    other = search(found(DATES[0], polarizations=("HH",)), found(DATES[1]))
+    assert "no polarization in common" in WORKFLOW.defects(config(tmp_path), other.units, None)[0]  # type: ignore[arg-type]
+    both = search(found(DATES[0]), found(DATES[1]), polarization="VH")
+    assert both.units[0].tag.endswith("Z-VH")
+
+
+def test_timing_is_looked_for_where_it_may_be_off() -> None:
+    def burst(platform: str, orbit: str) -> Any:
+        return SimpleNamespace(platform=platform, orbit_type=orbit)
+
+    auto, precise = InsarSection(), burst("S1A", "POEORB")
+    assert not wanted(auto, precise, precise)
+    assert wanted(auto, precise, burst("S1C", "POEORB")) and wanted(auto, precise, burst("S1A", "RESORB"))
+    assert wanted(InsarSection(timing="esd"), precise, precise)
+    assert not wanted(InsarSection(timing="off"), precise, burst("S1C", "annotation"))
+
+
+def test_two_platforms_without_a_neighbour_are_said(search: Any, tmp_path: Path) -> None:
+    made = search(found(DATES[0]), found(DATES[1], platform="S1C"))
+    assert NO_NEIGHBOUR in WORKFLOW.remarks(config(tmp_path), made.units)[0]
+
+
+def test_the_network_is_drawn(search: Any) -> None:
+    made = search(*map(found, DATES), pairs={"next": 2})
+    known = tuple(replace(c, perpendicular=10.0 * c.days) for c in made.connections)
+    places = positions(known)
+    assert places[max(places)] == pytest.approx(3720.0)  # 372 days
+    drawn = NetworkPicture("Pairs", known).svg()
+    assert drawn.count("<circle") == 5 and drawn.count("<line") == 7 and "t052" in drawn
+
+
+@pytest.fixture(scope="module")
+def reference(shared_data: Path) -> Path:
+    folder = shared_data / "reference" / "insar"
+    if not folder.exists():
+        pytest.skip("no reference pairs")
+    return folder
+
+
+def _reference(case: Path, folder: Path, **section: Any) -> RunConfig:
+    exact = {"bistatic_delay": False, "static_troposphere": False, "fm_rate_mismatch": False}
+    return RunConfig.from_dict(
+        {
+            "workflow": "insar",
+            "source": {"kind": "local", "path": str(case), "burst_ids": ["t052_110431_iw1"]},
+            "orbits": {"path": str(case)},
+            "dem": {"path": str(case.parent / "dem_ellipsoidal.tif"), "heights": "ellipsoid"},
+            "store": str(folder / "store"),
+            "schemas": str(case.parent.parent.parent / "schemas"),
+            "insar": {"corrections": exact, **section},
+        }
+    )
+
+
+def test_timing_of_a_pass_is_found_from_a_neighbour_that_was_not_asked_for(reference: Path, tmp_path: Path) -> None:
+    from sarcube.workflows.insar.run import insar_options
+
+    run = _reference(reference / "overlap", tmp_path, timing="esd")
+    (unit,) = finding.find(run).units
+    neighbours = [pair for pair in unit.inputs[2].pairs if pair[0][0].burst_id == "t052_110431_iw1"]
+    assert len(neighbours) == 1
+    timing = find_timing(finding.Overlaps(tuple(neighbours)), run, insar_options(run, 1))
+    assert timing.timing is not None
+    # The orbit file is 0.06 m ahead of the samples: 0.00385 line.
+    assert abs(timing.timing.lines) == pytest.approx(0.00385, abs=0.0005)
+
+
+@pytest.mark.timeout(600)
+def test_from_scenes_to_a_cube(reference: Path, tmp_path: Path) -> None:
+    """A date that cannot be read is told and the rest is kept; the next run makes the pair, as good as the engine."""
+    import sarcube
+
+    scenes = tmp_path / "mogi"
+    scenes.mkdir()
+    for path in (reference / "mogi").iterdir():
+        (scenes / path.name).symlink_to(path)
+    run = _reference(reference / "mogi", tmp_path)
+    run = run.model_copy(update={"source": run.source.model_copy(update={"path": str(scenes)})})
+    second = sorted(scenes.glob("*.zip"))[1]
+    from sarcube.production.plan import plan
+    from sarcube.production.produce import produce
+
+    planned = plan(run)
+    (connection,) = planned.connections
+    assert connection.perpendicular == pytest.approx(-28.9, abs=1.0) and connection.days == 12.0
+    assert "2023-09-16" in planned.table() and "B_perp" in planned.table()
+    assert json.loads(planned.to_json())["network"][0]["days"] == 12.0
+    second.unlink()
+    outcome = produce(planned)
+    assert outcome.done == 1 and len(outcome.failed) == 1 and outcome.exit_code == 1
+    assert second.name in outcome.failed[0].message
+    second.symlink_to(reference / "mogi" / second.name)
+    file = tmp_path / "run.yaml"
+    file.write_text(run.to_yaml())
+    done = subprocess.run(
+        [sys.executable, "-m", "sarcube.cli", "run", str(file)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = plan(run)
+    assert not again.tasks and len(again.done) == 2 and "nothing to do" in again.table()
+
+    (item,) = (json.loads(p.read_text()) for p in (tmp_path / "store" / "s1_insar").rglob("T052*.json"))
+    facts = item["properties"]
+    assert facts["insar:perpendicular_baseline"] == pytest.approx(-28.9, abs=0.5)
+    assert facts["insar:temporal_baseline"] == pytest.approx(12.0, abs=1e-3)
+    assert facts["sarcube:azimuth_timing"] == {"applied": False}
+    assert {"interferogram", "coherence", "los_east", "digital_elevation_model"} <= item["assets"].keys()
+    folder = next((tmp_path / "store" / "s1_insar").rglob("*_interferogram.tif")).parent
+    names = {key: str(next(folder.glob(f"*_{key}.tif"))) for key in ("interferogram", "coherence")}
+    assert "_20230904T063731Z_20230916T063731Z_" in names["coherence"]
+    command = [
+        sys.executable, str(reference / "measure_pair.py"), str(reference / "mogi" / "truth.tif"), "--json",
+        "--complex", names["interferogram"], "--coherence", names["coherence"],
+    ]  # fmt: skip
+    seen = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    high, low = seen["coherence 0.90"], seen["coherence 0.50"]
+    assert abs(high["phase_bias_rad"]) <= 0.005 and abs(low["phase_bias_rad"]) <= 0.005
+    assert high["phase_std_rad"] <= 0.054 and low["phase_std_rad"] <= 0.193
+    assert high["coherence_mean"] >= 0.893 and low["coherence_mean"] == pytest.approx(0.507, abs=0.01)
+
+    cube = sarcube.open_cube(tmp_path / "store", static=["los_up"])
+    assert cube["interferogram"].dtype == np.complex64 and cube.sizes["time"] == 1
+    assert str(cube["secondary"].values[0])[:10] == "2023-09-16"
+    assert float(cube["perpendicular_baseline"][0]) == pytest.approx(-28.9, abs=0.5)
+    assert int(np.isfinite(cube["coherence"]).sum()) > 10_000
+    coarse = sarcube.open_cube(tmp_path / "store", layers="interferogram", resolution=160)["interferogram"].values
+    assert np.abs(np.angle(coarse[np.isfinite(coarse)])).max() > 1.0
+    shutil.rmtree(tmp_path / "store")
