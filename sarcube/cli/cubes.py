@@ -48,25 +48,29 @@ class Selection:
     def open(self, layers: str | None, **options: Any) -> xr.Dataset:
         """Open the cube, with further options of `open_cube`."""
         from sarcube.cube.open_cube import open_cube
+
+        keywords = self.keywords()
+        return open_cube(keywords.pop("store"), layers=layers.split(",") if layers else None, **keywords, **options)
+
+    def keywords(self) -> dict[str, Any]:
+        """Keywords of `open_cube`, the store among them."""
         from sarcube.errors import ConfigError
 
         try:
             orbits = [int(t) for t in self.tracks.split(",")] if self.tracks else None
         except ValueError as error:
             raise ConfigError(f"--tracks wants relative orbits like 52,154, not {self.tracks!r}") from error
-        return open_cube(
-            self.store,
-            bbox=bounding_box(self.bbox),
-            dates=self.dates.split(",") if self.dates and "," in self.dates else self.dates,
-            layers=layers.split(",") if layers else None,
-            resolution=self.resolution,
-            crs=self.crs,
-            orbit_direction=self.direction,
-            relative_orbits=orbits,
-            collection=self.collection,
-            elsewhere=self.elsewhere or False,
-            **options,
-        )
+        return {
+            "store": self.store,
+            "bbox": bounding_box(self.bbox),
+            "dates": self.dates.split(",") if self.dates and "," in self.dates else self.dates,
+            "resolution": self.resolution,
+            "crs": self.crs,
+            "orbit_direction": self.direction,
+            "relative_orbits": orbits,
+            "collection": self.collection,
+            "elsewhere": self.elsewhere or False,
+        }
 
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
@@ -239,7 +243,32 @@ def compare(
         echo(comparison_table(found))
 
 
+@_selecting
+def composite(
+    selection: Selection,
+    out: Path = typer.Option(..., "--out", "-o", help="folder for COGs, picture, legend and record"),
+    preset: str = typer.Option("snac", "--preset", help="snac: amplitude change, red the later date, cyan the earlier"),
+    polarization: str = typer.Option(None, "--polarization", help="VV, VH, HH or HV; default: the first there is"),
+    as_json: bool = JSON,
+) -> None:
+    """Make a picture of products by a preset, with its layers, a legend and a PNG.
+
+    snac takes the first and the last of the selected dates: bytes as GEP's S1 amplitude change makes them, -15 to 5
+    dB, in EPSG:3857; beside it each date in dB and their difference.
+
+    Example: sarcube composite store --preset snac --dates 2023 --polarization VV --out change
+    """
+    from sarcube.cube.composite.make import composite as make
+
+    keywords = selection.keywords()
+    made = make(keywords.pop("store"), out, preset, layer=polarization, **keywords)
+    if as_json:
+        echo_json({"files": [str(path) for path in made.files]})
+        return
+    echo_lines([str(path) for path in made.files])
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the tree."""
-    for command in (cube, mosaic, timescan, compare):
+    for command in (cube, mosaic, timescan, composite, compare):
         app.command()(command)

@@ -66,7 +66,7 @@ def simulate(
 
     Example: sarcube simulate archive --aoi=8.12,47.95,8.28,48.05 --crop
 
-    Example: sarcube simulate detected --product GRD --aoi=8.12,47.95,8.28,48.05 --crop
+    Example: sarcube simulate detected --product GRD --dates 2024-05-01 --swaths IW2 --aoi=8.18,47.99,8.22,48.01 --crop
 
     Example: sarcube simulate pair --coherent --dates 2024-05-01,2024-05-13 --baselines=0,90 --displacement mogi
 

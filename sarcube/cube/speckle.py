@@ -11,11 +11,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from sarcube.cube.layers import measures
 from sarcube.cube.lazy import as_dask, da, whole_stack
-from sarcube.engines.speckle_kernels import refined_lee
+from sarcube.engines.speckle import FILTERS, local_mean
 from sarcube.errors import CubeError
 
 Filter = Literal["quegan_yu", "lee", "refined_lee", "gamma_map"]
@@ -103,17 +102,6 @@ def equivalent_looks(variable: xr.DataArray) -> xr.DataArray:
     return (mean**2 / variable.var(axes, dtype=np.float64)).rename("enl")
 
 
-def local_mean(image: NDArray[Any], window: int) -> NDArray[np.float64]:
-    """Mean over the valid pixels of a window in the last two axes; NaN where there are none."""
-    size = (1,) * (image.ndim - 2) + (window, window)
-    valid = ~np.isnan(image)
-    total = uniform_filter(np.where(valid, image, 0).astype(np.float64), size, mode="constant")
-    share = uniform_filter(valid.astype(np.float64), size, mode="constant")
-    # uniform_filter runs on sums, whose rounding may leave traces where nothing is.
-    result: NDArray[np.float64] = np.where(share > 0.5 / window**2, total / np.maximum(share, 1e-12), np.nan)
-    return result
-
-
 def _quegan_yu(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
     """Quegan and Yu 2001, IEEE TGRS 39(11), equation 14 for uncorrelated channels.
 
@@ -136,49 +124,4 @@ def _quegan_yu(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
     return out
 
 
-def _statistics(stack: NDArray[Any], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    # Local mean and squared coefficient of variation.
-    mean = local_mean(stack, window)
-    square = local_mean(np.square(stack, dtype=np.float64), window)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variation = np.maximum(square / mean**2 - 1, 0)
-    return mean, variation
-
-
-def _lee(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
-    """Lee 1980, IEEE TPAMI 2(2): local linear minimum mean square error for multiplicative noise."""
-    mean, variation = _statistics(stack, window)
-    noise = 1 / enl
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = np.clip((1 - noise / variation) / (1 + noise), 0, 1)
-        weight = np.where(variation > noise, weight, 0)
-    result: NDArray[Any] = (mean + weight * (stack - mean)).astype(stack.dtype)
-    return result
-
-
-def _gamma_map(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
-    """Lopes et al. 1990, Proc. IGARSS: maximum a posteriori for gamma distributed texture and speckle."""
-    mean, variation = _statistics(stack, window)
-    noise = 1 / enl
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alpha = (1 + noise) / (variation - noise)
-        b = alpha - enl - 1
-        root = np.sqrt(np.maximum(mean**2 * b**2 + 4 * alpha * enl * mean * stack, 0))
-        estimate = (b * mean + root) / (2 * alpha)
-    out = np.where(variation <= noise, mean, np.where(variation >= 2 * noise, stack, estimate))
-    result: NDArray[Any] = np.where(np.isnan(stack), np.nan, out).astype(stack.dtype)
-    return result
-
-
-def _refined_lee(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
-    flat = np.ascontiguousarray(stack.reshape(-1, *stack.shape[-2:]), np.float32)
-    result: NDArray[Any] = refined_lee(flat, 1 / enl).reshape(stack.shape).astype(stack.dtype)
-    return result
-
-
-_FILTERS: dict[str, Any] = {
-    "quegan_yu": _quegan_yu,
-    "lee": _lee,
-    "refined_lee": _refined_lee,
-    "gamma_map": _gamma_map,
-}
+_FILTERS: dict[str, Any] = {"quegan_yu": _quegan_yu, **FILTERS}

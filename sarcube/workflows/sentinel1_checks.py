@@ -15,6 +15,7 @@ from sarcube.workflows.making import dem_of
 from sarcube.workflows.task import Unit
 
 if TYPE_CHECKING:
+    from sarcube.sensors.sentinel1.search.grd import FoundGrd
     from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 
 _MOST_RASTERS = 500  # more are not looked at one by one just for a plan
@@ -34,7 +35,7 @@ def defects(config: RunConfig, units: Sequence[Unit]) -> dict[int, str]:
         acquisition = unit.inputs[0]
         if acquisition.absent and unit.start is not None:
             found[i] = _no_samples(acquisition)
-        elif not config.orbits.allow_annotation and (message := _no_orbit(config, acquisition)):
+        elif not config.orbits.allow_annotation and (message := no_orbit(config, acquisition)):
             found[i] = message
     return found
 
@@ -46,7 +47,7 @@ def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ..
     if not config.orbits.allow_annotation:
         return {}
     strict = config.model_copy(update={"orbits": config.orbits.model_copy(update={"allow_annotation": False})})
-    return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if _no_orbit(strict, unit.inputs[0])}
+    return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if no_orbit(strict, unit.inputs[0])}
 
 
 def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:
@@ -63,7 +64,7 @@ def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:
     return f"made from {scene}, of which the source has a later version, {unit.label}"
 
 
-def dem_remarks(config: DemConfig, bursts: Iterable[FoundBurst]) -> tuple[str, ...]:
+def dem_remarks(config: DemConfig, bursts: Iterable[FoundBurst | FoundGrd]) -> tuple[str, ...]:
     """What a plan should say of the DEM as a whole: tiles that are not there, heights that the file's CRS contradicts.
 
     Raises
@@ -180,7 +181,8 @@ def _outline(path: str) -> Any:
     return Polygon(np.column_stack([wrap_longitude(lon, centre), lat])).buffer(0)
 
 
-def _no_orbit(config: RunConfig, found: FoundBurst) -> str:
+def no_orbit(config: RunConfig, found: FoundBurst | FoundGrd) -> str:
+    """Why no orbit file covers an acquisition; empty where one does or where a provider will be asked."""
     from sarcube.sensors.sentinel1.orbits import find_orbit
 
     if config.orbits.kind is not None:

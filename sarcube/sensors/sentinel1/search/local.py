@@ -35,7 +35,9 @@ _MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a dec
 
 
 @dataclass(frozen=True)
-class _Scene:
+class SceneFile:
+    """A SAFE in a folder or zip, by its name and place alone."""
+
     path: str
     stamp: tuple[int, int]  # newest modification time in nanoseconds, bytes
 
@@ -60,7 +62,7 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     found: list[FoundBurst] = []
     problems: list[Problem] = []
     passed: list[str] = []
-    listed = list(_scenes(root, problems, passed))
+    listed = list(scenes_below(root, problems, passed))
     scenes = [s for s in listed if not only or _may_be(s.path, only)]
     if passed:
         log.info("%s: %d archives hold no Sentinel-1 SLC: %s", root, len(passed), ", ".join(passed))
@@ -160,13 +162,13 @@ def _holds_slc(path: str) -> bool:
         return False
 
 
-def _scenes(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[_Scene]:
+def scenes_below(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[SceneFile]:
     """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others.
 
     `passed` gets archives that hold none.
     """
     if root.is_file():
-        yield _Scene(str(root), _stamp([root]))
+        yield SceneFile(str(root), _stamp([root]))
         return
     if _is_safe(root):
         yield _safe_scene(root)
@@ -182,11 +184,11 @@ def _scenes(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[
         if entry.is_dir() and not entry.name.startswith("."):
             if entry.is_symlink() and root.is_relative_to(Path(entry.path).resolve()):
                 continue  # a link back up: its scenes are being listed already
-            yield from _scenes(Path(entry.path), problems, passed)
+            yield from scenes_below(Path(entry.path), problems, passed)
         elif entry.name.lower().endswith(".zip") and entry.is_file():
             # Downloads are also called `product.zip` or by an identifier.
             if entry.name.upper().startswith("S1") or _holds_slc(entry.path):
-                yield _Scene(entry.path, _stamp([Path(entry.path)]))
+                yield SceneFile(entry.path, _stamp([Path(entry.path)]))
             else:
                 passed.append(entry.path)
         elif entry.name.lower().endswith(_ARCHIVES) and entry.is_file():
@@ -201,9 +203,9 @@ def _is_safe(folder: Path) -> bool:
     )
 
 
-def _safe_scene(folder: Path) -> _Scene:
+def _safe_scene(folder: Path) -> SceneFile:
     paths = [Path(base) / name for base, _, names in os.walk(folder) for name in names]
-    return _Scene(str(folder), _stamp([folder, *paths]))
+    return SceneFile(str(folder), _stamp([folder, *paths]))
 
 
 def _stamp(paths: list[Path]) -> tuple[int, int]:

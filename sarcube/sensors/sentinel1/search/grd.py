@@ -1,0 +1,204 @@
+"""Which GRD scenes there are in a folder: one question, one answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError, SarcubeError, SourceError
+from sarcube.geometry.aoi import Area, load_aoi
+from sarcube.sensors.sentinel1.search.local import scenes_below, to_datetime
+from sarcube.sensors.sentinel1.search.provider_json import time_or_none
+from sarcube.sensors.sentinel1.search.scenes import scene_name
+from sarcube.transfer.problem import Problem
+
+log = logging.getLogger(__name__)
+
+_NEVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+_SAME = dt.timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class FoundGrd:
+    """One GRD scene, as much as planning needs; small and picklable.
+
+    Attributes
+    ----------
+    scene, path : str
+    mode, product_type : str
+        "IW", "GRDH".
+    start_time, end_time : datetime
+        UTC zero-Doppler time of the first and last line.
+    platform, orbit_direction : str
+    absolute_orbit, relative_orbit : int
+    polarizations : tuple of str
+    absent : tuple of str
+        Polarizations that are annotated, and whose measurement file is not there.
+    footprint : tuple of (longitude, latitude)
+        Closed ring in degrees, unwrapped.
+    size_bytes : int
+        Samples of all polarizations.
+    processed : datetime, optional
+    """
+
+    scene: str
+    path: str
+    mode: str
+    product_type: str
+    start_time: dt.datetime
+    end_time: dt.datetime
+    platform: str
+    orbit_direction: str
+    absolute_orbit: int
+    relative_orbit: int
+    polarizations: tuple[str, ...]
+    absent: tuple[str, ...]
+    footprint: tuple[tuple[float, float], ...]
+    size_bytes: int
+    processed: dt.datetime | None = None
+
+    @property
+    def burst_id(self) -> str:
+        """What remarks on a DEM tell scenes apart by."""
+        return self.scene
+
+
+@dataclass(frozen=True)
+class GrdSearch:
+    """What a source answered: scenes in the order of their times, what could not be read, why nothing is left."""
+
+    scenes: tuple[FoundGrd, ...]
+    problems: tuple[Problem, ...] = ()
+    explanation: str = ""
+
+
+def find_grd(config: RunConfig, polarizations: Sequence[str] | None = None) -> GrdSearch:
+    """GRD scenes of the run's folder within its area, dates and filters; each acquisition once.
+
+    Parameters
+    ----------
+    config : RunConfig
+    polarizations : sequence of str, optional
+        Scenes that have none of them are left out.
+
+    Raises
+    ------
+    ConfigError
+        The source is no folder.
+    SourceError
+        The folder does not exist.
+    """
+    if config.source.kind != "local" or "://" in str(config.source.path):
+        raise ConfigError(
+            "`source.kind`: GRD scenes are read from a folder; download them and name it: "
+            "source: {kind: local, path: ...}"
+        )
+    root = Path(str(config.source.path)).expanduser().resolve()
+    if not root.exists():
+        raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
+    problems: list[Problem] = []
+    found: list[FoundGrd] = []
+    slc = 0
+    for scene in scenes_below(root, problems, []):
+        if "_SLC_" in scene_name(scene.path).upper():
+            slc += 1
+            continue
+        try:
+            found.append(grd_scene(scene.path))
+        except SarcubeError as error:
+            log.warning("%s is left out: %s", scene.path, error)
+            problems.append(Problem(scene.path, str(error), type(error).__name__))
+    explanation = ""
+    if not found:
+        also = f" and {slc} SLC scenes, which the workflows rtc and insar take" if slc else ""
+        explanation = f"{root} holds no GRD scene that can be read{also}"
+    kept, explanation = _filtered(found, config, load_aoi(config.aoi), polarizations, explanation)
+    return GrdSearch(tuple(_once(kept)), tuple(problems), explanation)
+
+
+def grd_scene(path: str) -> FoundGrd:
+    """One GRD scene as a search result; SceneError where it cannot be read."""
+    from sarcube.sensors.sentinel1.grd.reader import read_grd
+    from sarcube.sensors.sentinel1.safe import open_safe
+
+    safe = open_safe(path, product="GRD")
+    names = tuple(part.polarization for part in safe.parts)
+    # One polarization tells place and time; the others are read when the scene is opened.
+    image = read_grd(safe, polarizations=names[:1], look_at_borders=False)
+    absent = tuple(part.polarization for part in safe.parts if part.measurement is None)
+    return FoundGrd(
+        scene=image.scene,
+        path=path,
+        mode=image.mode,
+        product_type=image.product_type,
+        start_time=to_datetime(image.start_time),
+        end_time=to_datetime(image.end_time),
+        platform=image.platform,
+        orbit_direction=image.orbit_direction,
+        absolute_orbit=image.absolute_orbit,
+        relative_orbit=image.relative_orbit,
+        polarizations=names,
+        absent=absent,
+        footprint=tuple((round(float(x), 6), round(float(y), 6)) for x, y in image.footprint),
+        size_bytes=image.radar.lines * image.radar.samples * 2 * (len(names) - len(absent)),
+        processed=time_or_none(image.source_processed),
+    )
+
+
+def _filtered(
+    found: list[FoundGrd], config: RunConfig, area: Area | None, polarizations: Sequence[str] | None, explanation: str
+) -> tuple[list[FoundGrd], str]:
+    source, kept = config.source, found
+    names = {scene_name(name) for name in source.scenes or ()}
+    wanted = set(polarizations or ())
+    tests = (
+        ("source.scenes", bool(names), lambda s: s.scene in names),
+        ("dates", bool(config.dates), lambda s: _within(s, config)),
+        ("source.orbit_direction", bool(source.orbit_direction), lambda s: s.orbit_direction == source.orbit_direction),
+        (
+            "source.relative_orbits",
+            bool(source.relative_orbits),
+            lambda s: s.relative_orbit in (source.relative_orbits or ()),
+        ),
+        ("polarizations", bool(wanted), lambda s: bool(wanted & set(s.polarizations))),
+        ("aoi", area is not None, lambda s: area is not None and area.intersects(s.footprint)),
+    )
+    for key, asked, test in tests:
+        left = [scene for scene in kept if test(scene)] if asked else kept
+        if kept and not left:
+            explanation = f"{len(kept)} GRD scenes match until {key} is asked for: {_some(kept)}"
+        kept = left
+    return kept, explanation
+
+
+def _within(scene: FoundGrd, config: RunConfig) -> bool:
+    if not config.dates:
+        return True
+    first, last = config.dates
+    return first <= scene.start_time.date() <= last
+
+
+def _some(scenes: Sequence[FoundGrd]) -> str:
+    names = sorted(scene.scene for scene in scenes)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _once(scenes: Sequence[FoundGrd]) -> list[FoundGrd]:
+    """Each acquisition once: of several versions the one processed last, then the last by name."""
+    unique: list[FoundGrd] = []
+    order = sorted(scenes, key=lambda s: (len(s.polarizations), not s.absent, s.processed or _NEVER, s.scene, s.path))
+    for scene in reversed(order):
+        same = (
+            other
+            for other in unique
+            if (other.platform, other.absolute_orbit, other.product_type)
+            == (scene.platform, scene.absolute_orbit, scene.product_type)
+            and abs(other.start_time - scene.start_time) <= _SAME
+        )
+        if next(same, None) is None:
+            unique.append(scene)
+    return sorted(unique, key=lambda s: (s.start_time, s.scene))

@@ -1,0 +1,200 @@
+"""The workflow grd on a simulated archive: from folder to items and cube; tiles, presets, and what is refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sarcube.config import RunConfig
+from sarcube.cube.open_cube import open_cube
+from sarcube.errors import ConfigError, GridError, SourceError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.production.plan import plan
+from sarcube.simulate.archive import Archive, simulate
+from sarcube.simulate.options import SimulationOptions
+from sarcube.workflows.grd.run import part_of
+from sarcube.workflows.grd.tiles import overlap, tile_grid, tile_ring, tiles_under
+from sarcube.workflows.grd.workflow import WORKFLOW
+from sarcube.workflows.task import Ring
+from sarcube.workflows.workflow import Context
+
+LON, LAT = 8.2, 48.0
+AOI = (LON - 0.02, LAT - 0.014, LON + 0.02, LAT + 0.014)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    options = SimulationOptions(
+        product="GRD", center=(LON, LAT), dates=(dt.date(2024, 5, 1), dt.date(2024, 5, 13)), aoi=AOI, crop=True,
+        truth="constant", swaths=("IW2",), bursts=1, relief=60.0,
+    )  # fmt: skip
+    return simulate(tmp_path_factory.mktemp("grd") / "archive", options)
+
+
+def config_of(archive: Archive, store: Path, **section: Any) -> RunConfig:
+    more = {key: section.pop(key) for key in ("grid", "dates", "source") if key in section}
+    return RunConfig.model_validate(
+        {
+            "workflow": "grd",
+            "source": {"kind": "local", "path": str(archive.directory / "scenes")},
+            "aoi": {"bbox": list(AOI)},
+            "dem": {"path": str(archive.dem), "heights": "ellipsoid"},
+            "orbits": {"path": str(archive.orbits)},
+            "store": str(store),
+            "grd": section,
+            **more,
+        }
+    )
+
+
+def make_all(config: RunConfig) -> list[Any]:
+    tasks = plan(config).tasks
+    kinds = {task.kind for task in tasks}
+    WORKFLOW.prepare(config, kinds)
+    made = [WORKFLOW.run(task, Context("test", config, 2)) for task in tasks]
+    WORKFLOW.finish(config, kinds)
+    return made
+
+
+@pytest.fixture(scope="module")
+def store(archive: Archive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("store") / "store"
+    made = make_all(config_of(archive, path, layover_shadow="mask"))
+    assert len(made) == 2 and not any(m.existed for m in made)
+    return path
+
+
+def test_products_open_as_a_cube_and_hold_the_truth(archive: Archive, store: Path) -> None:
+    cube = open_cube(store, bbox=AOI, layers=["VV", "VH", "mask"])
+    assert cube.sizes["time"] == 2
+    values = cube["VV"].values
+    good = np.isfinite(values) & (cube["mask"].values == 0)
+    assert good.mean() > 0.8
+    assert abs(10 * np.log10(values[good].mean() / 0.1)) < 0.05
+    assert np.isnan(values[(cube["mask"].values & 3) > 0]).all()  # masked, as asked for
+
+
+def test_items_say_what_was_done(store: Path) -> None:
+    import json
+
+    (first, _) = sorted(store.rglob("t*/2024/*/*/*.json"))
+    item = json.loads(first.read_text())
+    facts = item["properties"]
+    assert item["collection"] == "s1_grd_rtc" and facts["sarcube:kind"] == "RTC_GRD"
+    assert facts["sarcube:source_product_type"] == "GRDH" and facts["sar:polarizations"] == ["VV", "VH"]
+    assert facts["sarcube:layover_shadow"] == "mask" and facts["sarcube:noise_removal_applied"] is True
+    assert facts["sarcube:orbit_type"] == "POEORB" and len(facts["sarcube:source_scenes"]) == 1
+    assert facts["proj:shape"] == [5000, 5000]
+    assert set(item["assets"]) >= {"VV", "VH", "mask", "number_of_looks", "incidence_angle", "local_incidence_angle"}
+
+
+def test_a_second_plan_finds_everything_made(archive: Archive, store: Path) -> None:
+    again = plan(config_of(archive, store, layover_shadow="mask"))
+    assert not again.tasks and len(again.done) == 2
+
+
+def test_geometric_correction_is_a_kind_of_its_own(archive: Archive, store: Path) -> None:
+    config = config_of(archive, store, preset="ost-gtc", dates=["2024-05-01", "2024-05-02"])
+    (made,) = make_all(config)
+    assert made.item.startswith("s1_grd_gtc/")
+    cube = open_cube(store, bbox=AOI, collection="s1_grd_gtc", layers=["VV"])
+    assert cube.sizes["time"] == 1 and np.isfinite(cube["VV"].values).any()
+
+
+def test_speckle_filters_lower_the_speckle_and_keep_the_mean(archive: Archive, store: Path, tmp_path: Path) -> None:
+    config = config_of(archive, tmp_path / "other", speckle="lee", dates=["2024-05-01", "2024-05-02"])
+    make_all(config)
+    plain = open_cube(store, bbox=AOI, layers=["VV"], collection="s1_grd_rtc", dates="2024-05-01")["VV"].values
+    calm = open_cube(tmp_path / "other", bbox=AOI, layers=["VV"])["VV"].values
+    both = np.isfinite(plain) & np.isfinite(calm)
+    assert calm[both].std() < 0.5 * plain[both].std()
+    assert abs(10 * np.log10(calm[both].mean() / plain[both].mean())) < 0.1
+
+
+def test_what_cannot_be_planned_is_said(archive: Archive, store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="resolution: 10"):
+        plan(config_of(archive, store, preset="ceos"))
+    with pytest.raises(ValueError, match="says what speckle is"):
+        config_of(archive, store, preset="ceos", speckle="lee")
+    with pytest.raises(ConfigError, match="download them"):
+        plan(config_of(archive, store, source={"kind": "asf"}))
+    with pytest.raises(SourceError, match="does not exist"):
+        plan(config_of(archive, store, source={"kind": "local", "path": str(tmp_path / "nowhere")}))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="no GRD scene"):
+        plan(config_of(archive, store, source={"kind": "local", "path": str(tmp_path / "empty")}))
+    with pytest.raises(SourceError, match="until dates is asked for"):
+        plan(config_of(archive, store, dates=["2025-01-01", "2025-02-01"]))
+
+
+def test_a_damaged_scene_is_a_problem_beside_the_others(archive: Archive, tmp_path: Path) -> None:
+    import shutil
+
+    scenes = tmp_path / "scenes"
+    shutil.copytree(archive.directory / "scenes", scenes)
+    broken = sorted(scenes.iterdir())[0]
+    for path in (broken / "annotation").glob("*.xml"):
+        path.write_bytes(path.read_bytes()[:5000])
+    found = plan(config_of(archive, tmp_path / "store", source={"kind": "local", "path": str(scenes)}))
+    assert len(found.tasks) == 1 and any(str(broken) in problem.subject for problem in found.problems)
+    shutil.rmtree(sorted(scenes.iterdir())[1] / "measurement")
+    left = plan(config_of(archive, tmp_path / "store", source={"kind": "local", "path": str(scenes)}))
+    assert not left.tasks and any("no measurement" in problem.message for problem in left.problems)
+
+
+def test_tiles_are_fixed_and_nest() -> None:
+    coarse, fine = tile_grid("t079_32736_5_79", 20.0), tile_grid("t079_32736_5_79", 10.0)
+    assert coarse == GeoGrid(32736, 500_000.0, 8_000_000.0, 20.0, 5000, 5000)
+    assert fine.bounds == coarse.bounds and fine.width == 2 * coarse.width
+    assert tile_grid("t001_4326_m7_31", 0.0002).bounds == pytest.approx((-7.0, 31.0, -6.0, 32.0))
+    for place, resolution in (("t079_32736_5_79", 30.0), ("t079", 20.0), ("t070_149815_iw3", 20.0)):
+        with pytest.raises(GridError):
+            tile_grid(place, resolution)
+
+
+def _box(west: float, south: float, east: float, north: float) -> Ring:
+    return ((west, south), (east, south), (east, north), (west, north), (west, south))
+
+
+@pytest.mark.parametrize(
+    ("ring", "zones"),
+    [
+        (_box(8.0, 47.0, 8.6, 47.4), {32632}),
+        (_box(11.6, 47.0, 12.4, 47.4), {32632, 32633}),
+        (_box(30.0, -0.3, 30.5, 0.3), {32636, 32736}),
+        (_box(179.7, 10.0, 180.3, 10.4), {32660, 32601}),
+        (_box(10.0, 74.8, 11.8, 75.2), {32632, 3413}),
+    ],
+)
+def test_every_bit_of_a_scene_lies_on_a_tile_of_its_own_zone(ring: Ring, zones: set[int]) -> None:
+    import shapely
+
+    config = RunConfig.model_validate(
+        {
+            "workflow": "grd",
+            "source": {"kind": "local", "path": "x"},
+            "dem": {"path": "d", "heights": "ellipsoid"},
+            "store": "s",
+        }
+    )
+    places = tiles_under(config, 7, ring)
+    assert {tile_grid(p, 20.0).epsg for p in places} == zones and places == sorted(set(places))
+    parts = [overlap(ring, tile_ring(tile_grid(p, 20.0))) for p in places]
+    turned = [shapely.affinity.translate(p, 360.0 if p.bounds[0] < -170 else 0.0) for p in parts if p is not None]
+    covered = shapely.union_all(turned).intersection(shapely.Polygon(ring))
+    assert covered.area == pytest.approx(shapely.Polygon(ring).area, rel=1e-3)
+
+
+def test_the_part_of_a_tile_that_is_computed_holds_the_footprint() -> None:
+    tile = tile_grid("t058_32632_4_53", 20.0)
+    part = part_of(tile, _box(8.0, 48.2, 8.1, 48.3))
+    assert part.width < 700 and part.height < 900
+    assert (part.left - tile.left) % (64 * 20) == 0 and (tile.top - part.top) % (64 * 20) == 0
+    whole = part_of(tile, _box(5.0, 45.0, 12.0, 51.0))
+    assert whole == tile
+    with pytest.raises(GridError):
+        part_of(tile, _box(20.0, 48.2, 20.1, 48.3))
