@@ -16,7 +16,7 @@ __all__ = ["GeoGrid", "is_geographic", "metres_per_unit"]
 
 @dataclass(frozen=True)
 class GeoGrid:
-    """A north-up raster grid with square pixels.
+    """A north-up raster grid, its pixels square unless `row_height` says otherwise.
 
     Attributes
     ----------
@@ -29,6 +29,8 @@ class GeoGrid:
         Pixel size in CRS units (metres in a projected CRS, degrees in a geographic one).
     width, height : int
         Columns and rows.
+    row_height : float
+        Height of a pixel where it is not its width (samples of a geocoded SLC), CRS units; 0: square.
     """
 
     epsg: int
@@ -37,6 +39,7 @@ class GeoGrid:
     resolution: float
     width: int
     height: int
+    row_height: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or not self.resolution > 0:
@@ -60,12 +63,17 @@ class GeoGrid:
         return self.height, self.width
 
     @property
+    def step(self) -> float:
+        """From one row to the next, CRS units."""
+        return self.row_height or self.resolution
+
+    @property
     def right(self) -> float:
         return self.left + self.width * self.resolution
 
     @property
     def bottom(self) -> float:
-        return self.top - self.height * self.resolution
+        return self.top - self.height * self.step
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -75,7 +83,7 @@ class GeoGrid:
     @property
     def transform(self) -> tuple[float, float, float, float, float, float]:
         """Affine coefficients (a, b, c, d, e, f) in rasterio's order."""
-        return self.resolution, 0.0, self.left, 0.0, -self.resolution, self.top
+        return self.resolution, 0.0, self.left, 0.0, -self.step, self.top
 
     def x(self) -> NDArray[np.float64]:
         """Pixel-centre x of each column, shape (width,)."""
@@ -83,7 +91,7 @@ class GeoGrid:
 
     def y(self) -> NDArray[np.float64]:
         """Pixel-centre y of each row, top to bottom, shape (height,)."""
-        return self.top - (np.arange(self.height, dtype=np.float64) + 0.5) * self.resolution
+        return self.top - (np.arange(self.height, dtype=np.float64) + 0.5) * self.step
 
     @classmethod
     def snapped(cls, epsg: int, bounds: tuple[float, float, float, float], resolution: float) -> GeoGrid:

@@ -280,6 +280,7 @@ class _Builder:
     ) -> None:
         self.config, self.kinds, self.given, self.remake, self.problems = config, kinds, given, remake, problems
         self.tasks: list[Task] = []
+        self._planned: set[str] = set()
         self.warnings: list[Problem] = []
         self.outdated: dict[str, str] = {}
         self.done: list[str] = []
@@ -423,7 +424,9 @@ class _Builder:
         if name in self.given:
             return []
         if not kind.timed:
-            derived = [replace(u, kind=name, start=None, end=None, tag="", bytes_in=0) for u in units[:_CANDIDATES]]
+            derived = [
+                replace(u, kind=name, start=None, end=None, tag="", bytes_in=0, waits=()) for u in units[:_CANDIDATES]
+            ]
         else:
             starts = {unit.start for unit in known}
             by_start = {u.start: replace(u, kind=name, tag="") for u in reversed(units) if u.start not in starts}
@@ -442,10 +445,12 @@ class _Builder:
             for start, key in found.tasks.get(name, ()):
                 if start is None or start == unit.start:
                     after += (key,)
+        after += tuple(key for key in unit.waits if key in self._planned and key not in after)
         reason = "exists: made again" if exists else "no item" if kind.timed else f"no {kind.what}"
         expected = self._estimate(kind, found.grid, unit.bytes_in)
         task = Task(unit, found.grid, reason, after, expected, found.rank, exists)
         self.tasks.append(task)
+        self._planned.add(task.key)
         found.to_do[kind.name] += 1
         if not exists and kind.name in self._wanted_by_others:
             found.tasks.setdefault(kind.name, []).append((unit.start, task.key))

@@ -40,7 +40,7 @@ def outline(coarse: NDArray[np.uint8], grid: GeoGrid, block: int) -> Outline:
     if not coarse.any():
         return ()
     step = grid.resolution * block
-    affine = Affine(step, 0, grid.left, 0, -step, grid.top)
+    affine = Affine(step, 0, grid.left, 0, -grid.step * block, grid.top)
     parts = [shape(geometry) for geometry, _ in shapes(coarse, mask=coarse.astype(bool), transform=affine)]
     filled = unary_union([Polygon(part.exterior) for part in parts])
     smooth = filled.simplify(1.5 * step).intersection(box(*grid.bounds))

@@ -37,6 +37,9 @@ class Unit:
         What is read for it, 0 where unknown.
     versioned : bool
         Its input may come in a later version than that which a product was made from: the plan asks the workflow.
+    waits : tuple of str
+        Keys of units at the same place, of kinds that come before in the order of their names, that must be done
+        before where they are to do: both dates of a pair.
     """
 
     kind: str
@@ -49,6 +52,7 @@ class Unit:
     label: str = ""
     bytes_in: int = 0
     versioned: bool = False
+    waits: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

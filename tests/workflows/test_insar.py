@@ -17,6 +17,7 @@ import pytest
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
+from sarcube.geometry.grid import GeoGrid
 from sarcube.production.network import NetworkPicture, positions
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch
 from sarcube.workflows.insar import find as finding
@@ -165,6 +166,16 @@ def test_timing_is_looked_for_where_it_may_be_off() -> None:
     assert not wanted(InsarSection(timing="off"), precise, burst("S1C", "annotation"))
 
 
+def test_kept_slcs_are_made_once_and_before_their_pairs(search: Any, tmp_path: Path) -> None:
+    made = search(*map(found, DATES[:3]), keep_slc=True)
+    slcs = {u.key for u in made.units if u.kind == "CSLC_S1"}
+    pairs = [u for u in made.units if u.kind == "INSAR_S1"]
+    assert len(slcs) == 3 and len(pairs) == 2
+    assert set(pairs[0].waits) | set(pairs[1].waits) == slcs and len(set(pairs[0].waits)) == 2
+    said = WORKFLOW.defects(config(tmp_path, keep_slc=True), [u for u in made.units if u.kind == "CSLC_S1"], None)  # type: ignore[arg-type]
+    assert all("dem.tif" in text for text in said.values())
+
+
 def test_two_platforms_without_a_neighbour_are_said(search: Any, tmp_path: Path) -> None:
     made = search(found(DATES[0]), found(DATES[1], platform="S1C"))
     assert NO_NEIGHBOUR in WORKFLOW.remarks(config(tmp_path), made.units)[0]
@@ -213,6 +224,32 @@ def test_timing_of_a_pass_is_found_from_a_neighbour_that_was_not_asked_for(refer
     assert timing.timing is not None
     # The orbit file is 0.06 m ahead of the samples: 0.00385 line.
     assert abs(timing.timing.lines) == pytest.approx(0.00385, abs=0.0005)
+
+
+def test_the_plan_lets_pairs_wait_for_both_dates(reference: Path, tmp_path: Path) -> None:
+    from sarcube.production.plan import plan
+
+    made = plan(_reference(reference / "mogi", tmp_path, keep_slc=True))
+    assert [task.kind for task in made.tasks] == ["INSAR_S1_STATIC", "CSLC_S1", "CSLC_S1", "INSAR_S1"]
+    assert set(made.tasks[-1].after) == {task.key for task in made.tasks[:3]}
+
+
+def test_samples_of_a_geocoded_slc_are_read_by_rows(tmp_path: Path) -> None:
+    import rasterio
+
+    from sarcube.products.cog import encode_cog
+    from sarcube.workflows.insar.kinds import CSLC_S1
+    from sarcube.workflows.insar.slcs import Rows
+
+    grid = GeoGrid(32629, 500_000.0, 3_500_000.0, 5.0, 40, 30, row_height=10.0)
+    assert grid.bounds == (500_000.0, 3_499_700.0, 500_200.0, 3_500_000.0) and grid.y()[1] == 3_499_985.0
+    values = (np.arange(1200).reshape(30, 40) * (1 - 2j)).astype(np.complex64)
+    file = tmp_path / "slc.tif"
+    file.write_bytes(encode_cog(values, grid, CSLC_S1.table["slc_VV"]))
+    with rasterio.open(file) as data:
+        assert data.transform == rasterio.Affine(5.0, 0, 500_000.0, 0, -10.0, 3_500_000.0)
+        rows = Rows(data)
+        assert rows.shape == (30, 40) and np.array_equal(rows[8:16], values[8:16])
 
 
 @pytest.mark.timeout(600)

@@ -10,6 +10,7 @@ from sarcube.config import RunConfig
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, made_from_older
 from sarcube.workflows import sentinel1_checks
 from sarcube.workflows.insar.find import polarization_of
+from sarcube.workflows.insar.kinds import CSLC_S1
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.task import Unit
 
@@ -19,6 +20,8 @@ NO_NEIGHBOUR = "azimuth timing: no two neighbouring bursts are there on both dat
 def defects(config: RunConfig, units: Sequence[Unit]) -> dict[int, str]:
     """Index of each pair of a burst ID that cannot be made, and why."""
     section = config.section(InsarSection)
+    if units[0].kind == CSLC_S1.name:
+        return sentinel1_checks.defects(config, [_narrowed_to(unit, unit.tag) for unit in units])
     found: dict[int, str] = {}
     for i, unit in enumerate(units):
         if unit.start is None:
@@ -36,6 +39,8 @@ def defects(config: RunConfig, units: Sequence[Unit]) -> dict[int, str]:
 def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ...]]:
     """Index of each pair that can be made, but not as well as it might be, and what its item will say."""
     section = config.section(InsarSection)
+    if units[0].kind == CSLC_S1.name:
+        return dict(sentinel1_checks.remarks(config, units))
     said: dict[int, tuple[str, ...]] = {}
     orbits = [sentinel1_checks.remarks(config, [_narrowed(section, unit, k) for unit in units]) for k in (0, 1)]
     for i, unit in enumerate(units):
@@ -68,10 +73,15 @@ def bursts_of(unit: Unit) -> tuple[FoundBurst, FoundBurst]:
 
 def _narrowed(section: InsarSection, unit: Unit, date: int) -> Unit:
     """One date of a pair as a unit of its own, with the pair's polarization alone."""
-    found = unit.inputs[date]
-    if name := polarization_of(section, *bursts_of(unit)):
-        found = replace(found, polarizations=(name,), absent=tuple(p for p in found.absent if p == name))
-    return replace(unit, inputs=(found,))
+    one = replace(unit, inputs=(unit.inputs[date],))
+    name = polarization_of(section, *bursts_of(unit)) if unit.start is not None else ""
+    return _narrowed_to(one, name) if name else one
+
+
+def _narrowed_to(unit: Unit, polarization: str) -> Unit:
+    found = unit.inputs[0]
+    absent = tuple(p for p in found.absent if p == polarization)
+    return replace(unit, inputs=(replace(found, polarizations=(polarization,), absent=absent),))
 
 
 def _no_polarization(section: InsarSection, first: FoundBurst, second: FoundBurst) -> str:

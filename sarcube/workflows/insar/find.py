@@ -15,14 +15,14 @@ from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, find_scenes
 from sarcube.transfer.problem import Problem
-from sarcube.workflows.insar.kinds import INSAR_S1
+from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1
 from sarcube.workflows.insar.pairs import Baselines, Pass, choose, listed, passes_of
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import dem_of
 from sarcube.workflows.network import Connection
 from sarcube.workflows.sentinel1 import narrowed_source
 from sarcube.workflows.sentinel1_checks import dem_remarks
-from sarcube.workflows.task import Unit
+from sarcube.workflows.task import Unit, unit_key
 from sarcube.workflows.workflow import Found
 
 _DEFAULT_RESOLUTION = 20.0
@@ -77,7 +77,10 @@ def find(config: RunConfig) -> Found:
             )
             continue
         overlaps = _overlaps(around.get(first.track, ()), first, second)
-        units += [_unit(section, first.bursts[burst], second.bursts[burst], overlaps) for burst in shared]
+        made = [_unit(section, first.bursts[burst], second.bursts[burst], overlaps) for burst in shared]
+        units += made
+        if section.keep_slc:
+            units += [slc for unit in made for slc in _slcs(section, unit)]
         warnings += _holes(name, first, second)
         across = baselines(first, second)
         days = first.days_to(second)
@@ -127,6 +130,9 @@ def _unit(section: InsarSection, first: FoundBurst, second: FoundBurst, overlaps
     tag = utc_second(second.start_time).strftime(TIME)
     if polarization and polarization not in _LIKE:
         tag += f"-{polarization}"  # both polarizations of a pair may lie in one store
+    waits: tuple[str, ...] = ()
+    if section.keep_slc:
+        waits = tuple(unit_key(CSLC_S1.name, b.burst_id, b.start_time, polarization) for b in (first, second))
     size = sum(burst.size_bytes // max(len(burst.polarizations), 1) for burst in (first, second))
     return Unit(
         INSAR_S1.name,
@@ -139,7 +145,20 @@ def _unit(section: InsarSection, first: FoundBurst, second: FoundBurst, overlaps
         label=f"{first.scene} {second.scene}",
         bytes_in=size,
         versioned=True,
+        waits=waits,
     )
+
+
+def _slcs(section: InsarSection, pair: Unit) -> tuple[Unit, Unit]:
+    """Both dates of a pair as units of their own."""
+    first, second = (
+        Unit(
+            CSLC_S1.name, pair.place, found.start_time, found.end_time, (found,), found.footprint,
+            tag=polarization_of(section, *pair.inputs[:2]), label=found.scene, bytes_in=pair.bytes_in // 2,
+        )
+        for found in pair.inputs[:2]
+    )  # fmt: skip
+    return first, second
 
 
 def polarization_of(section: InsarSection, first: FoundBurst, second: FoundBurst) -> str:

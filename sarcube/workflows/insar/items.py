@@ -46,6 +46,22 @@ def static_facts(product: Product, burst: Burst, attrs: Mapping[str, Any], conte
     return ItemFacts(utc_of(burst.start_time), None, properties, EXTENSIONS, tuple(source_links(context)))
 
 
+def slc_facts(
+    product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext, static: pystac.Item
+) -> ItemFacts:
+    """Of a geocoded SLC; `static` is linked, not carried: its layers have larger pixels."""
+    properties = burst_properties(product, burst, {**attrs, "geocoding": _RESAMPLING}, context)
+    properties |= {
+        "sar:polarizations": list(burst.polarizations),
+        "sar:product_type": "SLC",
+        "s1:orbit_source": burst.orbit_type,
+        "sarcube:source_scene": burst.scene,
+        "sarcube:static_layers": static.id,
+    } | {key: bool(attrs.get(name)) for name, key in _CORRECTIONS.items()}
+    start, end = utc_of(burst.start_time), utc_of(burst.end_time)
+    return ItemFacts(start, end, properties, EXTENSIONS, tuple(source_links(context)))
+
+
 def pair_facts(
     product: Product,
     pair: tuple[Burst, Burst],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sarcube.products.kinds import Fact, Layer, ProductKind, Rate, Shown
-from sarcube.workflows.rtc.kinds import MASK, STATIC_VALIDITY
+from sarcube.workflows.rtc.kinds import MASK, POLARIZATIONS, STATIC_VALIDITY
 from sarcube.workflows.rtc.kinds import RTC_S1_STATIC as _OF_RTC
 
 _SLC_BYTES = 1500 * 22_000 * 4  # int16 complex, one polarization of an IW burst of usual size
@@ -64,6 +64,28 @@ INSAR_S1 = ProductKind(
     browse=("interferogram",),
     since=STATIC_VALIDITY,
 )
+CSLC_S1 = ProductKind(
+    "CSLC_S1",
+    "s1_cslc",
+    tuple(
+        Layer(
+            f"slc_{name}", f"{name}, flattened by the geometric slant range, root of beta nought", "complex64",
+            overview="nearest", shown=Shown(-math.pi, math.pi, "twilight", cyclic=True),
+        )
+        for name in POLARIZATIONS
+    ),
+    "Sentinel-1 geocoded SLCs per burst",
+    "Single-look complex samples of one acquisition of a Sentinel-1 burst on a grid of 5 m by 10 m that nests in that "
+    "of its interferograms: the product of one date with the conjugate of another is their interferogram.",
+    "geocoded SLC",
+    Rate(12.0, 900.0, 4500.0, 900_000_000, _SLC_BYTES),
+    needs=("INSAR_S1_STATIC",),
+    facts=tuple(fact for fact in FACTS if not fact.name.startswith("insar:")),
+    keywords=("SAR", "Sentinel-1", "SLC", "InSAR"),
+    providers=_OF_RTC.providers,
+    license_link=_OF_RTC.license_link,
+    since=STATIC_VALIDITY,
+)  # fmt: skip
 INSAR_S1_STATIC = ProductKind(
     "INSAR_S1_STATIC",
     "s1_insar_static",

@@ -10,7 +10,7 @@ from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.workflows.insar.checks import bursts_of
 from sarcube.workflows.insar.find import polarization_of
-from sarcube.workflows.insar.kinds import INSAR_S1, INSAR_S1_STATIC
+from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1, INSAR_S1_STATIC
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import Result, Stages, make
 from sarcube.workflows.sentinel1 import dem_around, open_acquisition, static_layers
@@ -26,7 +26,7 @@ _DEM_PIXEL_M = 10.0  # heights are taken at the samples of the fine grid, whatev
 
 def run(task: Task, context: Context) -> Made:
     """Make one product: the line of sight of a burst ID, or a pair."""
-    compute = _static if task.kind == INSAR_S1_STATIC.name else _pair
+    compute = {INSAR_S1_STATIC.name: _static, CSLC_S1.name: _slc}.get(task.kind, _pair)
     return make(task, context.config, lambda stages: compute(task, context, stages))
 
 
@@ -92,9 +92,45 @@ def _static_of(found: FoundBurst, task: Task, context: Context, stages: Stages) 
     )
 
 
+def _slc(task: Task, context: Context, stages: Stages) -> Result:
+    from sarcube.engines.insar import geocoded_slc
+    from sarcube.engines.insar.fine import fine_grid
+    from sarcube.workflows.insar.items import slc_facts
+    from sarcube.workflows.sentinel1_items import ItemContext, file_tags
+
+    config, name = context.config, task.unit.tag
+    (found,) = task.inputs
+    with stages("open"):
+        burst = open_acquisition(replace(found, polarizations=(name,)), config)
+    with stages("static"):
+        item, _, grid = static_layers(task, config, INSAR_S1_STATIC.name, ("mask",))
+    with stages("dem"):
+        dem = dem_around(config, dem_grid(grid), burst)
+    with stages("compute"):
+        dataset = geocoded_slc(burst, grid, dem, insar_options(config, context.threads))
+    fine = fine_grid(grid)
+    down, across = fine.spacing
+    own = GeoGrid(grid.epsg, grid.left, grid.top, across, fine.shape[1], fine.shape[0], 0.0 if down == across else down)
+    said = (*burst.warnings, *dem.warnings)
+    about = ItemContext(
+        dem=dem.description, source_href=found.path, facility=config.metadata.facility,
+        properties=config.metadata.properties, warnings=said,
+    )  # fmt: skip
+    attrs = dict(dataset.attrs)
+    return Result(
+        dataset.rename({name: f"slc_{name}"}),
+        own,
+        burst.platform,
+        lambda product: slc_facts(product, burst, attrs, about, item),
+        file_tags(burst, attrs, dem.description),
+        said,
+    )
+
+
 def _pair(task: Task, context: Context, stages: Stages) -> Result:
-    from sarcube.engines.insar import interferogram
+    from sarcube.engines.insar import interferogram, pair_of_slcs
     from sarcube.workflows.insar.items import pair_facts, pair_tags
+    from sarcube.workflows.insar.slcs import kept_slcs
     from sarcube.workflows.insar.timing import Found, find_timing, wanted
     from sarcube.workflows.sentinel1_items import ItemContext
 
@@ -113,7 +149,12 @@ def _pair(task: Task, context: Context, stages: Stages) -> Result:
         timing = find_timing(overlaps, config, options) if wanted(section, first, second) else Found()
     with stages("compute"):
         shift = timing.timing.shift if timing.timing else 0.0
-        dataset = interferogram(first, second, grid, dem, options, polarization=name, static=static, shift=shift)
+        if section.keep_slc:
+            with kept_slcs(config, found, name) as slcs:
+                dataset = pair_of_slcs(first, second, slcs, grid, dem, options, static=static, shift=shift)
+            dataset.attrs.setdefault("polarization", name)
+        else:
+            dataset = interferogram(first, second, grid, dem, options, polarization=name, static=static, shift=shift)
     dataset = dataset.drop_vars([layer for layer in dataset.data_vars if layer not in INSAR_S1.table])
     said = tuple(dict.fromkeys((*first.warnings, *second.warnings, *dem.warnings, *timing.warnings)))
     about = ItemContext(

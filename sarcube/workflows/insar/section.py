@@ -72,6 +72,7 @@ class InsarSection(Section):
     timing: Literal["auto", "off", "esd"] = Field(
         "auto", description="azimuth timing from burst overlaps; auto: with restituted orbits or two platforms"
     )
+    keep_slc: bool = Field(False, description="keep each date's geocoded SLC: further pairs cost a multiplication")
     corrections: Corrections = Corrections()
     polarization: Polarization = Field("auto", description="auto: the like-polarized one of both dates")
     debias: bool = Field(False, description="take the bias off the coherence (Touzi et al. 1999)")
