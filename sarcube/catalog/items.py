@@ -194,6 +194,9 @@ def raster_fields(layer: Layer) -> dict[str, Any]:
         fields["sarcube:shown"] = shown
     if layer.weight:
         fields["sarcube:weight"] = layer.weight
+    if layer.scale != 1.0:
+        fields |= {"raster:scale": layer.scale, "raster:offset": 0.0}
+    fields["bands"][0] |= dict(layer.facts)
     if layer.classes:
         fields["classification:classes"] = [_class(member) for member in layer.classes]
         fields["sarcube:best_first"] = [c.value for c in sorted(layer.classes, key=lambda c: c.rank)]

@@ -145,6 +145,8 @@ def encode_cog(
                 target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
                 target.set_band_description(1, layer.name)
                 target.set_band_unit(1, "" if layer.unit == "1" else layer.unit)
+                if layer.scale != 1.0:
+                    target.scales = (layer.scale,)
                 colours = {c.value: c.colour for c in layer.classes if c.colour is not None}
                 if colours and layer.dtype in ("uint8", "uint16"):  # GDAL's colour tables are of these
                     target.write_colormap(1, colours)

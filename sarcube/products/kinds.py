@@ -110,6 +110,10 @@ class Layer:
         Name of the layer that counts how much a pixel is worth, for weighted means; empty: all alike.
     may_round : bool
         Compression may leave out mantissa bits where the user asks for it.
+    scale : float
+        What a stored number is worth, in units of the layer: told by file and item, never taken off the stored number.
+    facts : tuple of (name, value)
+        What else its asset and its band say in an item: `eo:common_name`, say.
     """
 
     name: str
@@ -125,6 +129,8 @@ class Layer:
     roles: tuple[str, ...] = ()
     weight: str = ""
     may_round: bool = False
+    scale: float = 1.0
+    facts: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:

@@ -7,6 +7,7 @@ structure of the chosen baseline: where offsets are stated, and how L1C tells cl
 from __future__ import annotations
 
 import datetime as dt
+import math
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import ConfigError
+from sarcube.geometry.mgrs import tile_corner
 from sarcube.sensors.sentinel2.bands import BANDS, band_name
 from sarcube.simulate.sentinel2_xml import cloud_gml, product_xml, tile_xml
 
@@ -43,8 +45,8 @@ class Sentinel2Options:
     platform : str
     tile : str
         "30TUL".
-    epsg, left, top : int, float, float
-        The tile's zone and upper left corner in metres.
+    epsg, left, top : int, float, float, optional
+        The zone and upper left corner in metres; the tile's own unless given.
     size : int
         Metres of one side, a multiple of 60; a real tile has 109,800.
     relative_orbit, absolute_orbit : int
@@ -60,9 +62,9 @@ class Sentinel2Options:
     baseline: str = "04.00"
     platform: str = "S2A"
     tile: str = "30TUL"
-    epsg: int = 32630
-    left: float = 300_000.0
-    top: float = 4_700_040.0
+    epsg: int = 0
+    left: float = math.nan
+    top: float = math.nan
     size: int = 6_000
     relative_orbit: int = 137
     absolute_orbit: int = 36_842
@@ -76,6 +78,11 @@ class Sentinel2Options:
             raise ConfigError(f"size is {self.size} m; a tile is a multiple of 60 m wide")
         if self.level not in ("L1C", "L2A"):
             raise ConfigError(f"level is {self.level!r}, neither L1C nor L2A")
+        epsg, left, top = tile_corner(self.tile)
+        own = {"epsg": self.epsg or epsg, "left": left, "top": top}
+        for name, value in own.items():
+            if name == "epsg" or math.isnan(getattr(self, name)):
+                object.__setattr__(self, name, value)
 
     @property
     def number(self) -> float:

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sarcube.engines.optical.downsample import DOWNSAMPLING, FLAG_DOWNSAMPLING
-from sarcube.engines.optical.resample import UPSAMPLING, resample, resample_flags
+from sarcube.engines.optical.resample import resample, resample_flags
+from sarcube.engines.optical.rules import DOWNSAMPLING, FLAG_DOWNSAMPLING, UPSAMPLING
 from sarcube.errors import GridError
 from sarcube.geometry.grid import GeoGrid
 

@@ -15,18 +15,15 @@ GDAL's `med` takes one pixel and its `nearest` the lower right one of 2 x 2: nei
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.engines.optical.rules import DOWNSAMPLING, FLAG_DOWNSAMPLING, Downsampling, FlagDownsampling
 from sarcube.engines.optical.upsample import cut
 
-Downsampling = Literal["first", "min", "max", "mean", "median"]
-FlagDownsampling = Literal["first", "flagand", "flagor", "flagmedianand", "flagmedianor"]
-DOWNSAMPLING: tuple[str, ...] = get_args(Downsampling)
-FLAG_DOWNSAMPLING: tuple[str, ...] = get_args(FlagDownsampling)
 _FIRST, _MIN, _MAX, _MEAN, _MEDIAN = range(5)
 _AND, _OR, _MEDIAN_AND, _MEDIAN_OR = range(1, 5)
 _EPS = 1e-10  # of a source pixel: what reaches less far into one does not count it

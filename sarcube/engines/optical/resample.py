@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.engines.optical.downsample import Downsampling, FlagDownsampling, aggregate, aggregate_flags
+from sarcube.engines.optical.downsample import aggregate, aggregate_flags
+from sarcube.engines.optical.rules import Downsampling, FlagDownsampling, Upsampling
 from sarcube.engines.optical.upsample import bicubic, bilinear, nearest
 from sarcube.errors import GridError
 from sarcube.geometry.grid import GeoGrid
 
-Upsampling = Literal["nearest", "bilinear", "bicubic"]
-UPSAMPLING: tuple[str, ...] = get_args(Upsampling)
 _UPSAMPLERS = {"nearest": nearest, "bilinear": bilinear, "bicubic": bicubic}
 # Rows and columns of the source beyond a window that its edge pixels depend on: two centres of bicubic, and one for
 # where a window does not begin with a source pixel.

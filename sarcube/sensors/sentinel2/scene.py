@@ -83,7 +83,7 @@ def open_scene(path: str | Path) -> Scene:
     images, masks = _images(inside), _masks(inside)
     if not images:
         raise SceneError(f"{text}: holds no image; the scene is incomplete, fetch it again")
-    name = parse_name(text) or parse_name(root)
+    name = parse_name(_safe_name(text, root))
     warnings = []
     if product.baseline.startswith(_OWN_BASELINES):
         warnings.append(

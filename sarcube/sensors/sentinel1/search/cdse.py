@@ -74,7 +74,7 @@ def search_cdse(
     channels: list[FoundBurst] = []
     problems: dict[str, Problem] = {}
     for text in _filters(config, area, polarizations):
-        for entry in _entries("Bursts", text):
+        for entry in entries("Bursts", text):
             try:
                 channels.append(_channel(entry))
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -97,8 +97,8 @@ def _dated(found: list[FoundBurst]) -> list[FoundBurst]:
     names = sorted({name for several in scenes.values() if len(several) > 1 for name in several})
     dates = {}
     for begin in range(0, len(names), _NAMES):
-        text = _any(f"Name eq '{_literal(name)}.SAFE'" for name in names[begin : begin + _NAMES])
-        for entry in _entries("Products", f"Collection/Name eq 'SENTINEL-1' and {text}"):
+        text = any_of(f"Name eq '{literal(name)}.SAFE'" for name in names[begin : begin + _NAMES])
+        for entry in entries("Products", f"Collection/Name eq 'SENTINEL-1' and {text}"):
             dates[scene_name(str(entry.get("Name", "")))] = time_or_none(entry.get("PublicationDate"))
     return [replace(burst, published=dates.get(burst.scene)) for burst in found] if dates else found
 
@@ -110,10 +110,11 @@ def announced(address: str) -> Expected:
         return Expected()
     with request("GET", f"{catalogue_address()}/Products({match[1]})") as answer:
         raw = json_of(answer, "CDSE")
-    return _expected(raw)
+    return expected_of(raw)
 
 
-def _expected(product: dict[str, Any]) -> Expected:
+def expected_of(product: dict[str, Any]) -> Expected:
+    """Size and checksum that an entry of the catalogue states."""
     sums = product.get("Checksum")
     known = {str(c.get("Algorithm", "")).lower(): str(c.get("Value", "")) for c in sums or () if isinstance(c, dict)}
     digest = f"md5:{known['md5']}" if known.get("md5") else ""
@@ -127,7 +128,7 @@ def _scenes_without_bursts(
         return [], []  # burst IDs alone: products cannot be asked for them
     products: dict[str, dict[str, Any]] = {}
     for text in _product_filters(config, area):
-        for entry in _entries("Products", text):
+        for entry in entries("Products", text):
             name = scene_name(str(entry.get("Name", "")))
             if name not in known and name not in products and entry.get("Id") and not _has_bursts(name):
                 products[name] = entry
@@ -138,7 +139,7 @@ def _scenes_without_bursts(
     log.info("CDSE lists no bursts for %d scenes; their annotation is read", len(products))
     scenes = []
     for name, entry in sorted(products.items()):
-        expected = _expected(entry)
+        expected = expected_of(entry)
         published = time_or_none(entry.get("PublicationDate"))
         address = download_address(str(entry["Id"]))
         scenes.append(RemoteScene(name, address, expected.checksum, expected.size, published))
@@ -147,7 +148,7 @@ def _scenes_without_bursts(
 
 def _has_bursts(scene: str) -> bool:
     """Whether the burst catalogue has a scene at all: then those of its bursts that are wanted were found."""
-    query = {"$filter": f"ParentProductName eq '{_literal(scene)}.SAFE'", "$top": "1"}
+    query = {"$filter": f"ParentProductName eq '{literal(scene)}.SAFE'", "$top": "1"}
     with request("GET", f"{catalogue_address()}/Bursts?{urllib.parse.urlencode(query)}") as answer:
         return bool(json_of(answer, "CDSE").get("value"))
 
@@ -155,35 +156,36 @@ def _has_bursts(scene: str) -> bool:
 def _filters(config: RunConfig, area: Area | None, polarizations: Sequence[str] | None) -> Iterator[str]:
     """OData filters for bursts, one for each part of the area."""
     source = config.source
-    terms = _common(config)
+    terms = dates_of(config)
     if source.orbit_direction:
         terms.append(f"OrbitDirection eq '{source.orbit_direction.upper()}'")
     if source.relative_orbits:
-        terms.append(_any(f"RelativeOrbitNumber eq {n}" for n in source.relative_orbits))
+        terms.append(any_of(f"RelativeOrbitNumber eq {n}" for n in source.relative_orbits))
     if polarizations is not None:
-        terms.append(_any(f"PolarisationChannels eq '{p.upper()}'" for p in polarizations))
+        terms.append(any_of(f"PolarisationChannels eq '{p.upper()}'" for p in polarizations))
     if source.burst_ids:
         ids = [normal_burst_id(text).split("_") for text in source.burst_ids]
-        terms.append(_any(f"(BurstId eq {int(n)} and SwathIdentifier eq '{s.upper()}')" for _, n, s in ids))
+        terms.append(any_of(f"(BurstId eq {int(n)} and SwathIdentifier eq '{s.upper()}')" for _, n, s in ids))
     if source.scenes:
-        terms.append(_any(f"ParentProductName eq '{_literal(scene_name(s))}.SAFE'" for s in source.scenes))
-    yield from _with_area(terms, area)
+        terms.append(any_of(f"ParentProductName eq '{literal(scene_name(s))}.SAFE'" for s in source.scenes))
+    yield from with_area(terms, area)
 
 
 def _product_filters(config: RunConfig, area: Area | None) -> Iterator[str]:
     source = config.source
-    terms = ["Collection/Name eq 'SENTINEL-1'", "contains(Name,'_SLC__1S')", *_common(config)]
+    terms = ["Collection/Name eq 'SENTINEL-1'", "contains(Name,'_SLC__1S')", *dates_of(config)]
     if source.scenes:
-        terms.append(_any(f"Name eq '{_literal(scene_name(s))}.SAFE'" for s in source.scenes))
+        terms.append(any_of(f"Name eq '{literal(scene_name(s))}.SAFE'" for s in source.scenes))
     attribute = "Attributes/OData.CSC.{0}Attribute/any(a:a/Name eq '{1}' and a/OData.CSC.{0}Attribute/Value eq {2})"
     if source.orbit_direction:
         terms.append(attribute.format("String", "orbitDirection", f"'{source.orbit_direction.upper()}'"))
     if source.relative_orbits:
-        terms.append(_any(attribute.format("Integer", "relativeOrbitNumber", n) for n in source.relative_orbits))
-    yield from _with_area(terms, area)
+        terms.append(any_of(attribute.format("Integer", "relativeOrbitNumber", n) for n in source.relative_orbits))
+    yield from with_area(terms, area)
 
 
-def _common(config: RunConfig) -> list[str]:
+def dates_of(config: RunConfig) -> list[str]:
+    """Terms of a filter by the run's dates."""
     span = period(config)
     if not span:
         return []
@@ -191,7 +193,8 @@ def _common(config: RunConfig) -> list[str]:
     return [f"ContentDate/Start ge {first}", f"ContentDate/Start lt {last}"]
 
 
-def _with_area(terms: list[str], area: Area | None) -> Iterator[str]:
+def with_area(terms: list[str], area: Area | None) -> Iterator[str]:
+    """Filters of all terms and the area, one for each of its parts."""
     if area is None:
         yield " and ".join(terms)
         return
@@ -199,15 +202,17 @@ def _with_area(terms: list[str], area: Area | None) -> Iterator[str]:
         yield " and ".join([*terms, f"OData.CSC.Intersects(area=geography'SRID=4326;{wkt}')"])
 
 
-def _any(terms: Any) -> str:
+def any_of(terms: Any) -> str:
+    """Any of several terms."""
     return "(" + " or ".join(terms) + ")"
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Text within the quotes of a filter."""
     return text.replace("'", "''")
 
 
-def _entries(entity: str, text: str) -> Iterator[dict[str, Any]]:
+def entries(entity: str, text: str) -> Iterator[dict[str, Any]]:
     """All pages of an answer."""
     query = {"$filter": text, "$orderby": "ContentDate/Start asc", "$top": str(_PAGE)}
     address = f"{catalogue_address()}/{entity}?{urllib.parse.urlencode(query)}"

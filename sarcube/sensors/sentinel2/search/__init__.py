@@ -1,0 +1,1 @@
+"""Where Sentinel-2 products come from."""

@@ -1,0 +1,29 @@
+"""A found product on this machine: where it lies, or downloaded once."""
+
+from __future__ import annotations
+
+from sarcube.config import RunConfig
+from sarcube.sensors.sentinel2.search.found import FoundTile
+
+
+def ensure_product(found: FoundTile, config: RunConfig) -> str:
+    """The path of a product; one behind an address is downloaded whole, once, and checked.
+
+    Raises
+    ------
+    SourceError, TransferError
+        It cannot be fetched, or what came is not what was announced.
+    CredentialError
+        The provider wants a login.
+    """
+    if "://" not in found.path:
+        return found.path
+    from sarcube.transfer.cache import cache_folder
+    from sarcube.transfer.download import Expected, download, download_slot
+
+    folder = cache_folder("scenes", config.source.cache)
+    target = folder / f"{found.name}.zip"
+    if not target.exists():
+        with download_slot(folder):
+            download(found.path, target, Expected(found.size_bytes, found.checksum))
+    return str(target)

@@ -1,0 +1,61 @@
+"""The products for a run: searched, narrowed, one of each tile and datatake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sarcube.config import RunConfig
+from sarcube.errors import ConfigError
+from sarcube.geometry.aoi import load_aoi
+from sarcube.sensors.sentinel2.search.found import FoundTile, Level, explain, one_per_datatake, selected
+from sarcube.transfer.problem import Problem
+
+
+@dataclass(frozen=True)
+class TileSearch:
+    """What a search found.
+
+    Attributes
+    ----------
+    tiles : tuple of FoundTile
+    problems, remarks : tuple of Problem
+        What cannot be used, and what was passed over.
+    explanation : str
+        Why there is nothing, where there is nothing.
+    """
+
+    tiles: tuple[FoundTile, ...]
+    problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    explanation: str = ""
+
+
+def find_tiles(config: RunConfig, level: Level) -> TileSearch:
+    """Products of the run's source.
+
+    Raises
+    ------
+    ConfigError
+        The source is of another sensor.
+    SourceError
+        It cannot be reached, or has none of the scenes that are named.
+    """
+    area = load_aoi(config.aoi)
+    source = config.source
+    if source.kind == "local":
+        from sarcube.sensors.sentinel2.search.local import search_local
+
+        found, problems = search_local(config)
+        where = str(source.path)
+    elif source.kind == "cdse":
+        from sarcube.sensors.sentinel2.search.cdse import search_cdse
+
+        found, problems, where = search_cdse(config, area), [], "CDSE"
+    else:
+        raise ConfigError(f"source.kind {source.kind} has no Sentinel-2; choose local or cdse")
+    chosen = selected(found, config, area)
+    tiles, remarks = one_per_datatake(chosen, level)
+    why = "" if tiles else explain(found, config, where)
+    if chosen and not tiles:
+        why = f"{where} has {chosen[0].level} only; the run asks for level: {level}"
+    return TileSearch(tuple(tiles), tuple(problems), tuple(remarks), why)

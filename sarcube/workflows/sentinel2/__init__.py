@@ -1,0 +1,1 @@
+"""Sentinel-2: analysis-ready reflectance per tile and date."""

@@ -1,0 +1,141 @@
+"""What the items of reflectance say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pystac
+
+import sarcube
+from sarcube.catalog.items import ItemFacts, utc_text
+from sarcube.engines.optical.reflectance import SCALE
+from sarcube.transfer.redact import public_address
+
+if TYPE_CHECKING:
+    from sarcube.config import RunConfig
+    from sarcube.products.product import Product
+    from sarcube.sensors.sentinel2.model import Scene
+    from sarcube.workflows.sentinel2.process import Processed
+    from sarcube.workflows.sentinel2.section import Sentinel2Section
+
+_BASE = "https://stac-extensions.github.io"
+EO = f"{_BASE}/eo/v2.0.0/schema.json"
+VIEW = f"{_BASE}/view/v1.1.0/schema.json"
+SAT = f"{_BASE}/sat/v1.2.0/schema.json"
+PROCESSING = f"{_BASE}/processing/v1.2.0/schema.json"
+PRODUCT = f"{_BASE}/product/v1.0.0/schema.json"
+EXTENSIONS = (EO, VIEW, SAT, PROCESSING, PRODUCT)
+
+
+def reflectance_of(scene: Scene) -> str:
+    """Of the surface or at the top of the atmosphere."""
+    return "surface" if scene.level == "L2A" else "top-of-atmosphere"
+
+
+def common_properties(product: Product, scene: Scene, config: RunConfig, notes: Sequence[str]) -> dict[str, Any]:
+    """What items of all products of one or two scenes say; the scene is the first one."""
+    name = product.name
+    properties: dict[str, Any] = {
+        "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d}",
+        "platform": f"sentinel-2{scene.platform[-1].lower()}",
+        "constellation": "sentinel-2",
+        "instruments": ["msi"],
+        "product:type": name.kind,
+        "grid:code": f"MGRS-{scene.tile}",
+        "sat:orbit_state": scene.orbit_state,
+        "sat:absolute_orbit": scene.absolute_orbit,
+        "sat:relative_orbit": scene.relative_orbit,
+        "processing:level": name.level,
+        "processing:datetime": utc_text(name.processed),
+        "processing:version": name.version,
+        "processing:software": {"sarcube": sarcube.__version__},
+        "sarcube:reflectance": reflectance_of(scene),
+        "sarcube:source_scene": scene.name,
+        "sarcube:source_baseline": scene.baseline,
+        "sarcube:pixel_coordinate_convention": "upper-left",
+    }
+    if not product.grid.is_geographic:
+        properties["gsd"] = float(product.grid.resolution)
+    if config.metadata.facility:
+        properties["processing:facility"] = config.metadata.facility
+    if warnings := tuple(dict.fromkeys((*scene.warnings, *notes))):
+        properties["sarcube:warnings"] = list(warnings)
+    return properties | dict(config.metadata.properties)
+
+
+def view_properties(scene: Scene) -> dict[str, Any]:
+    """Directions of sun and sensor."""
+    angles = scene.angles
+    found = {
+        "view:sun_elevation": 90.0 - angles.sun_zenith,
+        "view:sun_azimuth": angles.sun_azimuth,
+        "view:incidence_angle": angles.view_zenith,
+        "view:azimuth": angles.view_azimuth,
+    }
+    return {key: round(value, 6) for key, value in found.items() if value is not None}
+
+
+def ard_facts(
+    product: Product, scene: Scene, section: Sentinel2Section, done: Processed, about: Mapping[str, Any]
+) -> ItemFacts:
+    """What the item of one tile and date says.
+
+    Parameters
+    ----------
+    product : Product
+    scene : Scene
+    section : Sentinel2Section
+    done : Processed
+    about : mapping
+        "config", "source" (address), "rule" (of water), "notes".
+    """
+    config, notes = about["config"], [*done.notes, *about["notes"]]
+    radiometry = scene.radiometry
+    offsets = sorted({radiometry.offset(band) for band in section.bands})
+    properties = common_properties(product, scene, config, notes) | view_properties(scene)
+    if scene.cloud_cover is not None:
+        properties["eo:cloud_cover"] = scene.cloud_cover
+    properties |= {
+        "sarcube:datatake": scene.datatake,
+        "sarcube:boa_offset_applied": True,
+        "sarcube:offset_removed": offsets[0] if len(offsets) == 1 else offsets,
+        "sarcube:offset_stated": radiometry.stated,
+        "sarcube:measurement_conversion": f"reflectance = number * {SCALE:g}",
+        "sarcube:upsampling": section.upsampling,
+        "sarcube:downsampling": section.downsampling,
+        "sarcube:flag_downsampling": section.flag_downsampling,
+        "sarcube:cloud_mask": section.cloud_mask,
+        "sarcube:cloud_buffer": section.cloud_buffer,
+        "sarcube:land_sea": section.land_sea,
+        "sarcube:land_sea_rule": about["rule"],
+        "sarcube:masked_pixels": dict(done.counts),
+        "processing:lineage": _lineage(scene, section),
+    }
+    links = []
+    if "://" in about["source"]:
+        links.append(pystac.Link("derived_from", public_address(about["source"]), title="Source product"))
+    return ItemFacts(scene.sensed, None, properties, EXTENSIONS, tuple(links))
+
+
+def _lineage(scene: Scene, section: Sentinel2Section) -> str:
+    steps = [f"Sentinel-2 {scene.level} baseline {scene.baseline}", "offset removed as the product's metadata state it"]
+    steps.append(f"resampled to {section.resolution:g} ({section.upsampling}, {section.downsampling})")
+    if section.land_sea != "none":
+        steps.append(f"{section.land_sea} removed")
+    if section.cloud_mask != "none":
+        steps.append(f"clouds removed by {section.cloud_mask.upper()}")
+    return "; ".join(steps)
+
+
+def file_tags(scene: Scene) -> dict[str, str]:
+    """What every file says as GDAL metadata."""
+    return {
+        "SCENE": scene.name,
+        "LEVEL": scene.level,
+        "BASELINE": scene.baseline,
+        "REFLECTANCE": reflectance_of(scene),
+        "ACQUISITION_START": utc_text(scene.sensed),
+        "OFFSET_REMOVED": "yes",
+        "SOFTWARE": f"sarcube {sarcube.__version__}",
+    }

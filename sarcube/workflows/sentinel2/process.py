@@ -1,0 +1,232 @@
+"""One product onto one grid: bands, classes and clouds. Knows no store: the run and the command use it alike.
+
+The order is that of S2-preprocess: resampling, land or sea, clouds, the window, the projection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sarcube.engines.optical import masks
+from sarcube.engines.optical.reflectance import Numbers, harmonise
+from sarcube.engines.optical.resample import REACH, resample, resample_flags
+from sarcube.errors import GridError, SceneError
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
+from sarcube.sensors.sentinel2.clouds import CLOUD_RESOLUTION, cloud_probability, l1c_clouds
+from sarcube.sensors.sentinel2.images import native_resolution, read_image, window_around
+from sarcube.workflows.sentinel2.section import Sentinel2Section
+
+if TYPE_CHECKING:
+    from sarcube.sensors.sentinel2.model import Scene
+
+Water = Callable[[GeoGrid], NDArray[np.bool_]]
+_SCL_RESOLUTION = 20
+
+
+@dataclass
+class Processed:
+    """Layers on the grid, and what was found on the way.
+
+    Attributes
+    ----------
+    layers : dict of str to array
+        By name: bands (uint16, reflectance = number * 0.0001, 0 is no data), "scl", "cloud_mask".
+    counts : dict of str to int
+        Pixels: "raised" (reflectance too low for a number), "saturated", "cloud", "land_sea".
+    notes : list of str
+        What users of the product should know.
+    """
+
+    layers: dict[str, NDArray[Any]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def process(scene: Scene, grid: GeoGrid, section: Sentinel2Section, water: Water | None = None) -> Processed:
+    """The layers of a product on a grid.
+
+    Parameters
+    ----------
+    scene : Scene
+    grid : GeoGrid
+        In any CRS. In another than the tile's, pixels are the nearest of those on the tile's own.
+    section : Sentinel2Section
+    water : callable, optional
+        From a grid to where water is; needed where `section.land_sea` is not "none".
+
+    Raises
+    ------
+    SceneError
+        A band or mask is not there or damaged.
+    GridError
+        The grid and the tile do not meet.
+    """
+    native = native_grid(scene, grid, section.resolution)
+    out = Processed()
+    classes = clouds = None
+    if scene.level == "L2A" and (section.classes or section.cloud_mask == "l2a"):
+        classes = _scl_flags(scene, native, section)
+        if section.classes:
+            out.layers["scl"] = _on(scene, "SCL", _SCL_RESOLUTION, native, section, classes=True)
+    if section.cloud_mask != "none":
+        clouds = _clouds(scene, native, section, classes, out)
+        out.layers["cloud_mask"] = clouds
+    del classes
+    hidden = _hidden(native, clouds, section, water, out)
+    for name in section.bands:
+        resolution = native_resolution(scene, name)
+        _say_native(scene, name, resolution, out)
+        numbers = _on(scene, name, resolution, native, section)
+        r = scene.radiometry
+        values, raised, saturated = harmonise(numbers, Numbers(r.quantification, r.offset(name), r.nodata, r.saturated))
+        del numbers
+        out.counts["raised"] = out.counts.get("raised", 0) + raised
+        out.counts["saturated"] = out.counts.get("saturated", 0) + saturated
+        if hidden is not None:
+            masks.blank(values, hidden, 0)
+        out.layers[name] = values
+    if native != grid:
+        for name, values in out.layers.items():
+            out.layers[name] = reproject(values, native, grid, masks.UNKNOWN if name == "cloud_mask" else 0)
+    if out.counts.get("raised"):
+        out.notes.append(f"{out.counts['raised']} pixels have a reflectance below 0.00005 and are kept as 0.0001")
+    return out
+
+
+def native_grid(scene: Scene, grid: GeoGrid, resolution: float) -> GeoGrid:
+    """The grid on which bands are resampled: the same in the tile's CRS, else one in it around.
+
+    Raises
+    ------
+    GridError
+        The tile lies elsewhere.
+    """
+    tile = scene.grid(10)
+    if grid.epsg == scene.epsg:
+        apart = grid.left >= tile.right or grid.right <= tile.left or grid.top <= tile.bottom or grid.bottom >= tile.top
+        if apart:
+            raise GridError(f"{scene.path}: the tile {scene.tile} and the area do not meet; check the area")
+        return grid
+    from rasterio.warp import transform_bounds
+
+    metres = resolution * metres_per_unit(grid.epsg)
+    if metres_per_unit(grid.epsg) != 1.0:
+        metres = max(10.0, float(round(metres)))
+    bounds = transform_bounds(grid.crs, f"EPSG:{scene.epsg}", *grid.bounds, densify_pts=21)
+    left, bottom = max(bounds[0], tile.left), max(bounds[1], tile.bottom)
+    right, top = min(bounds[2], tile.right), min(bounds[3], tile.top)
+    if left >= right or bottom >= top:
+        raise GridError(f"{scene.path}: the tile {scene.tile} and the area do not meet; check the area")
+    return GeoGrid.snapped(scene.epsg, (left, bottom, right, top), metres)
+
+
+def reproject(values: NDArray[Any], source: GeoGrid, target: GeoGrid, nodata: int) -> NDArray[Any]:
+    """The nearest pixel of the source for each of the target, in another CRS."""
+    from affine import Affine
+    from rasterio.warp import Resampling
+    from rasterio.warp import reproject as warp
+
+    out = np.full(target.shape, nodata, values.dtype)
+    warp(
+        values,
+        out,
+        src_transform=Affine(*source.transform),
+        src_crs=source.crs,
+        dst_transform=Affine(*target.transform),
+        dst_crs=target.crs,
+        src_nodata=nodata,
+        dst_nodata=nodata,
+        resampling=Resampling.nearest,
+        tolerance=0.01,
+    )
+    return out
+
+
+def _on(
+    scene: Scene, name: str, resolution: int, grid: GeoGrid, section: Sentinel2Section, *, classes: bool = False
+) -> NDArray[Any]:
+    """A band on a grid of the tile's CRS, by the section's rules; classes by the nearest and the first."""
+    whole = scene.grid(resolution)
+    window = window_around(whole, grid, REACH)
+    if window is None:
+        raise GridError(f"{scene.path}: the tile {scene.tile} and the area do not meet; check the area")
+    values = read_image(scene, name, resolution, None if window == whole else window)
+    if window == grid:
+        return values
+    if classes:
+        return resample(values, window, grid, "nearest", "first", 0)
+    return resample(values, window, grid, section.upsampling, section.downsampling, scene.radiometry.nodata)
+
+
+def _scl_flags(scene: Scene, grid: GeoGrid, section: Sentinel2Section) -> NDArray[np.uint16]:
+    whole = scene.grid(_SCL_RESOLUTION)
+    native_resolution(scene, "SCL")
+    window = window_around(whole, grid, REACH)
+    assert window is not None  # the grids meet
+    values = read_image(scene, "SCL", _SCL_RESOLUTION, None if window == whole else window)
+    flags: NDArray[np.uint16] = resample_flags(masks.class_flags(values), window, grid, section.flag_downsampling, 0)
+    return flags
+
+
+def _clouds(
+    scene: Scene, grid: GeoGrid, section: Sentinel2Section, classes: NDArray[np.uint16] | None, out: Processed
+) -> NDArray[np.uint8]:
+    if section.cloud_mask == "l1c":
+        whole = scene.grid(CLOUD_RESOLUTION)
+        window = window_around(whole, grid, REACH)
+        assert window is not None
+        flags = l1c_clouds(scene, window)
+        found = masks.l1c_cloud_classes(resample_flags(flags, window, grid, section.flag_downsampling))
+        out.notes.append("cloud_mask: opaque clouds and cirrus as L1C processing found them, at 60 m")
+    else:
+        if classes is None:
+            raise SceneError(f"{scene.path}: cloud_mask: l2a needs an L2A, this is {scene.level}; choose l1c or none")
+        found = masks.scl_clouds(classes, section.cloud_shadow)
+    if section.cloud_probability is not None:
+        found = _probable(scene, grid, section.cloud_probability, found)
+    return masks.buffered(found, section.cloud_buffer / grid.resolution)
+
+
+def _probable(scene: Scene, grid: GeoGrid, percent: int, found: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    whole = scene.grid(20)
+    window = window_around(whole, grid, REACH)
+    assert window is not None
+    got = cloud_probability(scene, window)
+    if got is None:
+        raise SceneError(f"{scene.path}: has no MSK_CLDPRB; leave cloud_probability out")
+    values, resolution = got
+    source = window if resolution == 20 else scene.grid(60)
+    likely = resample_flags((values > percent).astype(np.uint8), source, grid, "first") > 0
+    return np.where(likely & (found != masks.UNKNOWN), np.uint8(masks.CLOUD), found)
+
+
+def _hidden(
+    grid: GeoGrid,
+    clouds: NDArray[np.uint8] | None,
+    section: Sentinel2Section,
+    water: Water | None,
+    out: Processed,
+) -> NDArray[np.bool_] | None:
+    hidden: NDArray[np.bool_] | None = None
+    if clouds is not None:
+        hidden = (clouds != masks.CLEAR) & (clouds != masks.UNKNOWN)
+        out.counts["cloud"] = int(np.count_nonzero(hidden))
+    if section.land_sea != "none":
+        assert water is not None  # the caller knows where water is
+        sea = water(grid)
+        removed = sea if section.land_sea == "sea" else ~sea
+        out.counts["land_sea"] = int(np.count_nonzero(removed))
+        hidden = removed if hidden is None else hidden | removed
+    return hidden
+
+
+def _say_native(scene: Scene, name: str, resolution: int, out: Processed) -> None:
+    from sarcube.sensors.sentinel2.bands import BANDS
+
+    if resolution != BANDS[name].resolution:
+        out.notes.append(f"{name} is not in the product at {BANDS[name].resolution} m; taken from {resolution} m")

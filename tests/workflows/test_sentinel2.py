@@ -1,0 +1,283 @@
+"""The workflow from products to items: known reflectance in, the same out, whatever baseline, grid and window."""
+
+import datetime as dt
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+from sarcube.config import RunConfig
+from sarcube.engines.optical import masks
+from sarcube.errors import ConfigError, GridError, SceneError, SourceError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.mgrs import tile_corner, tile_grid
+from sarcube.production.plan import plan
+from sarcube.sensors.sentinel2.scene import open_scene
+from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
+from sarcube.workflows.sentinel2.process import process
+from sarcube.workflows.sentinel2.section import Sentinel2Section
+from sarcube.workflows.workflow import Context
+
+SIZE = 3_000
+AOI = [-5.395, 41.505, -5.37, 41.53]
+
+
+def steps(resolution, low, high):
+    """Reflectance that differs from pixel to pixel, on whole numbers of 0.0001."""
+    n = SIZE // resolution
+    rng = np.random.default_rng(resolution)
+    return np.round(rng.uniform(low, high, (n, n)), 4)
+
+
+def classes():
+    scl = np.full((SIZE // 20,) * 2, masks.VEGETATION, np.uint8)
+    scl[20:50, 30:70] = masks.HIGH
+    scl[20:30, 70:80] = masks.CIRRUS
+    scl[50:60, 30:70] = masks.SHADOW
+    scl[100:, :40] = masks.WATER
+    return scl
+
+
+def product(folder, **options):
+    chosen = Sentinel2Options(**{"size": SIZE, "bands": (), **options})
+    values = {"B04": steps(10, 0.01, 0.4), "B8A": steps(20, 0.2, 0.5), "B12": steps(20, 0.05, 0.3)}
+    scl = classes() if chosen.level == "L2A" else None
+    clouds = {"opaque": np.eye(SIZE // 60, dtype=bool)}
+    return write_sentinel2(folder, chosen, values, scl, clouds, as_zip=True)
+
+
+def day(d, **more):
+    return {"start": dt.datetime(2022, 7, d, 11, 6, 21, tzinfo=dt.UTC), **more}
+
+
+def config(folder, **more):
+    section = {"bands": "B4,B8A,B12", **more.pop("sentinel2", {})}
+    raw = {
+        "workflow": "sentinel2",
+        "source": {"kind": "local", "path": str(folder / "scenes")},
+        "store": str(folder / "store"),
+        "aoi": {"bbox": AOI},
+        "sentinel2": section,
+        **more,
+    }
+    return RunConfig.from_dict(raw)
+
+
+def test_tiles_lie_where_real_ones_do():
+    assert tile_corner("29UNU") == (32629, 499_980.0, 5_900_040.0)
+    assert tile_corner("30UVU") == (32630, 399_960.0, 5_400_000.0)
+    assert tile_corner("31tcj") == (32631, 300_000.0, 4_900_020.0)
+    assert tile_corner("21KUU")[0] == 32721
+    assert tile_grid("29UNU", 20).shape == (5490, 5490)
+    grid = tile_grid("29UNU", 50)
+    assert (grid.left % 50, grid.top % 50, grid.width) == (0, 0, 2197)
+    for wrong in ("61UNU", "29INU", "29UIU", "29U", "29AUU", "29UAU"):
+        with pytest.raises(GridError, match="no tile"):
+            tile_corner(wrong)
+
+
+def made(run, tmp_path):
+    """Plan and do all tasks in a plain loop: items and layers by day."""
+    planned = plan(run)
+    assert not planned.problems, planned.problems
+    from sarcube.workflows.registry import load_workflow
+
+    work = load_workflow("sentinel2")
+    work.prepare(run, ["S2_ARD"])
+    found = {}
+    for task in planned.tasks:
+        result = work.run(task, Context("test", run))
+        path = tmp_path / "store" / result.item
+        item = json.loads(path.read_text())
+        layers = {}
+        for name, asset in item["assets"].items():
+            if name != "thumbnail":
+                with rasterio.open(path.parent / asset["href"]) as data:
+                    layers[name] = (data.read(1), data.scales[0], data.transform)
+        found[task.start.date().isoformat()] = (item, layers)
+    work.finish(run, ["S2_ARD"])
+    return found
+
+
+def test_dates_across_2022_01_25_are_alike_on_one_grid(tmp_path, shared_data):
+    product(tmp_path / "scenes", **day(3, baseline="03.01"))
+    product(tmp_path / "scenes", **day(8, baseline="04.00"))
+    product(tmp_path / "scenes", **day(13, baseline="05.11", platform="S2B"))
+    run = config(tmp_path, dates="2022-07", schemas=str(shared_data / "schemas"), sentinel2={"cloud_mask": "l2a"})
+    found = made(run, tmp_path)
+    assert sorted(found) == ["2022-07-03", "2022-07-08", "2022-07-13"]
+    first = found["2022-07-03"]
+    for item, layers in found.values():
+        assert item["properties"]["proj:transform"] == first[0]["properties"]["proj:transform"]
+        assert set(layers) == {"B04", "B8A", "B12", "scl", "cloud_mask"}
+        for name, (values, scale, _) in layers.items():
+            np.testing.assert_array_equal(values, first[1][name][0])  # to the number, whatever the offset was
+            assert scale == (1e-4 if name.startswith("B") else 1.0)
+    item = found["2022-07-13"][0]
+    about = item["properties"]
+    assert about["sarcube:boa_offset_applied"] and about["sarcube:offset_removed"] == -1000
+    assert about["grid:code"] == "MGRS-30TUL" and about["platform"] == "sentinel-2b"
+    asset = item["assets"]["B04"]
+    assert (asset["raster:scale"], asset["raster:offset"]) == (1e-4, 0.0)
+    assert asset["bands"][0]["eo:common_name"] == "red"
+    assert [c["name"] for c in item["assets"]["scl"]["classification:classes"]][8] == "cloud_medium"
+    assert (tmp_path / "store" / "s2_ard" / "collection.json").exists()
+    again = plan(run)
+    assert len(again.tasks) == 0
+
+
+def test_pixels_are_those_of_the_product_and_clouds_are_none(tmp_path):
+    product(tmp_path / "scenes", **day(8))
+    run = config(tmp_path, sentinel2={"cloud_mask": "l2a", "cloud_shadow": True})
+    ((_, layers),) = made(run, tmp_path).values()
+    values, _, transform = layers["B04"]
+    _, left, top = tile_corner("30TUL")
+    row, column = round((top - transform.f) / 10), round((transform.c - left) / 10)
+    rows, columns = values.shape
+    part = np.s_[row : row + rows, column : column + columns]
+    truth = np.rint(steps(10, 0.01, 0.4) * 10_000)[part]
+    scl = np.repeat(np.repeat(classes(), 2, 0), 2, 1)[part]
+    hidden = np.isin(scl, [masks.SHADOW, masks.HIGH, masks.CIRRUS])
+    assert 0 < hidden.mean() < 1
+    np.testing.assert_array_equal(values, np.where(hidden, 0, truth))
+    np.testing.assert_array_equal(layers["scl"][0], scl)
+    assert set(np.unique(layers["cloud_mask"][0])) == {masks.CLEAR, masks.CLOUD, masks.CLOUD_SHADOW, masks.CLOUD_CIRRUS}
+    coarse = np.rint(np.repeat(np.repeat(steps(20, 0.05, 0.3), 2, 0), 2, 1) * 10_000)[part]
+    np.testing.assert_array_equal(layers["B12"][0], np.where(hidden, 0, coarse))
+
+
+def test_l1c_is_labelled_and_the_l2a_of_its_datatake_is_taken(tmp_path):
+    product(tmp_path / "scenes", **day(3, level="L1C"))
+    product(tmp_path / "scenes", **day(8, level="L1C"))
+    product(tmp_path / "scenes", **day(8, baseline="04.00", made=dt.datetime(2022, 7, 9, tzinfo=dt.UTC)))
+    product(tmp_path / "scenes", **day(8, baseline="05.10", made=dt.datetime(2023, 7, 9, tzinfo=dt.UTC)))
+    run = config(tmp_path)
+    planned = plan(run)
+    assert [t.inputs[0].level for t in planned.tasks] == ["L1C", "L2A"]
+    assert planned.tasks[1].inputs[0].baseline == "05.10"
+    assert any("passed over" in str(w) for w in planned.warnings), planned.warnings
+    item, layers = made(run, tmp_path)["2022-07-03"]
+    assert item["properties"]["sarcube:reflectance"] == "top-of-atmosphere"
+    assert any("top of the atmosphere" in w for w in item["properties"]["sarcube:warnings"])
+    assert "scl" not in layers
+    masked = plan(config(tmp_path, sentinel2={"cloud_mask": "l2a"}, store=str(tmp_path / "masked")))
+    assert len(masked.tasks) == 1
+    assert "has no classes" in masked.problems[0].message
+
+
+def test_any_resolution_and_projection(tmp_path):
+    scene = open_scene(product(tmp_path))
+    _, left, top = tile_corner("30TUL")
+    grid = GeoGrid(scene.epsg, left, top, 60, 50, 50)
+    section = Sentinel2Section(bands=("B04",), resolution=60, downsampling="mean", classes=False)
+    got = process(scene, grid, section).layers["B04"]
+    numbers = np.rint(steps(10, 0.01, 0.4) * 10_000)
+    np.testing.assert_array_equal(got, np.floor(numbers.reshape(50, 6, 50, 6).mean(axis=(1, 3))))
+    degrees = GeoGrid.snapped(4326, (-5.39, 41.505, -5.37, 41.52), 1e-4)
+    elsewhere = process(scene, degrees, Sentinel2Section(bands=("B04",), resolution=1e-4, classes=False)).layers["B04"]
+    assert elsewhere.shape == degrees.shape and (elsewhere > 0).mean() > 0.99
+    with pytest.raises(GridError, match="do not meet"):
+        process(scene, GeoGrid(scene.epsg, left + 200_000, top, 10, 50, 50), section)
+
+
+def test_land_and_sea(tmp_path):
+    scene = open_scene(product(tmp_path))
+    _, left, top = tile_corner("30TUL")
+    grid = GeoGrid(scene.epsg, left, top, 10, 300, 300)
+    water = np.zeros(grid.shape, bool)
+    water[:, :100] = True
+    for wanted, removed in (("sea", water), ("land", ~water)):
+        section = Sentinel2Section(bands=("B04",), land_sea=wanted, classes=False)
+        got = process(scene, grid, section, lambda _: water)
+        np.testing.assert_array_equal(got.layers["B04"] == 0, removed)
+        assert got.counts["land_sea"] == removed.sum()
+
+
+def test_water_of_dem_raster_and_polygons(tmp_path):
+    from sarcube.config import DemConfig
+    from sarcube.workflows.sentinel2.water import water_of
+
+    _, left, top = tile_corner("30TUL")
+    grid = GeoGrid(32630, left, top, 10, 120, 100)
+    heights = np.full((50, 60), 8, np.int16)
+    heights[:, :20], heights[30:32, 40:42] = 0, 0
+    profile = {"driver": "GTiff", "width": 60, "height": 50, "count": 1, "dtype": "int16", "crs": grid.crs}
+    with rasterio.open(
+        tmp_path / "dem.tif", "w", transform=rasterio.Affine(20, 0, left, 0, -20, top), nodata=-9999, **profile
+    ) as data:
+        data.write(heights, 1)
+    dem = DemConfig(path=str(tmp_path / "dem.tif"), heights="egm96")
+    sea, rule = water_of(None, dem, 100)
+    got = sea(grid)
+    assert got[:, :40].all() and not got[:, 40:].any() and "100" in rule
+    raster, _ = water_of(tmp_path / "dem.tif", None, 0)
+    np.testing.assert_array_equal(raster(grid), np.repeat(np.repeat(heights, 2, 0), 2, 1) > 0)
+    from rasterio.warp import transform_geom
+
+    box = [[left, top], [left + 500, top], [left + 500, top - 1000], [left, top - 1000], [left, top]]
+    shape = transform_geom(grid.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [box]})
+    (tmp_path / "lake.geojson").write_text(json.dumps(dict(shape)))
+    lake, _ = water_of(tmp_path / "lake.geojson", None, 0)
+    assert lake(grid).sum() == pytest.approx(50 * 100, abs=20)
+    for bad, says in ((None, "needs"), (DemConfig(path="x.tif", heights="ellipsoid"), "ellipsoid")):
+        with pytest.raises(ConfigError, match=says):
+            water_of(None, bad, 0)
+
+
+@pytest.mark.parametrize(
+    ("section", "says"),
+    [
+        ({"bands": ["B2", "B13"]}, "no band 'B13'"),
+        ({"bands": []}, "no band is named"),
+        ({"cloud_buffer": 100}, "without a cloud_mask"),
+        ({"cloud_mask": "l1c", "cloud_shadow": True}, "cloud_mask: l2a"),
+        ({"level": "l1c", "cloud_mask": "l2a"}, "needs an L2A"),
+        ({"level": "l2a", "bands": ["B10"]}, "B10 is not in L2A"),
+        ({"upsampling": "cubic"}, "upsampling"),
+        ({"resolution": 0}, "resolution"),
+        ({"water": "x.tif"}, "water without land_sea"),
+        ({"cloudmask": "l2a"}, "cloud_mask"),
+    ],
+)
+def test_contradictions_are_refused_by_name(tmp_path, section, says):
+    with pytest.raises(ConfigError, match=says):
+        config(tmp_path, sentinel2=section)
+
+
+def test_what_is_missing_is_named(tmp_path):
+    scene = open_scene(product(tmp_path))
+    grid = scene.grid(10)
+    with pytest.raises(SceneError, match="has no B02"):
+        process(scene, grid, Sentinel2Section(bands=("B02",)))
+    with pytest.raises(SceneError, match="MSK_CLDPRB"):
+        process(scene, grid, Sentinel2Section(bands=("B04",), cloud_mask="l2a", cloud_probability=66))
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "S2A_MSIL2A_20220708T110621_N0400_R137_T30TUL_20220708T130621.zip").write_bytes(b"PK")
+    product(tmp_path / "scenes", **day(3))
+    planned = plan(config(tmp_path))
+    assert len(planned.tasks) == 1 and "T30TUL" in planned.problems[0].subject
+    with pytest.raises(SourceError, match=r"1 products .* of 30TUL, 2022-07-03 .*none is within"):
+        plan(config(tmp_path, aoi={"bbox": [10, 50, 10.1, 50.1]}))
+
+
+def test_sen2cor_is_run_and_its_output_checked(tmp_path):
+    from sarcube.sensors.sentinel2.sen2cor import check_program, run_sen2cor
+
+    scene = open_scene(product(tmp_path / "in", **day(3, level="L1C")))
+    ready = product(tmp_path / "out", **day(3, level="L2A", baseline="99.99"))
+    program = tmp_path / "L2A_Process"
+    program.write_text(f"#!/bin/sh\ncd $2 && python3 -m zipfile -e {ready} .\n")
+    program.chmod(0o755)
+    check_program(program)
+    made_here = run_sen2cor(scene, program)
+    assert (made_here.level, made_here.baseline, made_here.tile) == ("L2A", "99.99", "30TUL")
+    assert "local processor" in made_here.warnings[0]
+    other = open_scene(product(tmp_path / "in", **day(8, level="L1C")))
+    with pytest.raises(SceneError, match="made no L2A"):
+        run_sen2cor(other, program)
+    program.write_text("#!/bin/sh\necho no licence >&2; exit 3\n")
+    with pytest.raises(SceneError, match="ended with 3: no licence"):
+        run_sen2cor(other, program)
+    with pytest.raises(ConfigError, match="no program"):
+        check_program(tmp_path / "nothing")
