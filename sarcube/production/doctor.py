@@ -31,6 +31,7 @@ _OPTIONAL = {
     "dask-cloudprovider": "Fargate and EC2 clusters: pip install 'sarcube[aws]'",
     "netCDF4": "NetCDF export: pip install 'sarcube[netcdf]'",
     "icechunk": "versioned cubes: pip install 'sarcube[icechunk]'",
+    "whirlwind-insar": "phase unwrapping: pip install 'sarcube[unwrap]'",
     "jupytext": "notebooks: pip install 'sarcube[notebooks]'",
 }
 
