@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sarcube import __version__
-from sarcube.cli import cluster, combine, cubes, init, runs, scene, start, view
+from sarcube.cli import cluster, combine, cubes, fire, init, runs, scene, start, view
 
 app = typer.Typer(
     name="sarcube",
@@ -45,5 +45,5 @@ def _options(
         handler.addFilter(RedactingFilter())
 
 
-for module in (start, init, runs, scene, cubes, combine, view, cluster):
+for module in (start, init, runs, scene, cubes, combine, fire, view, cluster):
     module.register(app)

@@ -37,7 +37,9 @@ def simulate(
     direction: str = typer.Option("descending", "--direction", help="ascending or descending"),
     dates: str = typer.Option("2024-05-01,2024-05-13,2024-05-25", "--dates", help="days, comma-separated"),
     platform: str = typer.Option("S1A", "--platform", help="S1A, S1B, S1C or S1D"),
-    product: str = typer.Option("SLC", "--product", help="SLC, or GRD: detected, in ground range"),
+    product: str = typer.Option(
+        "SLC", "--product", help="SLC; GRD: detected, in ground range; SLSTR: a Sentinel-3 granule with fires"
+    ),
     swaths: str = typer.Option("IW1,IW2", "--swaths", help="sub-swaths, comma-separated"),
     bursts: str = typer.Option("2", "--bursts", help="bursts per sub-swath; with --template indices like 0,1"),
     polarizations: str = typer.Option("VV,VH", "--polarizations", help="VV,VH or HH,HV or one"),
@@ -68,6 +70,8 @@ def simulate(
 
     Example: sarcube simulate detected --product GRD --dates 2024-05-01 --swaths IW2 --aoi=8.18,47.99,8.22,48.01 --crop
 
+    Example: sarcube simulate granules --product SLSTR
+
     Example: sarcube simulate pair --coherent --dates 2024-05-01,2024-05-13 --baselines=0,90 --displacement mogi
 
     Example: sarcube simulate archive --template S1A_IW_SLC__...SAFE --dem dem.tif --swaths IW1 --bursts 0,1
@@ -91,6 +95,13 @@ def simulate(
             f"--center, --dates, --bursts, --baselines, --coherence or --correlation: {error}; "
             "see sarcube simulate --help"
         ) from error
+    if product.upper() == "SLSTR":
+        from sarcube.simulate.slstr import SlstrOptions, simulate_slstr
+
+        granule = simulate_slstr(directory, SlstrOptions(center=(longitude, latitude), seed=seed))
+        facts = {"granule": str(granule.path), "fires": len(granule.fires)}
+        echo_json(facts) if as_json else echo(f"{facts['fires']} fires in {facts['granule']}")
+        return
     options = SimulationOptions(
         center=(longitude, latitude),
         direction=direction,  # type: ignore[arg-type]
