@@ -16,7 +16,10 @@ _PROFILE = typer.Argument(..., metavar="PROFILE", help="a profile's name, or its
 @cluster_app.command()
 def up(
     profile: str = _PROFILE,
-    bucket: list[str] = typer.Option([], "--bucket", "-b", help="a bucket that workers may write to; repeat for more"),
+    bucket: list[str] = typer.Option(
+        [], "--bucket", "-b", help="a bucket that workers may read and write; repeat for more"
+    ),
+    read: list[str] = typer.Option([], "--read", "-r", help="a bucket that workers may read; no other is open to them"),
     as_json: bool = JSON,
 ) -> None:
     """Make roles, a closed security group, a log group, certificates and definitions, all tagged. No machine starts.
@@ -32,7 +35,7 @@ def up(
     from sarcube.cluster.profiles import find_profile
 
     found = find_profile(profile)
-    made = make(found, buckets=bucket)
+    made = make(found, buckets=bucket, read=read)
     if as_json:
         echo_json(asdict(made))
         return

@@ -156,7 +156,7 @@ def _ec2(profile: Profile, session: Session, found: Resources, security: Any, ru
         "n_workers": 0,
         "security": security,
     }
-    cluster = _with_own_machines(module, session.parameters)
+    cluster = _with_own_machines(module, session.parameters, found.scheduler_profile)
     return _timely(cluster, profile.aws.start_s)(**{**options, **profile.options})
 
 
@@ -198,8 +198,11 @@ def _with_own_containers(module: Any) -> Any:
     return Cluster
 
 
-def _with_own_machines(module: Any, parameters: str) -> Any:
-    """EC2Cluster whose machines fetch their secrets themselves, and talk to each other by private addresses."""
+def _with_own_machines(module: Any, parameters: str, scheduler_profile: str) -> Any:
+    """EC2Cluster whose machines fetch their secrets themselves, and talk to each other by private addresses.
+
+    The scheduler's has a role of its own, which reads the certificates alone.
+    """
 
     class Machine:
         command: str
@@ -207,9 +210,9 @@ def _with_own_machines(module: Any, parameters: str) -> Any:
         instance: dict[str, Any]
         use_private_ip: bool
 
-        def _fetch_secrets(self, only: str) -> None:
+        def _fetch_secrets(self, path: str) -> None:
             # In place of Dask's whole configuration, keys and all, which would stand in the user data.
-            node = f"python -m sarcube.cluster.node {parameters} {only}--"
+            node = f"python -m sarcube.cluster.node {path} --"
             self.command = self.command.replace(self.set_env, node)
 
         async def configure_vm(self, client: Any) -> tuple[str, str | None]:
@@ -220,13 +223,13 @@ def _with_own_machines(module: Any, parameters: str) -> Any:
 
     class Scheduler(Machine, module.EC2Scheduler):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self._fetch_secrets(f"--only {tls.PREFIX} ")
+            super().__init__(*args, **{**kwargs, "iam_instance_profile": {"Arn": scheduler_profile}})
+            self._fetch_secrets(f"{parameters}/tls")
 
     class Worker(Machine, module.EC2Worker):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._fetch_secrets("")
+            self._fetch_secrets(parameters)
 
     class Cluster(module.EC2Cluster):  # type: ignore[misc]
         async def _start(self) -> None:

@@ -74,12 +74,6 @@ def _left(session: Session) -> list[str]:
     ]
 
 
-def _tagged(tags: Any, session: Session) -> bool:
-    if isinstance(tags, dict):
-        return bool(tags.get(TAG) == session.name)
-    return any((t.get("Key", t.get("key")), t.get("Value", t.get("value"))) == (TAG, session.name) for t in tags or ())
-
-
 # --- what runs
 
 
@@ -175,7 +169,7 @@ def _definition_arns(session: Session) -> list[str]:
             arns = pages(ecs, "list_task_definitions", "taskDefinitionArns", familyPrefix=prefix, status=status)
             for arn in arns:
                 described = ecs.describe_task_definition(taskDefinition=arn, include=["TAGS"])
-                if _tagged(described.get("tags"), session):
+                if session.bears_tag(described.get("tags")):
                     found.append(arn)
     return found
 
@@ -197,7 +191,7 @@ def _cluster_arns(session: Session) -> list[str]:
     found = []
     for i in range(0, len(arns), 100):
         clusters = ecs.describe_clusters(clusters=arns[i : i + 100], include=["TAGS"])["clusters"]
-        found += [c["clusterArn"] for c in clusters if c["status"] != "INACTIVE" and _tagged(c.get("tags"), session)]
+        found += [c["clusterArn"] for c in clusters if c["status"] != "INACTIVE" and session.bears_tag(c.get("tags"))]
     return found
 
 
@@ -210,10 +204,8 @@ def _clusters(session: Session) -> list[str]:
 
 
 def _parameter_names(session: Session) -> list[str]:
-    tagged = [{"Key": f"tag:{TAG}", "Values": [session.name]}]
-    return [
-        p["Name"] for p in pages(session.client("ssm"), "describe_parameters", "Parameters", ParameterFilters=tagged)
-    ]
+    found = pages(session.client("ssm"), "describe_parameters", "Parameters", ParameterFilters=session.tag_filter)
+    return [p["Name"] for p in found]
 
 
 def _parameters(session: Session) -> list[str]:
@@ -227,15 +219,17 @@ def _named(session: Session, what: str) -> list[str]:
     """Roles or instance profiles: `up` gives them names, the tag says that they are its."""
     iam = session.client("iam")
     names = {
-        "role": [f"sarcube-{session.name}-execution", f"sarcube-{session.name}-worker"],
-        "instance_profile": [f"sarcube-{session.name}"],
+        "role": [
+            f"sarcube-{session.name}-{role}" for role in ("execution", "scheduler-execution", "scheduler", "worker")
+        ],
+        "instance_profile": [f"sarcube-{session.name}", f"sarcube-{session.name}-scheduler"],
     }[what]
     argument, key = {"role": ("RoleName", "Role"), "instance_profile": ("InstanceProfileName", "InstanceProfile")}[what]
     found = []
     for name in names:
         with already("NoSuchEntity"):
             described = getattr(iam, f"get_{what}")(**{argument: name})[key]
-            if _tagged(described.get("Tags"), session):
+            if session.bears_tag(described.get("Tags")):
                 found.append(name)
     return found
 
@@ -264,7 +258,7 @@ def _log_group_names(session: Session) -> list[str]:
     found = []
     for group in groups:
         arn = group["arn"].removesuffix(":*")
-        if _tagged(logs.list_tags_for_resource(resourceArn=arn)["tags"], session):
+        if session.bears_tag(logs.list_tags_for_resource(resourceArn=arn)["tags"]):
             found.append(group["logGroupName"])
     return found
 

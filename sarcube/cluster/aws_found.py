@@ -31,7 +31,7 @@ class Resources:
     security_group, log_group : str
     cluster_arn, scheduler_definition, worker_definition : str
         Fargate only.
-    instance_profile, image_id : str
+    instance_profile, scheduler_profile, image_id : str
         EC2 only.
     """
 
@@ -45,6 +45,7 @@ class Resources:
     scheduler_definition: str = ""
     worker_definition: str = ""
     instance_profile: str = ""
+    scheduler_profile: str = ""
     image_id: str = ""
 
     def lines(self) -> list[str]:
@@ -77,7 +78,11 @@ def find(profile: Profile) -> tuple[Session, Resources, dict[str, str]]:
         if profile.kind == "fargate":
             return session, _find_fargate(session, profile, found), secrets
         image = image_id(session, profile.aws.image_id)
-        made = {"instance_profile": _find_instance_profile(session, profile), "image_id": image}
+        made = {
+            "instance_profile": _find_instance_profile(session, profile, ""),
+            "scheduler_profile": _find_instance_profile(session, profile, "-scheduler"),
+            "image_id": image,
+        }
         return session, Resources(**asdict(found) | made), secrets
 
 
@@ -112,10 +117,10 @@ def _find_fargate(session: Session, profile: Profile, found: Resources) -> Resou
     return Resources(**asdict(found) | made)
 
 
-def _find_instance_profile(session: Session, profile: Profile) -> str:
+def _find_instance_profile(session: Session, profile: Profile, role: str) -> str:
     exceptions = need("botocore.exceptions", "aws")
     try:
-        found = session.client("iam").get_instance_profile(InstanceProfileName=f"sarcube-{session.name}")
+        found = session.client("iam").get_instance_profile(InstanceProfileName=f"sarcube-{session.name}{role}")
     except exceptions.ClientError as error:
         if code_of(error) != "NoSuchEntity":
             raise
@@ -123,12 +128,32 @@ def _find_instance_profile(session: Session, profile: Profile) -> str:
     return str(found["InstanceProfile"]["Arn"])
 
 
-def read_secrets(session: Session) -> dict[str, str]:
-    """The encrypted parameters of the cluster, by variable."""
-    found = pages(
-        session.client("ssm"), "get_parameters_by_path", "Parameters", Path=session.parameters, WithDecryption=True
+def parameter_name(session: Session, variable: str) -> str:
+    """Where a variable's value lies: certificates in a folder of their own, the only one that a scheduler may read."""
+    return (
+        f"{session.parameters}/tls/{variable}"
+        if variable.startswith(tls.PREFIX)
+        else f"{session.parameters}/{variable}"
     )
-    return {p["Name"].rsplit("/", 1)[1]: p["Value"] for p in found}
+
+
+def read_secrets(session: Session) -> dict[str, str]:
+    """The encrypted parameters of the cluster, by variable.
+
+    Raises
+    ------
+    ClusterError
+        One of them does not bear the cluster's tag: it is somebody else's.
+    """
+    ssm = session.client("ssm")
+    tagged = {p["Name"] for p in pages(ssm, "describe_parameters", "Parameters", ParameterFilters=session.tag_filter)}
+    found = pages(
+        ssm, "get_parameters_by_path", "Parameters", Path=session.parameters, Recursive=True, WithDecryption=True
+    )
+    if foreign := sorted(p["Name"] for p in found if p["Name"] not in tagged):
+        raise session.not_ours(f"parameter {foreign[0]}")
+    variables = {p["Name"].rsplit("/", 1)[1]: p for p in found}
+    return {name: p["Value"] for name, p in variables.items() if p["Name"] == parameter_name(session, name)}
 
 
 def network(session: Session, profile: Profile) -> tuple[str, tuple[str, ...]]:

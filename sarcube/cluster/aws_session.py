@@ -61,6 +61,25 @@ class Session:
         return f"/sarcube/{self.name}"
 
     @property
+    def tag_filter(self) -> list[dict[str, Any]]:
+        """The parameter store's way to ask for what carries the tag."""
+        return [{"Key": f"tag:{TAG}", "Values": [self.name]}]
+
+    def bears_tag(self, tags: Any) -> bool:
+        """Whether tags, in any of AWS's forms, say that something is this cluster's."""
+        if isinstance(tags, dict):
+            return bool(tags.get(TAG) == self.name)
+        pairs = ((t.get("Key", t.get("key")), t.get("Value", t.get("value"))) for t in tags or ())
+        return any(pair == (TAG, self.name) for pair in pairs)
+
+    def not_ours(self, what: str) -> ClusterError:
+        """The error about a namesake: what does not bear the tag is neither used nor changed."""
+        return ClusterError(
+            f"{what} is there already without the tag {TAG}={self.name}, so it is not sarcube's and stays as it is; "
+            "give the profile another name, or remove it"
+        )
+
+    @property
     def filters(self) -> list[dict[str, Any]]:
         """EC2's way to ask for what carries the tag."""
         return [{"Name": f"tag:{TAG}", "Values": [self.name]}]

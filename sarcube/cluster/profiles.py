@@ -31,7 +31,9 @@ class Aws(BaseModel):
     client : str, optional
         The address (CIDR) that may reach the scheduler from outside of the security group.
     buckets : tuple of str
-        That workers may write to; `sarcube cluster up --bucket` adds to them.
+        That workers may read and write; `sarcube cluster up --bucket` adds to them.
+    read : tuple of str
+        Buckets that workers may read, like that of the scenes; `sarcube cluster up --read` adds to them. No other.
     scheduler_cpu, scheduler_memory : int
         Fargate: thousandths of 1.024 vCPUs (1024 is one), and MB.
     instance, scheduler_instance : str
@@ -54,6 +56,7 @@ class Aws(BaseModel):
     private: bool = False
     client: str | None = None
     buckets: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
     scheduler_cpu: int = Field(1024, ge=256)
     scheduler_memory: int = Field(4096, ge=512)
     instance: str = "c7i.large"

@@ -210,6 +210,173 @@ def test_what_belongs_to_others_stays(aws: Cloud) -> None:
     assert tagged(aws) == []
 
 
+def namesakes(aws: Cloud) -> dict[str, Any]:
+    """Makers of what has a name that `up` would use, and is somebody else's; and what it looks like afterwards."""
+    iam, ssm, logs, ecs, ec2 = (aws.client(s) for s in ("iam", "ssm", "logs", "ecs", "ec2"))
+    anything = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
+
+    def role(name: str) -> Any:
+        def make() -> None:
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=anything)
+            iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=anything)
+
+        def look() -> Any:
+            return iam.get_role(RoleName=name)["Role"], iam.list_role_policies(RoleName=name)["PolicyNames"]
+
+        def remove() -> None:
+            iam.delete_role_policy(RoleName=name, PolicyName="theirs")
+            iam.delete_role(RoleName=name)
+
+        return make, look, remove
+
+    def parameter() -> Any:
+        name = "/sarcube/taken/THEIRS"
+        make = lambda: ssm.put_parameter(Name=name, Value="theirs", Type="String")  # noqa: E731
+        return make, lambda: ssm.get_parameter(Name=name)["Parameter"], lambda: ssm.delete_parameter(Name=name)
+
+    def group() -> Any:
+        def look() -> Any:
+            named = [{"Name": "group-name", "Values": ["sarcube-taken"]}, {"Name": "vpc-id", "Values": [aws.vpc]}]
+            return ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+
+        def make() -> None:
+            ec2.create_security_group(GroupName="sarcube-taken", Description="x", VpcId=aws.vpc)
+
+        return make, look, lambda: ec2.delete_security_group(GroupId=look()[0]["GroupId"])
+
+    def log_group() -> Any:
+        def look() -> Any:
+            return logs.describe_log_groups(logGroupNamePrefix="/sarcube/taken")["logGroups"]
+
+        name = "/sarcube/taken"
+        return lambda: logs.create_log_group(logGroupName=name), look, lambda: logs.delete_log_group(logGroupName=name)
+
+    def containers() -> Any:
+        def look() -> Any:
+            return ecs.describe_clusters(clusters=["sarcube-taken"], include=["TAGS"])["clusters"]
+
+        name = "sarcube-taken"
+        return lambda: ecs.create_cluster(clusterName=name), look, lambda: ecs.delete_cluster(cluster=name)
+
+    def definition() -> Any:
+        family = "sarcube-taken-worker"
+        container = {"name": "x", "image": "x", "memory": 100}
+
+        def look() -> Any:
+            return ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"]
+
+        def remove() -> None:
+            for arn in look():
+                ecs.deregister_task_definition(taskDefinition=arn)
+                ecs.delete_task_definitions(taskDefinitions=[arn])
+
+        return lambda: ecs.register_task_definition(family=family, containerDefinitions=[container]), look, remove
+
+    return {
+        "role sarcube-taken-worker": role("sarcube-taken-worker"),
+        "role sarcube-taken-scheduler-execution": role("sarcube-taken-scheduler-execution"),
+        "parameter /sarcube/taken/THEIRS": parameter(),
+        "security group sarcube-taken": group(),
+        "log group /sarcube/taken": log_group(),
+        "ECS cluster sarcube-taken": containers(),
+        "task definition sarcube-taken-worker": definition(),
+    }
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "role sarcube-taken-worker",
+        "role sarcube-taken-scheduler-execution",
+        "parameter /sarcube/taken/THEIRS",
+        "security group sarcube-taken",
+        "log group /sarcube/taken",
+        "ECS cluster sarcube-taken",
+        "task definition sarcube-taken-worker",
+    ],
+)
+def test_a_namesake_without_the_tag_is_refused_and_stays_as_it_is(what: str, aws: Cloud) -> None:
+    from sarcube.cluster.aws_down import down
+
+    mine = small(aws).model_copy(update={"name": "taken"})
+    make, look, remove = namesakes(aws)[what]
+    make()
+    try:
+        before = look()
+        with pytest.raises(ClusterError, match=rf"{what}.* without the tag"):
+            up(mine)
+        assert look() == before
+        assert left(mine) == [], "what is refused has changed nothing"
+        assert down(mine) == []
+        assert look() == before
+    finally:
+        remove()
+
+
+def test_up_again_undoes_what_others_have_opened(aws: Cloud) -> None:
+    from sarcube.cluster.aws_down import down
+
+    profile = small(aws, kind="ec2", aws={"client": "203.0.113.4/32"})
+    group = up(profile).security_group
+    ec2, iam = aws.client("ec2"), aws.client("iam")
+    (before,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    other = ec2.create_security_group(GroupName="other", Description="x", VpcId=aws.vpc)["GroupId"]
+    tcp = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+    for rule in (
+        {**tcp, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
+        {**tcp, "IpRanges": [{"CidrIp": "203.0.113.4/32"}]},  # the client's address, at another port
+        {**tcp, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]},
+        {**tcp, "UserIdGroupPairs": [{"GroupId": other}]},
+        {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": other}]},
+    ):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.put_role_policy(RoleName="sarcube-small-worker", PolicyName="more", PolicyDocument=json.dumps(anything))
+    up(profile)
+    (after,) = ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    assert sorted(map(str, after["IpPermissions"])) == sorted(map(str, before["IpPermissions"]))
+    assert iam.list_role_policies(RoleName="sarcube-small-worker")["PolicyNames"] == ["sarcube"]
+    down(profile)
+    assert left(profile) == []
+    (theirs,) = ec2.describe_security_groups(GroupIds=[other])["SecurityGroups"]
+    assert theirs["GroupName"] == "other"
+
+
+def statements(aws: Cloud, role: str) -> list[Any]:
+    client = aws.client("iam")
+    policy = client.get_role_policy(RoleName=f"sarcube-small-{role}", PolicyName="sarcube")["PolicyDocument"]
+    return list(policy["Statement"])
+
+
+def test_each_role_may_do_what_its_work_needs(aws: Cloud) -> None:
+    from sarcube.cluster.aws_down import down
+
+    down(small(aws))
+    image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/sarcube:0.2"
+    up(small(aws, image=image), buckets=["store"], read=["scenes"])
+    up(small(aws, image=image), read=["dem"])
+    worker = statements(aws, "worker")
+    readable = {str(s["Resource"]) for s in worker if "s3:GetObject" in s["Action"]}
+    assert readable == {f"arn:aws:s3:::{bucket}/*" for bucket in ("store", "scenes", "dem")}
+    assert {str(s["Resource"]) for s in worker if "s3:PutObject" in s["Action"]} == {"arn:aws:s3:::store/*"}
+    scheduler = statements(aws, "scheduler")
+    assert not [s for s in scheduler if any(a.startswith("s3:") for a in s["Action"])]
+    start = statements(aws, "scheduler-execution")
+    for part in (scheduler, start):
+        secrets = [str(s["Resource"]) for s in part if any(a.startswith("ssm:") for a in s["Action"])]
+        assert [r.rsplit(":", 1)[1].removesuffix("/*") for r in secrets] == ["parameter/sarcube/small/tls"]
+    for role in ("execution", "scheduler-execution"):
+        images = {a: s["Resource"] for s in statements(aws, role) for a in s["Action"] if a.startswith("ecr:")}
+        assert images.pop("ecr:GetAuthorizationToken") == "*"
+        assert set(images.values()) == {"arn:aws:ecr:eu-west-1:123456789012:repository/team/sarcube"}
+    definitions = {
+        role: aws.client("ecs").describe_task_definition(taskDefinition=f"sarcube-small-{role}")["taskDefinition"]
+        for role in ("scheduler", "worker")
+    }
+    assert definitions["scheduler"]["taskRoleArn"].endswith(":role/sarcube-small-scheduler")
+    assert definitions["worker"]["taskRoleArn"].endswith(":role/sarcube-small-worker")
+
+
 def test_without_up_the_message_says_how(aws: Cloud) -> None:
     with pytest.raises(ClusterError, match="sarcube cluster up small"), connect(small(aws)):
         pass
