@@ -47,6 +47,6 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     yield home
     orbit_providers._listing.cache_clear()
     remote.open_remote.cache_clear()
-    aws.s3_store.cache_clear()
+    aws._client.cache_clear()
     aws._session.cache_clear()
     sessions._tokens.clear()

@@ -36,6 +36,7 @@ from sarcube.geometry.lattice import pixel_metres
 from sarcube.products.kinds import DTYPES
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
+from sarcube.transfer.atomic import written_whole
 
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32
@@ -118,8 +119,8 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
     data = as_dask(array)
     dtype = _dtype(array)
     nodata = fill_of(array)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
-        raw, whole = Path(scratch, "raw.tif"), Path(scratch, "whole.tif")
+    with written_whole(path) as whole, tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
+        raw = Path(scratch, "raw.tif")
         profile = {
             "driver": "GTiff", "width": grid.width, "height": grid.height, "count": 1, "dtype": dtype,
             "crs": grid.crs, "transform": rasterio.Affine(*grid.transform), "nodata": nodata,
@@ -134,7 +135,6 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
             raw, whole, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES" if dtype == "float32" else "STANDARD",
             BLOCKSIZE=str(_BLOCK), OVERVIEW_RESAMPLING=layer.overview.upper(), BIGTIFF="IF_SAFER",
         )  # fmt: skip
-        whole.replace(path)
 
 
 def _pictures(cube: xr.Dataset, names: Sequence[str]) -> Iterator[xr.Dataset]:

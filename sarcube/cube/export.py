@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from sarcube.cube.cog_export import CogOptions, write_cogs, write_raster, write_
 from sarcube.cube.preview import RgbOptions, write_preview, write_previews
 from sarcube.cube.zarr_export import ZarrOptions, ZarrOutcome, write_zarr
 from sarcube.errors import CubeError, SarcubeError
+from sarcube.transfer.atomic import written_whole
 
 __all__ = [
     "CogOptions",
@@ -135,16 +135,12 @@ def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Pa
                 "chunksizes": tuple(min(sizes.get(str(a), 1), n) for a, n in variable.sizes.items()),
                 **variable.encoding,
             }
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb"):  # netCDF4's own message names no reason
-            pass
-        cube.to_netcdf(part, engine="netcdf4", encoding=encoding)
-        part.replace(path)
+        with written_whole(path) as part:
+            part.touch()  # netCDF4's own message names no reason
+            cube.to_netcdf(part, engine="netcdf4", encoding=encoding)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
         if isinstance(error, SarcubeError):
             raise
         raise CubeError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error

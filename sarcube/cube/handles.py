@@ -19,7 +19,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader  # what rasterio.open makes, at half its price
 
 from sarcube.transfer.aws import gdal_server, unsaid
-from sarcube.transfer.raster import gdal_path
+from sarcube.transfer.raster import REMOTE_OPTIONS, gdal_path
 
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
 _KEPT = 4
@@ -35,15 +35,7 @@ def gdal_options(remote: bool) -> dict[str, Any]:
     options: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": _BLOCK_CACHE_MB}
     if not remote:
         return options
-    options |= {
-        "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-        "GDAL_HTTP_MULTIRANGE": "YES",
-        "GDAL_HTTP_TIMEOUT": "60",
-        "GDAL_HTTP_MAX_RETRY": "4",
-        "GDAL_HTTP_RETRY_DELAY": "1",
-        "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
-    }
-    return unsaid(options | gdal_server())
+    return unsaid(options | REMOTE_OPTIONS | {"GDAL_INGESTED_BYTES_AT_OPEN": "32768"} | gdal_server())
 
 
 @contextmanager

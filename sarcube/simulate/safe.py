@@ -33,6 +33,7 @@ from sarcube.simulate.speckle import noise_samples, speckle_samples, to_int16
 from sarcube.simulate.spectrum import Spectrum, doppler_rate
 from sarcube.simulate.swaths import LINE_INTERVAL, RANGE_SAMPLING_RATE
 from sarcube.simulate.timeline import ScenePlan, SwathPlan
+from sarcube.transfer.atomic import written_whole
 
 ZENITH_DELAY = 2.3  # m, static troposphere at sea level
 
@@ -91,11 +92,9 @@ def write_safe(folder: Path, scene: ScenePlan, date_index: int, ground: Ground, 
 def zip_safe(safe: Path) -> Path:
     """Pack a SAFE folder as providers do (`<name>.zip` holding `<name>.SAFE/`) and remove the folder."""
     target = safe.with_suffix(".zip")
-    part = safe.with_suffix(".zip.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with written_whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for path in sorted(p for p in safe.rglob("*") if p.is_file()):
             archive.write(path, f"{safe.name}/{path.relative_to(safe).as_posix()}")
-    part.rename(target)
     shutil.rmtree(safe)
     return target
 

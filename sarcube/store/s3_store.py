@@ -6,11 +6,9 @@ message, repr or pickle.
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,6 +17,8 @@ from sarcube.errors import CredentialError, StoreConflictError, StoreError, Tran
 from sarcube.store.protocol import ObjectInfo, checked_key, checked_prefix
 from sarcube.transfer import aws
 from sarcube.transfer.http import server_time
+from sarcube.transfer.raster import REMOTE_OPTIONS
+from sarcube.transfer.redact import redact
 
 _MULTIPART = 64 * 1024 * 1024
 _PART = 16 * 1024 * 1024
@@ -28,7 +28,6 @@ _REFUSED = re.compile(
 # A listing whose answer was cut short; obstore repeats everything else itself.
 _TORN = re.compile(r"list response body", re.IGNORECASE)
 _PAUSE_S = 0.2
-_TRUE = {"1", "true", "yes", "on"}
 
 
 class S3Store:
@@ -47,7 +46,7 @@ class S3Store:
     def __init__(self, url: str, *, anonymous: bool | None = None) -> None:
         match = re.fullmatch(r"s3://([^/@:?#]+)(?:/(.*))?", url)
         if not match:
-            raise StoreError(f"{_without_userinfo(url)} is not an address like s3://bucket/prefix")
+            raise StoreError(f"{redact(url)!r} is not an address like s3://bucket/prefix")
         self.bucket = match[1]
         self.prefix = checked_prefix(match[2] or "")
         self._anonymous_argument = anonymous
@@ -74,7 +73,7 @@ class S3Store:
         """Whether requests go unsigned."""
         if self._anonymous_argument is not None:
             return self._anonymous_argument
-        return os.environ.get("AWS_NO_SIGN_REQUEST", "").lower() in _TRUE
+        return aws.asked_unsigned()
 
     @property
     def endpoint(self) -> str | None:
@@ -95,33 +94,7 @@ class S3Store:
         return self._connected(self.prefix or None)
 
     def _connected(self, prefix: str | None) -> Any:
-        from obstore.store import S3Store as Client
-
-        options: dict[str, Any] = {
-            "region": self.region,
-            "client_options": {
-                "timeout": "120s",
-                "connect_timeout": "10s",
-                "allow_http": bool(self.endpoint and self.endpoint.startswith("http://")),
-            },
-            # Exponential back-off over 5xx, SlowDown and torn connections.
-            "retry_config": {
-                "max_retries": self.retries,
-                "retry_timeout": timedelta(seconds=180),
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=200),
-                    "max_backoff": timedelta(seconds=15),
-                    "base": 2.0,
-                },
-            },
-        }
-        if self.endpoint:
-            options["endpoint"] = self.endpoint
-        if self.anonymous:
-            options["skip_signature"] = True
-        elif "AWS_ACCESS_KEY_ID" not in os.environ and (provider := _boto3_provider()):
-            options["credential_provider"] = provider
-        return Client(self.bucket, prefix=prefix, **options)
+        return aws.s3_client(self.bucket, prefix, anonymous=self.anonymous, retries=self.retries)
 
     def _path(self, key: str) -> str:
         key = checked_key(key)
@@ -281,11 +254,8 @@ class S3Store:
 
     def gdal_options(self) -> Mapping[str, str]:
         options = {
-            "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+            **REMOTE_OPTIONS,
             "AWS_REGION": self.region,
-            "GDAL_HTTP_MAX_RETRY": "5",
-            "GDAL_HTTP_RETRY_DELAY": "0.5",
-            "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
             "VSI_CACHE": "TRUE",
             **aws.gdal_server(),
         }
@@ -318,17 +288,6 @@ def _open(url: str, anonymous: bool | None) -> S3Store:
     return S3Store(url, anonymous=anonymous)
 
 
-def _boto3_provider() -> Any:
-    """Credentials from profiles, SSO or the task's role, where boto3 is installed and finds some."""
-    try:
-        import boto3  # type: ignore[import-untyped]
-        from obstore.auth.boto3 import Boto3CredentialProvider
-    except ImportError:
-        return None
-    session = boto3.Session()
-    return Boto3CredentialProvider(session) if session.get_credentials() else None
-
-
 def _cause(text: str) -> str:
     status = re.search(r"\b(?:status(?: code)?:? ?|after )?([45]\d\d [A-Z][A-Za-z ]+)", text)
     if status:
@@ -338,7 +297,3 @@ def _cause(text: str) -> str:
     if re.search(r"timed out|operation timeout|TimedOut", text):
         return "it timed out"
     return "the transfer failed"
-
-
-def _without_userinfo(url: str) -> str:
-    return repr(re.sub(r"//[^/@]*@", "//***@", url))

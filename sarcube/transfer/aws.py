@@ -16,6 +16,19 @@ from sarcube.transfer.redact import redact
 # Public buckets outside the region that clients assume.
 _REGIONS = {"copernicus-dem-30m": "eu-central-1", "copernicus-dem-90m": "eu-central-1", "s1-orbits": "us-west-2"}
 _YES = {"1", "yes", "true", "on"}
+# What decides how a bucket is reached, and as whom.
+_DECISIVE = (
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
 
 
 def endpoint() -> str | None:
@@ -30,9 +43,14 @@ def region(bucket: str) -> str:
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
 
+def asked_unsigned() -> bool:
+    """Whether AWS_NO_SIGN_REQUEST asks for requests without a signature."""
+    return os.environ.get("AWS_NO_SIGN_REQUEST", "").lower() in _YES
+
+
 def unsigned() -> bool:
     """Whether requests go without a signature: asked for, or no credentials anywhere."""
-    if os.environ.get("AWS_NO_SIGN_REQUEST", "").lower() in _YES:
+    if asked_unsigned():
         return True
     variables = ("AWS_ACCESS_KEY_ID", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE")
     return not any(os.environ.get(name) for name in variables) and _session(os.environ.get("AWS_PROFILE")) is None
@@ -53,9 +71,35 @@ def _session(profile: str | None) -> Any:
         raise CredentialError(f"AWS credentials cannot be read ({type(error).__name__}); check AWS_PROFILE") from None
 
 
-@functools.lru_cache(maxsize=32)
 def s3_store(bucket: str) -> Any:
-    """obstore's client of a bucket, with back-off over what may pass."""
+    """obstore's client of a bucket that is read from, unsigned where there are no credentials."""
+    return s3_client(bucket, anonymous=unsigned())
+
+
+def s3_client(bucket: str, prefix: str | None = None, *, anonymous: bool, retries: int = 8) -> Any:
+    """obstore's client of a bucket or of a prefix in it, with back-off over what may pass.
+
+    One for all tasks of a process: connections and the chain of credentials are kept, until the environment names
+    another server or other keys.
+
+    Parameters
+    ----------
+    bucket : str
+    prefix : str, optional
+        Where keys begin.
+    anonymous : bool
+        Send unsigned requests.
+    retries : int
+        Of each request, with growing pauses.
+    """
+    surroundings = tuple(os.environ.get(name) for name in _DECISIVE)
+    return _client(bucket, prefix, anonymous, retries, surroundings)
+
+
+@functools.lru_cache(maxsize=64)
+def _client(
+    bucket: str, prefix: str | None, anonymous: bool, retries: int, _surroundings: tuple[str | None, ...]
+) -> Any:
     from obstore.store import S3Store
 
     address = endpoint()
@@ -66,21 +110,22 @@ def s3_store(bucket: str) -> Any:
             "connect_timeout": "15s",
             "allow_http": bool(address and address.startswith("http://")),
         },
+        # Exponential back-off over 5xx, SlowDown and torn connections.
         "retry_config": {
-            "max_retries": 5,
+            "max_retries": retries,
             "retry_timeout": timedelta(seconds=180),
             "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=15), "base": 2.0},
         },
     }
     if address:
         options["endpoint"] = address
-    if unsigned():
+    if anonymous:
         options["skip_signature"] = True
     elif not os.environ.get("AWS_ACCESS_KEY_ID") and (session := _session(os.environ.get("AWS_PROFILE"))):
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         options["credential_provider"] = Boto3CredentialProvider(session)
-    return S3Store(bucket, **options)
+    return S3Store(bucket, prefix=prefix, **options)
 
 
 def gdal_options(bucket: str) -> dict[str, str]:

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from sarcube.transfer.atomic import written_whole
+
 
 def cache_folder(kind: str, configured: Path | None = None) -> Path:
     """The folder for one kind of cached files, made if absent.
@@ -34,12 +36,7 @@ def cache_folder(kind: str, configured: Path | None = None) -> Path:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a small file whole or not at all, also while others write the same one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except BaseException:  # survives nothing: after an interrupt, too, no half a file stays beside the cache
-        Path(name).unlink(missing_ok=True)
-        raise
+    """Write a small file whole or not at all, also while others write the same one; for this user alone."""
+    with written_whole(path) as part:
+        part.touch(mode=0o600)
+        part.write_bytes(data)

@@ -12,16 +12,16 @@ from sarcube.transfer.redact import redact
 if TYPE_CHECKING:
     import rasterio
 
-# Never list a remote folder, merge neighbouring ranges, and retry what may pass.
-_REMOTE_OPTIONS: dict[str, Any] = {
+# How GDAL reads over a network, whoever asks it to: never list a remote folder, merge neighbouring ranges, and retry
+# what may pass.
+REMOTE_OPTIONS: dict[str, str] = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_HTTP_MULTIRANGE": "YES",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_MAX_RETRY": 5,
-    "GDAL_HTTP_RETRY_DELAY": 0.5,
-    "GDAL_HTTP_CONNECTTIMEOUT": 20,
-    "GDAL_HTTP_TIMEOUT": 120,
-    "VSI_CACHE": True,
+    "GDAL_HTTP_MAX_RETRY": "5",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "15",
+    "GDAL_HTTP_TIMEOUT": "120",
 }
 
 
@@ -51,7 +51,7 @@ def open_raster(path: str, *, what: str = "DEM") -> Iterator[rasterio.DatasetRea
     from rasterio._err import CPLE_BaseError  # rasterio.warp lets GDAL's own errors through
     from rasterio.errors import CRSError, RasterioError
 
-    settings = dict(_REMOTE_OPTIONS) if is_remote(path) else {}
+    settings = {**REMOTE_OPTIONS, "VSI_CACHE": "TRUE"} if is_remote(path) else {}
     if path.startswith("/vsis3/"):
         from sarcube.transfer.aws import gdal_options
 
