@@ -23,6 +23,10 @@ class ConfigError(SarcubeError, ValueError):
     """A run file, option or argument is wrong."""
 
 
+class MissingExtraError(ConfigError, ImportError):
+    """What was asked for needs an optional package that is not installed; the message names the extra."""
+
+
 class PassedOverWarning(UserWarning):
     """Something damaged or foreign among many was left out; the message says what, and why."""
 

@@ -16,9 +16,9 @@ from sarcube.cluster.aws_down import stop_run
 from sarcube.cluster.aws_found import UNREACHABLE, Resources, fargate_memory, find
 from sarcube.cluster.aws_session import RUN_TAG, Session
 from sarcube.cluster.environment import MEMORY, cluster_environment
-from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
+from sarcube.extras import need
 
 log = logging.getLogger(__name__)
 _OWN_SHARE = 256_000_000  # bytes of a worker's container that its nanny and the system take

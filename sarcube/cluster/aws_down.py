@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from sarcube.cluster.aws_session import RUN_TAG, TAG, Session, already, aws_errors, code_of, open_session, pages
-from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
+from sarcube.extras import need
 
 _WAIT_S = 300.0
 _POLL_S = 3.0

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 from sarcube.cluster import tls
 from sarcube.cluster.aws_session import Session, aws_errors, code_of, open_session, pages
-from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
+from sarcube.extras import need
 
 _LONGEST_RUN_DAYS = 7
 UNREACHABLE = (

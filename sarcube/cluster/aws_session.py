@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
+from sarcube.extras import need
 
 TAG = "sarcube-cluster"
 RUN_TAG = "sarcube-run"

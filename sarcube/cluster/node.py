@@ -12,7 +12,7 @@ import os
 import sys
 
 from sarcube.cluster.aws_session import pages
-from sarcube.cluster.extras import need
+from sarcube.extras import need
 
 
 def main(arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sarcube import __version__
 from sarcube.errors import ClusterError
 from sarcube.yaml_text import read_yaml
 
@@ -103,7 +104,7 @@ class Profile(BaseModel):
     pass_environment : list of str
         Variables of the client that workers get too.
     image : str
-        Container image, where workers run in containers.
+        Container image, where workers run in containers. Default: that of this version of sarcube.
     spot : bool
         AWS: workers on spare capacity.
     aws : Aws
@@ -127,7 +128,7 @@ class Profile(BaseModel):
     memory: float | None = Field(None, gt=0)
     environment: dict[str, str] = Field(default_factory=dict)
     pass_environment: tuple[str, ...] = ()
-    image: str = "ghcr.io/sarcube/sarcube:latest"
+    image: str = f"ghcr.io/sarcube/sarcube:{__version__}"
     spot: bool = False
     aws: Aws = Field(default_factory=Aws)
     usd_per_core_hour: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -10,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sarcube.cluster.environment import MEMORY, cluster_environment, kernel_environment
-from sarcube.cluster.extras import need
 from sarcube.cluster.profiles import Profile
 from sarcube.cluster.tls import security_files
 from sarcube.errors import ClusterError
+from sarcube.extras import need
 
 if TYPE_CHECKING:
     from distributed import Client
 
     from sarcube.cluster.connect import Demand
 
+log = logging.getLogger(__name__)
 # Dask replaces a machine whose worker is gone for that long; a nanny there may be quicker, but not within Dask's 15 s.
 _LOST = {"distributed.deploy.lost-worker-timeout": "60s"}
 _ADAPT = {"interval": "5s", "wait_count": 12}  # a worker goes after a minute without work
@@ -122,6 +124,12 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
     operator = need("dask_kubernetes.operator", "kubernetes")
     memory = int((profile.memory or 4.0) * 1e9)
     threads = profile.threads or 1
+    # dask-kubernetes writes tcp:// into its pods and speaks so with its schedulers itself.
+    log.warning(
+        "cluster profile %r: the Dask operator knows no TLS; whoever reaches its pods can run code as the workers: give "
+        "them a namespace with a NetworkPolicy of its own",
+        profile.name,
+    )
     own: dict[str, Any] = {
         "name": f"sarcube-{profile.name}-{secrets.token_hex(3)}",  # a name that is there would be shared
         "image": profile.image,

@@ -12,6 +12,7 @@ from sarcube.cube.cog_export import CogOptions, write_cogs, write_raster, write_
 from sarcube.cube.preview import RgbOptions, write_preview, write_previews
 from sarcube.cube.zarr_export import ZarrOptions, ZarrOutcome, write_zarr
 from sarcube.errors import CubeError, SarcubeError
+from sarcube.extras import need
 from sarcube.transfer.atomic import written_whole
 
 __all__ = [
@@ -116,13 +117,12 @@ def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Pa
 
     Raises
     ------
+    MissingExtraError
+        netCDF4 is not installed.
     CubeError
-        netCDF4 is not installed, or the file cannot be written.
+        The file cannot be written.
     """
-    try:
-        import netCDF4  # noqa: F401 - xarray needs it
-    except ImportError as error:
-        raise CubeError("writing NetCDF needs netCDF4: pip install sarcube[netcdf]") from error
+    need("netCDF4", "netcdf")  # for xarray
     path = Path(path)
     cube = exported(cube)
     encoding = {}

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from sarcube.cube.cf import check_made_alike, exported, has_pixels, made_by
 from sarcube.cube.lazy import compute
-from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget, Target
+from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget, Target, zarr_library
 from sarcube.errors import CubeError
 
 
@@ -108,7 +107,7 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
             # Regions are whole shards: no two tasks touch one object.
             # An icechunk session lives in this process.
             compute(*writes, **({"scheduler": "threads"} if options.versioned else {}))
-            progress: Any = zarr.open_array(store, mode="r+", path=f"{PROGRESS}/written")
+            progress: Any = zarr_library().open_array(store, mode="r+", path=f"{PROGRESS}/written")
             for index in batch:
                 progress[index] = 1
     return ZarrOutcome(int(np.prod(counts)), int(np.prod(counts)) - len(todo), len(todo))
@@ -138,20 +137,21 @@ def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tup
         fill |= {"fill_value": fill["_FillValue"]} if fill and variable.dtype.kind != "f" else {}
         about = {k: v for k, v in variable.encoding.items() if k == "grid_mapping"}
         encoding[str(name)] = {"chunks": tuple(chunk), "shards": tuple(shard), **fill, **about}
+    zarr_errors = zarr_library().errors
     with target.writing("layout") as store, warnings.catch_warnings():
         try:
             # Consolidated metadata is not in the Zarr 3 specification yet; every reader that matters takes it.
-            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
+            warnings.simplefilter("ignore", zarr_errors.ZarrUserWarning)
             cube.to_zarr(
                 store, mode="w" if anew else "w-", compute=False, encoding=encoding, zarr_format=3,
                 consolidated=target.consolidated,
                 safe_chunks=False,  # nothing is written here; regions are whole shards
             )  # fmt: skip
-        except (FileExistsError, zarr.errors.ContainsGroupError, zarr.errors.ContainsArrayError) as error:
+        except (FileExistsError, zarr_errors.ContainsGroupError, zarr_errors.ContainsArrayError) as error:
             raise CubeError(f"{target} holds other data already; choose another address, or delete it") from error
         except OSError as error:
             raise CubeError(f"{target} cannot be written: {error.strerror or error}; choose another place") from error
-        group = zarr.open_group(store, mode="a", path=PROGRESS)
+        group = zarr_library().open_group(store, mode="a", path=PROGRESS)
         group.create_array("written", shape=counts, chunks=(1,) * len(counts), dtype="uint8", fill_value=0)
 
 

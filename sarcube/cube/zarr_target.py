@@ -8,12 +8,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 
 from sarcube.errors import CubeError
+from sarcube.extras import need
 from sarcube.transfer import aws
 
 PROGRESS = "progress"
+
+
+def zarr_library() -> Any:
+    """zarr, where it is installed."""
+    return need("zarr", "zarr")
 
 
 class Target(ABC):
@@ -40,7 +45,7 @@ class Target(ABC):
         """Whether writing was begun here."""
         try:
             self._written()
-        except (FileNotFoundError, zarr.errors.NodeNotFoundError):
+        except (FileNotFoundError, zarr_library().errors.NodeNotFoundError):
             return False
         except OSError as error:
             reason = error.strerror or error
@@ -56,7 +61,7 @@ class Target(ABC):
         return np.asarray(self._written()[...])
 
     def _written(self) -> Any:
-        return zarr.open_array(self._store, path=f"{PROGRESS}/written", mode="r")
+        return zarr_library().open_array(self._store, path=f"{PROGRESS}/written", mode="r")
 
 
 class PlainTarget(Target):
@@ -68,11 +73,9 @@ class PlainTarget(Target):
         super().__init__(address)
         self._plain: Any = address.removeprefix("file://")
         if address.startswith("s3://"):
-            from zarr.storage import ObjectStore
-
             from sarcube.store.s3_store import S3Store
 
-            self._plain = ObjectStore(S3Store(address).client())
+            self._plain = need("zarr.storage", "zarr").ObjectStore(S3Store(address).client())
         elif "://" in self._plain:
             raise CubeError(f"a Zarr store is a folder or an s3:// address, not {address}")
 

@@ -27,6 +27,9 @@ _PACKAGES = (
     "obstore",
 )
 _OPTIONAL = {
+    "rio-tiler": "the viewer: pip install 'sarcube[view]'",
+    "matplotlib": "drawings of the demo, compare and series: pip install 'sarcube[plots]'",
+    "zarr": "Zarr export: pip install 'sarcube[zarr]'",
     "pystac-client": "scene search at STAC APIs: pip install 'sarcube[search]'",
     "dask-cloudprovider": "Fargate and EC2 clusters: pip install 'sarcube[aws]'",
     "netCDF4": "NetCDF export: pip install 'sarcube[netcdf]'",

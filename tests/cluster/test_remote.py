@@ -16,7 +16,7 @@ import pytest
 
 from sarcube.cluster import Demand, Profile, connect, find_profile
 from sarcube.cluster.environment import MEMORY
-from sarcube.errors import ClusterError
+from sarcube.errors import ClusterError, MissingExtraError
 
 SBATCH = """#!{python}
 import os, pathlib, subprocess, sys
@@ -101,7 +101,7 @@ def test_a_missing_extra_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setitem(sys.modules, module, None)  # what Python does with a module that cannot be imported
         profile = Profile(name="test", kind=kind, address="http://gateway")  # type: ignore[arg-type]
-        with pytest.raises(ClusterError, match=rf"sarcube\[{extra}\]"), connect(profile):
+        with pytest.raises(MissingExtraError, match=rf"sarcube\[{extra}\]"), connect(profile):
             pass
 
 

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from sarcube.cluster import Profile
+
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 MOVED = ("/opt/sarcube", "/build", "/var/lib/apt", "/usr/local/bin", "/home", "/tmp")
@@ -208,3 +210,19 @@ def test_compose_file() -> None:
     keys = json.loads((DOCKER / "s3.json").read_text())["identities"][0]["credentials"][0]
     shared = compose["services"]["worker"]["environment"]
     assert (keys["accessKey"], keys["secretKey"]) == (shared["AWS_ACCESS_KEY_ID"], shared["AWS_SECRET_ACCESS_KEY"])
+
+
+def test_everything_is_named_by_its_version() -> None:
+    """Bases by full version, pip packages pinned, and nothing that another push would change without a word."""
+    for name in ("Dockerfile", "Dockerfile.isce3"):
+        for base in re.findall(r"^ARG \w+_IMAGE=(\S+)$", (DOCKER / name).read_text(), flags=re.MULTILINE):
+            assert re.search(r"@sha256:[0-9a-f]{64}$|:\d+\.\d+\.\d+", base), base
+        bases = re.findall(r"^FROM (\S+)", (DOCKER / name).read_text(), flags=re.MULTILINE)
+        assert bases and all(base.startswith("${") for base in bases)
+    compose = yaml.safe_load((DOCKER / "compose.yml").read_text())
+    assert all(":" in service["image"] for service in compose["services"].values())
+    assert not Profile().image.endswith(":latest")
+    locked = set(re.findall(r"^([\w.-]+==\S+)", (DOCKER / "requirements.lock").read_text(), flags=re.MULTILINE))
+    pinned = re.findall(r"^([\w.-]+==\S+)", (DOCKER / "isce3-constraints.txt").read_text(), flags=re.MULTILINE)
+    assert len(pinned) > 50
+    assert set(pinned) <= locked, "the same versions as the other image's"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from sarcube.cube.viewer.server import Viewer, ViewerOptions, open_viewer, show
+from sarcube.extras import need
+
+need("rio_tiler.io", "view")  # before what imports it, so that who lacks it is told where to get it
+
+from sarcube.cube.viewer.server import Viewer, ViewerOptions, open_viewer, show  # noqa: E402
 
 __all__ = ["Viewer", "ViewerOptions", "open_viewer", "show"]
