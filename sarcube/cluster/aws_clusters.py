@@ -81,8 +81,10 @@ def _dask_config_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        dask.config.config.clear()
+        # Never empty in between: threads of Dask that are still ending read it.
         dask.config.config.update(before)
+        for key in {*dask.config.config} - {*before}:
+            del dask.config.config[key]
 
 
 def _fargate(profile: Profile, session: Session, found: Resources, security: Any, run: str) -> Any:

@@ -126,8 +126,8 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
     threads = profile.threads or 1
     # dask-kubernetes writes tcp:// into its pods and speaks so with its schedulers itself.
     log.warning(
-        "cluster profile %r: the Dask operator knows no TLS; whoever reaches its pods can run code as the workers: give "
-        "them a namespace with a NetworkPolicy of its own",
+        "cluster profile %r: the Dask operator knows no TLS; whoever reaches its pods can run code as the workers: "
+        "give them a namespace with a NetworkPolicy of its own",
         profile.name,
     )
     own: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -375,6 +376,26 @@ def test_each_role_may_do_what_its_work_needs(aws: Cloud) -> None:
     }
     assert definitions["scheduler"]["taskRoleArn"].endswith(":role/sarcube-small-scheduler")
     assert definitions["worker"]["taskRoleArn"].endswith(":role/sarcube-small-worker")
+
+
+def _secrets_here() -> list[str]:
+    return sorted(name for name in os.environ if name.startswith(("DASK_DISTRIBUTED__COMM__TLS__", "EARTHDATA")))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("aws", ["eu-north-1"], indirect=True)
+def test_a_scheduler_on_a_machine_of_its_own_fetches_certificates_alone(
+    aws: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", CANARY)
+    wanted = {"kind": "ec2", "memory": 3.0, "workers": 1, "pass_environment": ("EARTHDATA_TOKEN",)}
+    profile = small(aws, **wanted, aws={"start_s": 200})
+    up(profile)
+    with connect(profile, Demand(tasks=1)) as client:
+        assert "EARTHDATA_TOKEN" in client.submit(_secrets_here).result(200)
+        of_scheduler = client.run_on_scheduler(_secrets_here)
+    assert len(of_scheduler) == 7 and "EARTHDATA_TOKEN" not in of_scheduler
+    assert aws.faults == []
 
 
 def test_without_up_the_message_says_how(aws: Cloud) -> None:
