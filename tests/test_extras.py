@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # What is not installed where nobody asked for it.
-_ABSENT = "rio_tiler morecantile matplotlib zarr netCDF4 icechunk boto3 botocore pystac_client dask_jobqueue"
+_ABSENT = "rio_tiler morecantile zarr netCDF4 icechunk boto3 botocore pystac_client dask_jobqueue"
 
 
 def without_extras(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -37,8 +37,6 @@ def test_planning_making_and_opening_need_no_extra() -> None:
     [
         ("import sarcube; sarcube.show", "view"),
         ("from sarcube.cube.viewer import open_viewer", "view"),
-        ("from sarcube.workflows.rtc.compare import draw_comparison as d; d(None, None, None)", "plots"),
-        ("from sarcube.production.demo.run import run_demo as d; d(None)", "plots"),
         ("import xarray as x; from sarcube.cube.export import write_cube as w; w(x.Dataset(), sys.argv[1])", "netcdf"),
     ],
 )

@@ -28,7 +28,6 @@ _PACKAGES = (
 )
 _OPTIONAL = {
     "rio-tiler": "the viewer: pip install 'sarcube[view]'",
-    "matplotlib": "drawings of the demo, compare and series: pip install 'sarcube[plots]'",
     "zarr": "Zarr export: pip install 'sarcube[zarr]'",
     "pystac-client": "scene search at STAC APIs: pip install 'sarcube[search]'",
     "dask-cloudprovider": "Fargate and EC2 clusters: pip install 'sarcube[aws]'",

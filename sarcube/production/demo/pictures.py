@@ -8,17 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sarcube.extras import need
 from sarcube.production.demo.measure import CoverError, Measured
 from sarcube.simulate.archive import Archive
 
 
 def draw_dates(cube: xr.Dataset, archive: Archive, path: Path) -> None:
     """Red: co-polarization, green: cross-polarization, blue: their ratio; one panel a date, north up."""
-    figures = need("matplotlib.figure", "plots")
+    from matplotlib.figure import Figure
 
     co, cross = archive.polarizations[0], archive.polarizations[-1]
-    figure = figures.Figure(figsize=(4.2 * len(archive.dates), 4.7), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(archive.dates), 4.7), layout="constrained")
     panels = figure.subplots(1, len(archive.dates), squeeze=False)[0]
     x, y = cube["x"].values / 1000, cube["y"].values / 1000
     extent = (x[0], x[-1], y[-1], y[0])
@@ -45,14 +44,14 @@ def _rgb(co: NDArray[np.float32], cross: NDArray[np.float32]) -> NDArray[np.floa
 
 def draw_time_series(measured: Measured, clearcut: tuple[CoverError, ...], path: Path) -> None:
     """Measured means (points) and the truth (lines) of the ground that was cut, and of the fields."""
-    figures = need("matplotlib.figure", "plots")
+    from matplotlib.figure import Figure
 
     series = {
         "forest, cut before the last date": clearcut,
         "fields": tuple(e for e in measured.errors if e.cover == "fields" and e.polarization == "VV"),
         "lake": tuple(e for e in measured.errors if e.cover == "lake" and e.polarization == "VV"),
     }
-    figure = figures.Figure(figsize=(7.5, 4.2), layout="constrained")
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axes = figure.subplots()
     for (label, values), colour in zip(series.items(), ("#b5532a", "#c79a1e", "#2f6db3"), strict=True):
         if values:

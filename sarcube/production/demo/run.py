@@ -17,7 +17,6 @@ import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import ProductError
-from sarcube.extras import need
 from sarcube.production.demo.measure import CoverError, Measured, measure, read_truth
 from sarcube.production.demo.pictures import draw_dates, draw_time_series
 
@@ -76,7 +75,6 @@ def run_demo(directory: Path, echo: Echo = print) -> dict[str, Any]:
     ProductError
         A product could not be made.
     """
-    need("matplotlib.figure", "plots")  # rather now than when all is made
     steps = _Steps(echo)
     begun = time.monotonic()
     with steps("compile", "Compile the kernels (once per installation)"):

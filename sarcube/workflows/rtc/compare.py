@@ -12,7 +12,6 @@ import rasterio
 from numpy.typing import NDArray
 
 from sarcube.errors import GridError, ProductError
-from sarcube.extras import need
 from sarcube.workflows.rtc.kinds import LAYERS, MASK_VALUES, POLARIZATIONS
 
 _RATIO_LAYERS = ("number_of_looks", "rtc_anf_gamma0_to_beta0", "rtc_anf_gamma0_to_sigma0")
@@ -230,11 +229,11 @@ def _shift(pair: Pair, both: NDArray[np.bool_]) -> tuple[float, float]:
 
 def draw_comparison(a: Path, b: Path, picture: Path) -> None:
     """Draw A, B and their difference, a row a layer, as a PNG."""
-    figures = need("matplotlib.figure", "plots")
+    from matplotlib.figure import Figure
 
     ours, theirs = layer_files(a), layer_files(b)
     shared = [name for name in LAYERS if name in ours and name in theirs]
-    figure = figures.Figure(figsize=(13, 3.2 * len(shared)), layout="constrained")
+    figure = Figure(figsize=(13, 3.2 * len(shared)), layout="constrained")
     panels = figure.subplots(len(shared), 3, squeeze=False)
     for row, name in zip(panels, shared, strict=True):
         pair = read_pair(name, ours[name], theirs[name])
