@@ -63,7 +63,7 @@ class Section(_Model):
         return ""
 
     @property
-    def resolution(self) -> float | None:
+    def pixel_size(self) -> float | None:
         """Pixel size of the workflow's products where its section says it; else `grid.resolution` does."""
         return None
 
@@ -294,7 +294,7 @@ class RunConfig(_Model):
     @property
     def resolution(self) -> float:
         """Pixel size of the run's products, units of the CRS: what the workflow's section says, else the grid."""
-        said = self.section(plugins.load(self.workflow).section).resolution
+        said = self.section(plugins.load(self.workflow).section).pixel_size
         return self.grid.resolution if said is None else said
 
     @property

@@ -75,13 +75,16 @@ def _layer(name: str, asset: pystac.Asset) -> Layer | None:
     role: Role = "mask" if classes else "auxiliary" if "auxiliary" in roles else "measure"
     stated = fields.get("sarcube:merge")
     merge: Any = stated if stated in get_args(Merge) else "classes" if classes else "first"
+    scaled = fields.get("raster:scale", 1.0) != 1.0 and not classes
+    if scaled:  # a cube holds what numbers mean, and NaN where there is none
+        dtype = "float32"
     whole = np.dtype(dtype).kind in "ui"
     try:
         return Layer(
             name,
             str(asset.title or name),
             dtype,
-            _nodata(fields.get("nodata"), whole),
+            NAN if scaled else _nodata(fields.get("nodata"), whole),
             str(fields.get("unit", "1")),
             role,
             merge if stated or classes or whole else "mean",

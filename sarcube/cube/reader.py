@@ -257,7 +257,7 @@ class MergeReader:
         nodata = dataset.nodata
         if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value:
             values[values == self.dtype.type(nodata)] = self.fill_value
-        return values
+        return self._physical(values, dataset)
 
     def _read_warped(self, dataset: Any, part: _Box) -> NDArray[Any]:
         resolution = self.grid.resolution
@@ -277,6 +277,13 @@ class MergeReader:
             dtype=self.dtype.name,
         ) as warped:
             values: NDArray[Any] = warped.read(1)
+        return self._physical(values, dataset)
+
+    def _physical(self, values: NDArray[Any], dataset: Any) -> NDArray[Any]:
+        """Stored numbers in units of the layer, where the file states a scale and the cube has room for fractions."""
+        scale = dataset.scales[0]
+        if scale != 1.0 and self.dtype.kind == "f":
+            values *= self.dtype.type(scale)  # NaN stays
         return values
 
 

@@ -26,6 +26,7 @@ from sarcube.simulate.sentinel2_xml import cloud_gml, product_xml, tile_xml
 Cloud = Literal["opaque", "cirrus"]
 _BLOCKS = {10: 1024, 20: 640, 60: 192}
 OFFSET = -1000.0
+_LEAST = 1_920  # JPEG 2000 tiles of GDAL have 32 pixels at least
 _FIRST_WITH_OFFSET = 4.0
 _FIRST_WITH_RASTER_MASKS = 4.0
 
@@ -74,8 +75,8 @@ class Sentinel2Options:
     bands: tuple[str, ...] = field(default=("B02", "B03", "B04", "B08", "B8A", "B11", "B12"))
 
     def __post_init__(self) -> None:
-        if self.size % 60 or self.size < 60:
-            raise ConfigError(f"size is {self.size} m; a tile is a multiple of 60 m wide")
+        if self.size % 60 or self.size < _LEAST:
+            raise ConfigError(f"size is {self.size} m; a tile is a multiple of 60 m wide, {_LEAST} m at least")
         if self.level not in ("L1C", "L2A"):
             raise ConfigError(f"level is {self.level!r}, neither L1C nor L2A")
         epsg, left, top = tile_corner(self.tile)

@@ -85,6 +85,6 @@ class InsarSection(Section):
         return value
 
     @property
-    def resolution(self) -> float:
+    def pixel_size(self) -> float:
         """The pixels of the products."""
         return self.posting

@@ -62,6 +62,11 @@ class Sentinel2Section(Section):
         return self
 
     @property
+    def pixel_size(self) -> float:
+        """Not that of `grid.resolution`, whose default is of radar."""
+        return self.resolution
+
+    @property
     def variant(self) -> str:
         """The bands decide on the cost."""
         return f"{len(self.bands)}"

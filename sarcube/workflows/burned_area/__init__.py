@@ -1,0 +1,1 @@
+"""Burned area from two dates of Sentinel-2."""

@@ -1,0 +1,155 @@
+"""Scars painted into real reflectance: what comes back is what was painted."""
+
+import datetime as dt
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+from sarcube.engines.optical import burned
+from sarcube.engines.optical.reflectance import Numbers, to_reflectance
+from sarcube.errors import ConfigError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.sensors.sentinel2.images import read_image
+from sarcube.sensors.sentinel2.scene import open_scene
+from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
+from sarcube.workflows.sentinel2.command import preprocess, write_burned_area
+from sarcube.workflows.sentinel2.section import Sentinel2Section
+
+N = 240  # 20 m pixels of one side
+REAL = "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454.zip"
+
+
+@pytest.fixture(scope="module")
+def real(shared_data):
+    """Real reflectance of vegetation and clearings, its 60 m pixels taken for 20 m ones."""
+    scene = open_scene(shared_data / "data" / "sentinel2" / REAL)
+    scl = read_image(scene, "SCL", 60)
+    clear = np.isin(scl, (4, 5)).astype(np.float32)
+    counts = np.cumsum(np.cumsum(np.pad(clear, ((1, 0), (1, 0))), 0), 1)
+    sums = counts[N:, N:] - counts[:-N, N:] - counts[N:, :-N] + counts[:-N, :-N]
+    row, column = np.unravel_index(np.argmax(sums), sums.shape)
+    window = GeoGrid(scene.epsg, scene.left + 60 * column, scene.top - 60 * row, 60, N, N)
+    numbers = Numbers(scene.radiometry.quantification, scene.radiometry.offset("B12"))
+    bands = {b: to_reflectance(read_image(scene, b, 60, window), numbers) for b in ("B8A", "B11", "B12")}
+    return bands, scl[row : row + N, column : column + N]
+
+
+def painted(bands):
+    """Reflectance after fires whose dNBR is chosen: NBR falls by that much, the sum of both bands stays."""
+    total = bands["B8A"] + bands["B12"]
+    before = burned.nbr(bands["B8A"], bands["B12"])
+    drop = np.zeros_like(before)
+    for (r, c, radius), change in zip(
+        ((50, 60, 28), (150, 70, 35), (120, 170, 40), (200, 190, 22)), (0.18, 0.35, 0.55, 0.8), strict=True
+    ):
+        y, x = np.mgrid[:N, :N]
+        drop[np.hypot(y - r, x - c) < radius] = change
+    after = before - drop
+    return {"B8A": total * (1 + after) / 2, "B11": bands["B11"], "B12": total * (1 - after) / 2}, drop
+
+
+@pytest.fixture(scope="module")
+def pair(real, tmp_path_factory):
+    bands, scl = real
+    after, drop = painted(bands)
+    folder = tmp_path_factory.mktemp("pair")
+    common = {"size": N * 20, "tile": "29UNU", "bands": ()}
+    # Across 2022-01-25, where products gained an offset.
+    first = Sentinel2Options(start=dt.datetime(2022, 1, 20, 11, 54, tzinfo=dt.UTC), baseline="03.01", **common)
+    second = Sentinel2Options(start=dt.datetime(2022, 1, 30, 11, 54, tzinfo=dt.UTC), baseline="04.00", **common)
+    scars = np.where(drop > 0.3, 2, scl)  # sen2cor takes fresh scars for dark ground
+    unburned = Sentinel2Options(start=dt.datetime(2022, 2, 4, 11, 54, tzinfo=dt.UTC), baseline="05.11", **common)
+    paths = [
+        write_sentinel2(folder, first, bands, scl),
+        write_sentinel2(folder, second, after, scars.astype(np.uint8)),
+        write_sentinel2(folder, unburned, bands, scl),
+    ]
+    return paths, bands, scl, drop
+
+
+def layers(folder):
+    found = {}
+    for path in folder.glob("*.tif"):
+        with rasterio.open(path) as data:
+            found[path.stem] = data.read(1)
+    return found
+
+
+def test_painted_scars_come_back(pair, tmp_path):
+    (before, after, _), _, scl, drop = pair
+    hectares, notes = write_burned_area(before, after, tmp_path)
+    got = layers(tmp_path)
+    valid = np.isin(scl, (4, 5, 7))
+    assert valid.mean() > 0.5 and not notes
+    seen = got["valid"] == 1
+    assert (seen == valid).mean() > 0.999
+    assert np.abs(got["dnbr"] - drop)[seen].max() < 0.005
+    want = burned.severity(drop)
+    assert (got["severity"] == want)[seen].mean() >= 0.99
+    truth = burned.hectares(np.where(valid, want, 0).astype(np.uint8), 20.0)
+    for name in ("low", "moderate_low", "moderate_high", "high"):
+        assert truth[name] > 20
+        assert hectares[name] == pytest.approx(truth[name], rel=0.005)
+    outlines = json.loads((tmp_path / "perimeters.geojson").read_text())
+    total = sum(f["properties"]["hectares"] for f in outlines["features"])
+    assert total == pytest.approx(sum(truth[n] for n in burned.SEVERITY_NAMES[3:]), rel=0.02)
+    assert (tmp_path / "hectares.csv").read_text().startswith("class,hectares\n")
+
+
+def test_a_pair_across_the_change_of_offsets_burns_nothing(pair, tmp_path):
+    (before, _, same), _, _, _ = pair
+    hectares, _ = write_burned_area(before, same, tmp_path)
+    assert all(hectares[name] == 0 for name in burned.SEVERITY_NAMES if name != "unburned")
+    assert hectares["unburned"] > 500
+    assert np.nanmax(np.abs(layers(tmp_path)["dnbr"])) < 0.005
+
+
+def test_wrong_pairs_are_refused(pair, tmp_path):
+    (before, after, _), _, _, _ = pair
+    with pytest.raises(ConfigError, match="not earlier"):
+        write_burned_area(after, before, tmp_path)
+    other = write_sentinel2(tmp_path, Sentinel2Options(size=3000, tile="30UVU"), {})
+    with pytest.raises(ConfigError, match="of two tiles"):
+        write_burned_area(before, other, tmp_path)
+
+
+def test_the_command_writes_bands_in_the_order_asked_for(pair, tmp_path):
+    (before, _, _), bands, _, _ = pair
+    section = Sentinel2Section(bands="B12,B8A", resolution=20, classes=False)
+    for form in ("COG", "GeoTIFF", "ENVI"):
+        path, _ = preprocess(before, tmp_path / form, section, output_format=form)
+        with rasterio.open(path) as data:
+            assert data.descriptions[:2] == ("B12", "B8A") or form == "ENVI"
+            np.testing.assert_allclose(data.read(1) * 1e-4, bands["B12"], atol=1.1e-4)
+
+
+def test_the_workflow_makes_the_pair_of_a_run(pair, tmp_path):
+    from sarcube.config import RunConfig
+    from sarcube.production.plan import plan
+    from sarcube.workflows.registry import load_workflow
+    from sarcube.workflows.workflow import Context
+
+    (before, after, _), _, _, _ = pair
+    run = RunConfig.from_dict(
+        {
+            "workflow": "burned_area",
+            "source": {"kind": "local", "path": str(before.parent)},
+            "aoi": {"bbox": [-9.0, 53.215, -8.95, 53.24]},
+            "store": str(tmp_path / "store"),
+            "burned_area": {"before": "2022-01-20", "after": "2022-01-30"},
+        }
+    )
+    planned = plan(run)
+    (task,) = planned.tasks
+    assert not planned.problems
+    work = load_workflow("burned_area")
+    work.prepare(run, ["BURNED_AREA"])
+    made = work.run(task, Context("test", run))
+    item = json.loads((tmp_path / "store" / made.item).read_text())
+    assert item["properties"]["sarcube:burned_hectares"] > 0
+    assert item["properties"]["sarcube:before"] == [before.name.removesuffix(".SAFE")]
+    assert {"dnbr", "severity", "valid", "B12_pre", "B12_post"} <= set(item["assets"])
+    work.finish(run, ["BURNED_AREA"])
+    assert after.exists()
