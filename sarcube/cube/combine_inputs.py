@@ -190,7 +190,7 @@ def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> In
     for name, files in found.items():
         latest_first = sorted(files, key=lambda pair: pair[0], reverse=True)
         bands[name] = Band(name, tuple(file for _, file in latest_first), nearest=name in nearest)
-    days = sorted({str(acq)[:10] for files in found.values() for acq, _ in files})
+    days = sorted({str(item.properties.get("start_datetime") or item.datetime)[:10] for item in dated})
     remarks: tuple[str, ...] = ()
     if len(days) > 1:
         told = f"of {len(days)} dates ({days[0]} to {days[-1]}) the latest that has a value counts at each pixel"

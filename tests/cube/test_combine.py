@@ -251,6 +251,7 @@ def test_layers_of_a_store(bursts: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert "2 dates" in ratio.remarks[0]
     change = combine([f"pre={store}@2022-01-03", f"post={store}@2022-01-15"], CombineOptions(preset="change"))
+    assert change.remarks == ()
     assert change.expressions["red"].text == "stretch(db(post.VV), -15, 5)"
     assert np.isnan(change.values["red"].values[4, 4])
     np.testing.assert_allclose(
