@@ -73,7 +73,7 @@ class Selection:
         }
 
 
-def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+def selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Spread a command's first parameter, a `Selection`, over the command line."""
 
     @functools.wraps(command)
@@ -109,7 +109,7 @@ def _facts(cube: xr.Dataset, written: str | None, pictures: Sequence[Path] = ())
     return facts | ({"previews": [str(p) for p in pictures]} if pictures else {})
 
 
-@_selecting
+@selecting
 def cube(
     selection: Selection,
     out: str = typer.Option(None, "--out", "-o", help="write it: .zarr, .nc, or a folder for COGs; none: describe it"),
@@ -141,7 +141,7 @@ def cube(
     echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
 
 
-@_selecting
+@selecting
 def mosaic(
     selection: Selection,
     out: str = typer.Option("mosaics", "--out", "-o", help=_OUT),
@@ -174,7 +174,7 @@ def mosaic(
     echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
 
 
-@_selecting
+@selecting
 def timescan(
     selection: Selection,
     out: str = typer.Option("timescan", "--out", "-o", help=_OUT),
@@ -243,7 +243,7 @@ def compare(
         echo(comparison_table(found))
 
 
-@_selecting
+@selecting
 def composite(
     selection: Selection,
     out: Path = typer.Option(..., "--out", "-o", help="folder for COGs, picture, legend and record"),

@@ -312,4 +312,33 @@ def test_from_scenes_to_a_cube(reference: Path, tmp_path: Path) -> None:
     assert int(np.isfinite(cube["coherence"]).sum()) > 10_000
     coarse = sarcube.open_cube(tmp_path / "store", layers="interferogram", resolution=160)["interferogram"].values
     assert np.abs(np.angle(coarse[np.isfinite(coarse)])).max() > 1.0
+    _check_unwrapped(reference / "mogi" / "truth.tif", tmp_path)
     shutil.rmtree(tmp_path / "store")
+
+
+def _check_unwrapped(truth: Path, folder: Path) -> None:
+    """From the store to unwrapped phase, by its command: the right cycle of the truth wherever there is coherence."""
+    import rasterio
+    from rasterio.vrt import WarpedVRT
+    from typer.testing import CliRunner
+
+    from sarcube.cli.app import app
+
+    pytest.importorskip("whirlwind")
+    words = ["insar", "unwrap", str(folder / "store"), "--pair", "2023-09-04,2023-09-16", "--out", str(folder / "out")]
+    done = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    (made,) = json.loads(done.stdout)["pairs"]
+    layers = {}
+    for name in made["layers"]:
+        with rasterio.open(next(Path(made["written"]).glob(f"*_{name}.tif"))) as file:
+            layers[name], transform = file.read(1), file.transform
+    height, width = made["shape"]
+    with rasterio.open(truth) as file, WarpedVRT(
+        file, crs=file.crs, transform=transform, width=width, height=height
+    ) as there:  # fmt: skip
+        expected, gamma = there.read(1), there.read(2)
+    known = np.isfinite(layers["unwrapped_phase"]) & (gamma > 0) & (layers["coherence"] > 0.3)
+    off = (layers["unwrapped_phase"] - expected)[known]
+    assert known.sum() > 20_000 and np.ptp(expected[known]) > 10.0
+    assert np.mean(np.rint((off - np.median(off)) / (2 * np.pi)) != 0) <= 0.001
+    assert np.mean(layers["connected_components"][known] == 1) > 0.97

@@ -1,0 +1,202 @@
+"""Pairs of a cube unwrapped: bursts of a pass as one mosaic, filtered, and unwrapped once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from sarcube.config import Aoi
+from sarcube.cube.cf import with_grid
+from sarcube.cube.grid_of import grid_of
+from sarcube.cube.layers import attributes
+from sarcube.engines.insar.goldstein import goldstein
+from sarcube.engines.insar.unwrap import NOT_COMMERCIAL, Method, unwrap
+from sarcube.errors import ConfigError, CubeError
+from sarcube.geometry.aoi import load_aoi
+from sarcube.geometry.grid import GeoGrid
+from sarcube.products.kinds import Layer, MaskClass, Shown, mask_layer
+
+INPUTS = ("interferogram", "coherence", "number_of_looks")
+_PHASE = Shown(-math.pi, math.pi, "twilight", cyclic=True)
+LAYERS = (
+    Layer("interferogram", "First date times conjugate of second, not filtered", "complex64", shown=_PHASE),
+    Layer("filtered_phase", "Phase of the filtered interferogram", unit="rad", shown=_PHASE),
+    Layer("coherence", "Coherence of the samples of each pixel", shown=Shown(0.0, 1.0)),
+    Layer("unwrapped_phase", "Unwrapped phase, positive away from the sensor", unit="rad", merge="first"),
+    Layer(
+        "connected_components", "Pixels of one number are right relative to each other; 0: of none", "uint16", 65535,
+        role="auxiliary", merge="first", overview="nearest",
+    ),
+    mask_layer(
+        "water_mask", "Water and land",
+        (MaskClass(0, "water", "water"), MaskClass(1, "land", "land"), MaskClass(255, "unknown", "not told")), 255,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class UnwrapOptions:
+    """How pairs are unwrapped.
+
+    Attributes
+    ----------
+    alpha : float, optional
+        Of Goldstein's filter, 0 (none) to 1; None: one minus the mean coherence around (Baran et al. 2003).
+    method : str
+        "whirlwind" (extra `unwrap`), or "snaphu" (extra `snaphu`), which begins with a solver whose licence is for
+        non-commercial use only.
+    water : path, optional
+        What is left out of filter and unwrapping: a raster that GDAL reads whose water is not 0 (a Copernicus water
+        body mask), or GeoJSON polygons of water in degrees.
+    """
+
+    alpha: float | None = 0.5
+    method: Method = "whirlwind"
+    water: str | Path | None = None
+
+
+def unwrap_pairs(cube: xr.Dataset, options: UnwrapOptions | None = None) -> Iterator[xr.Dataset]:
+    """Each pair of a cube, one after the other, computed and in memory.
+
+    Parameters
+    ----------
+    cube : Dataset
+        From `open_cube` with `INPUTS` among the layers and merge="looks": bursts of a pass are one picture.
+    options : UnwrapOptions, optional
+
+    Yields
+    ------
+    Dataset
+        `LAYERS`, dims (time, y, x) with one time. Attributes say filter, method, looks and components.
+
+    Raises
+    ------
+    CubeError
+        The cube has not these layers, or the water cannot be read.
+    EngineError
+        The library to unwrap with is not installed or failed, or there is nothing to unwrap.
+    """
+    options = options or UnwrapOptions()
+    if missing := [name for name in INPUTS if name not in cube or "time" not in cube[name].dims]:
+        raise CubeError(f"the cube has no {', '.join(missing)}; open it with layers={list(INPUTS)}, merge='looks'")
+    grid = grid_of(cube)
+    water = None if options.water is None else read_water(options.water, grid)
+    for step in range(cube.sizes["time"]):
+        yield _pair(cube[list(INPUTS)].isel(time=[step]), water, options)
+
+
+def only(cube: xr.Dataset, days: Sequence[str]) -> xr.Dataset:
+    """The steps of a cube whose two dates are these.
+
+    Raises
+    ------
+    CubeError
+        The cube holds no pairs, or not this one.
+    """
+    if "secondary" not in cube.coords:
+        raise CubeError("the cube holds no pairs of dates; open a store of interferograms")
+    there = [
+        tuple(str(value)[:10] for value in both)
+        for both in zip(cube["time"].values, cube["secondary"].values, strict=True)
+    ]
+    steps = [step for step, both in enumerate(there) if both == tuple(day.strip() for day in days)]
+    if not steps:
+        known = "; ".join(sorted({" and ".join(both) for both in there}))
+        raise CubeError(f"there is no pair of {' and '.join(days)}; there are {known}")
+    return cube.isel(time=steps)
+
+
+def pair_name(pair: xr.Dataset) -> str:
+    """Both times of a pair, as files are named by: 20230904T063731Z_20230916T063731Z."""
+    times = (pair[name].values[0] for name in ("time", "secondary") if name in pair.coords)
+    return "_".join(f"{pd.Timestamp(time):%Y%m%dT%H%M%SZ}" for time in times)
+
+
+def read_water(path: str | Path, grid: GeoGrid) -> NDArray[np.bool_]:
+    """Where there is water on a grid.
+
+    Raises
+    ------
+    CubeError
+        The file cannot be read, or does not touch the grid.
+    """
+    import rasterio
+    from rasterio.enums import Resampling
+    from rasterio.errors import RasterioError
+    from rasterio.vrt import WarpedVRT
+
+    if str(path).lower().endswith((".geojson", ".json")):
+        return _polygons(path, grid)
+    try:
+        with rasterio.open(path) as source:
+            from rasterio.warp import transform_bounds
+
+            if source.crs is None:
+                raise CubeError(f"{path} has no CRS; give it one (gdal_edit -a_srs)")
+            left, bottom, right, top = transform_bounds(source.crs, grid.crs, *source.bounds)
+            if right <= grid.bounds[0] or left >= grid.bounds[2] or top <= grid.bounds[1] or bottom >= grid.bounds[3]:
+                raise CubeError(f"{path} does not touch the pairs' ground; give a water mask of there")
+            with WarpedVRT(
+                source, crs=grid.crs, transform=rasterio.Affine(*grid.transform), width=grid.width,
+                height=grid.height, resampling=Resampling.nearest,
+            ) as warped:  # fmt: skip
+                return np.asarray((warped.read(1) != 0) & (warped.dataset_mask() > 0))
+    except RasterioError as error:
+        raise CubeError(f"{path} cannot be read as a water mask: {error}") from error
+
+
+def _polygons(path: str | Path, grid: GeoGrid) -> NDArray[np.bool_]:
+    import rasterio
+    import shapely
+    from rasterio.features import rasterize
+    from rasterio.warp import transform_geom
+
+    try:
+        area = load_aoi(Aoi(geojson=Path(path)))
+    except (ConfigError, ValueError) as error:
+        raise CubeError(f"{path} cannot be read as polygons of water: {error}") from error
+    shapes = [] if area is None else [area.shape]
+    placed = [transform_geom("EPSG:4326", grid.crs, shapely.geometry.mapping(shape)) for shape in shapes]
+    burnt = rasterize(placed, grid.shape, transform=rasterio.Affine(*grid.transform), dtype="uint8")
+    return np.asarray(burnt > 0)
+
+
+def _pair(step: xr.Dataset, water: NDArray[np.bool_] | None, options: UnwrapOptions) -> xr.Dataset:
+    loaded = step.compute()
+    seen, coherence, counted = (loaded[name].values[0] for name in INPUTS)
+    land = seen if water is None else np.where(water, np.complex64(np.nan), seen)
+    filtered = goldstein(land, options.alpha, coherence)
+    there = np.isfinite(land) & (counted > 0)
+    looks = float(np.median(counted[there])) if there.any() else 1.0
+    made = unwrap(seen, filtered, coherence, max(looks, 1.0), mask=water, method=options.method)
+    outside = ~np.isfinite(seen)
+    told = np.full(seen.shape, 255, np.uint8) if water is None else np.where(water, 0, 1).astype(np.uint8)
+    values: Mapping[str, Any] = {
+        "interferogram": seen,
+        "filtered_phase": np.angle(filtered).astype(np.float32),
+        "coherence": coherence,
+        "unwrapped_phase": made.phase,
+        "connected_components": np.where(outside, 65535, made.components).astype(np.uint16),
+        "water_mask": told,
+    }
+    facts = {
+        "sarcube_phase_filter": "Goldstein and Werner 1998",
+        "sarcube_phase_filter_alpha": "one minus coherence" if options.alpha is None else options.alpha,
+        "sarcube_unwrapped_by": options.method,
+        "sarcube_unwrapping_looks": round(looks, 2),
+        "sarcube_water": "not masked" if water is None else Path(options.water or "").name,
+        "components": int(made.components.max()),
+    }
+    if options.method == "snaphu":
+        facts["sarcube_licence"] = NOT_COMMERCIAL
+    layers = {layer.name: (("time", "y", "x"), values[layer.name][None], attributes(layer)) for layer in LAYERS}
+    result = xr.Dataset(layers, coords=loaded.coords, attrs={**step.attrs, **facts})
+    return with_grid(result, step)
