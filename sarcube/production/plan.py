@@ -37,6 +37,7 @@ from sarcube.workflows.task import Estimate, Ring, Task, Unit, unit_key
 from sarcube.workflows.workflow import Workflow
 
 _NO_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
+_SECOND = dt.timedelta(seconds=1)
 _CANDIDATES = 5  # units whose inputs may serve for a product that several need
 _REQUESTS = 16  # look-ups in a remote store at a time
 
@@ -493,11 +494,18 @@ def _distinct(units: list[Unit]) -> list[Unit]:
     units.sort(key=lambda u: (u.kind, u.start or _NO_TIME, u.tag, u.label))
     kept: list[Unit] = []
     for unit in units:
-        if kept and unit.start is not None and unit.key == kept[-1].key:
+        if kept and _same_product(unit, kept[-1]):
             kept[-1] = unit
         else:
             kept.append(unit)
     return kept
+
+
+def _same_product(one: Unit, other: Unit) -> bool:
+    # Keys name whole seconds; they are spelled only where the times are as close as that.
+    if one.start is None or other.start is None or abs(one.start - other.start) >= _SECOND:
+        return False
+    return one.key == other.key
 
 
 def _nothing(config: RunConfig, problems: Sequence[Problem], explanation: str) -> str:
