@@ -63,6 +63,7 @@ def run_file_page() -> str:
     from pydantic import BaseModel
 
     from sarcube.config import RunConfig
+    from sarcube.plugins import load, workflow_addresses
     from sarcube.production.run_file import RunFileOptions, run_file_text
 
     lines = [
@@ -83,6 +84,8 @@ def run_file_page() -> str:
 
     def rows(model: type[BaseModel], prefix: str) -> None:
         for name, field in model.model_fields.items():
+            if name == "sections":
+                continue
             nested = _model_of(field.annotation)
             if nested is not None:
                 lines.append(f"| **`{prefix}{name}`** | | | {_sentence(nested.__doc__)} |")
@@ -92,6 +95,19 @@ def run_file_page() -> str:
             lines.append(f"| `{prefix}{name}` | {_values(field.annotation)} | {default} | {field.description or ''} |")
 
     rows(RunConfig, "")
+    lines += [
+        "",
+        "## Sections of workflows",
+        "",
+        "What only one workflow understands stands in the section of its name. Of the section `rtc` the keys may stand",
+        "at the top too, as in version 0.1.",
+    ]
+    for name in sorted(workflow_addresses()):
+        section = load(name).section
+        lines += ["", f"### {name}", "", _sentence(section.__doc__)]
+        if section.model_fields:
+            lines += ["", "| key | values | default | meaning |", "| --- | --- | --- | --- |"]
+            rows(section, f"{name}.")
     return "\n".join(lines) + "\n"
 
 

@@ -20,16 +20,13 @@ from typing import Any
 
 import pystac
 
+from sarcube.catalog.extensions import CLASSIFICATION, FILE, PROJECTION, RASTER
 from sarcube.catalog.index import FILE as INDEX_FILE
 from sarcube.catalog.index import MEDIA_TYPE as INDEX_TYPE
 from sarcube.catalog.index import Index, IndexWriter, open_index, strays
 from sarcube.catalog.items import (
     CATALOG_FILE,
-    CLASSIFICATION,
     COLLECTION_FILE,
-    FILE,
-    PROJECTION,
-    RASTER,
     raster_fields,
     utc_text,
 )

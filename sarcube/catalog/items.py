@@ -11,6 +11,7 @@ from typing import Any
 
 import pystac
 
+from sarcube.catalog.extensions import CLASSIFICATION, FILE, PROJECTION, RASTER, STORAGE
 from sarcube.catalog.footprint import footprint
 from sarcube.catalog.hrefs import relative_href
 from sarcube.products.kinds import Layer, MaskClass
@@ -18,14 +19,6 @@ from sarcube.products.product import THUMBNAIL, Product, ProductFile
 from sarcube.products.summary import Statistics
 from sarcube.store.protocol import Store
 
-_BASE = "https://stac-extensions.github.io"
-# Projection 2.0 refuses `proj:epsg`, without which stackstac makes no grid or a wrong one. 1.2 is the version
-# that allows both that field and `proj:code`; pystac reads it as 2.0.
-PROJECTION = f"{_BASE}/projection/v1.2.0/schema.json"
-RASTER = f"{_BASE}/raster/v2.0.0/schema.json"
-FILE = f"{_BASE}/file/v2.1.0/schema.json"
-CLASSIFICATION = f"{_BASE}/classification/v1.1.0/schema.json"
-STORAGE = f"{_BASE}/storage/v1.0.0/schema.json"
 GENERIC_EXTENSIONS = (PROJECTION, RASTER, FILE)
 COLLECTION_FILE = "collection.json"
 CATALOG_FILE = "catalog.json"

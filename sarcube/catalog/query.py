@@ -9,9 +9,9 @@ from typing import Any
 
 import pystac
 
+from sarcube.catalog.extensions import PROJECTION, PROJECTION_2
 from sarcube.catalog.hrefs import absolute_href
 from sarcube.catalog.index import read_index
-from sarcube.catalog.items import PROJECTION
 from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import newer, pending
 from sarcube.catalog.selection import Dates, Selection, selection
@@ -23,7 +23,6 @@ from sarcube.store.protocol import Store, open_store
 
 _ASSET_FIELDS = frozenset({"href", "title", "description", "type", "roles"})
 _LINK_FIELDS = frozenset({"rel", "href", "type", "title"})
-_PROJECTION_2 = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 
 
 def find_items(
@@ -148,7 +147,7 @@ def open_item(stored: dict[str, Any], href: str) -> pystac.Item:
         bbox=stored["bbox"],
         datetime=utc_time(stored["properties"]["datetime"]),
         properties=stored["properties"],
-        stac_extensions=[_PROJECTION_2 if uri == PROJECTION else uri for uri in stored["stac_extensions"]],
+        stac_extensions=[PROJECTION_2 if uri == PROJECTION else uri for uri in stored["stac_extensions"]],
         href=href,
         collection=stored.get("collection"),
     )

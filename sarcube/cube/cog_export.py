@@ -23,6 +23,7 @@ import xarray as xr
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from sarcube.catalog.extensions import PROJECTION
 from sarcube.catalog.footprint import footprint
 from sarcube.catalog.items import raster_fields
 from sarcube.catalog.query import open_item
@@ -338,7 +339,7 @@ def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
         bbox=list(place.bbox),
         datetime=start.tz_localize("UTC").to_pydatetime(warn=False),
         properties=properties,
-        stac_extensions=["https://stac-extensions.github.io/projection/v1.2.0/schema.json"],
+        stac_extensions=[PROJECTION],
     )
 
 

@@ -17,6 +17,7 @@ import pystac
 import xarray as xr
 from numpy.typing import NDArray
 
+from sarcube.catalog.extensions import PROCESSING, PROJECTION, RENDER
 from sarcube.catalog.footprint import footprint
 from sarcube.cube.asked import parse_bbox
 from sarcube.cube.cog_export import write_raster
@@ -39,9 +40,6 @@ _FIXED: dict[str, tuple[float, float]] = {"reflectance": (0.0, 0.3), "unit": (0.
 # Fixed ranges in decibel of the Geohazards platform's COMBI service.
 _CO_POL, _CROSS_POL = (-15.0, 5.0), (-25.0, 5.0)
 _MOST_PIXELS = 4e11
-_RENDER = "https://stac-extensions.github.io/render/v2.0.0/schema.json"
-_PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
-_PROJECTION = "https://stac-extensions.github.io/projection/v1.2.0/schema.json"
 
 
 @dataclass(frozen=True)
@@ -379,7 +377,7 @@ def _item(made: Combination, done: Written) -> pystac.Item:
             "renders": {"combination": render},
             **({"sarcube:remarks": list(made.remarks)} if made.remarks else {}),
         },
-        stac_extensions=[_PROJECTION, _PROCESSING, _RENDER],
+        stac_extensions=[PROJECTION, PROCESSING, RENDER],
     )  # fmt: skip
     for name, file, media_type, roles in assets:
         item.add_asset(name, pystac.Asset(f"./{file.name}", media_type=str(media_type), roles=roles))

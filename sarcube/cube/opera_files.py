@@ -26,6 +26,7 @@ from shapely import wkt
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping
 
+from sarcube.catalog.extensions import PROJECTION
 from sarcube.cube.acquisition import place_in
 from sarcube.cube.layers import known
 from sarcube.errors import CubeError, PassedOverWarning
@@ -36,7 +37,6 @@ _NAME = re.compile(
     r"_(?P<start>\d{8}(?:T\d{6}Z)?)(?:_(?P<processed>\d{8}T\d{6}Z))?_(?P<platform>S1[A-D])"
     r"_(?P<resolution>\d+)_v(?P<version>[0-9.]+?)_(?P<layer>[A-Za-z][A-Za-z0-9_]*)\.tiff?$"
 )
-_PROJECTION = "https://stac-extensions.github.io/projection/v1.2.0/schema.json"
 _LAYER = {"interpolated_dem": "digital_elevation_model"}
 # One burst takes 2.76 s (Sentinel-1 IW burst cycle); the end is needed only where tags do not tell it.
 _BURST_DURATION = timedelta(seconds=2.76)
@@ -156,7 +156,7 @@ def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
         bbox=[west, south, east, north],
         datetime=name.start,
         properties=properties,
-        stac_extensions=[_PROJECTION],
+        stac_extensions=[PROJECTION],
     )
     for layer, href in sorted(files.items()):
         # What odc-stac and others go by, so that the items are of use without sarcube too.

@@ -77,7 +77,8 @@ def product_options(config: RunConfig) -> ProductOptions:
 def ensure_collections(config: RunConfig, kinds: Iterable[str]) -> None:
     """Make the collections that a run writes to, and say where items cannot be checked against all schemas."""
     from sarcube.catalog.collections import ensure_collection
-    from sarcube.catalog.items import CATALOG_FILE, PROJECTION
+    from sarcube.catalog.extensions import PROJECTION
+    from sarcube.catalog.items import CATALOG_FILE
     from sarcube.catalog.schemas import shared_schemas
 
     schemas = str(config.schemas) if config.schemas else None

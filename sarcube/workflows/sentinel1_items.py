@@ -12,6 +12,7 @@ import numpy as np
 import pystac
 
 import sarcube
+from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAR, SAT, SENTINEL1, VIEW
 from sarcube.catalog.items import utc_text
 from sarcube.instants import utc_time
 from sarcube.products.product import Product
@@ -25,13 +26,6 @@ from sarcube.workflows.sentinel1_facts import (
     state_vectors,
 )
 
-BASE = "https://stac-extensions.github.io"
-SAR = f"{BASE}/sar/v1.3.0/schema.json"
-SAT = f"{BASE}/sat/v1.2.0/schema.json"
-SENTINEL1 = f"{BASE}/sentinel-1/v1.0.0/schema.json"
-PROCESSING = f"{BASE}/processing/v1.2.0/schema.json"
-PRODUCT = f"{BASE}/product/v1.0.0/schema.json"
-VIEW = f"{BASE}/view/v1.1.0/schema.json"
 EXTENSIONS = (SAR, SAT, SENTINEL1, PROCESSING, PRODUCT, VIEW)
 # UN registry of space objects.
 _DESIGNATORS = {"S1A": "2014-016A", "S1B": "2016-025A"}

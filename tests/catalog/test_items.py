@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from sarcube.catalog.collections import ensure_collection, update_collections
+from sarcube.catalog.extensions import CEOS_ARD
 from sarcube.catalog.items import item_dict, utc_text
 from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
 from sarcube.products.product import read_layers
 from sarcube.store.local_store import LocalStore
-from sarcube.workflows.rtc.items import CEOS_ARD
 from sarcube.workflows.rtc.kinds import RULES
 from sarcube.workflows.sentinel1_facts import heading_and_altitude, noise_equivalent_sigma0
 from sarcube.workflows.sentinel1_items import ItemContext, file_tags

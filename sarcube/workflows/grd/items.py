@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 import sarcube
+from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAR, SAT, VIEW
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.config import RunConfig
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.grd.model import GrdPass
-from sarcube.workflows.sentinel1_items import PROCESSING, PRODUCT, SAR, SAT, VIEW, plain, utc_of
+from sarcube.workflows.sentinel1_items import plain, utc_of
 
 _NO_CHOICE = ("engine", "engine_version", "orbit_source", "orbit_type", "dem", "scenes")
 

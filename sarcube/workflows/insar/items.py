@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pystac
 
+from sarcube.catalog.extensions import INSAR
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.transfer.redact import public_address
 from sarcube.workflows.sentinel1_facts import incidence_angles
 from sarcube.workflows.sentinel1_items import (
-    BASE,
     EXTENSIONS,
     ItemContext,
     burst_properties,
@@ -26,7 +26,6 @@ from sarcube.workflows.sentinel1_items import (
 if TYPE_CHECKING:
     from sarcube.engines.insar.timing import Timing
 
-INSAR = f"{BASE}/insar/v1.0.0/schema.json"
 _RESAMPLING = "geocoded SLCs, eight samples each way weighted for the burst's own spectrum"
 _CORRECTIONS = {
     "bistatic_delay": "sarcube:bistatic_delay_correction_applied",

@@ -7,12 +7,12 @@ from typing import Any
 
 import pystac
 
+from sarcube.catalog.extensions import CEOS_ARD
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.workflows.sentinel1_facts import noise_equivalent_sigma0
 from sarcube.workflows.sentinel1_items import (
-    BASE,
     EXTENSIONS,
     ItemContext,
     burst_properties,
@@ -21,7 +21,6 @@ from sarcube.workflows.sentinel1_items import (
     utc_of,
 )
 
-CEOS_ARD = f"{BASE}/ceos-ard/v0.2.0/schema.json"
 CEOS_NRB = "https://ceos.org/ard/files/PFS/NRB/v5.5/CARD4L-PFS_NRB_v5.5.pdf"
 CEOS_NRB_VERSION = "5.5"
 _ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pystac
 
 import sarcube
+from sarcube.catalog.extensions import EO, PROCESSING, PRODUCT, SAT, VIEW
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.engines.optical.reflectance import SCALE
 from sarcube.transfer.redact import public_address
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from sarcube.workflows.sentinel2.process import Processed
     from sarcube.workflows.sentinel2.section import Sentinel2Section
 
-_BASE = "https://stac-extensions.github.io"
-EO = f"{_BASE}/eo/v2.0.0/schema.json"
-VIEW = f"{_BASE}/view/v1.1.0/schema.json"
-SAT = f"{_BASE}/sat/v1.2.0/schema.json"
-PROCESSING = f"{_BASE}/processing/v1.2.0/schema.json"
-PRODUCT = f"{_BASE}/product/v1.0.0/schema.json"
 EXTENSIONS = (EO, VIEW, SAT, PROCESSING, PRODUCT)
 
 
