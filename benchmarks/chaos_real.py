@@ -61,14 +61,14 @@ def play_real(seed: int, folder: Path, archive: Path, nursery: Nursery) -> list[
         if rng.random() < 0.3:
             workers[0].signal_all(signal.SIGKILL)
         scheduler.kill()
-        if not client.wait(60.0):
+        if not client.wait(300.0):
             faults.append("the client goes on though its scheduler is gone")
         elif client.said().get("exit_code") != 1 and len(_items(store)) < 4:
             faults.append(f"the client lost its scheduler and ends with {client.said()}")
         for process in started:
             process.kill_all()
         last = start("client", "run.yaml")
-        last.wait(280.0)
+        last.wait(900.0)
         if last.said().get("exit_code") != 0:
             faults.append(f"the last run did not finish: {last.output()[-2000:]}")
     finally:
