@@ -73,8 +73,7 @@ class Started:
 
     def kill_all(self) -> None:
         """This process and all that it started, at once."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self.signal_all(signal.SIGKILL)
         self.wait(10.0)
 
     def address(self, file: Path) -> str:
@@ -88,8 +87,22 @@ class Started:
 
     def signal_all(self, number: int) -> None:
         """A signal to this process and all that it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, number)
+        # By name, not by the number of their group alone: once all of it has ended, that is given to others.
+        for _ in range(3):  # those, too, that one of them has just started
+            for pid in self._members():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def _members(self) -> list[int]:
+        """Processes of this one's group that work in its folder, as it does and all that it starts."""
+        import psutil
+
+        found, folder = [], str(self.log.parent)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                if os.getpgid(process.pid) == self.pid and process.cwd() == folder:
+                    found.append(process.pid)
+        return found
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")
