@@ -79,7 +79,7 @@ def produced(run_file: Path) -> str:
     plan = sarcube.plan(run_file)
     if plan.tasks:
         # So little is to do that starting processes would take longer: a cluster of one thread of this process.
-        here = Profile(name="here", kind="local", workers=1, options={"processes": False, "protocol": "tcp://"})
+        here = Profile(name="here", kind="local", workers=1, options={"processes": False})
         with connect(here) as client:
             sarcube.produce(plan, client)
     return plan.config.store

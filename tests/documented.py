@@ -27,7 +27,7 @@ _PLACES = {
     "--dates 2023 ": "--dates 2024 ",
 }
 # So little is to do that starting processes would take longer; the fifth notebook and tests/way start some.
-_THIS_PROCESS = "{kind: local, workers: 1, options: {processes: false, protocol: 'tcp://'}}\n"
+_THIS_PROCESS = "{kind: local, workers: 1, options: {processes: false}}\n"
 
 
 @dataclass(frozen=True)

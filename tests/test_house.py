@@ -38,6 +38,7 @@ REASONS = {
     "cube/combine": "reads bands of stores, Sentinel-2 and any raster, and knows presets for both",
     "cube/composite": "presets of composites name the layers that they are of",
     "cube/expression.py": "examples of expressions",
+    "cube/unwrap.py": "unwraps pairs of bursts, as its layers say",
     "cube/missions.py": "which missions' files it reads",
     "catalog/extensions.py": "an extension's own name",
     "catalog/validate.py": "an extension's field whose values name assets",

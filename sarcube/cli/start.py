@@ -72,7 +72,8 @@ def simulate(
 
     Example: sarcube simulate granules --product SLSTR
 
-    Example: sarcube simulate pair --coherent --dates 2024-05-01,2024-05-13 --baselines=0,90 --displacement mogi
+    Example: sarcube simulate pair --coherent --aoi=8.17,47.98,8.23,48.02 --crop --dates 2024-05-01,2024-05-13
+    --baselines=0,90 --displacement mogi
 
     Example: sarcube simulate archive --template S1A_IW_SLC__...SAFE --dem dem.tif --swaths IW1 --bursts 0,1
     """

@@ -18,7 +18,6 @@ from rasterio.transform import from_origin
 
 from sarcube.config import RunConfig
 from sarcube.production.plan import Plan, plan
-from sarcube.products.names import item_key
 from sarcube.sensors.sentinel1.search.scenes import deduplicated, find_scenes, made_from_older
 from sarcube.workflows.task import utc_second
 from tests.http_server import Server
@@ -135,16 +134,20 @@ def store_with_product(shared_data: Path, tmp_path: Path) -> Callable[..., Plan]
         dem.write(np.full((1, 60, 60), 900, np.float32))
     config = run(scenes, store=str(store), dem={"path": str(tmp_path / "dem.tif"), "heights": "ellipsoid"})
     first = plan(config)
-    (task,) = [t for t in first.tasks if t.kind == "rtc"]
+    (task,) = [t for t in first.tasks if t.kind == "RTC_S1"]
     item = {
         "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [],
+        "links": [],
         "id": "made",
         "bbox": [-8.8, 31.0, -7.0, 32.0],
+        "geometry": {"type": "Polygon", "coordinates": [[[-8.8, 31], [-7, 31], [-7, 32], [-8.8, 32], [-8.8, 31]]]},
         "properties": {
             "datetime": "2023-09-04T06:37:32Z",
             "start_datetime": utc_second(task.start).isoformat().replace("+00:00", "Z"),
             "product:type": "RTC_S1",
-            "sarcube:burst_id": task.burst_id,
+            "sarcube:burst_id": task.place,
             "sarcube:source_scene": MOROCCO,
             "sarcube:source_processing_datetime": "2023-09-04T07:40:01.000000Z",
             "processing:software": {"Sentinel-1 IPF": "003.61"},
@@ -152,7 +155,7 @@ def store_with_product(shared_data: Path, tmp_path: Path) -> Callable[..., Plan]
         "assets": {},
     }
     assert task.start is not None
-    path = store / item_key(config.collections.rtc, task.burst_id, task.start)
+    path = store / task.item_key("s1_rtc_c1")
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(item))
     return lambda **options: plan(config, **options)
@@ -167,12 +170,12 @@ def test_a_plan_says_what_was_made_from_an_older_version(
     reprocessed(shared_data, tmp_path / "scenes", NEWER, "2024-11-05T01:02:03.000000")
     now = store_with_product()
     (old,) = now.outdated
-    assert old.subject == "rtc/t052_110431_iw1/20230904T063731Z"
+    assert old.subject == "RTC_S1/t052_110431_iw1/20230904T063731Z"
     assert MOROCCO in old.message and NEWER in old.message
     assert "--make-outdated-products" in now.table()
     assert json.loads(now.to_json())["outdated"][0]["key"] == old.subject
-    again = [t for t in store_with_product(remake="outdated").tasks if t.kind == "rtc"]
-    assert [(t.key, t.remake, t.scene) for t in again] == [(old.subject, True, NEWER)]
+    again = [t for t in store_with_product(remake="outdated").tasks if t.kind == "RTC_S1"]
+    assert [(t.key, t.remake, t.unit.label) for t in again] == [(old.subject, True, NEWER)]
 
 
 def test_one_burst_that_cannot_be_used_is_a_problem_and_the_others_are_found(shared_data: Path, tmp_path: Path) -> None:

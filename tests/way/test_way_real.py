@@ -33,7 +33,6 @@ def test_two_dates_of_real_annotation(shared_data: Path, tmp_path: Path) -> None
         "aoi": {"bbox": [-8.5, 31.6, -8.3, 31.75]},
         "source": {"kind": "local", "path": str(archive / "scenes"),
                    "burst_ids": ["t052_110431_iw1", "t052_110432_iw1"]},
-        "orbits": {"path": str(archive / "orbits")},
         "dem": {"path": str(archive / "dem.tif"), "heights": "ellipsoid"},
         "store": str(tmp_path / "store"),
         "schemas": str(shared_data / "schemas"),

@@ -22,7 +22,7 @@ VOID = "the DEM is void at "
 
 @pytest.fixture(scope="module")
 def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two dates of one burst, a folder of orbits that has none, and a DEM with a hole."""
+    """Two dates of one burst, no orbit files, and a DEM with a hole."""
     folder = tmp_path_factory.mktemp("warned")
     options = SimulationOptions(
         center=(8.2, 48.0),
@@ -38,10 +38,8 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         heights = dem.read(1)
         heights[heights.shape[0] // 2 - 5 :, heights.shape[1] // 2 - 5 :][:10, :10] = np.nan
         dem.write(heights, 1)
-    (folder / "orbits").mkdir()
     run = {
         "source": {"kind": "local", "path": str(folder / "archive" / "scenes")},
-        "orbits": {"path": str(folder / "orbits")},
         "dem": {"path": str(folder / "archive" / "dem.tif"), "heights": "ellipsoid"},
         "store": str(folder / "store"),
     }
@@ -83,13 +81,14 @@ def test_warnings_are_seen_where_people_look(run_file: Path) -> None:
         assert f"warning: 3 times: {ORBIT}" in found.stdout and f"warning: 3 times: {VOID}" in found.stdout
 
 
-@pytest.mark.parametrize("place", ["sarcube.workflows.rtc.items.static_item", "sarcube.catalog.publish.require_valid"])
+@pytest.mark.parametrize("place", ["sarcube.workflows.rtc.items.static_facts", "sarcube.catalog.publish.require_valid"])
 def test_an_error_that_nobody_foresaw_leaves_no_files(
     run_file: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     from sarcube.config import RunConfig
     from sarcube.production.plan import plan
-    from sarcube.workflows.workflow import Context, load_workflow
+    from sarcube.workflows.registry import load_workflow
+    from sarcube.workflows.workflow import Context
 
     store = run_file.parent / f"other store {place}"
     config = RunConfig.from_file(run_file).model_copy(update={"store": str(store)})
@@ -101,8 +100,8 @@ def test_an_error_that_nobody_foresaw_leaves_no_files(
         raise ZeroDivisionError("a fault of a library")
 
     monkeypatch.setattr(place, fail)
-    work = load_workflow(planned.workflow)
+    work = load_workflow(config.workflow)
     with pytest.raises(ZeroDivisionError):
-        work.run(planned.tasks[0], Context("x", planned.config, planned.workflow))
+        work.run(planned.tasks[0], Context("x", planned.config))
     assert len(written) == 7
     assert not [p for p in store.rglob("*") if p.is_file() and p.suffix in (".tif", ".png", ".json", ".part")]

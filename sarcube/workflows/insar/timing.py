@@ -58,11 +58,10 @@ def find_timing(overlaps: Overlaps, config: RunConfig, options: InsarOptions) ->
 
 @lru_cache(maxsize=64)
 def _find(overlaps: Overlaps, config_text: str, options: InsarOptions) -> Found:
-    import yaml
-
     from sarcube.engines.insar.timing import solve_timing
+    from sarcube.yaml_text import load_yaml
 
-    config = RunConfig.from_dict(yaml.safe_load(config_text))
+    config = RunConfig.from_dict(load_yaml(config_text))
     said: list[str] = []
     observed: list[Overlap] = []
     interval = 0.0
