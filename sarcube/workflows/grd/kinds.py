@@ -17,7 +17,7 @@ _FACTS = (
     Fact("sat:relative_orbit", "integer", summarized=True),
     Fact("sarcube:measurement_type", summarized=True),
 )
-# Measured at 20 m, two polarizations: see benchmarks/README.md. Rounded up.
+# Estimated from tiles of the tests, two polarizations at 20 m; a store with a history of its own goes by that.
 _RATE = Rate(1.0, 9.0, 60.0, 900_000_000, 1_700_000_000)
 RTC_GRD = ProductKind(
     "RTC_GRD",

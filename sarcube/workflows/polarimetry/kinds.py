@@ -27,7 +27,7 @@ LAYERS = (
     MASK,
     Layer("number_of_looks", "Independent looks averaged", role="auxiliary", overview="bilinear"),
 )
-# Measured on whole bursts at 20 m with the native kernels; rounded up.
+# Estimated from the rates of pairs and of backscatter; a store with a history of its own goes by that.
 POL_S1 = ProductKind(
     "POL_S1",
     "s1_pol_c1",
