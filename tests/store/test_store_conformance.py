@@ -20,6 +20,11 @@ class TestEveryStore(StoreSuite):
             pytest.skip("one server that pages is enough")
         super().test_listing_of_more_than_a_page(store)
 
+    def test_of_many_replacers_one_wins(self, store: Store, request: pytest.FixtureRequest) -> None:
+        if "moto" in request.node.callspec.id:
+            pytest.skip("moto compares and writes in two steps: two of its threads may both win")
+        super().test_of_many_replacers_one_wins(store)
+
 
 def test_public_bucket_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.servers import seaweedfs, use_server
