@@ -73,6 +73,10 @@ def run_config(archive: Path, store: Path, *, resolution: float = 20.0, geometry
     )
 
 
+# As this benchmark calls what it measures.
+KINDS = {"static": "RTC_S1_STATIC", "rtc": "RTC_S1"}
+
+
 class Meter:
     """CPU seconds since it was made, and the process's peak memory."""
 
@@ -108,18 +112,19 @@ def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, ki
     A kind that is named twice takes the next date; its result is `again`.
     """
     from sarcube.production.plan import plan
-    from sarcube.workflows.workflow import Context, load_workflow
+    from sarcube.workflows.registry import load_workflow
+    from sarcube.workflows.workflow import Context
 
     config = run_config(archive, store, resolution=resolution, geometry=geometry)
     made = plan(config)
-    work = load_workflow(made.workflow)
-    work.prepare(made.config, ("static", "rtc"))
-    context = Context("benchmark", made.config, made.workflow, threads=1)
+    work = load_workflow(config.workflow)
+    work.prepare(made.config, tuple(kind.name for kind in work.kinds))
+    context = Context("benchmark", made.config, threads=1)
     _ready()
     out: dict[str, Any] = {"import_cpu_s": _cpu()}
     left = list(made.tasks)
     for kind in kinds.split(","):
-        task = next(t for t in left if t.kind == kind)
+        task = next(t for t in left if t.kind == KINDS[kind])
         left.remove(task)
         meter = Meter()
         result = work.run(task, context)
@@ -138,19 +143,19 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
 
     from sarcube.catalog.query import find_items, find_static_item
     from sarcube.products.cog import read_layer
-    from sarcube.products.names import STATIC_VALIDITY, ProductName
+    from sarcube.products.names import ProductName
     from sarcube.products.product import read_layers, write_product
     from sarcube.sensors.sentinel1.burst import read_bursts
     from sarcube.sensors.sentinel1.safe import open_safe
     from sarcube.sensors.sentinel1.samples import read_samples
     from sarcube.store.protocol import open_store
+    from sarcube.workflows.rtc.kinds import RTC_S1, RTC_S1_STATIC
 
-    config = run_config(archive, store)
-    item = find_items(str(store), config.collections.rtc)[0]
-    burst_id = item.id.split("_")[3].lower().replace("-", "_")
+    item = find_items(str(store), RTC_S1.collection)[0]
+    burst_id = item.properties["sarcube:place"]
     (burst,) = read_bursts(open_safe(sorted((archive / "scenes").iterdir())[0]), burst_ids=[burst_id])
     source = open_store(str(store))
-    static_item = find_static_item(source, config.collections.static, burst_id)
+    static_item = find_static_item(source, RTC_S1_STATIC.collection, burst_id)
     static = read_layers(source, static_item)
     names = [*burst.polarizations, "mask", "number_of_looks"]
     layers = {name: read_layer(item.assets[name].href) for name in names}
@@ -163,11 +168,12 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
     for polarization in burst.polarizations:
         read_samples(burst, polarization)
     out["read_cpu_s"] = meter.seconds()
-    for kind, dataset, start in (("RTC_S1_STATIC", static, STATIC_VALIDITY), ("RTC_S1", rtc, dt.datetime(2024, 5, 1))):
+    for kind, dataset, start in ((RTC_S1_STATIC, static, None), (RTC_S1, rtc, dt.datetime(2024, 5, 1))):
         meter = Meter()
-        name = ProductName(kind, burst_id, start, dt.datetime.now(dt.UTC), burst.platform, grid.resolution)
-        write_product(target, name, dataset, grid, {}, "floor")
-        out[f"{kind.lower()}_cpu_s"] = meter.seconds()
+        now = dt.datetime.now(dt.UTC)
+        name = ProductName.of(kind, burst_id, start, now, burst.platform, grid.resolution)
+        write_product(target, name, dataset, grid, {}, "floor", kind)
+        out[f"{kind.name.lower()}_cpu_s"] = meter.seconds()
     return out
 
 
@@ -181,7 +187,7 @@ def stage_threads(archive: Path) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory() as store:
         made = plan(run_config(archive, Path(store)))
-    task = next(t for t in made.tasks if t.kind == "rtc")
+    task = next(t for t in made.tasks if t.kind == KINDS["rtc"])
     burst = open_burst(task.inputs[0], made.config)
     longitude, latitude = zip(*burst.footprint, strict=True)
     bounds = (min(longitude) - 0.2, min(latitude) - 0.1, max(longitude) + 0.2, max(latitude) + 0.1)

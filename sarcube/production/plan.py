@@ -220,6 +220,7 @@ def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, remake: bool | L
     wanted = _with_needed(config, asked)
     builder = _Builder(config, wanted, frozenset(found.given), remake, problems)
     builder.look_up(groups)
+    builder.expect(groups)
     builder.look_for_outdated(groups)
     for rank, (place, units) in enumerate(groups.items()):
         builder.add(rank, place, units)
@@ -281,7 +282,8 @@ class _Builder:
     ) -> None:
         self.config, self.kinds, self.given, self.remake, self.problems = config, kinds, given, remake, problems
         self.tasks: list[Task] = []
-        self._planned: set[str] = set()
+        self._awaited: set[str] = set()  # keys that units wait for themselves
+        self._planned: set[str] = set()  # those of them that have a task
         self.warnings: list[Problem] = []
         self.outdated: dict[str, str] = {}
         self.done: list[str] = []
@@ -301,6 +303,10 @@ class _Builder:
         """What kinds cost as far as their makers know before anything was measured here."""
         told = {name: rate for work in self._makers.values() for name, rate in work.rates(self.config).items()}
         return {kind.name: told.get(kind.name, kind.rate) for kind in self.kinds}
+
+    def expect(self, groups: Mapping[str, Sequence[Unit]]) -> None:
+        """Note which tasks units wait for themselves, beyond what their kinds need."""
+        self._awaited = {key for units in groups.values() for unit in units for key in unit.waits}
 
     def look_up(self, groups: Mapping[str, list[Unit]]) -> None:
         """Ask the stores, many questions at a time, for folders of all places, and grids that are settled."""
@@ -451,7 +457,8 @@ class _Builder:
         expected = self._estimate(kind, found.grid, unit.bytes_in)
         task = Task(unit, found.grid, reason, after, expected, found.rank, exists)
         self.tasks.append(task)
-        self._planned.add(task.key)
+        if self._awaited and task.key in self._awaited:
+            self._planned.add(task.key)
         found.to_do[kind.name] += 1
         if not exists and kind.name in self._wanted_by_others:
             found.tasks.setdefault(kind.name, []).append((unit.start, task.key))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sarcube.geometry.grid import GeoGrid
-from sarcube.products.names import TIME, item_key, utc_second
+from sarcube.products.names import item_key, time_text
 
 Ring = tuple[tuple[float, float], ...]
 
@@ -152,7 +152,7 @@ def unit_key(kind: str, place: str, start: dt.datetime | None, tag: str = "") ->
     """The key of a unit and of its task, the same in every run."""
     if start is None:
         return f"{kind}/{place}"
-    text = f"{kind}/{place}/{utc_second(start).strftime(TIME)}"
+    text = f"{kind}/{place}/{time_text(start)}"
     return f"{text}/{tag}" if tag else text
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import is_geographic
-from sarcube.products.names import TIME, utc_second
+from sarcube.products.names import time_text
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, find_scenes
@@ -127,7 +127,7 @@ def _why_none(tracks: dict[int, list[Pass]], section: InsarSection) -> str:
 
 def _unit(section: InsarSection, first: FoundBurst, second: FoundBurst, overlaps: Overlaps) -> Unit:
     polarization = polarization_of(section, first, second)
-    tag = utc_second(second.start_time).strftime(TIME)
+    tag = time_text(second.start_time)
     if polarization and polarization not in _LIKE:
         tag += f"-{polarization}"  # both polarizations of a pair may lie in one store
     waits: tuple[str, ...] = ()
