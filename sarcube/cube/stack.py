@@ -4,6 +4,9 @@ stackstac (0.5.1) lays out the grid, the axes and the graph; sarcube tells it th
 time step, and its own reader, which merges the products of a step (see `reader`). What is set against its defaults:
 `epsg`, `bounds`, `resolution` are given and nothing is snapped, so its grid is ours; `rescale` is off, so that
 float32 stays; errors are never turned into nodata; coordinates are pixel centres.
+
+All of that is stackstac's public face, and enough for right pixels. `_read_by_chunk` alone looks into the graph that it
+made, for speed; where that graph is not as in 0.5.1 (`table_of`), the array is used as it came.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import dask.blockwise
 import numpy as np
 import stackstac
 import xarray as xr
+from dask.blockwise import Blockwise
 from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
 from rasterio.enums import Resampling
@@ -82,10 +86,22 @@ def stack_layer(
             errors_as_nodata=(),
             reader=MergeReader,
         )
-    return xr.DataArray(_read_by_chunk(stacked.data, layer), dims=("time", "y", "x"), name=layer.name)
+    table = table_of(stacked.data)
+    pixels = stacked.data if table is None else _read_by_chunk(stacked.data, table, layer)
+    # A blockwise step keeps the graph symbolic; indexing would write out a task per chunk.
+    values = da.map_blocks(_drop_band, pixels, drop_axis=1, dtype=layer.dtype, meta=np.empty((0, 0, 0), layer.dtype))
+    return xr.DataArray(values, dims=("time", "y", "x"), name=layer.name)
 
 
-def _read_by_chunk(stacked: Any, layer: Layer) -> Any:
+def table_of(stacked: Any) -> str | None:
+    """Name of the graph's layer whose blocks are stackstac's readers; None where a newer one makes another graph."""
+    if not isinstance(stacked.dask, HighLevelGraph):
+        return None
+    below = tuple(stacked.dask.dependencies.get(stacked.name, ()))
+    return below[0] if len(below) == 1 and isinstance(stacked.dask.layers[below[0]], Blockwise) else None
+
+
+def _read_by_chunk(stacked: Any, table: str, layer: Layer) -> Any:
     """stackstac's table of readers, read into chunks (time, y, x) with one copy of the pixels.
 
     stackstac keeps the making of readers apart from reading, as one task per time step that all its chunks wait
@@ -93,7 +109,6 @@ def _read_by_chunk(stacked: Any, layer: Layer) -> Any:
     copies every chunk once more. Our readers cost nothing to make and know what is empty, so each chunk makes its
     own, and chunks finish one after the other.
     """
-    (table,) = stacked.dask.dependencies[stacked.name]
     readers = stacked.dask.layers[table]
     readers.annotations = None
     name = f"read-{layer.name}-{dask.base.tokenize(stacked.name)}"
@@ -105,9 +120,7 @@ def _read_by_chunk(stacked: Any, layer: Layer) -> Any:
     above = {k: v for k, v in stacked.dask.layers.items() if k != stacked.name}
     links = {k: v for k, v in stacked.dask.dependencies.items() if k != stacked.name}
     graph = HighLevelGraph({**above, name: reading}, {**links, name: {table}})
-    pixels = da.Array(graph, name, stacked.chunks, meta=np.empty((0, 0, 0, 0), layer.dtype))
-    # A blockwise step keeps the graph symbolic; indexing would write out a task per chunk.
-    return da.map_blocks(_drop_band, pixels, drop_axis=1, dtype=layer.dtype, meta=np.empty((0, 0, 0), layer.dtype))
+    return da.Array(graph, name, stacked.chunks, meta=np.empty((0, 0, 0, 0), layer.dtype))
 
 
 def _read_chunk(table: Any, slices: tuple[slice, slice], dtype: np.dtype[Any], fill: Any) -> Any:

@@ -148,6 +148,23 @@ def test_bare_stackstac_gives_the_same_pixels(items: list[pystac.Item]) -> None:
     np.testing.assert_array_equal(ours.values, bare.values)
 
 
+def test_stackstac_s_graph_is_as_we_take_it_apart(items: list[pystac.Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where a newer stackstac or dask makes another graph: cubes are right then, but need more memory.
+
+    See `sarcube.cube.stack.table_of`, and "Speed" in docs/cube.md for what is lost.
+    """
+    from sarcube.cube import stack
+
+    found = []
+    original = stack.table_of
+    monkeypatch.setattr(stack, "table_of", lambda stacked: found.append(original(stacked)) or found[-1])
+    ours = sarcube.open_cube(items, chunks=50)
+    assert found and None not in found
+    monkeypatch.setattr(stack, "table_of", lambda stacked: None)
+    public = sarcube.open_cube(items, chunks=50)
+    xr.testing.assert_identical(ours.compute(), public.compute())
+
+
 def test_static_layers_come_as_variables(items: list[pystac.Item], bursts: Any) -> None:
     statics = [
         bursts.burst(
