@@ -152,9 +152,9 @@ def client(run_file: str, address: str = "", remake: str = "") -> int:
     """Plan what is missing (or, with `remake`, everything), produce it, and return the exit code."""
     from sarcube.cluster import Profile, connect
     from sarcube.config import RunConfig
-    from sarcube.production.options import ProduceOptions
-    from sarcube.production.plan import plan
-    from sarcube.production.produce import produce
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.options import ProduceOptions
+    from sarcube.production.run.produce import produce
 
     made = plan(RunConfig.from_file(run_file), remake=bool(remake))
     there = Profile(kind="address", address=address, options={"timeout": "2s"})
@@ -200,11 +200,11 @@ def _serve() -> None:
     import obstore.store  # noqa: F401
 
     import sarcube.cluster.worker_start
-    import sarcube.production.dispatch
-    import sarcube.production.plan
-    import sarcube.production.produce
-    import sarcube.production.record
-    import sarcube.production.report  # noqa: F401
+    import sarcube.production.plan.plan
+    import sarcube.production.run.dispatch
+    import sarcube.production.run.produce
+    import sarcube.production.run.record
+    import sarcube.production.views.report  # noqa: F401
 
     dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"})
     multiprocessing.resource_tracker.ensure_running()
@@ -251,7 +251,7 @@ def _set_clock(ahead: float) -> None:
 
     import benchmarks.chaos_workflow  # noqa: F401
     import sarcube.catalog.collections
-    import sarcube.production.record  # noqa: F401
+    import sarcube.production.run.record  # noqa: F401
 
     real = datetime.datetime
 

@@ -70,7 +70,7 @@ class Scene:
 
     def left(self) -> list[Any]:
         """Tasks to do, but those that cannot be done."""
-        from sarcube.production.plan import plan
+        from sarcube.production.plan.plan import plan
 
         return [t for t in plan(self.config).tasks if not self.lost or t.label != self.lost]
 

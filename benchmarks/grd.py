@@ -60,7 +60,7 @@ def write_scene(folder: Path, template: Path) -> None:
 def produce(folder: Path) -> dict[str, object]:
     """Make all products of the scene, and say what that took."""
     from sarcube.config import RunConfig
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
     from sarcube.workflows.grd.workflow import WORKFLOW
     from sarcube.workflows.workflow import Context
 

@@ -34,8 +34,8 @@ def _config(store: str, bursts: int, dates: int):
 def measure_run(tasks: int) -> dict[str, float]:
     """Plan, submit, finish and commit so many tasks on a local cluster of two."""
     from sarcube.cluster import Demand, Profile, connect
-    from sarcube.production.plan import plan
-    from sarcube.production.produce import produce
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.produce import produce
 
     bursts = max(1, tasks // 50)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def graph_bytes(made) -> int:
     """Bytes of all that is shipped to the cluster for a plan: each task is submitted as one call of `execute`."""
     from distributed.protocol.pickle import dumps
 
-    from sarcube.production.execute import execute
+    from sarcube.production.run.execute import execute
 
     return sum(len(dumps((execute, ("run", task, 1.0), {}))) for task in made.tasks)
 
@@ -82,7 +82,7 @@ def measure_million(tasks: int) -> dict[str, float]:
 
 def plan_only(tasks: int) -> None:
     """Plan and print seconds and memory."""
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
 
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
@@ -103,8 +103,8 @@ def measure_speedup(run_file: str | None) -> dict[str, float]:
     """
     from sarcube.cluster import Demand, Profile, connect
     from sarcube.config import RunConfig
-    from sarcube.production.plan import plan
-    from sarcube.production.produce import produce
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.produce import produce
 
     seconds, busy, cpu, others, client_cpu = {}, {}, {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:

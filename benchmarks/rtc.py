@@ -111,7 +111,7 @@ def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, ki
 
     A kind that is named twice takes the next date; its result is `again`.
     """
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
     from sarcube.workflows.registry import load_workflow
     from sarcube.workflows.workflow import Context
 
@@ -180,7 +180,7 @@ def stage_floor(archive: Path, store: Path, scratch: Path) -> dict[str, float]:
 def stage_threads(archive: Path) -> dict[str, float]:
     """Wall time of the engine with one thread and with two."""
     from sarcube.engines.rtc.native import NativeEngine
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
     from sarcube.sensors.sentinel1.open_burst import open_burst
     from sarcube.terrain.dem import load_dem
     from sarcube.workflows.rtc.run import rtc_options

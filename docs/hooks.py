@@ -64,7 +64,7 @@ def run_file_page() -> str:
 
     from sarcube.config import RunConfig
     from sarcube.plugins import load, workflow_addresses
-    from sarcube.production.run_file import RunFileOptions, run_file_text
+    from sarcube.production.plan.run_file import RunFileOptions, run_file_text
 
     lines = [
         "# Run file",

@@ -29,7 +29,7 @@ import numpy as np
 import simulated
 
 import sarcube
-from sarcube.production.progress import show_progress
+from sarcube.production.views.progress import show_progress
 
 run_file = simulated.region()
 

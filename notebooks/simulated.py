@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 
 import sarcube
 from sarcube.cluster import Profile, connect
-from sarcube.production.run_file import archive_options, run_file_text
+from sarcube.production.plan.run_file import archive_options, run_file_text
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 

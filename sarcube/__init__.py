@@ -10,11 +10,11 @@ __version__ = "0.1.0"
 _LAZY = {
     "RunConfig": "sarcube.config",
     "SarcubeError": "sarcube.errors",
-    "Plan": "sarcube.production.plan",
-    "plan": "sarcube.production.plan",
-    "Outcome": "sarcube.production.outcome",
-    "produce": "sarcube.production.produce",
-    "show_progress": "sarcube.production.progress",
+    "Plan": "sarcube.production.plan.plan",
+    "plan": "sarcube.production.plan.plan",
+    "Outcome": "sarcube.production.run.outcome",
+    "produce": "sarcube.production.run.produce",
+    "show_progress": "sarcube.production.views.progress",
     "Status": "sarcube.production.status",
     "status": "sarcube.production.status",
     "refill": "sarcube.production.status",
@@ -55,11 +55,11 @@ if TYPE_CHECKING:
     from sarcube.cube.temporal import timescan
     from sarcube.cube.viewer import show
     from sarcube.errors import SarcubeError
-    from sarcube.production.outcome import Outcome
-    from sarcube.production.plan import Plan, plan
-    from sarcube.production.produce import produce
-    from sarcube.production.progress import show_progress
+    from sarcube.production.plan.plan import Plan, plan
+    from sarcube.production.run.outcome import Outcome
+    from sarcube.production.run.produce import produce
     from sarcube.production.status import Status, refill, status
+    from sarcube.production.views.progress import show_progress
 
 
 def __dir__() -> list[str]:

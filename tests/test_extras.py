@@ -27,7 +27,8 @@ def test_planning_making_and_opening_need_no_extra() -> None:
         "for name in sarcube.__all__:\n"
         "    if name != 'show': getattr(sarcube, name)\n"
         "import sarcube.cube.export, sarcube.cube.mosaic, sarcube.cube.temporal, sarcube.products.product\n"
-        "import sarcube.workflows.rtc.run, sarcube.production.dispatch, sarcube.cluster.connect, sarcube.cluster.tls\n"
+        "import sarcube.workflows.rtc.run, sarcube.production.run.dispatch\n"
+        "import sarcube.cluster.connect, sarcube.cluster.tls\n"
     )
     assert done.returncode == 0, done.stderr
 

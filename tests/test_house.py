@@ -16,8 +16,8 @@ NAMES = re.compile(
 # Where one of the names has to stand, and why.
 REASONS = {
     "production/demo": "the demonstration makes backscatter of simulated bursts",
-    "production/scene.py": "the options of an existing pipeline for one Sentinel-1 scene",
-    "production/run_file.py": "`sarcube init` writes a run file of the default workflow",
+    "production/run/scene.py": "the options of an existing pipeline for one Sentinel-1 scene",
+    "production/plan/run_file.py": "`sarcube init` writes a run file of the default workflow",
     "production/doctor.py": "examines engines and logins",
     "production/clean.py": "files of another maker stay",
     "production/said.py": "numbers and identifiers that messages differ in",

@@ -31,7 +31,7 @@ def init(
     """
     from sarcube.days import parse_days
     from sarcube.errors import ConfigError
-    from sarcube.production.run_file import RunFileOptions, archive_options, parse_place, run_file_text
+    from sarcube.production.plan.run_file import RunFileOptions, archive_options, parse_place, run_file_text
 
     if path.exists() and not force:
         raise ConfigError(f"{path} is there already; choose another name, or say --force to replace it")

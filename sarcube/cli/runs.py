@@ -13,8 +13,8 @@ from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from sarcube.config import RunConfig
-    from sarcube.production.outcome import Outcome
-    from sarcube.production.plan import Plan
+    from sarcube.production.plan.plan import Plan
+    from sarcube.production.run.outcome import Outcome
 
 _RUN = typer.Argument(..., metavar="RUN", help="run file (YAML)")
 
@@ -32,7 +32,7 @@ def plan(
 
     Example: sarcube plan run.yaml --map plan.html
     """
-    from sarcube.production.plan import plan as make_plan
+    from sarcube.production.plan.plan import plan as make_plan
 
     planned = make_plan(run)
     if geojson:
@@ -124,9 +124,9 @@ def carry_out(
     dry_run: bool = False,
 ) -> tuple[Plan, Outcome | None]:
     """Plan, say so, produce with progress, and print the end of it."""
-    from sarcube.production.plan import plan as make_plan
-    from sarcube.production.produce import produce
-    from sarcube.production.progress import show_progress
+    from sarcube.production.plan.plan import plan as make_plan
+    from sarcube.production.run.produce import produce
+    from sarcube.production.views.progress import show_progress
 
     planned = make_plan(config, remake=remake)
     if not as_json:

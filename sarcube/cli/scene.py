@@ -74,7 +74,7 @@ def scene(
     """
     from sarcube.cli.runs import carry_out
     from sarcube.errors import DownloadTimeoutError
-    from sarcube.production.scene import (
+    from sarcube.production.run.scene import (
         EXIT_DOWNLOAD_TIMED_OUT,
         SceneOptions,
         absent_bursts,

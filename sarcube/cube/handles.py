@@ -68,7 +68,7 @@ def open_raster(href: str) -> Iterator[Any]:
     dataset = entry[1] if entry is not None else DatasetReader(path, driver=_DRIVER, sharing=False)
     try:
         yield dataset
-    except BaseException:  # survives nothing: whatever ended the read, also an interrupt, the file is not kept open
+    except BaseException:  # raised again below: whatever ended the read, an interrupt too, no open file stays behind
         dataset.close()
         raise
     kept[path] = (identity, dataset)

@@ -18,7 +18,7 @@ from sarcube.catalog.pending import Pending, newer, pending, processed_of
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.walk import collections
 from sarcube.errors import StoreError
-from sarcube.production.estimates import RUNS
+from sarcube.production.records import RUNS
 from sarcube.products.attempt import as_item, lineage_of, marker_key, verdict
 from sarcube.products.names import ItemName, ProductName
 from sarcube.products.sweep import own_name

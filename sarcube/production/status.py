@@ -12,9 +12,8 @@ from typing import ClassVar
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SarcubeError
 from sarcube.production.content import Content, PlaceStatus
-from sarcube.production.estimates import RUNS
-from sarcube.production.plan import Plan, plan
-from sarcube.production.record import read_lines
+from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.records import RUNS, read_lines
 from sarcube.production.said import Said, counted
 from sarcube.production.shown import Shown
 from sarcube.products.names import TIME
@@ -65,7 +64,7 @@ class Status(Shown):
         What the items of the products say of themselves, and what the plan says of its tasks.
     """
 
-    _views: ClassVar[str] = "sarcube.production.status_views"
+    _views: ClassVar[str] = "sarcube.production.views.status"
 
     store: str
     places: tuple[PlaceStatus, ...]

@@ -15,7 +15,7 @@ from sarcube.catalog.selection import Selection
 from sarcube.catalog.validate import validate
 from sarcube.config import RunConfig, Section
 from sarcube.errors import ConfigError, SarcubeError
-from sarcube.production.plan import plan
+from sarcube.production.plan.plan import plan
 from sarcube.products.names import ItemName, ProductName
 from sarcube.products.places import Place
 from sarcube.workflows.making import collection_of, store_of

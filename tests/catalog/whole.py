@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sarcube.config import RunConfig
-from sarcube.production.plan import plan
-from sarcube.production.produce import Outcome, produce
+from sarcube.production.plan.plan import plan
+from sarcube.production.run.produce import Outcome, produce
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.options import SimulationOptions
 

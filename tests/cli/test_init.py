@@ -14,7 +14,7 @@ from sarcube.cli.app import app
 from sarcube.config import RunConfig
 from sarcube.days import parse_days
 from sarcube.errors import ConfigError
-from sarcube.production.run_file import parse_place
+from sarcube.production.plan.run_file import parse_place
 
 
 def init(*arguments: str, answers: str | None = None) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 import sarcube
 from sarcube.html import MAX_SHAPES, PlaceMap, Shape, place_map
-from sarcube.production.produce import Failure, Outcome
+from sarcube.production.run.produce import Failure, Outcome
 from sarcube.sensors.sentinel1.open_burst import open_burst
 from sarcube.sensors.sentinel1.search.scenes import find_scenes
 from tests.documented import FirstRun

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 from sarcube.geometry.grid import GeoGrid
-from sarcube.production.feed import Feed
+from sarcube.production.run.feed import Feed
 from sarcube.workflows.task import Estimate, Task, Unit
 
 GRID = GeoGrid(32629, 0.0, 0.0, 20.0, 10, 10)

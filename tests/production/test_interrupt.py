@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psutil
 
-from sarcube.production.plan import Plan
+from sarcube.production.plan.plan import Plan
 
 _CLIENT = """
 import sys
 from sarcube.config import RunConfig
 from sarcube.workflows.rehearsal import workflow as rehearsal
-from sarcube.production.plan import plan
-from sarcube.production.produce import produce
+from sarcube.production.plan.plan import plan
+from sarcube.production.run.produce import produce
 
 if __name__ == "__main__":
     outcome = produce(plan(RunConfig.from_file(sys.argv[1])))

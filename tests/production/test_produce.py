@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from distributed.scheduler import KilledWorker
 
-from sarcube.production.dispatch import Dispatcher, _Flight
-from sarcube.production.events import Event, TaskResult
-from sarcube.production.options import ProduceOptions
-from sarcube.production.plan import Plan, plan
-from sarcube.production.produce import Outcome, produce
+from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.run.dispatch import Dispatcher, _Flight
+from sarcube.production.run.events import Event, TaskResult
+from sarcube.production.run.options import ProduceOptions
+from sarcube.production.run.produce import Outcome, produce
 from sarcube.products.names import item_key
 from sarcube.workflows.rehearsal import workflow as rehearsal
 from sarcube.workflows.workflow import Context
@@ -273,7 +273,7 @@ def test_what_a_task_starts_counts_as_its_own() -> None:
     import sys
     import types
 
-    from sarcube.production import execute as worker
+    from sarcube.production.run import execute as worker
 
     burn = "import time\nx = bytearray(300_000_000)\nwhile time.process_time() < 1.0: pass"
 

@@ -6,10 +6,10 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from sarcube.production.events import Counts, Event, TaskResult
-from sarcube.production.plan import Plan
-from sarcube.production.produce import produce
-from sarcube.production.progress import counts_text, show_progress
+from sarcube.production.plan.plan import Plan
+from sarcube.production.run.events import Counts, Event, TaskResult
+from sarcube.production.run.produce import produce
+from sarcube.production.views.progress import counts_text, show_progress
 
 FIRST = "REHEARSAL/t001_000001_iw1/20240103T053000Z"
 

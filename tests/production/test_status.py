@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sarcube.errors import ConfigError
-from sarcube.production.plan import Plan
-from sarcube.production.produce import produce
+from sarcube.production.plan.plan import Plan
+from sarcube.production.run.produce import produce
 from sarcube.production.status import refill, status
 from sarcube.store.protocol import open_store
 from sarcube.workflows.rehearsal import workflow as rehearsal

@@ -12,7 +12,7 @@ import pytest
 
 from sarcube.config import Orbits, RunConfig
 from sarcube.errors import OrbitError, SceneError
-from sarcube.production.plan import plan
+from sarcube.production.plan.plan import plan
 from sarcube.sensors.sentinel1.burst import read_bursts
 from sarcube.sensors.sentinel1.orbits import OrbitIndex, find_orbit, local_index
 from sarcube.sensors.sentinel1.safe import open_safe

@@ -17,7 +17,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from sarcube.config import RunConfig
-from sarcube.production.plan import Plan, plan
+from sarcube.production.plan.plan import Plan, plan
 from sarcube.sensors.sentinel1.search.scenes import deduplicated, find_scenes, made_from_older
 from sarcube.workflows.task import utc_second
 from tests.http_server import Server

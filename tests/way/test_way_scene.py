@@ -18,7 +18,7 @@ import rasterio
 from sarcube.catalog.schemas import shared_schemas
 from sarcube.catalog.validate import validate
 from sarcube.errors import ConfigError
-from sarcube.production.scene import SceneOptions, absent_bursts, burst_ids, scene_config, scene_exit_code
+from sarcube.production.run.scene import SceneOptions, absent_bursts, burst_ids, scene_config, scene_exit_code
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 from sarcube.store.protocol import open_store
@@ -258,8 +258,8 @@ def test_a_server_that_falls_silent(program: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_exit_codes_of_outcomes() -> None:
-    from sarcube.production.plan import Plan
-    from sarcube.production.produce import Failure, Outcome
+    from sarcube.production.plan.plan import Plan
+    from sarcube.production.run.produce import Failure, Outcome
     from sarcube.transfer.problem import Problem
 
     config = scene_config(SceneOptions(SCENE, link_static_layers=True))

@@ -86,7 +86,7 @@ def test_an_error_that_nobody_foresaw_leaves_no_files(
     run_file: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     from sarcube.config import RunConfig
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
     from sarcube.workflows.registry import load_workflow
     from sarcube.workflows.workflow import Context
 

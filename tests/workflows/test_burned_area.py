@@ -127,7 +127,7 @@ def test_the_command_writes_bands_in_the_order_asked_for(pair, tmp_path):
 
 def test_the_workflow_makes_the_pair_of_a_run(pair, tmp_path):
     from sarcube.config import RunConfig
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
     from sarcube.workflows.registry import load_workflow
     from sarcube.workflows.workflow import Context
 

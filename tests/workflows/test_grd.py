@@ -13,7 +13,7 @@ from sarcube.config import RunConfig
 from sarcube.cube.open_cube import open_cube
 from sarcube.errors import ConfigError, GridError, SourceError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.production.plan import plan
+from sarcube.production.plan.plan import plan
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.options import SimulationOptions
 from sarcube.workflows.grd.run import part_of

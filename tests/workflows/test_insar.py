@@ -18,7 +18,7 @@ import pytest
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.production.network import NetworkPicture, positions
+from sarcube.production.views.network import NetworkPicture, positions
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch
 from sarcube.workflows.insar import find as finding
 from sarcube.workflows.insar import pairs as pairing
@@ -227,7 +227,7 @@ def test_timing_of_a_pass_is_found_from_a_neighbour_that_was_not_asked_for(refer
 
 
 def test_the_plan_lets_pairs_wait_for_both_dates(reference: Path, tmp_path: Path) -> None:
-    from sarcube.production.plan import plan
+    from sarcube.production.plan.plan import plan
 
     made = plan(_reference(reference / "mogi", tmp_path, keep_slc=True))
     assert [task.kind for task in made.tasks] == ["INSAR_S1_STATIC", "CSLC_S1", "CSLC_S1", "INSAR_S1"]
@@ -264,8 +264,8 @@ def test_from_scenes_to_a_cube(reference: Path, tmp_path: Path) -> None:
     run = _reference(reference / "mogi", tmp_path)
     run = run.model_copy(update={"source": run.source.model_copy(update={"path": str(scenes)})})
     second = sorted(scenes.glob("*.zip"))[1]
-    from sarcube.production.plan import plan
-    from sarcube.production.produce import produce
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.produce import produce
 
     planned = plan(run)
     (connection,) = planned.connections

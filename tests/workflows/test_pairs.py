@@ -20,8 +20,8 @@ from sarcube.cube.mosaic import mosaic
 from sarcube.cube.open_cube import open_cube
 from sarcube.cube.viewer.passes import read_content
 from sarcube.cube.viewer.tiles import Stretch, read_series, render_tile
-from sarcube.production.plan import plan
-from sarcube.production.produce import produce
+from sarcube.production.plan.plan import plan
+from sarcube.production.run.produce import produce
 from sarcube.production.status import refill, status
 from sarcube.store.protocol import open_store
 from sarcube.testing.workflow import WorkflowSuite

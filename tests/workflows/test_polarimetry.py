@@ -12,8 +12,8 @@ from sarcube.config import RunConfig
 from sarcube.cube.open_cube import open_cube
 from sarcube.engines.polarimetry import decompose
 from sarcube.errors import ConfigError
-from sarcube.production.plan import plan
-from sarcube.production.produce import produce
+from sarcube.production.plan.plan import plan
+from sarcube.production.run.produce import produce
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.options import SimulationOptions
 

@@ -12,7 +12,7 @@ from sarcube.engines.optical import masks
 from sarcube.errors import ConfigError, GridError, SceneError, SourceError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.mgrs import tile_corner, tile_grid
-from sarcube.production.plan import plan
+from sarcube.production.plan.plan import plan
 from sarcube.sensors.sentinel2.scene import open_scene
 from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
 from sarcube.workflows.sentinel2.process import process

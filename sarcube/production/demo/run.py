@@ -122,9 +122,9 @@ def _write_run_file(directory: Path, archive: Archive) -> Path:
 
 
 def _produce(run_file: Path) -> None:
-    from sarcube.production.plan import plan
-    from sarcube.production.produce import produce
-    from sarcube.production.progress import show_progress
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.produce import produce
+    from sarcube.production.views.progress import show_progress
 
     todo = plan(RunConfig.from_file(run_file))
     with show_progress() as show:

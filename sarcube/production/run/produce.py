@@ -11,20 +11,20 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import ClusterError, SarcubeError
-from sarcube.production.events import Event, OnEvent, TaskResult
-from sarcube.production.maps import outcome_shapes
-from sarcube.production.options import ProduceOptions
-from sarcube.production.outcome import Failure, Outcome
-from sarcube.production.plan import Plan
+from sarcube.production.plan.plan import Plan
+from sarcube.production.run.events import Event, OnEvent, TaskResult
+from sarcube.production.run.options import ProduceOptions
+from sarcube.production.run.outcome import Failure, Outcome
 from sarcube.production.said import Said, counted
+from sarcube.production.views.page import outcome_shapes
 from sarcube.store.protocol import open_store
 from sarcube.workflows.workflow import Context
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from sarcube.production.dispatch import Dispatcher
-    from sarcube.production.record import RunRecord
+    from sarcube.production.run.dispatch import Dispatcher
+    from sarcube.production.run.record import RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def produce(
     client : distributed.Client, optional
         A cluster to use; default: the one that `config.cluster` names, for the time of the run.
     on_event : callable, optional
-        Called with every Event, in the thread that called produce (see `sarcube.production.progress`).
+        Called with every Event, in the thread that called produce (see `sarcube.production.views.progress`).
     options : ProduceOptions, optional
 
     Raises
@@ -75,8 +75,8 @@ def _carry_out(
     plan: Plan, client: Client | None, on_event: OnEvent | None, options: ProduceOptions, begun: float
 ) -> Outcome:
     from sarcube.cluster.connect import versions
-    from sarcube.production.dispatch import Dispatcher, Tally
-    from sarcube.production.record import RunRecord, new_run_id
+    from sarcube.production.run.dispatch import Dispatcher, Tally
+    from sarcube.production.run.record import RunRecord, new_run_id
 
     run_id = new_run_id()
     record = RunRecord(open_store(plan.config.store), plan, run_id) if options.record else None

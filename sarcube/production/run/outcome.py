@@ -73,7 +73,7 @@ class Outcome(Shown):
         Nothing of what was asked for exists or could be tried.
     """
 
-    _views: ClassVar[str] = "sarcube.production.outcome_views"
+    _views: ClassVar[str] = "sarcube.production.views.outcome"
 
     done: int = 0
     skipped: int = 0

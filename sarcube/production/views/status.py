@@ -6,9 +6,9 @@ import html
 import io
 
 from sarcube.html import wrap
-from sarcube.production.page import terminal_width
 from sarcube.production.said import counted
 from sarcube.production.status import Status
+from sarcube.production.views.page import terminal_width
 
 _DAYS = 6
 _ROWS = 200

@@ -21,10 +21,10 @@ from typing import Any
 
 import sarcube
 from sarcube.errors import SarcubeError
-from sarcube.production.estimates import RUNS
-from sarcube.production.events import Event
-from sarcube.production.plan import Plan
-from sarcube.production.report import report_html
+from sarcube.production.plan.plan import Plan
+from sarcube.production.records import RUNS, read_lines
+from sarcube.production.run.events import Event
+from sarcube.production.views.report import report_html
 from sarcube.store.protocol import Store
 from sarcube.transfer.redact import redact
 from sarcube.workflows.task import Task
@@ -158,13 +158,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def read_lines(store: Store, folder: str) -> list[dict[str, Any]]:
-    """The lines of a run's record, in order."""
-    lines: list[dict[str, Any]] = []
-    for name in store.files(folder):
-        if name.startswith("tasks-") and name.endswith(".jsonl"):
-            text = store.read_bytes(f"{folder}/{name}").decode()
-            lines.extend(json.loads(line) for line in text.splitlines() if line)
-    return lines

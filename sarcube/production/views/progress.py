@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Literal, TextIO
 
-from sarcube.production.events import Counts, Event, OnEvent
-from sarcube.production.page import size_text, time_text
+from sarcube.production.run.events import Counts, Event, OnEvent
+from sarcube.production.views.page import size_text, time_text
 
 Style = Literal["auto", "live", "notebook", "lines", "none"]
 _EVERY_S = 10.0

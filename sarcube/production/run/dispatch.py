@@ -17,11 +17,11 @@ from distributed.scheduler import KilledWorker
 
 from sarcube.cluster.environment import MEMORY
 from sarcube.errors import ClusterError
-from sarcube.production.events import Counts, Event, OnEvent, TaskResult
-from sarcube.production.execute import RunPlugin, execute
-from sarcube.production.feed import Feed
-from sarcube.production.options import ProduceOptions
-from sarcube.production.plan import Plan
+from sarcube.production.plan.plan import Plan
+from sarcube.production.run.events import Counts, Event, OnEvent, TaskResult
+from sarcube.production.run.execute import RunPlugin, execute
+from sarcube.production.run.feed import Feed
+from sarcube.production.run.options import ProduceOptions
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context
 

@@ -17,7 +17,7 @@ from distributed import WorkerPlugin, get_worker
 
 from sarcube.cluster.connect import differences, versions
 from sarcube.errors import SarcubeError, TaskTimeoutError
-from sarcube.production.events import TaskResult
+from sarcube.production.run.events import TaskResult
 from sarcube.transfer.redact import redact
 from sarcube.workflows.registry import makers
 from sarcube.workflows.task import Task

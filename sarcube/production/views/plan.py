@@ -10,11 +10,10 @@ from itertools import islice
 from typing import Any
 
 from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
-from sarcube.production.maps import areas
-from sarcube.production.network import NetworkPicture, connection_dict, network_table
-from sarcube.production.page import said_html, size_text, terminal_width, time_text
-from sarcube.production.plan import PlaceSummary, Plan
+from sarcube.production.plan.plan import PlaceSummary, Plan
 from sarcube.production.said import counted
+from sarcube.production.views.network import NetworkPicture, connection_dict, network_table
+from sarcube.production.views.page import areas, said_html, size_text, terminal_width, time_text
 from sarcube.workflows.task import Task
 
 _ROWS = 200  # of tasks shown where people read

@@ -9,10 +9,9 @@ from typing import Any
 
 from sarcube.errors import SarcubeError
 from sarcube.html import Shape, html_table, page, place_map
-from sarcube.production.maps import areas, outcome_shapes
-from sarcube.production.page import said_html, size_text, time_text
-from sarcube.production.plan import Plan
+from sarcube.production.plan.plan import Plan
 from sarcube.production.said import Said
+from sarcube.production.views.page import areas, outcome_shapes, said_html, size_text, time_text
 from sarcube.store.protocol import Store
 
 _PICTURES = 12

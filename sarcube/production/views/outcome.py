@@ -5,8 +5,8 @@ from __future__ import annotations
 import html
 
 from sarcube.html import html_table, place_map, wrap
-from sarcube.production.outcome import Outcome
-from sarcube.production.page import said_html
+from sarcube.production.run.outcome import Outcome
+from sarcube.production.views.page import said_html
 
 _FAILURES = 20  # shown where people read
 

@@ -13,15 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError, SarcubeError, SourceError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.html import PlaceMap
-from sarcube.production.estimates import estimate, former_records, rates_of
-from sarcube.production.network import NetworkPicture
-from sarcube.production.outdated import find_outdated
+from sarcube.production.plan.estimates import estimate, former_records, rates_of
+from sarcube.production.plan.outdated import find_outdated
 from sarcube.production.shown import Shown
 from sarcube.products.kinds import ProductKind, Rate
 from sarcube.products.names import item_key
@@ -35,6 +34,9 @@ from sarcube.workflows.network import Connection
 from sarcube.workflows.registry import kind_of, load_workflow, makers
 from sarcube.workflows.task import Estimate, Ring, Task, Unit, unit_key
 from sarcube.workflows.workflow import Workflow
+
+if TYPE_CHECKING:
+    from sarcube.production.views.network import NetworkPicture
 
 _NO_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
@@ -104,7 +106,7 @@ class Plan(Shown):
         Times that the workflow makes products of together: the network of pairs.
     """
 
-    _views: ClassVar[str] = "sarcube.production.plan_views"
+    _views: ClassVar[str] = "sarcube.production.views.plan"
 
     config: RunConfig
     tasks: tuple[Task, ...]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.production.records import RUNS
 from sarcube.products.kinds import ProductKind, Rate
 from sarcube.store.protocol import Store
 from sarcube.workflows.task import Estimate
 
-RUNS = "runs"
 _LAST_RUNS = 5  # how many records of the same variant are taken
 _MOST_LOOKS = 50  # records that are looked at: those of rehearsals may lie before
 

@@ -1,0 +1,1 @@
+"""What is still to do: the plan, what it is expected to take, and the file that asks for it."""

@@ -1,0 +1,20 @@
+"""The records that runs left in their store: where they lie, and what they say of tasks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sarcube.store.protocol import Store
+
+RUNS = "runs"
+
+
+def read_lines(store: Store, folder: str) -> list[dict[str, Any]]:
+    """The lines of a run's record, in order."""
+    lines: list[dict[str, Any]] = []
+    for name in store.files(folder):
+        if name.startswith("tasks-") and name.endswith(".jsonl"):
+            text = store.read_bytes(f"{folder}/{name}").decode()
+            lines.extend(json.loads(line) for line in text.splitlines() if line)
+    return lines

@@ -1,0 +1,1 @@
+"""Doing it: Dask graph, attempts, retries, the events on the way, the record and the outcome."""
