@@ -1,10 +1,11 @@
-"""What interferometry makes: the layers of a pair of dates of a burst, and what a burst ID has for ever."""
+"""What interferometry makes: the layers of a pair of dates of a burst and of a whole pass, and what a burst ID has for
+ever."""  # fmt: skip
 
 from __future__ import annotations
 
 import math
 
-from sarcube.products.kinds import Fact, Layer, ProductKind, Rate, Shown
+from sarcube.products.kinds import Fact, Layer, MaskClass, ProductKind, Rate, Shown, mask_layer
 from sarcube.workflows.rtc.kinds import MASK, POLARIZATIONS, STATIC_VALIDITY
 from sarcube.workflows.rtc.kinds import RTC_S1_STATIC as _OF_RTC
 
@@ -20,15 +21,27 @@ def _amplitude(name: str, title: str) -> Layer:
     return Layer(name, title, weight="number_of_looks", shown=Shown(0.0, 0.6), may_round=True)
 
 
+_PHASE = Shown(-math.pi, math.pi, "twilight", cyclic=True)
 INTERFEROGRAM = Layer(
     "interferogram",
     "First date times conjugate of second, flattened, not filtered; phase positive away from the sensor",
     "complex64",
     weight="number_of_looks",
-    shown=Shown(-math.pi, math.pi, "twilight", cyclic=True),
+    shown=_PHASE,
 )
 COHERENCE = Layer("coherence", "Coherence of the samples of each pixel", shown=Shown(0.0, 1.0), may_round=True)
+AMPLITUDES = (
+    _amplitude("amplitude_first", "Amplitude on the first date, root of beta nought"),
+    _amplitude("amplitude_second", "Amplitude on the second date, root of beta nought"),
+)
 LOOKS = Layer("number_of_looks", "Independent looks", role="auxiliary", overview="bilinear")
+LINE_OF_SIGHT = (
+    _auxiliary("los_east", "East component of the unit vector from the ground to the sensor"),
+    _auxiliary("los_north", "North component of the unit vector from the ground to the sensor"),
+    _auxiliary("los_up", "Up component of the unit vector from the ground to the sensor"),
+)
+WATER, LAND, NOT_TOLD = 0, 1, 255
+NO_COMPONENT, NOT_SEEN = 0, 65535
 FACTS = (
     Fact("sar:polarizations", "texts", summarized=True),
     Fact("sar:beam_ids", "texts"),
@@ -47,8 +60,7 @@ INSAR_S1 = ProductKind(
     (
         INTERFEROGRAM,
         COHERENCE,
-        _amplitude("amplitude_first", "Amplitude on the first date, root of beta nought"),
-        _amplitude("amplitude_second", "Amplitude on the second date, root of beta nought"),
+        *AMPLITUDES,
         LOOKS,
         MASK,
     ),
@@ -70,7 +82,7 @@ CSLC_S1 = ProductKind(
     tuple(
         Layer(
             f"slc_{name}", f"{name}, flattened by the geometric slant range, root of beta nought", "complex64",
-            overview="nearest", shown=Shown(-math.pi, math.pi, "twilight", cyclic=True),
+            overview="nearest", shown=_PHASE,
         )
         for name in POLARIZATIONS
     ),
@@ -90,9 +102,7 @@ INSAR_S1_STATIC = ProductKind(
     "INSAR_S1_STATIC",
     "s1_insar_static",
     (
-        _auxiliary("los_east", "East component of the unit vector from the ground to the sensor"),
-        _auxiliary("los_north", "North component of the unit vector from the ground to the sensor"),
-        _auxiliary("los_up", "Up component of the unit vector from the ground to the sensor"),
+        *LINE_OF_SIGHT,
         _RTC["digital_elevation_model"],
         MASK,
     ),
@@ -103,6 +113,69 @@ INSAR_S1_STATIC = ProductKind(
     Rate(4.0, 14.0, 200.0, 700_000_000, 30_000_000),
     timed=False,
     facts=_STATIC_FACTS,
+    keywords=("SAR", "Sentinel-1", "InSAR", "line of sight", "static layers"),
+    providers=_OF_RTC.providers,
+    license_link=_OF_RTC.license_link,
+    since=STATIC_VALIDITY,
+)
+# A pass has no burst ID; which bursts it is made of its item says.
+_PASS_FACTS = (
+    *(fact for fact in FACTS if fact.name != "sarcube:burst_id"),
+    Fact("sarcube:burst_ids", "texts"),
+    Fact("sarcube:gaps", "integer"),
+)
+INSAR_S1_PASS = ProductKind(
+    "INSAR_S1_PASS",
+    "s1_insar_pass",
+    (
+        INTERFEROGRAM,
+        Layer("filtered_phase", "Phase of the filtered interferogram", unit="rad", merge="first", shown=_PHASE),
+        COHERENCE,
+        Layer(
+            "unwrapped_phase", "Phase of the interferogram, unwrapped; positive away from the sensor", unit="rad",
+            merge="first", shown=Shown(colours="viridis"),
+        ),
+        Layer(
+            "connected_components",
+            "Pixels of one number are right relative to each other, the largest is 1; 0: of none", "uint16",
+            float(NOT_SEEN), role="auxiliary", merge="first", overview="nearest",
+        ),
+        mask_layer(
+            "water_mask", "Water and land",
+            (
+                MaskClass(WATER, "water", "water", (65, 131, 196, 255), rank=1),
+                MaskClass(LAND, "land", "land"),
+                MaskClass(NOT_TOLD, "unknown", "no mask of water told", rank=2),
+            ),
+            NOT_TOLD,
+        ),
+        *AMPLITUDES,
+        LOOKS,
+        MASK,
+    ),
+    "Sentinel-1 interferograms per pass",
+    "All bursts of a pass of Sentinel-1 and of a second one, merged: interferogram, coherence, filtered and unwrapped "
+    "phase, components, water, amplitudes. All pairs of a set of bursts lie on one grid.",
+    "unwrapped interferogram",
+    Rate(20.0, 30.0, 420.0, 600_000_000, 0),
+    needs=("INSAR_S1_PASS_STATIC",),
+    facts=_PASS_FACTS,
+    keywords=("SAR", "Sentinel-1", "InSAR", "interferogram", "unwrapped phase", "displacement"),
+    providers=_OF_RTC.providers,
+    license_link=_OF_RTC.license_link,
+    browse=("filtered_phase",),
+    since=STATIC_VALIDITY,
+)  # fmt: skip
+INSAR_S1_PASS_STATIC = ProductKind(
+    "INSAR_S1_PASS_STATIC",
+    "s1_insar_pass_static",
+    (*LINE_OF_SIGHT, _RTC["digital_elevation_model"]),
+    "Sentinel-1 line of sight per pass",
+    "What does not change from pair to pair, on the grid of a set of bursts: line of sight and elevation.",
+    "line of sight",
+    Rate(4.0, 14.0, 200.0, 700_000_000, 30_000_000),
+    timed=False,
+    facts=tuple(fact for fact in _PASS_FACTS if not fact.name.startswith(("insar:", "sar:pol", "sarcube:"))),
     keywords=("SAR", "Sentinel-1", "InSAR", "line of sight", "static layers"),
     providers=_OF_RTC.providers,
     license_link=_OF_RTC.license_link,

@@ -8,7 +8,7 @@ from typing import Any
 from sarcube.config import RunConfig
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Rate
-from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1, INSAR_S1_STATIC
+from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1, INSAR_S1_PASS, INSAR_S1_PASS_STATIC, INSAR_S1_STATIC
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import ensure_collections, update_catalogs
 from sarcube.workflows.task import Ring, Task, Unit
@@ -20,7 +20,7 @@ class InsarWorkflow:
 
     name = "insar"
     section = InsarSection
-    kinds = (INSAR_S1, CSLC_S1, INSAR_S1_STATIC)
+    kinds = (INSAR_S1, CSLC_S1, INSAR_S1_STATIC, INSAR_S1_PASS, INSAR_S1_PASS_STATIC)
 
     def find(self, config: RunConfig) -> Found:
         """The pairs of the source's bursts within the run's area and dates."""
