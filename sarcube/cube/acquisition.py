@@ -16,6 +16,7 @@ from pyproj.exceptions import CRSError
 
 from sarcube.catalog.grids import grid_of_fields
 from sarcube.cube.layers import layer_name
+from sarcube.cube.pairs.fields import CHANNELS, PERPENDICULAR, SECOND, wavelength_of
 from sarcube.errors import CatalogError, CubeError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.instants import utc_ns
@@ -69,6 +70,8 @@ class Acquisition:
         Of a pair, metres; NaN of what is none, or does not tell.
     channel : str
         Polarization of a pair, whose layers are not called by it.
+    wavelength : float
+        Of the radar, metres; NaN where the item does not tell.
     """
 
     id: str
@@ -83,6 +86,7 @@ class Acquisition:
     second: np.datetime64 | None = None
     perpendicular_baseline: float = field(default=float("nan"), compare=False)
     channel: str = ""
+    wavelength: float = field(default=float("nan"), compare=False)
 
     @property
     def grid(self) -> GeoGrid:
@@ -178,7 +182,7 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
     orbit = properties.get("sat:relative_orbit")
     if not isinstance(orbit, int):
         orbit = int(place[1:4]) if _OLD_NAME.match(place) else 0
-    second = properties.get("insar:secondary_datetime")
+    second = properties.get(SECOND)
     return Acquisition(
         id=item.id,
         place=place,
@@ -190,8 +194,9 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
         static=is_static(item),
         files=files,
         second=None if second is None else as_time(second),
-        perpendicular_baseline=float(properties.get("insar:perpendicular_baseline", "nan")),
-        channel="" if second is None else ",".join(properties.get("sar:polarizations", ())),
+        perpendicular_baseline=float(properties.get(PERPENDICULAR, "nan")),
+        channel="" if second is None else ",".join(properties.get(CHANNELS, ())),
+        wavelength=wavelength_of(properties),
     )
 
 

@@ -31,6 +31,7 @@ from sarcube.cube.cf import check_made_alike, classes, fill_of, made_by
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.layers import layer_of
 from sarcube.cube.lazy import as_dask, compute, da, on_cluster
+from sarcube.cube.pairs.fields import pair_properties
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.lattice import pixel_metres
@@ -198,6 +199,8 @@ def _stem(picture: xr.Dataset, options: CogOptions) -> str:
     if time is None:
         return f"{options.prefix}_static" if _STATIC in picture.attrs else options.prefix
     stem = f"{options.prefix}_{pd.Timestamp(time.values.item()):%Y%m%dT%H%M%SZ}"
+    if (second := picture.coords.get("secondary")) is not None and not np.isnat(second.values):
+        stem += f"_{pd.Timestamp(second.values.item()):%Y%m%dT%H%M%SZ}"
     return f"{stem}_T{int(orbit):03d}" if orbit is not None and int(orbit) > 0 else stem
 
 
@@ -331,6 +334,8 @@ def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
         properties["sat:relative_orbit"] = int(picture.coords["relative_orbit"])
     if _STATIC in picture.attrs:
         properties["sarcube:timed"] = False
+    pair, extensions = pair_properties(picture)
+    properties |= pair
     start, end = _span(picture)
     properties["start_datetime"], properties["end_datetime"] = (f"{t.isoformat()}Z" for t in (start, end))
     return pystac.Item(
@@ -339,7 +344,7 @@ def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
         bbox=list(place.bbox),
         datetime=start.tz_localize("UTC").to_pydatetime(warn=False),
         properties=properties,
-        stac_extensions=[PROJECTION],
+        stac_extensions=[PROJECTION, *extensions],
     )
 
 

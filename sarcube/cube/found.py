@@ -113,9 +113,9 @@ def _open(stored: dict[str, Any], path: Path) -> pystac.Item:
 
 
 def _items_in(folder: Path) -> list[pystac.Item]:
-    """Items that lie side by side in a folder, as exports of COGs have them."""
+    """Items that lie side by side in a folder, or in folders of it, as exports of COGs have them."""
     items = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json")) or sorted(folder.glob("*/*.json")):
         try:
             stored = json.loads(path.read_bytes())
             if isinstance(stored, dict) and stored.get("type") == "Feature":

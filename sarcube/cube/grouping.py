@@ -44,6 +44,16 @@ class Step:
         return float(np.mean([a.perpendicular_baseline for a in self.acquisitions]))
 
     @property
+    def wavelength(self) -> float:
+        """Metres; NaN where products differ in it, or do not tell."""
+        lengths = {a.wavelength for a in self.acquisitions}
+        return lengths.pop() if len(lengths) == 1 else float("nan")
+
+    @property
+    def channel(self) -> str:
+        return _joined(a.channel for a in self.acquisitions if a.channel)
+
+    @property
     def platform(self) -> str:
         return _joined(a.platform for a in self.acquisitions)
 

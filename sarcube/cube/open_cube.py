@@ -19,6 +19,8 @@ from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.found import Elsewhere, Store, explain_nothing, read_acquisitions, read_items
 from sarcube.cube.grouping import Apart, Group, Step, steps_of
 from sarcube.cube.layers import attributes, layers_of
+from sarcube.cube.pairs import accessor as _pairs_accessor  # noqa: F401 - registers cube.insar
+from sarcube.cube.pairs.axis import pair_coordinates
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
 from sarcube.cube.selection import Selection, When, parse_dates, select
 from sarcube.cube.stack import Chunks, stack_layer
@@ -331,21 +333,7 @@ def _dataset(
             {"long_name": "fingerprint of the products merged"},
         ),
     }
-    return xr.Dataset(variables, coords=coords | _pair_coordinates(steps))
-
-
-def _pair_coordinates(steps: Sequence[Step]) -> dict[str, Any]:
-    """Along time, where there are pairs: their second date, and how far apart both lie."""
-    second = np.array([s.second for s in steps], "datetime64[ns]")
-    if np.isnat(second).all():
-        return {}
-    days = (second - np.array([s.start for s in steps], "datetime64[ns]")) / np.timedelta64(1, "D")
-    across = np.array([s.perpendicular_baseline for s in steps])
-    return {
-        "secondary": ("time", second, {"long_name": "start of the second date"}),
-        "temporal_baseline": ("time", np.round(days, 3), {"long_name": "days from the first date to the second"}),
-        "perpendicular_baseline": ("time", across, {"long_name": "perpendicular baseline", "units": "m"}),
-    }
+    return xr.Dataset(variables, coords=coords | pair_coordinates(steps))
 
 
 def _centre(step: Step, epsg: int) -> tuple[float, float]:
