@@ -19,6 +19,7 @@ from sarcube.errors import StoreError
 from sarcube.products.product import checksum
 from sarcube.products.rules import Rule
 from sarcube.store.protocol import Store, open_store
+from sarcube.words import several
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,81 @@ class Fault:
     message: str
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What a check of a whole store found.
+
+    Attributes
+    ----------
+    store : str
+    items, collections : int
+        How many were looked at.
+    faults : tuple of Fault
+    unchecked : tuple of str
+        Schemas that could not be had: what only they ask for was not checked.
+    deep : bool
+        Whether every file was read.
+    """
+
+    store: str
+    items: int
+    collections: int
+    faults: tuple[Fault, ...]
+    unchecked: tuple[str, ...]
+    deep: bool
+
+    def lines(self) -> Iterator[str]:
+        """For a terminal."""
+        yield from (f"{fault.key}: {fault.message}" for fault in self.faults)
+        yield from (f"not checked, since it cannot be had: schema {uri}" for uri in self.unchecked)
+        if self.unchecked:
+            yield "name a folder of schemas (--schemas), or say it again with a network: what was had once is kept"
+        how = "their checksums" if self.deep else "the sizes of their files (--checksums reads them)"
+        harm = several(len(self.faults), "fault") if self.faults else "no fault"
+        yield f"{several(self.items, 'item')} in {several(self.collections, 'collection')}, with {how}: {harm}"
+
+
+def examine_store(
+    store: Store | str,
+    collection: str | None = None,
+    *,
+    checksums: bool = False,
+    schemas: Schemas | str | None = None,
+    rules: Mapping[str, Iterable[Rule]] | None = None,
+) -> Checked:
+    """Check a whole store, and say what was checked; the parameters are those of `check_store`.
+
+    Raises
+    ------
+    StoreError
+        There is no store, or no such collection in it.
+    """
+    store = open_store(store)
+    known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
+    names = collections(store)
+    if not names or (collection is not None and collection not in names):
+        raise StoreError(
+            f"{store.url} has no collection {collection or ''}; it has {', '.join(names) or 'none'}. Check the address"
+        )
+    seen = _Seen()
+    faults = tuple(check_store(store, collection, checksums=checksums, schemas=known, rules=rules, seen=seen))
+    missing = tuple(sorted(uri for uri in seen.schemas if known.get(uri) is None))
+    return Checked(store.url, seen.items, 1 if collection else len(names), faults, missing, checksums)
+
+
+class _Seen:
+    """What a check came by."""
+
+    def __init__(self) -> None:
+        self.items = 0
+        self.schemas: set[str] = set()
+
+    def add(self, stored: dict[str, Any]) -> None:
+        """An item, collection or catalog."""
+        self.items += stored.get("type") == "Feature"
+        self.schemas.update(uri for uri in stored.get("stac_extensions", ()) if isinstance(uri, str))
+
+
 def check_store(
     store: Store | str,
     collection: str | None = None,
@@ -43,6 +119,7 @@ def check_store(
     checksums: bool = False,
     schemas: Schemas | str | None = None,
     rules: Mapping[str, Iterable[Rule]] | None = None,
+    seen: _Seen | None = None,
 ) -> Iterator[Fault]:
     """Check every item of a store (or of one collection) by its files, and the collections themselves.
 
@@ -56,7 +133,7 @@ def check_store(
     rules : mapping of str to Rule, optional
         What items of a kind must say beyond what all say, by the kind's name (`ProductKind.rules`).
     """
-    store = open_store(store)
+    store, seen = open_store(store), seen or _Seen()
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     names = [collection] if collection is not None else list(collections(store))
     for key in (CATALOG_FILE, *(f"{name}/{COLLECTION_FILE}" for name in names)):
@@ -65,10 +142,12 @@ def check_store(
         except (StoreError, ValueError) as error:
             yield Fault(key, str(error))
             continue
+        seen.add(stored)
         yield from check_stored(store, key, stored, known, rules, checksums=checksums)
     for name in names:
         passed = PassedOver()
         for key, stored in walk_items(store, name, Selection(), passed):
+            seen.add(stored)
             yield from check_stored(store, key, stored, known, rules, checksums=checksums)
         yield from (Fault(address, reason) for address, reason in passed.items)
 

@@ -1,8 +1,12 @@
-"""Series over time at a point or within a polygon."""
+"""Series over time at a point, in a box around it, or within a polygon; as a table and as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +18,44 @@ from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from sarcube.cube.grid_of import grid_of
-from sarcube.cube.layers import measures
+from sarcube.cube.layers import layer_of, measures
 from sarcube.cube.preview import to_db
 from sarcube.errors import CubeError
 
+_DEGREE = 111_195.0  # metres of one along a meridian
+_COORDINATES = ("platform", "orbit_direction", "relative_orbit", "secondary", "place")
+PIXELS = "pixels"
 
-def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[str, Any]) -> xr.Dataset:
+
+def parse_where(text: str) -> tuple[float, float] | BaseGeometry:
+    """A point from `longitude,latitude`, a box from `west,south,east,north`, in degrees.
+
+    Raises
+    ------
+    CubeError
+        It is neither, or the latitude comes first.
+    """
+    from shapely.geometry import box
+
+    try:
+        numbers = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 4) or not all(map(math.isfinite, numbers)):
+        raise CubeError(f"a place is longitude,latitude or west,south,east,north in degrees, not {text[:80]!r}")
+    if any(abs(latitude) > 90 for latitude in numbers[1::2]):
+        raise CubeError(f"{text[:80]!r} has no latitude: longitude comes first, as in 8.2,48.0")
+    if len(numbers) == 2:
+        return numbers[0], numbers[1]
+    west, south, east, north = numbers
+    if not (west < east and south < north):
+        raise CubeError(f"a box is west,south,east,north with west below east and south below north, not {text[:80]!r}")
+    return box(west, south, east, north)
+
+
+def timeseries(
+    cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[str, Any], *, box: float | None = None
+) -> xr.Dataset:
     """Backscatter over time.
 
     Parameters
@@ -29,11 +65,13 @@ def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[st
     where : pair of float, or geometry
         Longitude and latitude of a point, the pixel that holds it; or a polygon in degrees, as shapely or GeoJSON
         has it, the mean in power of the pixels whose centres lie within.
+    box : float, optional
+        Metres: of a point the mean in power over a square of that side around its pixel.
 
     Returns
     -------
     Dataset
-        Lazy, (time).
+        Lazy, (time); of means also `pixels`, how many of them were seen.
 
     Raises
     ------
@@ -51,9 +89,16 @@ def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[st
         col, row = int(np.floor((x - grid.left) / grid.resolution)), int(np.floor((grid.top - y) / grid.resolution))
         if not (0 <= col < grid.width and 0 <= row < grid.height):
             raise CubeError(f"the point {tuple(where)} lies outside the cube")
-        return layers.isel(x=col, y=row)
+        if box is None:
+            return layers.isel(x=col, y=row)
+        if not (math.isfinite(box) and box > 0):
+            raise CubeError(f"a box has a side in metres, not {box}")
+        metres = grid.resolution * (_DEGREE if grid.epsg == 4326 else 1.0)
+        half = max(round(box / metres), 1) // 2
+        square = layers.isel(x=slice(max(col - half, 0), col + half + 1), y=slice(max(row - half, 0), row + half + 1))
+        return _mean(square)
     if where.geom_type == "Point":
-        return timeseries(cube, (where.x, where.y))
+        return timeseries(cube, (where.x, where.y), box=box)
     projected = shape(transform_geom(4326, grid.epsg, mapping(where)))
     left, bottom, right, top = projected.bounds
     cols = slice(max(0, int((left - grid.left) / grid.resolution)), int((right - grid.left) / grid.resolution) + 1)
@@ -70,21 +115,131 @@ def timeseries(cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[st
     if not inside.any():
         raise CubeError("the polygon holds no pixel centre; ask for a point")
     chosen = xr.DataArray(inside.astype(bool), dims=("y", "x"))
-    return part.where(chosen).mean(("y", "x"), dtype=np.float64)
+    return _mean(part.where(chosen))
 
 
-def plot_timeseries(cube: xr.Dataset, where: Any, *, ax: Any = None) -> Any:
-    """Plot `timeseries` in decibel; returns matplotlib's axes."""
+def _mean(part: xr.Dataset) -> xr.Dataset:
+    mean = part.mean(("y", "x"), dtype=np.float64, keep_attrs=True)
+    if not part.data_vars:
+        return mean
+    seen = next(iter(part.data_vars.values())).notnull()
+    return mean.assign({PIXELS: seen.sum(("y", "x")).astype(np.int32)})
+
+
+def rows(series: xr.Dataset) -> list[dict[str, Any]]:
+    """A series as rows for a table: time, where it is from, values; in decibel too where a layer is read in it.
+
+    What was not seen at a time is None.
+    """
+    series = series.compute()
+    found = []
+    for i, time in enumerate(series["time"].values):
+        row: dict[str, Any] = {"time": str(time)[:19]}
+        for known in _COORDINATES:
+            if known in series.coords and series[known].dims == ("time",):
+                told = series[known].values[i]
+                row[known] = str(told)[:19] if np.issubdtype(series[known].dtype, np.datetime64) else told.item()
+        for name, variable in series.data_vars.items():
+            value = variable.values[i].item()
+            row[str(name)] = (
+                value if isinstance(value, int) else float(f"{value:.7g}") if math.isfinite(value) else None
+            )
+            if name != PIXELS and layer_of(variable).shown.scale == "db":
+                power = isinstance(value, float) and value > 0
+                row[f"{name}_db"] = round(10 * math.log10(value), 3) if power else None
+        found.append(row)
+    return found
+
+
+def as_csv(found: Iterable[dict[str, Any]]) -> str:
+    """Rows as CSV, the names on top; what was not seen is empty."""
+    table = list(found)
+    out = io.StringIO()
+    names = list(dict.fromkeys(name for row in table for name in row))
+    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([{name: "" if value is None else value for name, value in row.items()} for row in table])
+    return out.getvalue()
+
+
+def series_of(store: Any, text: str, box: float | None = None, **keywords: Any) -> xr.Dataset:
+    """Open no more of a store than a place needs, and compute its series; further keywords are those of `open_cube`.
+
+    Raises
+    ------
+    CubeError
+        The text is no place, or nothing was seen there; it says so where longitude and latitude are swapped.
+    """
+    from sarcube.cube.open_cube import open_cube
+
+    where = parse_where(text)
+    try:
+        cube = open_cube(store, bbox=_around(where, box), **keywords)
+    except CubeError as error:
+        if isinstance(where, tuple) and abs(where[0]) <= 90:
+            raise CubeError(f"{error}; a place is longitude,latitude: {where[0]:g} was taken as longitude") from error
+        raise
+    return timeseries(cube, where, box=box).compute()
+
+
+def _around(where: tuple[float, float] | BaseGeometry, box: float | None) -> tuple[float, ...]:
+    """West, south, east, north that hold a place with some pixels around it."""
+    if isinstance(where, BaseGeometry):
+        west, south, east, north = where.bounds
+        middle, margin = (south + north) / 2, 0.002
+    else:
+        west, middle = where
+        east, south, north, margin = west, middle, middle, 0.002 + (box or 0.0) / _DEGREE
+    wide = margin / max(math.cos(math.radians(middle)), 0.02)
+    bounds = west - wide, max(south - margin, -90.0), east + wide, min(north + margin, 90.0)
+    return tuple(round(degrees, 6) for degrees in bounds)
+
+
+def plot_timeseries(cube: xr.Dataset, where: Any, *, box: float | None = None, ax: Any = None) -> Any:
+    """Plot `timeseries`, backscatter in decibel; returns matplotlib's axes."""
+    return plot_series(timeseries(cube, where, box=box), ax=ax)
+
+
+def plot_series(series: xr.Dataset, *, ax: Any = None) -> Any:
+    """Plot what `timeseries` returned; what is read in decibel in that, other layers in their unit."""
     import matplotlib.pyplot as plt
 
-    series = timeseries(cube, where).compute()
+    series = series.compute()
     if ax is None:
-        _, ax = plt.subplots(figsize=(9, 3.5))
-    for name in series.data_vars:
-        level = to_db(series[name])
+        _, ax = plt.subplots(figsize=(9, 3.5), layout="constrained")
+    units: dict[str, None] = {}
+    for name, variable in series.data_vars.items():
+        if name == PIXELS:
+            continue
+        decibels = layer_of(variable).shown.scale == "db"
+        level = to_db(variable) if decibels else variable
+        unit = str(variable.attrs.get("units", "1"))
+        units["backscatter (dB)" if decibels else str(name) if unit == "1" else f"{name} ({unit})"] = None
         seen = level.notnull()
         ax.plot(level["time"].values[seen], level.values[seen], marker=".", label=str(name))
-    ax.set_ylabel("backscatter (dB)")
+    ax.set_ylabel(", ".join(units))
     ax.legend()
     ax.grid(alpha=0.3)
     return ax
+
+
+def write_plot(series: xr.Dataset, path: Path, title: str = "") -> None:
+    """Draw a series into a file, of the type that its name ends in.
+
+    Raises
+    ------
+    CubeError
+        Matplotlib writes no such file.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    known = canvas.get_supported_filetypes()
+    if path.suffix.lstrip(".").lower() not in known:
+        raise CubeError(f"{path} ends in none of {', '.join(sorted(known))}, which a picture can be")
+    axes = plot_series(series, ax=figure.add_subplot())
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(axis="x", rotation=20)
+    figure.savefig(path, dpi=130)
