@@ -176,7 +176,7 @@ def _row(item: Listed) -> tuple[str, ...]:
         time = f"{item.start[:10]} to {item.end[:10]}"
     track = f"{item.direction[:4]} {item.track}" if item.track is not None else item.direction
     return (
-        item.place, time or "-", item.platform.removeprefix("sentinel-"), track, item.orbit, " ".join(item.layers),
+        item.place, time or "-", item.platform, track, item.orbit, " ".join(item.layers),
         size_text(item.bytes), str(len(item.warnings) or ""),
     )  # fmt: skip
 

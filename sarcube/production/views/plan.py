@@ -13,7 +13,8 @@ from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
 from sarcube.production.plan.plan import PlaceSummary, Plan
 from sarcube.production.said import counted
 from sarcube.production.views.network import NetworkPicture, connection_dict, network_table
-from sarcube.production.views.page import areas, said_html, size_text, terminal_width, time_text
+from sarcube.production.views.page import areas, said_html
+from sarcube.words import several, size_text, terminal_width, time_text
 from sarcube.workflows.task import Task
 
 _ROWS = 200  # of tasks shown where people read
@@ -28,17 +29,18 @@ def headline(plan: Plan) -> str:
     if not plan.tasks:
         text = f"nothing to do: all {len(plan.done)} products exist" if plan.done else "nothing to do"
     else:
+        there = several(len(plan.done), "product exists", "products exist")
         text = (
-            f"{len(plan.tasks)} tasks to do, {len(plan.done)} products exist; about {size_text(totals.bytes_in)} to "
+            f"{several(len(plan.tasks), 'task')} to do, {there}; about {size_text(totals.bytes_in)} to "
             f"read, {size_text(totals.bytes_out)} to write, {time_text(totals.cpu_s)} of one core, "
             f"{size_text(totals.memory)} of memory per task"
         )
         if totals.money_usd is not None:
             text += f", {totals.money_usd:.2f} USD" if totals.money_usd >= 0.01 else ", less than 0.01 USD"
     if plan.problems:
-        text += f"; {len(plan.problems)} problem{'s' if len(plan.problems) > 1 else ''}"
+        text += f"; {several(len(plan.problems), 'problem')}"
     if plan.warnings:
-        text += f"; {len(plan.warnings)} warning{'s' if len(plan.warnings) > 1 else ''}"
+        text += f"; {several(len(plan.warnings), 'warning')}"
     return text
 
 

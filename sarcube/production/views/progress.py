@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, TextIO
 
 from sarcube.production.run.events import Counts, Event, OnEvent
-from sarcube.production.views.page import size_text, time_text
+from sarcube.words import size_text, time_text
 
 Style = Literal["auto", "live", "notebook", "lines", "none"]
 _EVERY_S = 10.0

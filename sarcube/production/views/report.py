@@ -11,8 +11,9 @@ from sarcube.errors import SarcubeError
 from sarcube.html import Shape, html_table, page, place_map
 from sarcube.production.plan.plan import Plan
 from sarcube.production.said import Said
-from sarcube.production.views.page import areas, outcome_shapes, said_html, size_text, time_text
+from sarcube.production.views.page import areas, outcome_shapes, said_html
 from sarcube.store.protocol import Store
+from sarcube.words import size_text, time_text
 
 _PICTURES = 12
 _PICTURE_BYTES = 400_000

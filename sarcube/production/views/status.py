@@ -8,7 +8,7 @@ import io
 from sarcube.html import wrap
 from sarcube.production.said import counted
 from sarcube.production.status import Status
-from sarcube.production.views.page import terminal_width
+from sarcube.words import terminal_width
 
 _DAYS = 6
 _ROWS = 200
