@@ -246,26 +246,45 @@ def compare(
 @selecting
 def composite(
     selection: Selection,
-    out: Path = typer.Option(..., "--out", "-o", help="folder for COGs, picture, legend and record"),
-    preset: str = typer.Option("snac", "--preset", help="snac: amplitude change, red the later date, cyan the earlier"),
+    out: Path = typer.Option(..., "--out", "-o", help="folder for COGs, pictures, legends and record"),
+    preset: str = typer.Option(
+        "snac", "--preset", help="snac; of pairs: coin, coherence-amplitude, change, browse-50 or browse-100"
+    ),
     polarization: str = typer.Option(None, "--polarization", help="VV, VH, HH or HV; default: the first there is"),
+    pair: str = typer.Option(None, "--pair", help="of pairs only this one: 2024-05-01,2024-05-13"),
+    by: str = typer.Option("pass", "--by", help="of pairs: pass, bursts merged by their looks; or product, each alone"),
+    stretch: str = typer.Option(None, "--stretch", help="of pairs: percentile (2 to 96), or fixed to compare pictures"),
     as_json: bool = JSON,
 ) -> None:
-    """Make a picture of products by a preset, with its layers, a legend and a PNG.
+    """Make pictures of products by a preset, with layers, legend and PNG.
 
     snac takes the first and the last of the selected dates: bytes as GEP's S1 amplitude change makes them, -15 to 5
-    dB, in EPSG:3857; beside it each date in dB and their difference.
+    dB; beside it each date in dB and their difference.
+
+    coin shows each pair: red coherence, green mean backscatter, blue its difference, and their layers in dB;
+    coherence-amplitude: red coherence, green and blue mean amplitude; change: grey within 3 dB, red brighter, blue
+    darker; browse-50 and browse-100: all of it, phase, and each alone, at 50 or 100 m. Pictures are COGs of 8 bit with
+    alpha in EPSG:3857.
 
     Example: sarcube composite store --preset snac --dates 2023 --polarization VV --out change
+
+    Example: sarcube composite interferograms --preset coin --pair 2024-05-01,2024-05-13 --out coin
     """
-    from sarcube.cube.composite.make import composite as make
+    from sarcube.cube.composite.make import composites as make
+    from sarcube.errors import ConfigError
 
     keywords = selection.keywords()
-    made = make(keywords.pop("store"), out, preset, layer=polarization, **keywords)
+    days = None if pair is None else tuple(pair.split(","))
+    if days is not None and len(days) != 2:
+        raise ConfigError(f"--pair wants two days like 2024-05-01,2024-05-13, not {pair!r}")
+    asked = {"layer": polarization, "pair": days, "by": by, "stretch": stretch}
+    files = []
+    for made in make(keywords.pop("store"), out, preset, **asked, **keywords):
+        files += [str(path) for path in made.files]
+        if not as_json:
+            echo_lines([str(path) for path in made.files])
     if as_json:
-        echo_json({"files": [str(path) for path in made.files]})
-        return
-    echo_lines([str(path) for path in made.files])
+        echo_json({"files": files})
 
 
 def register(app: typer.Typer) -> None:

@@ -47,7 +47,7 @@ def cube_of(early: np.ndarray, late: np.ndarray) -> xr.Dataset:
 def test_red_is_the_later_date_and_what_one_lacks_both_lack() -> None:
     early = np.array([[0.1, 0.1, np.nan, 10**0.5]], np.float32)
     late = np.array([[10**0.5, 0.001, 0.1, 0.1]], np.float32)
-    picture = get_preset("snac").make(cube_of(early, late))
+    picture = get_preset("snac").make(cube_of(early, late), "fixed")["rgb"]
     red, green, blue = picture.rgb
     np.testing.assert_array_equal(green, blue)
     assert red[0].tolist() == [255, 1, 0, 64] and green[0].tolist() == [64, 64, 0, 255]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sarcube.cube.composite.presets import LegendEntry
+from sarcube.cube.composite.picture import LegendEntry
 
 _ROW, _PAD, _PATCH = 26, 10, 30
 

@@ -1,82 +1,17 @@
-"""The table of presets: what each asks of a store, and the picture and layers that it makes."""
+"""The table of presets: what each asks of a store, and the pictures and layers that it makes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from sarcube.cube.composite.pairs import PAIR_PRESETS
+from sarcube.cube.composite.picture import LegendEntry, Picture, Preset, Stretch
 from sarcube.cube.composite.stretch import SNAC_HIGH, SNAC_LOW, decibel, snac_bytes
 from sarcube.errors import CubeError
 
 
-@dataclass(frozen=True)
-class LegendEntry:
-    """A colour of a picture and what it means."""
-
-    colour: tuple[int, int, int]
-    text: str
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """What a preset makes of a cube.
-
-    Attributes
-    ----------
-    rgb : (3, rows, columns) uint8
-        0 in all three where there is no data.
-    layers : mapping of name to (rows, columns) float32
-        In the order of their files.
-    units : mapping of name to str
-    names : tuple of str
-        What the three channels are.
-    legend : tuple of LegendEntry
-    facts : mapping
-        Of what was combined, for tags and the record.
-    """
-
-    rgb: NDArray[np.uint8]
-    layers: Mapping[str, NDArray[np.float32]]
-    units: Mapping[str, str]
-    names: tuple[str, str, str]
-    legend: tuple[LegendEntry, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """One way to make a picture.
-
-    Attributes
-    ----------
-    name, title, text : str
-    stem : str
-        Of file names.
-    layers : tuple of str
-        Layers that it takes by default; the first of them that all products have, where `one_of` holds.
-    one_of : bool
-    dates : int
-        Time steps that it takes: the first and the last of a selection, or 1; 0: all.
-    make : callable
-        From a loaded cube with these layers to the picture.
-    """
-
-    name: str
-    title: str
-    text: str
-    stem: str
-    layers: tuple[str, ...]
-    one_of: bool
-    dates: int
-    make: Callable[[xr.Dataset], Picture]
-
-
-def _snac(cube: xr.Dataset) -> Picture:
+def _snac(cube: xr.Dataset, _: Stretch) -> dict[str, Picture]:
     """Red the later date, green and blue the earlier; pixels that one date lacks are left out of both."""
     (layer,) = (str(name) for name in cube.data_vars)
     days = [str(time)[:10] for time in cube["time"].values]
@@ -96,10 +31,11 @@ def _snac(cube: xr.Dataset) -> Picture:
         LegendEntry((255, 255, 255), f"{SNAC_HIGH:g} dB and more on both"),
         LegendEntry((1, 1, 1), f"{SNAC_LOW:g} dB and less on both"),
     )
-    return Picture(
+    picture = Picture(
         np.stack([red, cyan, cyan]), layers, dict.fromkeys(layers, "dB"), (names[1], names[0], names[0]), legend,
         {"layer": layer, "earlier": days[0], "later": days[1], "low_db": SNAC_LOW, "high_db": SNAC_HIGH},
     )  # fmt: skip
+    return {"rgb": picture}
 
 
 PRESETS: dict[str, Preset] = {
@@ -115,6 +51,7 @@ PRESETS: dict[str, Preset] = {
             2,
             _snac,
         ),
+        *PAIR_PRESETS,
     )
 }
 

@@ -27,3 +27,23 @@ def snac_bytes(db: NDArray[Any]) -> NDArray[np.uint8]:
     out = np.clip(np.floor(12.7 * cut + 191.5), 1, 255).astype(np.uint8)
     out[np.isnan(values)] = 0
     return out
+
+
+def percentiles(values: NDArray[Any], low: float, high: float) -> tuple[float, float]:
+    """Two percentiles of what is finite; (0, 1) where nothing is."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    a, b = np.percentile(finite, (low, high))
+    return float(a), float(b)
+
+
+def stretched(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Bytes 1 to 255 of values from `low` to `high`, cut to these; 0 where there is none, 128 where both are one."""
+    values = np.asarray(values, np.float64)
+    share = (
+        (np.where(np.isfinite(values), values, low) - low) / (high - low) if high > low else np.full(values.shape, 0.5)
+    )
+    out = (1 + np.floor(254 * np.clip(share, 0, 1))).astype(np.uint8)
+    out[~np.isfinite(values)] = 0
+    return out
