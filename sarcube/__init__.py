@@ -19,6 +19,7 @@ _LAZY = {
     "status": "sarcube.production.status",
     "refill": "sarcube.production.status",
     "find_items": "sarcube.catalog.query",
+    "hotspots": "sarcube.cube.hotspots",
     "open_cube": "sarcube.cube.open_cube",
     "mosaic": "sarcube.cube.mosaic",
     "timescan": "sarcube.cube.temporal",
@@ -34,6 +35,7 @@ __all__ = [
     "Status",
     "__version__",
     "find_items",
+    "hotspots",
     "mosaic",
     "open_cube",
     "plan",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from sarcube.catalog.query import find_items
     from sarcube.config import RunConfig
     from sarcube.cube.export import write_cube
+    from sarcube.cube.hotspots import hotspots
     from sarcube.cube.mosaic import mosaic
     from sarcube.cube.open_cube import open_cube
     from sarcube.cube.temporal import timescan

@@ -106,6 +106,8 @@ class Description:
             }
             for layer in kind.layers
         }
+        for beside in kind.attached:
+            assets[beside.name] = {"title": beside.title, "type": beside.media_type, "roles": list(beside.roles)}
         if kind.browse:
             assets[THUMBNAIL] = {"title": "Browse image", "type": PNG, "roles": ["thumbnail", "overview"]}
         link = {"rel": "license", "href": kind.license_link, "title": "Terms of use"} if kind.license_link else None

@@ -153,6 +153,9 @@ def link_static(
 def _asset(product: Product, file: ProductFile) -> pystac.Asset:
     href = "./" + PurePosixPath(file.key).name
     info: dict[str, Any] = {"file:size": file.size, "file:checksum": file.checksum}
+    beside = next((about for about in product.kind.attached if about.name == file.layer), None)
+    if beside is not None:
+        return pystac.Asset(href, beside.title, None, file.media_type, list(beside.roles), info)
     if file.layer not in product.kind.table:
         return pystac.Asset(href, "Browse image", None, file.media_type, ["thumbnail", "overview"], info)
     layer = product.kind.table[file.layer]

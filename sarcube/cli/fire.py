@@ -1,4 +1,4 @@
-"""`sarcube fire`: active fires of a Sentinel-3 granule."""
+"""`sarcube fire`: active fires of a Sentinel-3 granule; `sarcube hotspots`: those of a store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from sarcube.cli.output import JSON, echo, echo_json, echo_lines
+from sarcube.cli.output import JSON, bounding_box, echo, echo_json, echo_lines
 
 
 def fire(
@@ -19,12 +19,12 @@ def fire(
 ) -> None:
     """Find active fires in a Sentinel-3 SLSTR granule.
 
-    Writes hotspots (GeoJSON, GeoParquet) with temperatures, radiative power and confidence, a cloud mask, and by day
-    reflectance of S6, S5, S3, S2, S1, as COGs on multiples of 0.01 degrees.
+    Writes hotspots (GeoJSON, GeoParquet) with temperatures, radiative power and confidence, a cloud mask, by day
+    reflectance of S6, S5, S3, S2, S1 and a picture, as COGs on multiples of 0.01 degrees, and the land cover there.
+    Regions and dates are for a run file with `workflow: active_fire`.
 
     Example: sarcube fire S3B_SL_1_RBT____20230908T093409_....SEN3 --aoi=23,40,27,43 --out fires
     """
-    from sarcube.cli.output import bounding_box
     from sarcube.config import Aoi
     from sarcube.geometry.aoi import load_aoi
     from sarcube.workflows.active_fire.products import make_fires
@@ -46,6 +46,35 @@ def fire(
     echo_lines(f"note: {remark}" for remark in made.remarks)
 
 
+def hotspots(
+    store: str = typer.Argument(..., help="store (folder or s3:// prefix) with products of active fires"),
+    dates: str = typer.Option(None, "--dates", help='"2023", "2023-09" or "2023-09-01,2023-09-30"'),
+    bbox: str = typer.Option(None, "--bbox", help="west,south,east,north in degrees"),
+    collection: str = typer.Option(None, "--collection", help="only this collection of the store"),
+    out: Path = typer.Option(None, "--out", "-o", help="file: .geojson, .parquet (GeoParquet) or .csv"),
+    as_json: bool = JSON,
+) -> None:
+    """List the hotspots of all scenes of a store as one table through time, none twice.
+
+    Prints one line a day; --out writes every hotspot.
+
+    Example: sarcube hotspots store --dates 2023-08 --bbox=24,40,27,42 --out fires.parquet
+    """
+    from sarcube.cube.hotspots import daily, write_hotspots
+    from sarcube.cube.hotspots import hotspots as read
+
+    when = dates.split(",") if dates and "," in dates else dates
+    table = read(store, bbox=bounding_box(bbox), dates=when, collection=collection)
+    days = daily(table)
+    file = write_hotspots(table, out) if out is not None else None
+    if as_json:
+        echo_json({"hotspots": len(table), "days": days, "file": file and str(file)})
+        return
+    echo_lines(f"{one['day']}  {one['hotspots']:5d} hotspots  {one['frp_mw']:10.1f} MW" for one in days)
+    echo(f"{len(table)} hotspots" + (f" in {file}" if file else ""))
+
+
 def register(app: typer.Typer) -> None:
-    """Add the command to the tree."""
+    """Add the commands to the tree."""
     app.command()(fire)
+    app.command()(hotspots)

@@ -20,6 +20,7 @@ import rasterio.errors
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
 from sarcube.errors import GridError, ProductError
@@ -153,6 +154,36 @@ def encode_cog(
             return bytes(memory.getbuffer())
     except rasterio.errors.RasterioError as error:
         raise ProductError(f"GDAL cannot write layer {layer.name} as COG: {error}") from error
+
+
+def encode_rgba(
+    colours: NDArray[np.uint8], grid: GeoGrid, tags: Mapping[str, str] | None = None, *, threads: int = 1
+) -> bytes:
+    """A picture, shape (rows, columns, 4) of red, green, blue, alpha, as the bytes of a COG.
+
+    Raises
+    ------
+    GridError
+        The picture is not on the grid.
+    ProductError
+        GDAL cannot write.
+    """
+    if colours.shape != (*grid.shape, 4):
+        raise GridError(f"a picture has shape {colours.shape}, its grid {grid.shape}")
+    profile: dict[str, Any] = {
+        "driver": "COG", "width": grid.width, "height": grid.height, "count": 4, "dtype": "uint8", "crs": grid.crs,
+        "transform": Affine(*grid.transform), "BLOCKSIZE": BLOCK, "COMPRESS": "DEFLATE", "PREDICTOR": "STANDARD",
+        "OVERVIEW_RESAMPLING": "AVERAGE", "NUM_THREADS": str(threads), "BIGTIFF": "IF_SAFER",
+    }  # fmt: skip
+    try:
+        with MemoryFile() as memory:
+            with memory.open(**profile) as target:
+                target.write(np.moveaxis(colours, -1, 0))
+                target.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+                target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
+            return bytes(memory.getbuffer())
+    except rasterio.errors.RasterioError as error:
+        raise ProductError(f"GDAL cannot write a picture as COG: {error}") from error
 
 
 def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:

@@ -201,6 +201,29 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Attached:
+    """A file beside the layers that is no layer: points, a picture, a table. Products may have it or not.
+
+    Attributes
+    ----------
+    name : str
+        Of its asset.
+    title : str
+    suffix : str
+        What its file's name ends in, behind the product's: "hotspots.geojson".
+    media_type : str
+    roles : tuple of str
+        Of its asset.
+    """
+
+    name: str
+    title: str
+    suffix: str
+    media_type: str
+    roles: tuple[str, ...] = ("data",)
+
+
+@dataclass(frozen=True)
 class ProductKind:
     """One sort of product of a workflow.
 
@@ -233,6 +256,8 @@ class ProductKind:
     browse : tuple of str
         Layers for the browse image, best first: the first two that a product has make a colour composite, one alone
         is drawn as it is shown. Empty: none is drawn.
+    attached : tuple of Attached
+        Files that are no layers.
     level : str
         Processing level, as it stands in file names.
     since : datetime
@@ -258,6 +283,7 @@ class ProductKind:
     providers: tuple[dict[str, Any], ...] = field(default=(), hash=False)
     license_link: str = ""
     browse: tuple[str, ...] = ()
+    attached: tuple[Attached, ...] = ()
     level: str = "L2"
     since: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)

@@ -17,7 +17,7 @@ from sarcube.products.attempt import Attempt, announce, withdraw
 from sarcube.products.browse import LONGEST_SIDE, browse_png
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE, CogOptions, encode_cog, read_layer
-from sarcube.products.kinds import Layer, ProductKind
+from sarcube.products.kinds import Attached, Layer, ProductKind
 from sarcube.products.names import ProductName
 from sarcube.products.outline import Outline, outline
 from sarcube.products.summary import Statistics, scan
@@ -26,6 +26,7 @@ from sarcube.store.protocol import Store
 from sarcube.transfer.redact import redact
 
 THUMBNAIL = "thumbnail"
+ATTACHED = "attached"  # in a dataset's attrs: bytes of what a kind attaches to its layers, by name
 _SHA256 = "1220"  # multihash: function 0x12 (sha2-256), length 0x20
 
 
@@ -140,7 +141,8 @@ def write_product(
         Where that name is taken (two runs in one second), or not later than that of the product that is there,
         the time of processing moves on; the product returned carries the name that was used.
     dataset : Dataset
-        dims (y, x) on the grid; its variables are layers of the kind.
+        dims (y, x) on the grid; its variables are layers of the kind, `attrs["attached"]` the bytes of files beside
+        them, by the names that the kind has for these.
     grid : GeoGrid
     tags : mapping of str to str
         Metadata for every file.
@@ -152,14 +154,14 @@ def write_product(
     Raises
     ------
     ProductError
-        A variable is no layer of the kind, or there is none.
+        A variable is no layer of the kind, or there is none; a file is none that the kind attaches.
     StoreError, TransferError
         The store cannot be written. What was written of this product is removed.
     """
     options = options or ProductOptions()
     # Whatever a workflow says of its inputs: files go further than the process that made them.
     tags = {name: redact(text) for name, text in tags.items()}
-    layers = _layers_of(dataset, kind)
+    layers, beside = _layers_of(dataset, kind), _attached(dataset, kind)
     attempt = announce(store, collection, name)
     name = attempt.name
     written: list[str] = []
@@ -175,6 +177,11 @@ def write_product(
             write_file(store, key, data)
             written.append(key)
             files.append(_file(layer.name, key, data, MEDIA_TYPE, statistics, options.cog.lossy(layer)))
+        for about, data in beside:
+            key = f"{name.folder(collection)}/{name.stem}_{about.suffix}"
+            write_file(store, key, data)
+            written.append(key)
+            files.append(_file(about.name, key, data, about.media_type))
         shown = [layer for name in kind.browse for layer in layers if layer.name == name][:2]
         if options.browse and shown:
             data = browse_png([dataset[layer.name].values for layer in shown], shown, options.browse_side)
@@ -270,6 +277,14 @@ def _layers_of(dataset: xr.Dataset, kind: ProductKind) -> list[Layer]:
             f"not layers of {kind.name}: {', '.join(unknown) or 'nothing'}; it has {', '.join(kind.table)}"
         )
     return [layer for layer in kind.layers if layer.name in dataset.data_vars]
+
+
+def _attached(dataset: xr.Dataset, kind: ProductKind) -> list[tuple[Attached, bytes]]:
+    given: Mapping[str, bytes] = dataset.attrs.get(ATTACHED, {})
+    known = {about.name: about for about in kind.attached}
+    if unknown := sorted(given.keys() - known.keys()):
+        raise ProductError(f"{kind.name} attaches no {', '.join(unknown)}; it attaches {', '.join(known) or 'nothing'}")
+    return [(about, given[name]) for name, about in known.items() if name in given]
 
 
 def _combine(valid: NDArray[np.uint8] | None, coarse: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:

@@ -18,10 +18,10 @@ from sarcube.errors import ConfigError
 _SATURATION = 311.0  # kelvin, S7
 _E0_MIR = 10.6  # W m-2 um-1, solar irradiance at 3.74 um
 # Solar irradiance at the top of the atmosphere, W m-2 um-1 as mW m-2 nm-1 (SLSTR quality files).
-_E0 = {"S1": 1837.4, "S2": 1525.9, "S3": 956.2, "S5": 248.3, "S6": 78.3}
-_FACTORS = {"S1": 0.97, "S2": 0.98, "S3": 0.98, "S5": 1.11, "S6": 1.13}
-_GROUND = {"S1": 0.08, "S2": 0.09, "S3": 0.25, "S5": 0.22, "S6": 0.15}
-_DESERT = {"S1": 0.15, "S2": 0.22, "S3": 0.30, "S5": 0.40, "S6": 0.38}
+_E0 = {"S1": 1837.4, "S2": 1525.9, "S3": 956.2, "S4": 365.9, "S5": 248.3, "S6": 78.3}
+_FACTORS = {"S1": 0.97, "S2": 0.98, "S3": 0.98, "S4": 1.0, "S5": 1.11, "S6": 1.13}
+_GROUND = {"S1": 0.08, "S2": 0.09, "S3": 0.25, "S4": 0.01, "S5": 0.22, "S6": 0.15}
+_DESERT = {"S1": 0.15, "S2": 0.22, "S3": 0.30, "S4": 0.02, "S5": 0.40, "S6": 0.38}
 _LAND, _OCEAN, _DUPLICATE, _COSMETIC, _DAY = 8, 2, 512, 256, 1024
 
 
@@ -42,7 +42,14 @@ class SlstrOptions:
     traps : bool
         Hot desert, glint on water and cloud edges in the lower half (by day).
     repeated : bool
-        Beside each fire a pixel that repeats its measurement, flagged duplicate or cosmetic.
+        Beside each fire a pixel that repeats its measurement, flagged duplicate or cosmetic, and the same measurement
+        once more among the orphans, which have no pixel.
+    hottest : (low, high)
+        Kelvin, from which temperatures of fires are drawn.
+    start : datetime, optional
+        UTC; None: 22 August 2023, at 9 by day and at 20 by night.
+    platform, timeliness : str
+        "S3A" to "S3D"; "NR" or "NT".
     seed : int
     """
 
@@ -53,6 +60,10 @@ class SlstrOptions:
     fires: int = 60
     traps: bool = True
     repeated: bool = False
+    hottest: tuple[float, float] = (750.0, 1150.0)
+    start: dt.datetime | None = None
+    platform: str = "S3B"
+    timeliness: str = "NT"
     seed: int = 1
 
 
@@ -80,10 +91,11 @@ def simulate_slstr(directory: str | Path, options: SlstrOptions | None = None) -
     except ImportError as error:
         raise ConfigError("simulating SLSTR needs netCDF4: pip install 'sarcube[netcdf]'") from error
     hour = 9 if o.day else 20
-    start = dt.datetime(2023, 8, 22, hour, 3, 9, tzinfo=dt.UTC)
+    start = o.start or dt.datetime(2023, 8, 22, hour, 3, 9, tzinfo=dt.UTC)
     stop = start + dt.timedelta(seconds=0.15 * o.shape[0])
     stamps = "_".join(f"{t:%Y%m%dT%H%M%S}" for t in (start, stop, start + dt.timedelta(days=1)))
-    name = f"S3B_SL_1_RBT____{stamps}_{int(0.15 * o.shape[0]):04d}_083_121_2160_PS2_O_NT_{o.collection}.SEN3"
+    length = f"{int(0.15 * o.shape[0]):04d}"
+    name = f"{o.platform}_SL_1_RBT____{stamps}_{length}_083_121_2160_PS2_O_{o.timeliness}_{o.collection}.SEN3"
     folder = Path(directory, name)
     if folder.exists():
         raise ConfigError(f"{folder} is there already; choose another folder")
@@ -156,7 +168,7 @@ def _plant(o: SlstrOptions, rng: np.random.Generator, light: dict[str, NDArray[A
     spots = [(i, j) for i in range(15, int(0.5 * rows), 13) for j in range(20, columns - 20, 13)]
     fires = []
     for k in rng.permutation(len(spots))[: o.fires]:
-        (row, column), hot = spots[k], float(rng.uniform(750.0, 1150.0))
+        (row, column), hot = spots[k], float(rng.uniform(*o.hottest))
         power = float(10.0 ** rng.uniform(1.05, 2.5))
         share = power * 1e6 / (planck.STEFAN_BOLTZMANN * hot**4 * 1e6)
         for key, wavelength in (("4", planck.S7), ("11", planck.S8), ("12", planck.S9)):
@@ -178,7 +190,8 @@ def _write(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt
     for key, values in (("S7", s7), ("S8", t8), ("S9", t9), ("F2", t8)):
         exception = np.where(full, 16, 0) if key == "S7" else np.zeros(o.shape)
         _nc(folder, f"{key}_BT_in.nc", times, "in", {
-            f"{key}_BT_in": (values, "bt"), f"{key}_exception_in": (exception, "u1")})  # fmt: skip
+            f"{key}_BT_in": (values, "bt"), f"{key}_exception_in": (exception, "u1"),
+            **_orphans(f"{key}_BT", values, o, world)})  # fmt: skip
     suffix = "fn" if own else "in"
     # The grid of its own lies three columns aside, less a third of a pixel: each measurement stays where it was made.
     shift = 3 if own else 0
@@ -196,7 +209,7 @@ def _write(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt
             f"longitude_{grid}": (lon, "degrees"), f"latitude_{grid}": (lat, "degrees"),
             f"elevation_{grid}": (np.zeros(gr.shape), "f4")})  # fmt: skip
         _nc(folder, f"cartesian_{grid}.nc", times, grid, {
-            f"x_{grid}": ((gc - columns / 2) * 1000.0, "f8"), f"y_{grid}": (-gr * 1000.0, "f8")})  # fmt: skip
+            f"x_{grid}": ((columns / 2 - gc) * 1000.0, "f8"), f"y_{grid}": (gr * 1000.0, "f8")})  # fmt: skip
         _nc(folder, f"indices_{grid}.nc", times, grid, {
             f"scan_{grid}": (np.floor(gr), "u2"), f"pixel_{grid}": (np.clip(np.floor(gc), 0, None), "u2"),
             f"detector_{grid}": (np.zeros(gr.shape), "u1")})  # fmt: skip
@@ -204,16 +217,27 @@ def _write(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt
             f"confidence_{grid}": (marks, "u2"), f"cloud_{grid}": (np.zeros(gr.shape), "u2"),
             f"pointing_{grid}": (np.zeros(gr.shape), "u1"), f"bayes_{grid}": (np.zeros(gr.shape), "u1")})  # fmt: skip
     _write_solar(folder, o, world, times)
-    _nc(folder, "viscal.nc", times, "q", {"detectors": (np.zeros((1, 4)), "u1")})
+    _nc(folder, "viscal.nc", times, "q", {
+        f"{key}_solar_irradiances": (np.full((4, 2), value), "f4") for key, value in _E0.items()},
+        ("detectors", "views"))  # fmt: skip
     tr, tc = np.meshgrid(np.arange(rows), np.arange(-16, columns + 17, 16), indexing="ij")
     _nc(folder, "cartesian_tx.nc", times, "tx", {
-        "x_tx": ((tc - columns / 2) * 1000.0, "f8"), "y_tx": (-tr * 1000.0, "f8")})  # fmt: skip
+        "x_tx": ((columns / 2 - tc) * 1000.0, "f8"), "y_tx": (tr * 1000.0, "f8")})  # fmt: skip
     lon, lat = _lonlat(o, tr, tc)
     _nc(folder, "geodetic_tx.nc", times, "tx", {"longitude_tx": (lon, "degrees"), "latitude_tx": (lat, "degrees")})
     sun = float(world["sun"].flat[0])
     # Nadir throughout: pixels are 1 km2, so that planted power is what a formula gives.
     angles = {"solar_zenith": sun, "solar_azimuth": 130.0, "sat_zenith": 0.0, "sat_azimuth": 280.0}
     _nc(folder, "geometry_tn.nc", times, "tn", {f"{n}_tn": (np.full(tr.shape, v), "f8") for n, v in angles.items()})
+
+
+def _orphans(name: str, values: NDArray[Any], o: SlstrOptions, world: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Measurements that found no pixel: here those of the fires once more, in the rows that they were made in."""
+    out = np.full((o.shape[0], o.shape[1] // 13), np.nan)
+    for one in world["fires"] if o.repeated else ():
+        row = out[int(one["row"])]
+        row[int(np.isfinite(row).sum())] = values[int(one["row"]), int(one["column"])]
+    return {f"{name}_orphan_in": (out, "bt")}
 
 
 def _write_solar(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt.datetime, dt.datetime]) -> None:
@@ -227,7 +251,8 @@ def _write_solar(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tu
             f"{key}_quality_an.nc",
             times,
             "q",
-            {f"{key}_solar_irradiance_an": (np.full((1, 4), _E0[key]), "f4")},
+            {f"{key}_solar_irradiance_an": (np.full((4,), _E0[key]), "f4")},
+            ("detectors",),
         )
 
 
@@ -247,23 +272,27 @@ _PACKED: dict[str, tuple[str, float, float, int]] = {
 }  # fmt: skip
 
 
-def _nc(folder: Path, name: str, times: Any, grid: str, variables: dict[str, tuple[Any, str]]) -> None:
+def _nc(
+    folder: Path, name: str, times: Any, grid: str, variables: dict[str, tuple[Any, str]],
+    dimensions: tuple[str, ...] = ("rows", "columns"),
+) -> None:  # fmt: skip
     import netCDF4
 
     with netCDF4.Dataset(folder / name, "w") as data:
-        shape = next(iter(variables.values()))[0].shape
-        data.createDimension("rows", shape[0])
-        data.createDimension("columns", shape[1])
         data.start_time, data.stop_time = (f"{t:%Y-%m-%dT%H:%M:%S.%fZ}" for t in times)
         data.source, data.institution = "simulated", "simulated"
         data.track_offset, data.start_offset = 0.0, 0.0
         data.resolution = {"an": "[ 500 500 ]"}.get(grid, "[ 1000 1000 ]")
+        if grid == "tn":  # what satpy reads of tie points: along the track each row, across each sixteenth column
+            data.al_subsampling_factor, data.ac_subsampling_factor = np.int32(1), np.int32(16)
         for key, (values, kind) in variables.items():
+            names = ("rows", "orphan_pixels") if "_orphan_" in key else dimensions
+            for dimension, size in zip(names, values.shape, strict=True):
+                if dimension not in data.dimensions:
+                    data.createDimension(dimension, size)
             kind_, scale, offset, fill = _PACKED.get(kind, (kind, 1.0, 0.0, 0))
             packed = kind in _PACKED
-            stored = data.createVariable(
-                key, kind_, ("rows", "columns"), zlib=True, fill_value=fill if packed else None
-            )
+            stored = data.createVariable(key, kind_, names, zlib=True, complevel=1, fill_value=fill if packed else None)
             if packed:
                 stored.scale_factor, stored.add_offset = scale, offset
                 stored[:] = np.ma.array(np.nan_to_num(values), mask=~np.isfinite(values))

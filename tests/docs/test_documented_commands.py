@@ -30,10 +30,10 @@ PAGES = [
     *sorted(DOCS.glob("contributing/*.md")),
 ]
 # Needs another machine: a bucket, a provider, a cluster, ISCE3; or stays until it is ended (tests/viewer does that);
-# or a store of interferograms (tests/workflows unwraps one).
+# or a store of interferograms, or of fires (tests/workflows makes them).
 _ELSEWHERE = re.compile(
     r"s3://|bucket|australia|missing\.yaml|isce3|fargate|ec2|sarcube view|SAFE\b|static\.yaml|\.\.\."
-    r"|sarcube insar|--preset coin"
+    r"|sarcube (insar|hotspots)|--preset coin"
 )
 _ELSEWHERE_SCENE = re.compile(r"sarcube scene|sarcube demo")  # tests/way runs both
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,13 +98,74 @@ def test_files_zip_and_faults(granule: SimulatedGranule, tmp_path: Path) -> None
         open_granule(lacking)
 
 
-def test_satpy_reads_the_same(granule: SimulatedGranule) -> None:
-    satpy = pytest.importorskip("satpy")
-    scene = satpy.Scene([str(p) for p in granule.path.glob("*.nc")], reader="slstr_l1b")
-    scene.load([satpy.DataQuery(name="S8", view="nadir", calibration="brightness_temperature")])
-    theirs = scene["S8"]
-    ours = read(open_granule(granule.path), "S8_BT_in.nc", "S8_BT_in")
-    np.testing.assert_allclose(theirs.values, ours, atol=1e-3)
+def test_power_over_the_temperatures_of_flames(tmp_path: Path) -> None:
+    """One coefficient stands for all temperatures: exact near 800 and 1210 K, 8 % high at 1000, 8 % low at 1350 K."""
+    ratios = {}
+    for low, high in ((750.0, 1150.0), (1150.0, 1350.0)):
+        options = SlstrOptions(shape=(200, 240), fires=60, traps=False, hottest=(low, high))
+        made = simulate_slstr(tmp_path / f"{high:.0f}", options)
+        truth = {(int(f["row"]), int(f["column"])): f["power"] for f in made.fires if f["power"] >= 10}
+        table = hotspots(made)
+        assert len(places(table) & set(truth)) >= 0.95 * len(truth)
+        ratios[high] = np.array([t.FRP / truth[t.row, t.column] for t in table.itertuples()])
+    assert np.abs(np.concatenate([*ratios.values()]) - 1).max() < 0.10
+    assert np.median(ratios[1150.0]) == pytest.approx(1.06, abs=0.015)
+    assert np.median(ratios[1350.0]) == pytest.approx(0.97, abs=0.03)
+
+
+def test_orphans_are_not_read(tmp_path: Path) -> None:
+    """Each fire's measurement is in the file three times: in its pixel, in a flagged one, and among the orphans."""
+    twice = SlstrOptions(shape=(120, 160), fires=20, traps=False, repeated=True)
+    made = simulate_slstr(tmp_path / "twice", twice)
+    granule = open_granule(made.path)
+    stored = read(granule, "S8_BT_in.nc", "S8_BT_orphan_in")
+    assert np.isfinite(stored).sum() == len(made.fires)
+    once = simulate_slstr(tmp_path / "once", SlstrOptions(shape=(120, 160), fires=20, traps=False))
+    assert places(hotspots(made)) == places(hotspots(once))
+    np.testing.assert_allclose(hotspots(made)["FRP"].sum(), hotspots(once)["FRP"].sum(), rtol=0.01)
+
+
+@pytest.mark.parametrize("name", ["S7", "S8", "S9", "F1", "F2", "S1", "S2", "S3", "S5", "S6"])
+def test_satpy_reads_the_same(satpy_scene: Any, granule: SimulatedGranule, name: str) -> None:
+    """Brightness temperature, radiance, reflectance and positions; satpy's reflectance has no cosine of the sun."""
+    import satpy
+
+    own = open_granule(granule.path)
+    thermal = name[0] == "F" or name > "S6"
+    grid = "in" if thermal and name != "F1" else "fn" if thermal else "an"
+    kind = "brightness_temperature" if thermal else "radiance"
+    query = satpy.DataQuery(name=name, view="nadir", calibration=kind, stripe=grid[0])
+    satpy_scene.load([query])
+    theirs = satpy_scene[query]
+    ours = read(
+        own, f"{name}_{'BT' if thermal else 'radiance'}_{grid}.nc", f"{name}_{'BT' if thermal else 'radiance'}_{grid}"
+    )
+    factor = {"S1": 0.97, "S2": 0.98, "S3": 0.98, "S5": 1.11, "S6": 1.13}.get(name, 1.0)
+    np.testing.assert_allclose(theirs.values, factor * ours, rtol=2e-6, atol=1e-3)
     lons, lats = theirs.attrs["area"].get_lonlats()
-    np.testing.assert_allclose(lats, read(open_granule(granule.path), "geodetic_in.nc", "latitude_in"), atol=1e-5)
-    np.testing.assert_allclose(lons, read(open_granule(granule.path), "geodetic_in.nc", "longitude_in"), atol=1e-5)
+    np.testing.assert_allclose(lats, read(own, f"geodetic_{grid}.nc", f"latitude_{grid}"), atol=1e-6)
+    np.testing.assert_allclose(lons, read(own, f"geodetic_{grid}.nc", f"longitude_{grid}"), atol=1e-6)
+    if not thermal:
+        query = satpy.DataQuery(name=name, view="nadir", calibration="reflectance", stripe="a")
+        satpy_scene.load([query])
+        theirs = satpy_scene[query].values / 100.0
+        scene = fire_scene(own)
+        rows, columns = own.shape
+        mean = theirs.reshape(rows, 2, columns, 2).mean(axis=(1, 3)) / np.cos(np.radians(scene.sun_zenith))
+        np.testing.assert_allclose(mean, scene.reflectance[name], rtol=1e-4)
+
+
+def test_satpy_has_the_same_angles(satpy_scene: Any, granule: SimulatedGranule) -> None:
+    import satpy
+
+    scene = fire_scene(open_granule(granule.path))
+    for name, ours in (("solar_zenith_angle", scene.sun_zenith), ("satellite_zenith_angle", scene.view_zenith)):
+        query = satpy.DataQuery(name=name, view="nadir", resolution=1000)
+        satpy_scene.load([query])
+        np.testing.assert_allclose(satpy_scene[query].values, ours, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def satpy_scene(granule: SimulatedGranule) -> Any:
+    satpy = pytest.importorskip("satpy")
+    return satpy.Scene([str(p) for p in granule.path.glob("*.nc")], reader="slstr_l1b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rasterio.warp import transform_bounds
 from sarcube.cube.acquisition import ELSEWHERE, Acquisition, is_static
 from sarcube.cube.found import read_acquisitions, read_items
 from sarcube.cube.grouping import Step, steps_of
+from sarcube.cube.hotspots import ASSET, hotspots
 from sarcube.cube.layers import layers_of
 from sarcube.cube.selection import Selection
 from sarcube.errors import CubeError, PassedOverWarning
@@ -74,6 +76,20 @@ class Content:
                 {"id": place, "ring": ring, "dates": dates} for place, (ring, dates) in sorted(self._footprints.items())
             ],
         }
+
+    def points(self) -> list[dict[str, Any]]:
+        """Hotspots of all passes, each with the number of its pass; none where the store has no such products."""
+        having = [item for item in self.items.values() if ASSET in item.assets]
+        if not having:
+            return []
+        number = {a.id: i for i, step in enumerate(self.steps) for a in step.acquisitions}
+        table = hotspots(having)
+        rows = zip(table["longitude"], table["latitude"], table["FRP"], table["item"], strict=True)
+        return [
+            {"lon": round(lon, 5), "lat": round(lat, 5), "frp": None if math.isnan(frp) else round(frp, 1),
+             "pass": number[item]}
+            for lon, lat, frp, item in rows if item in number
+        ]  # fmt: skip
 
     def _about(self, name: str) -> dict[str, Any]:
         layer = self.table.get(name)

@@ -194,6 +194,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, files("sarcube.cube.viewer").joinpath("page", name).read_bytes(), kind)
         elif path == "/api/store":
             self._send_json(self.content.describe())
+        elif path == "/api/points":
+            self._send_json(self.content.points())
         elif path == "/api/series":
             series = read_series(
                 self.content, _number(query, "lon"), _number(query, "lat"), int(_number(query, "box", 5))

@@ -4,7 +4,7 @@
 const $ = id => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const state = { pass: 0, layer: "", low: -20, high: 0, places: true, at: null, theme: "" };
-let store = null, map = null, series = [];
+let store = null, map = null, series = [], points = [];
 
 const svg = (parent, name, attributes, text) => {
   const element = document.createElementNS(SVG, name);
@@ -100,6 +100,12 @@ function drawOverlay() {
       const wide = Math.max(...xs) - Math.min(...xs);
       if (wide > 110) svg(overlay, "text", { class: "name", x: (Math.max(...xs) + Math.min(...xs)) / 2, y: (Math.max(...ys) + Math.min(...ys)) / 2 }, place.id);
     }
+  }
+  for (const point of points) {  // the area of a mark is that of the fire's power
+    if (point.pass !== state.pass) continue;
+    const [x, y] = map.at(point.lon, point.lat);
+    const mark = svg(overlay, "circle", { class: "hotspot", cx: x.toFixed(1), cy: y.toFixed(1), r: (2.5 + Math.sqrt(point.frp ?? 0) / 4).toFixed(1) });
+    svg(mark, "title", {}, point.frp === null ? "hotspot" : `${point.frp} MW`);
   }
   if (state.at) {
     const [x, y] = map.at(...state.at);
@@ -238,6 +244,7 @@ async function start() {
   if (view) map.look(toX(view[2]), toY(view[1]), view[0]); else map.fit(store.bounds);
   show();
   if (state.at) choosePlace(...state.at);
+  ask("api/points").then(found => { points = found; map.draw(); }).catch(error => say(error.message));
 }
 
 start().catch(error => say(error.message));

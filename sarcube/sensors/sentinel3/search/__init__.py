@@ -1,0 +1,1 @@
+"""Where granules of SLSTR come from."""
