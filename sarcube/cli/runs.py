@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -51,19 +51,21 @@ def run(
     outdated: bool = typer.Option(
         False, "--make-outdated-products", help="make again what is of scenes of which the source has a later version"
     ),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="say only what went wrong, and how it ended"),
     as_json: bool = JSON,
 ) -> None:
     """Do what a run file asks for and what does not exist yet.
 
     Stop it with Ctrl-C and run it again as you like. Exit codes: 0 done, 1 some tasks failed (the rest is kept),
-    2 something must be changed.
+    2 something must be changed. The store's folder runs/ keeps a report and a log of each run.
 
     Example: sarcube run run.yaml
     """
     from sarcube.config import RunConfig
 
     which: bool | Literal["outdated"] = "outdated" if outdated and not remake else remake
-    planned, outcome = carry_out(RunConfig.from_file(run), as_json=as_json, remake=which, dry_run=dry_run)
+    said = Saying(as_json, quiet, str(run))
+    planned, outcome = carry_out(RunConfig.from_file(run), said, remake=which, dry_run=dry_run)
     raise typer.Exit(outcome.exit_code if outcome else 2 * planned.impossible)
 
 
@@ -116,10 +118,19 @@ def clean(
         echo_lines(cleaning.lines())
 
 
+@dataclass(frozen=True)
+class Saying:
+    """How a command that runs tells of it: as JSON, next to nothing; the run file, if there is one."""
+
+    as_json: bool = False
+    quiet: bool = False
+    run: str = ""
+
+
 def carry_out(
     config: RunConfig,
+    said: Saying,
     *,
-    as_json: bool = False,
     remake: bool | Literal["outdated"] = False,
     dry_run: bool = False,
 ) -> tuple[Plan, Outcome | None]:
@@ -129,32 +140,39 @@ def carry_out(
     from sarcube.production.views.progress import show_progress
 
     planned = make_plan(config, remake=remake)
-    if not as_json:
+    if not (said.as_json or (said.quiet and not dry_run)):
         echo(planned.table())
     if dry_run:
-        if as_json:
+        if said.as_json:
             typer.echo(planned.to_json())
         return planned, None
-    with show_progress(ending=as_json) as show:  # else it is printed below
+    with show_progress("none" if said.quiet else "auto", ending=said.as_json) as show:  # else it is printed below
         outcome = produce(planned, on_event=show)
-    if as_json:
+    if said.as_json:
         echo_json({name: value for name, value in asdict(outcome).items() if name != "shapes"})
     else:
-        echo_lines(_ending(planned, outcome))
+        echo_lines(_ending(planned, outcome, said))
     return planned, outcome
 
 
-def _ending(planned: Plan, outcome: Outcome) -> Iterator[str]:
+def _ending(planned: Plan, outcome: Outcome, said: Saying) -> Iterator[str]:
+    from sarcube.production.views.outcome import REPORT, next_step
+
     for failure in (*outcome.failed, *outcome.blocked):
         what = "blocked" if failure in outcome.blocked else "failed"
         yield f"{what}: {failure.key} {failure.label}: {failure.message}"
-    if not planned.tasks and outcome.ok:
-        return  # the plan has said so
-    for said in outcome.warnings:
-        yield f"warning: {said}"
+    idle = not planned.tasks and outcome.ok
+    if idle and not said.quiet:
+        yield f"next: {next_step(outcome, planned.config.store, said.run)}"
+        return  # the plan has said the rest
+    if said.quiet:
+        yield from (f"problem: {problem.subject}: {problem.message}" for problem in outcome.problems)
+    yield from (f"warning: {told}" for told in outcome.warnings)
     yield str(outcome)
     if outcome.record:
-        yield f"record: {outcome.record}"
+        yield f"report: {outcome.record}/{REPORT}"
+    if not said.quiet and (step := next_step(outcome, planned.config.store, said.run)):
+        yield f"next: {step}"
 
 
 def register(app: typer.Typer) -> None:

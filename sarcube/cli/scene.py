@@ -72,7 +72,7 @@ def scene(
     Example: sarcube scene --scene S1A_IW_SLC__1SSH_20220101T124744_20220101T124814_041267_04E7A2_1DAD
     --burst_id_list t070_149815_iw3 --output_crs 3031 --s3_bucket my-bucket --s3_project_folder nrb
     """
-    from sarcube.cli.runs import carry_out
+    from sarcube.cli.runs import Saying, carry_out
     from sarcube.errors import DownloadTimeoutError
     from sarcube.production.run.scene import (
         EXIT_DOWNLOAD_TIMED_OUT,
@@ -107,7 +107,7 @@ def scene(
         cluster=cluster,
     )
     try:
-        plan, outcome = carry_out(scene_config(options), as_json=as_json, remake=remake)
+        plan, outcome = carry_out(scene_config(options), Saying(as_json), remake=remake)
     except DownloadTimeoutError as error:  # while looking for the scene
         echo(f"error: {error}", err=True)
         raise typer.Exit(EXIT_DOWNLOAD_TIMED_OUT) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,18 +59,20 @@ def test_warnings_are_seen_where_people_look(run_file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     after = done.stdout[done.stdout.index("3 tasks to do") :]
     assert after.count(ORBIT) == 1 and f"warning: 3 times: {ORBIT}" in after, "all of a run in one place, counted"
-    assert f"warning: 3 times: {VOID}" in after and "6 warnings" in after
+    # A seventh where the schemas of STAC's extensions cannot be had: that is said of the run as a whole.
+    assert f"warning: 3 times: {VOID}" in after and re.search(r"\b[67] warnings", after)
+    assert after.count("warning: this run: ") == (1 if "7 warnings" in after else 0)
 
     store = run_file.parent / "store"
     (record,) = (store / "runs").iterdir()
     summary = json.loads((record / "summary.json").read_text())
-    assert {(w["message"][: len(VOID)], w["count"]) for w in summary["warnings"]} == {
+    assert {(w["message"][: len(VOID)], w["count"]) for w in summary["warnings"] if w["count"] > 1} == {
         (ORBIT[: len(VOID)], 3),
         (VOID, 3),
     }
     assert len(json.loads((record / "run.json").read_text())["warnings"]) == 3
     report = (record / "report.html").read_text()
-    assert "Warnings (6)" in report and VOID in report
+    assert re.search(r"Warnings \([67]\)", report) and VOID in report
 
     items = [json.loads(path.read_text()) for path in store.rglob("T*.json") if "runs" not in path.parts]
     assert len(items) == 3

@@ -14,6 +14,8 @@ from sarcube.products.kinds import ProductKind, Rate
 from sarcube.store.protocol import Store
 from sarcube.workflows.task import Estimate
 
+# CPU seconds until a worker process can begin, measured: the interpreter, what tasks import, compiled kernels loaded.
+START_CPU_S = 4.0
 _LAST_RUNS = 5  # how many records of the same variant are taken
 _MOST_LOOKS = 50  # records that are looked at: those of rehearsals may lie before
 

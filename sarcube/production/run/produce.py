@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sarcube.errors import ClusterError, SarcubeError
 from sarcube.production.plan.plan import Plan
 from sarcube.production.run.events import Event, OnEvent, TaskResult
+from sarcube.production.run.log import RunLog, listening
 from sarcube.production.run.options import ProduceOptions
 from sarcube.production.run.outcome import Failure, Outcome
 from sarcube.production.said import Said, counted
@@ -65,21 +66,22 @@ def produce(
             seconds=time.monotonic() - begun,
             shapes=outcome_shapes(plan, {}, {}),
         )
-    options = options or ProduceOptions()
-    for work, kinds in plan.makers({t.kind for t in plan.tasks}):
-        work.prepare(plan.config, kinds)
-    return _carry_out(plan, client, on_event, options, begun)
+    with listening(RunLog()) as heard:
+        for work, kinds in plan.makers({t.kind for t in plan.tasks}):
+            work.prepare(plan.config, kinds)
+        return _carry_out(plan, client, on_event, options or ProduceOptions(), (begun, heard))
 
 
 def _carry_out(
-    plan: Plan, client: Client | None, on_event: OnEvent | None, options: ProduceOptions, begun: float
+    plan: Plan, client: Client | None, on_event: OnEvent | None, options: ProduceOptions, since: tuple[float, RunLog]
 ) -> Outcome:
     from sarcube.cluster.connect import versions
     from sarcube.production.run.dispatch import Dispatcher, Tally
     from sarcube.production.run.record import RunRecord, new_run_id
 
+    begun, lines = since
     run_id = new_run_id()
-    record = RunRecord(open_store(plan.config.store), plan, run_id) if options.record else None
+    record = RunRecord(open_store(plan.config.store), plan, run_id, lines) if options.record else None
     if record:
         record.begin()
 
@@ -87,6 +89,7 @@ def _carry_out(
     heard: list[tuple[str, str]] = []
 
     def tell(event: Event) -> None:
+        lines.hear(event)
         if event.kind == "done" and event.task:
             finished[event.task.place] += 1
             heard.extend((event.task.key, text) for text in (event.result.warnings if event.result else ()))
@@ -112,7 +115,9 @@ def _carry_out(
     unfinished = _finish(plan, dispatcher) if tally.done or tally.existed or plan.done else ""
     outcome = _outcome(plan, tally, record, cancelled, stopped, time.monotonic() - begun)
     bad = Counter(failure.place for failure in (*outcome.failed, *outcome.blocked))
-    outcome = replace(outcome, shapes=outcome_shapes(plan, finished, bad), warnings=_warnings(plan, heard))
+    outcome = replace(
+        outcome, shapes=outcome_shapes(plan, finished, bad), warnings=_warnings(plan, [*lines.said, *heard])
+    )
     outcome = replace(outcome, unfinished=unfinished)
     if dispatcher:
         dispatcher.emit("end", message=str(outcome))

@@ -4,6 +4,7 @@ runs/<id>/run.yaml       the configuration
 runs/<id>/run.json       versions, machine, when it began
 runs/<id>/tasks-0001.jsonl ...   one line per attempt that ended, in segments
 runs/<id>/summary.json   written at the end: counts, rates; absent where the run was killed
+runs/<id>/run.log        what happened, line by line
 runs/<id>/report.html
 """
 
@@ -24,6 +25,7 @@ from sarcube.errors import SarcubeError
 from sarcube.production.plan.plan import Plan
 from sarcube.production.records import RUNS, read_lines
 from sarcube.production.run.events import Event
+from sarcube.production.run.log import RunLog
 from sarcube.production.views.report import report_html
 from sarcube.store.protocol import Store
 from sarcube.transfer.redact import redact
@@ -44,8 +46,9 @@ def new_run_id() -> str:
 class RunRecord:
     """Writes the record while the run goes on. A store that refuses it costs a warning, never the run."""
 
-    def __init__(self, store: Store, plan: Plan, run_id: str) -> None:
+    def __init__(self, store: Store, plan: Plan, run_id: str, log: RunLog | None = None) -> None:
         self.store, self.plan, self.run_id = store, plan, run_id
+        self._log, self._logged = log, 0
         self.folder = f"{RUNS}/{run_id}"
         self._lines: list[str] = []
         self._segment = 1
@@ -114,11 +117,19 @@ class RunRecord:
         if self._lines and self._put(f"tasks-{self._segment:04d}.jsonl", "\n".join(self._lines) + "\n"):
             self._segment += 1
             self._lines = []
+        if self._log and self._log.size > 2 * self._logged:  # as a whole each time, so seldom
+            self._write_log(self._log)
         self._written = time.monotonic()
 
+    def _write_log(self, lines: RunLog) -> None:
+        self._logged = lines.size
+        self._put("run.log", lines.text())
+
     def finish(self, facts: dict[str, Any]) -> None:
-        """Write the summary and the report."""
+        """Write the summary, the log and the report."""
         self.flush()
+        if self._log:
+            self._write_log(self._log)
         summary = {
             "id": self.run_id,
             "ended": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

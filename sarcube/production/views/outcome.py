@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import html
+import shlex
+from pathlib import Path
 
 from sarcube.html import html_table, place_map, wrap
 from sarcube.production.run.outcome import Outcome
 from sarcube.production.views.page import said_html
 
+REPORT = "report.html"
 _FAILURES = 20  # shown where people read
 
 
@@ -20,5 +23,31 @@ def notebook(outcome: Outcome) -> str:
         parts.append(html_table(("task", "error", "why"), rows))
     parts.append(said_html("Warnings", outcome.warnings))
     if outcome.record:
-        parts.append(f'<p class="soft">record: {html.escape(outcome.record)}</p>')
+        parts.append(f'<p class="soft">report: {html.escape(outcome.record)}/{REPORT}</p>')
     return wrap("Run", "".join(parts), style=True)
+
+
+def next_step(outcome: Outcome, store: str, run: str = "") -> str:
+    """The command that is of use after a run, as one types it.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    store : str
+    run : str
+        The run file, empty where there is none.
+    """
+    place = shlex.quote(run or store)
+    if outcome.impossible:
+        return f"sarcube plan {place}" if run else ""
+    if outcome.failed or outcome.blocked:
+        return f"sarcube status {place}"
+    if run and (outcome.cancelled or outcome.stopped or outcome.left or outcome.unfinished):
+        return f"sarcube run {place}"
+    return f"sarcube view {shlex.quote(_from_here(store))}"
+
+
+def _from_here(store: str) -> str:
+    """A folder below the working one without the way there."""
+    path = Path(store)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else store

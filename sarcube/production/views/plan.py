@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
+from sarcube.production.plan.estimates import START_CPU_S
 from sarcube.production.plan.plan import PlaceSummary, Plan
 from sarcube.production.said import counted
 from sarcube.production.views.network import NetworkPicture, connection_dict, network_table
@@ -32,8 +33,8 @@ def headline(plan: Plan) -> str:
         there = several(len(plan.done), "product exists", "products exist")
         text = (
             f"{several(len(plan.tasks), 'task')} to do, {there}; about {size_text(totals.bytes_in)} to "
-            f"read, {size_text(totals.bytes_out)} to write, {time_text(totals.cpu_s)} of one core, "
-            f"{size_text(totals.memory)} of memory per task"
+            f"read, {size_text(totals.bytes_out)} to write, {time_text(totals.cpu_s)} of one core for the tasks and "
+            f"{time_text(START_CPU_S)} to start each worker, {size_text(totals.memory)} of memory per task"
         )
         if totals.money_usd is not None:
             text += f", {totals.money_usd:.2f} USD" if totals.money_usd >= 0.01 else ", less than 0.01 USD"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 from collections import Counter, defaultdict
 from typing import Any
+
+from PIL import Image
 
 from sarcube.errors import SarcubeError
 from sarcube.html import Shape, html_table, page, place_map
@@ -16,7 +19,7 @@ from sarcube.store.protocol import Store
 from sarcube.words import size_text, time_text
 
 _PICTURES = 12
-_PICTURE_BYTES = 400_000
+_PICTURE_SIDE = 640  # pixels
 _FAILURES = 500
 _SLOWEST = 20
 
@@ -126,14 +129,22 @@ def _pictures(store: Store, ends: dict[str, dict[str, Any]]) -> str:
     figures = []
     for line in named[::step][:_PICTURES]:
         try:
-            data = store.read_bytes(line["thumbnail"])
-        except SarcubeError:
+            image = base64.b64encode(_small(store.read_bytes(line["thumbnail"]))).decode()
+        except (SarcubeError, OSError, ValueError, Image.DecompressionBombError):
             continue  # a quick-look is not worth the report
-        if len(data) <= _PICTURE_BYTES:
-            image = base64.b64encode(data).decode()
-            caption = html.escape(f"{line['place']} {line['day']}")
-            figures.append(
-                f'<figure><img alt="{caption}" src="data:image/png;base64,{image}"><figcaption>{caption}</figcaption>'
-                "</figure>"
-            )
-    return "<h2>Quick-looks</h2>" + "".join(figures) if figures else ""
+        caption = html.escape(f"{line['place']} {line['day']}")
+        figures.append(
+            f'<figure><img alt="{caption}" src="data:image/webp;base64,{image}"><figcaption>{caption}</figcaption>'
+            "</figure>"
+        )
+    left = f" ({len(figures)} of {len(named)})" if len(named) > len(figures) else ""
+    return f"<h2>Quick-looks{left}</h2>" + "".join(figures) if figures else ""
+
+
+def _small(data: bytes) -> bytes:
+    """A picture as small as a report needs it, transparent where it was."""
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+        picture.convert("RGBA").save(out, "WEBP", quality=80)
+    return out.getvalue()
