@@ -15,6 +15,8 @@ _LAZY = {
     "Outcome": "sarcube.production.run.outcome",
     "produce": "sarcube.production.run.produce",
     "show_progress": "sarcube.production.views.progress",
+    "Inventory": "sarcube.sensors.sentinel1.inventory.model",
+    "search": "sarcube.sensors.sentinel1.inventory.search",
     "Status": "sarcube.production.status",
     "status": "sarcube.production.status",
     "refill": "sarcube.production.status",
@@ -28,6 +30,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Inventory",
     "Outcome",
     "Plan",
     "RunConfig",
@@ -41,6 +44,7 @@ __all__ = [
     "plan",
     "produce",
     "refill",
+    "search",
     "show",
     "show_progress",
     "status",
@@ -63,6 +67,8 @@ if TYPE_CHECKING:
     from sarcube.production.run.produce import produce
     from sarcube.production.status import Status, refill, status
     from sarcube.production.views.progress import show_progress
+    from sarcube.sensors.sentinel1.inventory.model import Inventory
+    from sarcube.sensors.sentinel1.inventory.search import search
 
 
 def __dir__() -> list[str]:

@@ -283,7 +283,8 @@ class RunConfig(_Model):
     def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """As a file has it: sections at the top, by their names."""
         data: dict[str, Any] = handler(self)
-        return {**data, **data.pop("sections", {})}
+        sections = data.pop("sections", {})
+        return {**data, **sections}
 
     @property
     def variant(self) -> str:

@@ -28,6 +28,7 @@ text-align:left;vertical-align:top;background:none;color:inherit}
 .sarcube figcaption,.sarcube .soft{font-size:12px;opacity:.7}
 """
 COLOURS = {"done": "#38a169", "partly": "#d69e2e", "to do": "#4299e1", "failed": "#e53e3e"}
+COLOURS |= {"chosen": "#4299e1", "left out": "#a0aec0"}  # before there is a plan
 MAX_SHAPES = 5000  # more make a page that browsers choke on
 _WIDTH, _HEIGHT = 560.0, 420.0
 

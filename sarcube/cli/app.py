@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from sarcube import __version__
-from sarcube.cli import cluster, combine, cubes, fire, init, insar, optical, runs, scene, start, stores, view
+from sarcube.cli import cluster, combine, cubes, fire, init, insar, optical, runs, scene, search, start, stores, view
 
 app = typer.Typer(
     name="sarcube",
@@ -45,5 +45,5 @@ def _options(
         handler.addFilter(RedactingFilter())
 
 
-for module in (start, init, runs, scene, stores, cubes, combine, fire, insar, view, optical, cluster):
+for module in (start, init, search, runs, scene, stores, cubes, combine, fire, insar, view, optical, cluster):
     module.register(app)

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,18 @@ class Expected:
     checksum: str = ""
 
 
-def download(address: str, target: Path, expected: Expected = Expected()) -> Path:
+def download(
+    address: str, target: Path, expected: Expected = Expected(), came: Callable[[int], None] | None = None
+) -> Path:
     """Fetch one file, going on where an earlier try stopped.
+
+    Parameters
+    ----------
+    address : str
+    target : Path
+    expected : Expected
+    came : callable, optional
+        Told how many bytes came, what an earlier try left first; a negative number where it was of no use.
 
     Raises
     ------
@@ -60,13 +70,16 @@ def download(address: str, target: Path, expected: Expected = Expected()) -> Pat
         if target.exists():  # another process was quicker
             return target
         part = target.with_name(f"{target.name}.part")
-        _fill(address, part, expected)
+        came = came or _nobody
+        came(part.stat().st_size if part.exists() else 0)
+        _fill(address, part, expected, came)
         wrong = _difference(part, expected)
         if wrong:
             # What was resumed may be of another version: once more from the start, then give up.
             log.warning("%s: %s; fetched again", redact(address), wrong)
+            came(-part.stat().st_size)
             part.unlink()
-            _fill(address, part, expected)
+            _fill(address, part, expected, came)
             wrong = _difference(part, expected)
         if wrong:
             part.unlink()
@@ -76,13 +89,17 @@ def download(address: str, target: Path, expected: Expected = Expected()) -> Pat
     return target
 
 
-def _fill(address: str, part: Path, expected: Expected) -> None:
+def _nobody(number: int) -> None:
+    """Nobody watches."""
+
+
+def _fill(address: str, part: Path, expected: Expected, came: Callable[[int], None]) -> None:
     """Append to the part file until the server has no more; failures count only while nothing comes."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            if _append(address, part, expected):
+            if _append(address, part, expected, came):
                 return
             raise TransferError(f"{redact(address)}: the connection ended early")
         except TransferError as error:
@@ -94,7 +111,7 @@ def _fill(address: str, part: Path, expected: Expected) -> None:
             time.sleep(min(pause() * 2**failures, 30.0))
 
 
-def _append(address: str, part: Path, expected: Expected) -> bool:
+def _append(address: str, part: Path, expected: Expected, came: Callable[[int], None]) -> bool:
     """One request; True when the file is complete."""
     import requests
     import urllib3
@@ -112,6 +129,7 @@ def _append(address: str, part: Path, expected: Expected) -> bool:
         answer = request("GET", address, session=session_for(address), headers=headers, stream=True)
     except SourceError as error:
         if have and "(416)" in str(error):  # longer than what the server has: not the same file
+            came(-have)
             part.unlink()
             raise TransferError(f"{redact(address)}: changed on the server") from None
         raise
@@ -123,10 +141,13 @@ def _append(address: str, part: Path, expected: Expected) -> bool:
         total = start + int(answer.headers.get("Content-Length") or 0)
         _check_room(part, total - start)
         _write_note(part, answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
+        if not resumed and part.exists():
+            came(-part.stat().st_size)
         with part.open("ab" if resumed else "wb") as file:
             try:
                 for chunk in answer.iter_content(_CHUNK):
                     file.write(chunk)
+                    came(len(chunk))
             except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
                     raise SourceError(f"{part} cannot be written: {error.strerror}; free some room") from error

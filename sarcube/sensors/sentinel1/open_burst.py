@@ -14,6 +14,7 @@ from sarcube.sensors.sentinel1.burst import read_bursts, refuse_leap_second, wit
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.orbits import OrbitIndex, find_orbit
 from sarcube.sensors.sentinel1.safe import open_safe
+from sarcube.sensors.sentinel1.search.ensure_scene import scene_path
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 
 log = logging.getLogger(__name__)
@@ -68,18 +69,6 @@ def open_burst(found: FoundBurst, config: RunConfig, index: OrbitIndex | None = 
         log.info("%s %s: no orbit file covers it, the annotation's is used", burst.burst_id, found.start_time)
         return replace(burst, warnings=(*burst.warnings, ANNOTATION_ORBIT))
     return with_orbit(burst, orbit)
-
-
-def scene_path(found: FoundBurst, config: RunConfig) -> str:
-    """Where the scene is read: as found, by range requests, or where it was downloaded to (`source.access`)."""
-    source = config.source
-    if "://" not in found.path or source.access == "remote":
-        return found.path
-    if source.access == "auto" and (source.kind == "local" or found.path.startswith("s3://")):
-        return found.path
-    from sarcube.sensors.sentinel1.search.ensure_scene import ensure_scene
-
-    return ensure_scene(found, config)
 
 
 def _at(bursts: list[Burst], found: FoundBurst) -> Burst:

@@ -84,9 +84,12 @@ def _open(found: FoundGrd, config: RunConfig, names: tuple[str, ...] | None) -> 
     from sarcube.sensors.sentinel1.open_burst import ANNOTATION_ORBIT
     from sarcube.sensors.sentinel1.orbits import find_orbit
     from sarcube.sensors.sentinel1.safe import open_safe
+    from sarcube.sensors.sentinel1.search.ensure_scene import scene_path
+    from sarcube.transfer.remote import open_remote
 
     asked = None if names is None else [name for name in names if name in found.polarizations]
-    image = read_grd(open_safe(found.path, product="GRD"), polarizations=asked)
+    safe = open_safe(scene_path(found, config), opener=open_remote, product="GRD")
+    image = read_grd(safe, polarizations=asked)
     orbit = find_orbit(image.platform, image.start_time, image.end_time, config.orbits, scene=image.scene)
     if orbit is None:
         return replace(image, warnings=(*image.warnings, ANNOTATION_ORBIT))

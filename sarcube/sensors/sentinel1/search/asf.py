@@ -46,7 +46,12 @@ def search_address() -> str:
 def download_address(scene: str) -> str:
     """Where ASF has a scene's zip."""
     base = os.environ.get("SARCUBE_ASF_DOWNLOAD_URL", "https://datapool.asf.alaska.edu").rstrip("/")
-    return f"{base}/SLC/S{scene[2]}/{scene}.zip"
+    return f"{base}/{_folder(scene)}/S{scene[2]}/{scene}.zip"
+
+
+def _folder(scene: str) -> str:
+    """ASF's name of a scene's type: SLC, or of a GRD its class and whether it has two channels (GRD_HD)."""
+    return "SLC" if scene[7:10] == "SLC" else f"GRD_{scene[10]}{scene[14]}"
 
 
 def search_asf(
@@ -65,7 +70,7 @@ def search_asf(
     channels: list[FoundBurst] = []
     problems: dict[str, Problem] = {}
     for query in _queries(config, area, polarizations):
-        for feature in _ask(query):
+        for feature in ask(query):
             try:
                 channels.append(_channel(feature))
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -77,15 +82,20 @@ def search_asf(
 
 def announced(scene: str) -> Expected:
     """Size and MD5 that ASF announces for a scene's zip."""
-    for feature in _ask({"granule_list": scene, "processingLevel": "SLC", "output": "geojson"}):
+    for feature in ask({"granule_list": scene, "processingLevel": _folder(scene), "output": "geojson"}):
         properties = feature.get("properties") or {}
         if properties.get("sceneName") == scene:
-            size, md5 = properties.get("bytes"), properties.get("md5sum")
-            if isinstance(size, dict):  # newer answers have a mapping of files
-                sizes = [v.get("bytes") for k, v in size.items() if k.endswith(".zip") and isinstance(v, dict)]
-                size = sizes[0] if sizes else 0
-            return Expected(int(size or 0), f"md5:{md5}" if md5 else "")
+            return expected_of(properties)
     return Expected()
+
+
+def expected_of(properties: dict[str, Any]) -> Expected:
+    """Size and checksum that a feature's properties state."""
+    size, md5 = properties.get("bytes"), properties.get("md5sum")
+    if isinstance(size, dict):  # newer answers have a mapping of files
+        sizes = [v.get("bytes") for k, v in size.items() if k.endswith(".zip") and isinstance(v, dict)]
+        size = sizes[0] if sizes else 0
+    return Expected(int(size or 0), f"md5:{md5}" if md5 else "")
 
 
 def _queries(config: RunConfig, area: Area | None, polarizations: Sequence[str] | None) -> list[dict[str, str]]:
@@ -108,7 +118,8 @@ def _queries(config: RunConfig, area: Area | None, polarizations: Sequence[str] 
     return [{**query, "intersectsWith": wkt} for wkt in query_area(area)]
 
 
-def _ask(query: dict[str, str]) -> list[dict[str, Any]]:
+def ask(query: dict[str, str]) -> list[dict[str, Any]]:
+    """Features of an answer, whatever was asked."""
     text = urllib.parse.urlencode(query)
     if len(text) > _LONG_QUERY:
         answer = request("POST", search_address(), data=query)

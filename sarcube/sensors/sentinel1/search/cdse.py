@@ -127,7 +127,7 @@ def _scenes_without_bursts(
     if area is None and not config.source.scenes:
         return [], []  # burst IDs alone: products cannot be asked for them
     products: dict[str, dict[str, Any]] = {}
-    for text in _product_filters(config, area):
+    for text in product_filters(config, area, "_SLC__1S"):
         for entry in entries("Products", text):
             name = scene_name(str(entry.get("Name", "")))
             if name not in known and name not in products and entry.get("Id") and not _has_bursts(name):
@@ -171,9 +171,10 @@ def _filters(config: RunConfig, area: Area | None, polarizations: Sequence[str] 
     yield from with_area(terms, area)
 
 
-def _product_filters(config: RunConfig, area: Area | None) -> Iterator[str]:
+def product_filters(config: RunConfig, area: Area | None, part_of_name: str) -> Iterator[str]:
+    """OData filters for products whose names hold a text, one for each part of the area."""
     source = config.source
-    terms = ["Collection/Name eq 'SENTINEL-1'", "contains(Name,'_SLC__1S')", *dates_of(config)]
+    terms = ["Collection/Name eq 'SENTINEL-1'", f"contains(Name,'{part_of_name}')", *dates_of(config)]
     if source.scenes:
         terms.append(any_of(f"Name eq '{literal(scene_name(s))}.SAFE'" for s in source.scenes))
     attribute = "Attributes/OData.CSC.{0}Attribute/any(a:a/Name eq '{1}' and a/OData.CSC.{0}Attribute/Value eq {2})"
@@ -212,9 +213,10 @@ def literal(text: str) -> str:
     return text.replace("'", "''")
 
 
-def entries(entity: str, text: str) -> Iterator[dict[str, Any]]:
-    """All pages of an answer."""
+def entries(entity: str, text: str, **more: str) -> Iterator[dict[str, Any]]:
+    """All pages of an answer; `more` are further options of the query, like expand="Attributes"."""
     query = {"$filter": text, "$orderby": "ContentDate/Start asc", "$top": str(_PAGE)}
+    query |= {f"${name}": value for name, value in more.items()}
     address = f"{catalogue_address()}/{entity}?{urllib.parse.urlencode(query)}"
     count, home = 0, urllib.parse.urlsplit(address).netloc
     while address:

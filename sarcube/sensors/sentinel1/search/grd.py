@@ -1,4 +1,4 @@
-"""Which GRD scenes there are in a folder: one question, one answer."""
+"""Which GRD scenes there are: one question, one answer, whatever the source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, SarcubeError, SourceError
+from sarcube.errors import SarcubeError, SourceError
 from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.sensors.sentinel1.search.local import scenes_below, to_datetime
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
@@ -41,8 +41,12 @@ class FoundGrd:
     footprint : tuple of (longitude, latitude)
         Closed ring in degrees, unwrapped.
     size_bytes : int
-        Samples of all polarizations.
+        Samples of all polarizations; of the whole file where a catalogue tells that alone.
     processed : datetime, optional
+    checksum : str
+        Of the file behind `path` where the provider tells it, like "md5:0123..."; else empty.
+    file_size : int
+        Bytes of the file behind `path` where the provider tells it, else 0.
     """
 
     scene: str
@@ -60,6 +64,8 @@ class FoundGrd:
     footprint: tuple[tuple[float, float], ...]
     size_bytes: int
     processed: dt.datetime | None = None
+    checksum: str = ""
+    file_size: int = 0
 
     @property
     def burst_id(self) -> str:
@@ -76,27 +82,46 @@ class GrdSearch:
     explanation: str = ""
 
 
-def find_grd(config: RunConfig, polarizations: Sequence[str] | None = None) -> GrdSearch:
-    """GRD scenes of the run's folder within its area, dates and filters; each acquisition once.
+def find_grd(config: RunConfig, polarizations: Sequence[str] | None = None, *, doubles: bool = False) -> GrdSearch:
+    """GRD scenes of the run's source within its area, dates and filters; each acquisition once.
 
     Parameters
     ----------
     config : RunConfig
     polarizations : sequence of str, optional
         Scenes that have none of them are left out.
+    doubles : bool
+        Every version of an acquisition comes.
 
     Raises
     ------
     ConfigError
-        The source is no folder.
+        Nothing limits what a catalogue is asked.
     SourceError
-        The folder does not exist.
+        The source does not exist, or does not answer.
+    CredentialError
+        It refuses the login.
     """
-    if config.source.kind != "local" or "://" in str(config.source.path):
-        raise ConfigError(
-            "`source.kind`: GRD scenes are read from a folder; download them and name it: "
-            "source: {kind: local, path: ...}"
-        )
+    area = load_aoi(config.aoi)
+    found, problems, explanation = _ask(config, area)
+    kept, explanation = _filtered(found, config, area, polarizations, explanation)
+    if not doubles:
+        kept = once(kept)
+    return GrdSearch(tuple(sorted(kept, key=lambda s: (s.start_time, s.scene))), tuple(problems), explanation)
+
+
+def _ask(config: RunConfig, area: Area | None) -> tuple[list[FoundGrd], list[Problem], str]:
+    from sarcube.sensors.sentinel1.search import grd_catalogues as catalogues
+
+    kind = config.source.kind
+    if kind == "local" and "://" not in str(config.source.path):
+        return _local(config)
+    ask = {"asf": catalogues.search_asf, "cdse": catalogues.search_cdse, "stac": catalogues.search_stac}
+    found, problems = ask[kind](config, area) if kind in ask else catalogues.search_address(config)
+    return found, problems, "" if found else f"{kind.upper()} has no Sentinel-1 GRD for what was asked"
+
+
+def _local(config: RunConfig) -> tuple[list[FoundGrd], list[Problem], str]:
     root = Path(str(config.source.path)).expanduser().resolve()
     if not root.exists():
         raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
@@ -112,12 +137,10 @@ def find_grd(config: RunConfig, polarizations: Sequence[str] | None = None) -> G
         except SarcubeError as error:
             log.warning("%s is left out: %s", scene.path, error)
             problems.append(Problem(scene.path, str(error), type(error).__name__))
-    explanation = ""
-    if not found:
-        also = f" and {slc} SLC scenes, which the workflows rtc and insar take" if slc else ""
-        explanation = f"{root} holds no GRD scene that can be read{also}"
-    kept, explanation = _filtered(found, config, load_aoi(config.aoi), polarizations, explanation)
-    return GrdSearch(tuple(_once(kept)), tuple(problems), explanation)
+    if found:
+        return found, problems, ""
+    also = f" and {slc} SLC scenes, which the workflows rtc and insar take" if slc else ""
+    return found, problems, f"{root} holds no GRD scene that can be read{also}"
 
 
 def grd_scene(path: str) -> FoundGrd:
@@ -125,7 +148,12 @@ def grd_scene(path: str) -> FoundGrd:
     from sarcube.sensors.sentinel1.grd.reader import read_grd
     from sarcube.sensors.sentinel1.safe import open_safe
 
-    safe = open_safe(path, product="GRD")
+    if "://" in path:
+        from sarcube.transfer.remote import open_remote
+
+        safe = open_safe(path, opener=open_remote, product="GRD")
+    else:
+        safe = open_safe(path, product="GRD")
     names = tuple(part.polarization for part in safe.parts)
     # One polarization tells place and time; the others are read when the scene is opened.
     image = read_grd(safe, polarizations=names[:1], look_at_borders=False)
@@ -187,7 +215,7 @@ def _some(scenes: Sequence[FoundGrd]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _once(scenes: Sequence[FoundGrd]) -> list[FoundGrd]:
+def once(scenes: Sequence[FoundGrd]) -> list[FoundGrd]:
     """Each acquisition once: of several versions the one processed last, then the last by name."""
     unique: list[FoundGrd] = []
     order = sorted(scenes, key=lambda s: (len(s.polarizations), not s.absent, s.processed or _NEVER, s.scene, s.path))
@@ -201,4 +229,4 @@ def _once(scenes: Sequence[FoundGrd]) -> list[FoundGrd]:
         )
         if next(same, None) is None:
             unique.append(scene)
-    return sorted(unique, key=lambda s: (s.start_time, s.scene))
+    return unique

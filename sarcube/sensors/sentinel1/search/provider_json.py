@@ -137,9 +137,9 @@ def grouped(channels: Iterable[FoundBurst]) -> list[FoundBurst]:
     return list(bursts.values())
 
 
-def scene_in(text: str) -> str:
-    """A scene name, checked to be one of a Sentinel-1 SLC."""
+def scene_in(text: str, product: str = "SLC") -> str:
+    """A scene name, checked to be one of a Sentinel-1 SLC (or GRD)."""
     name = scene_name(text)
-    if not re.fullmatch(r"S1[A-D]_[A-Z0-9]{2}_SLC__[A-Z0-9]{4}(_[0-9A-Z]+){4,5}", name):
-        raise ValueError(f"{name[:80]!r} is no Sentinel-1 SLC")
+    if not re.fullmatch(rf"S1[A-D]_[A-Z0-9]{{2}}_{product}[FHM_]_[A-Z0-9]{{4}}(_[0-9A-Z]+){{4,5}}(_COG)?", name):
+        raise ValueError(f"{name[:80]!r} is no Sentinel-1 {product}")
     return name

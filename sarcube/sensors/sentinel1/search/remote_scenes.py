@@ -42,6 +42,11 @@ def search_remote(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     SourceError
         The address cannot be reached or holds no SAFE.
     """
+    return bursts_of_scenes(scenes_at(config), config)
+
+
+def scenes_at(config: RunConfig) -> list[RemoteScene]:
+    """The SAFEs at `source.path`, of those asked for by name; errors are those of `search_remote`."""
     address = str(config.source.path).rstrip("/")
     if address.lower().endswith((".zip", ".safe")) or not address.startswith("s3://"):
         scenes = [RemoteScene(scene_name(address.split("?", 1)[0]), address)]
@@ -51,7 +56,7 @@ def search_remote(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     wanted = [s for s in scenes if not only or s.name in only or not s.name.upper().startswith("S1")]
     if scenes and not wanted:
         raise no_such_scene(redact(address), only, {scene.name for scene in scenes})
-    return bursts_of_scenes(wanted, config)
+    return wanted
 
 
 def bursts_of_scenes(scenes: list[RemoteScene], config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:

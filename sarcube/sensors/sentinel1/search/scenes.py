@@ -142,7 +142,7 @@ class SceneSearch:
     warnings: tuple[Problem, ...] = ()
 
 
-def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None) -> SceneSearch:
+def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None, *, doubles: bool = False) -> SceneSearch:
     """Find the bursts of a run: its source's, within its area, dates and other filters.
 
     Parameters
@@ -150,6 +150,8 @@ def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None) -
     config : RunConfig
     polarizations : sequence of str, optional
         Only these, as "VV"; by default all.
+    doubles : bool
+        An acquisition that lies in several scenes comes once from each of them.
 
     Raises
     ------
@@ -162,7 +164,7 @@ def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None) -
     """
     area = load_aoi(config.aoi)
     found, problems = _ask(config, area, polarizations)
-    return select(found, problems, config, area, polarizations)
+    return select(found, problems, config, area, polarizations, doubles=doubles)
 
 
 def _ask(
@@ -192,6 +194,8 @@ def select(
     config: RunConfig,
     area: Area | None,
     polarizations: Sequence[str] | None = None,
+    *,
+    doubles: bool = False,
 ) -> SceneSearch:
     """Apply every filter of the run to what a source has, and say why nothing is left if nothing is."""
     wanted = None if polarizations is None else {p.upper() for p in polarizations}
@@ -207,7 +211,7 @@ def select(
         if kept and not left:
             explanation = f"{len(kept)} bursts match until {key} is asked for; they {have(kept)}"
         kept = left
-    unique = deduplicated(kept)
+    unique = kept if doubles else deduplicated(kept)
     if len(unique) < len(kept):
         log.info("%d bursts lie in more than one scene and are taken once", len(kept) - len(unique))
     if unique and wanted is not None:

@@ -37,6 +37,13 @@ def search_stac(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst],
     SourceError, TransferError
         The API does not answer, or not as a STAC API.
     """
+    scenes, problems = scenes_of(config, area)
+    found, more = bursts_of_scenes(scenes, config)
+    return found, problems + more
+
+
+def scenes_of(config: RunConfig, area: Area | None) -> tuple[list[RemoteScene], list[Problem]]:
+    """The SAFEs that a STAC API offers for a run, and items that offer none; errors are those of `search_stac`."""
     scenes: dict[str, RemoteScene] = {}
     problems: list[Problem] = []
     for item in _items(config, area):
@@ -48,8 +55,7 @@ def search_stac(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst],
             continue
         if _wanted(item, config):
             scenes.setdefault(scene.name, scene)
-    found, more = bursts_of_scenes([scenes[name] for name in sorted(scenes)], config)
-    return found, problems + more
+    return [scenes[name] for name in sorted(scenes)], problems
 
 
 def _items(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:

@@ -1,0 +1,138 @@
+"""Ask a source what it has of an area and dates, before there is a run file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sarcube.config import Aoi, RunConfig, Source
+from sarcube.errors import ConfigError
+from sarcube.sensors.sentinel1.inventory.model import Inventory, Product
+from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
+from sarcube.terrain.geoid import EGM2008
+
+Days = str | Sequence[str | dt.date] | None
+_CATALOGUES = ("asf", "cdse")
+WORKFLOWS: Mapping[Product, str] = {"SLC": "rtc", "GRD": "grd"}
+
+
+def search(
+    aoi: Any,
+    dates: Days = None,
+    *,
+    source: str | Path | Source | Mapping[str, Any] = "asf",
+    product: Product = "SLC",
+    polarizations: Sequence[str] | None = None,
+    **narrowed: Any,
+) -> Inventory:
+    """Find the scenes and bursts of an area: all versions, complete or not; `Inventory.refine` sorts them out.
+
+    Parameters
+    ----------
+    aoi : (west, south, east, north), path of a GeoJSON file, WKT, geometry, or None
+        Degrees. A geometry is anything with `__geo_interface__`, such as a shapely polygon or a GeoDataFrame.
+    dates : str or (first, last), optional
+        "2024", "2024-05", or two days, both included; None: all.
+    source : str, path, Source or mapping
+        "asf", "cdse", the folder or address of SAFEs, or a run file's `source`.
+    product : "SLC" or "GRD"
+        GRD scenes have no bursts.
+    polarizations : sequence of str, optional
+        Only these, as "VV".
+    **narrowed
+        Further keys of a run file's `source`: `orbit_direction`, `relative_orbits`, `burst_ids`, `scenes`.
+
+    Raises
+    ------
+    ConfigError
+        The area, the dates or a key is wrong.
+    SourceError
+        The source cannot be reached or read.
+    CredentialError
+        It refuses the login.
+    """
+    if product not in WORKFLOWS:
+        raise ConfigError(f"product is SLC or GRD, not {product!r}")
+    raw: dict[str, Any] = {
+        "workflow": WORKFLOWS[product],
+        "source": {**_source_of(source), **{key: value for key, value in narrowed.items() if value}},
+        # What a run needs beside: the defaults of `sarcube init`, until `to_run_file` is told others.
+        "dem": {"kind": "cop_glo30", "geoid": EGM2008},
+    }
+    if (area := _aoi_of(aoi)) is not None:
+        raw["aoi"] = area
+    if dates is not None:
+        raw["dates"] = dates if isinstance(dates, str) else tuple(dates)
+    if polarizations is not None:
+        raw[WORKFLOWS[product]] = {"polarizations": list(polarizations)}
+    config = RunConfig.from_dict(raw, base=Path.cwd(), origin="search")
+    return find(config, product, None if polarizations is None else _channels(polarizations))
+
+
+def find(config: RunConfig, product: Product, polarizations: Sequence[str] | None = None) -> Inventory:
+    """The same of what a run configuration asks for."""
+    if product == "GRD":
+        from sarcube.sensors.sentinel1.search.grd import find_grd
+
+        images = find_grd(config, polarizations, doubles=True)
+        return Inventory(config, product, images.scenes, problems=images.problems, explanation=images.explanation)
+    from sarcube.sensors.sentinel1.search.scenes import find_scenes
+
+    slcs = find_scenes(config, polarizations, doubles=True)
+    found = tuple(sorted(slcs.bursts, key=lambda b: (b.burst_id, b.start_time, b.scene)))
+    problems = (*slcs.problems, *slcs.warnings)
+    return Inventory(config, product, found, problems=problems, explanation=slcs.explanation)
+
+
+def _source_of(source: str | Path | Source | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(source, Source):
+        return source.model_dump(exclude_none=True)
+    if isinstance(source, Mapping):
+        return dict(source)
+    return {"kind": str(source)} if str(source) in _CATALOGUES else {"kind": "local", "path": str(source)}
+
+
+def _aoi_of(aoi: Any) -> dict[str, Any] | None:
+    if aoi is None:
+        return None
+    if isinstance(aoi, str | Path):
+        return _aoi_of_text(aoi) if isinstance(aoi, str) else {"geojson": str(aoi)}
+    if isinstance(aoi, Aoi) or (isinstance(aoi, Mapping) and set(aoi) <= set(Aoi.model_fields)):
+        return Aoi.model_validate(aoi).model_dump(exclude_none=True)
+    if hasattr(aoi, "__geo_interface__") or (isinstance(aoi, Mapping) and "type" in aoi):
+        return {"wkt": _wkt(getattr(aoi, "__geo_interface__", aoi))}
+    return {"bbox": aoi}
+
+
+def _aoi_of_text(text: str) -> dict[str, Any]:
+    """A box as numbers, a file by its ending, else WKT."""
+    parts = text.replace(",", " ").split()
+    try:
+        return {"bbox": [float(part) for part in parts]}
+    except ValueError:
+        pass
+    if text.lower().endswith((".geojson", ".json")):
+        return {"geojson": text}
+    if "(" not in text:
+        raise ConfigError(
+            f"{text!r} is no area: give west,south,east,north in degrees, a GeoJSON file (.geojson, .json) or WKT"
+        )
+    return {"wkt": text}
+
+
+def _wkt(geometry: Mapping[str, Any]) -> str:
+    import shapely
+
+    if geometry.get("type") == "FeatureCollection":
+        shapes = [shapely.geometry.shape(feature["geometry"]) for feature in geometry["features"]]
+        return str(shapely.union_all(shapes).wkt)
+    return str(shapely.geometry.shape(geometry.get("geometry", geometry)).wkt)
+
+
+def _channels(names: Sequence[str]) -> tuple[str, ...]:
+    channels = tuple(name.upper() for name in names)
+    if wrong := [name for name in channels if name not in POLARIZATIONS]:
+        raise ConfigError(f"{wrong[0]!r} is no polarization; write of {', '.join(POLARIZATIONS)}")
+    return channels
