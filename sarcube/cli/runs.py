@@ -22,7 +22,7 @@ _RUN = typer.Argument(..., metavar="RUN", help="run file (YAML)")
 def plan(
     run: Path = _RUN,
     as_json: bool = JSON,
-    geojson: Path = typer.Option(None, "--geojson", help="write the bursts as GeoJSON"),
+    geojson: Path = typer.Option(None, "--geojson", help="write the places as GeoJSON, with their dates"),
     html: Path = typer.Option(None, "--map", "--html", help="write a page with a map"),
 ) -> None:
     """Say what a run would do and what it takes; nothing is computed.

@@ -127,3 +127,19 @@ def cut(shape: Geometry) -> list[Geometry]:
         if not piece.is_empty and (piece.area > 0 or shape.area == 0):
             pieces.append(piece)
     return pieces
+
+
+def together(rings: Iterable[Ring]) -> Geometry:
+    """What rings cover together, as it leaves the house: a polygon or several, cut at the antimeridian."""
+    import shapely
+
+    polygons: list[Geometry] = []
+    first: float | None = None
+    for ring in rings:
+        points = np.array(ring, np.float64)[:, :2]
+        first = float(points[0, 0]) if first is None else first
+        points[:, 0] = unwrap([first, *points[:, 0]])[1:]
+        polygons.append(shapely.make_valid(shapely.polygons(points)))
+    parts = [part for piece in cut(shapely.union_all(polygons)) for part in shapely.get_parts(piece)]
+    areas = [part for part in parts if part.geom_type == "Polygon"]
+    return areas[0] if len(areas) == 1 else shapely.multipolygons(areas)

@@ -188,6 +188,11 @@ def test_views_tell_the_same(rehearse: Rehearse) -> None:
     assert {t["key"] for t in facts["tasks"]} == {t.key for t in made.tasks}
     features = json.loads(made.to_geojson())["features"]
     assert [f["id"] for f in features] == [b.place for b in made.places]
+    days = [day.isoformat() for day in made.dates]
+    assert all(f["properties"]["dates_to_do"] == days for f in features) and len(days) == 2
+    frame = made.to_geopandas()
+    assert frame["place"].tolist() == [b.place for b in made.places] and frame["to_do"].tolist() == [3, 3, 3]
+    assert frame["dates_done"].tolist() == [[], [], []] and frame.is_valid.all()
     table = made.table()
     assert "9 tasks to do" in table
     assert all(t.place in table for t in made.tasks)

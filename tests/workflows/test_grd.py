@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from sarcube.config import RunConfig
 from sarcube.cube.open_cube import open_cube
 from sarcube.errors import ConfigError, GridError, SourceError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.production.plan.plan import plan
+from sarcube.sensors.sentinel1.search.grd import grd_scene
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.options import SimulationOptions
 from sarcube.workflows.grd.run import part_of
@@ -21,6 +26,7 @@ from sarcube.workflows.grd.tiles import overlap, tile_grid, tile_ring, tiles_und
 from sarcube.workflows.grd.workflow import WORKFLOW
 from sarcube.workflows.task import Ring
 from sarcube.workflows.workflow import Context
+from tests.http_server import Reply, Server, ranged
 
 LON, LAT = 8.2, 48.0
 AOI = (LON - 0.02, LAT - 0.014, LON + 0.02, LAT + 0.014)
@@ -120,8 +126,9 @@ def test_what_cannot_be_planned_is_said(archive: Archive, store: Path, tmp_path:
         plan(config_of(archive, store, preset="ceos"))
     with pytest.raises(ValueError, match="says what speckle is"):
         config_of(archive, store, preset="ceos", speckle="lee")
-    with pytest.raises(ConfigError, match="download them"):
-        plan(config_of(archive, store, source={"kind": "asf"}))
+    with pytest.raises(ConfigError, match="whole archive"):
+        raw = config_of(archive, store, source={"kind": "asf"})
+        plan(raw.model_copy(update={"aoi": None}))
     with pytest.raises(SourceError, match="does not exist"):
         plan(config_of(archive, store, source={"kind": "local", "path": str(tmp_path / "nowhere")}))
     (tmp_path / "empty").mkdir()
@@ -131,9 +138,89 @@ def test_what_cannot_be_planned_is_said(archive: Archive, store: Path, tmp_path:
         plan(config_of(archive, store, dates=["2025-01-01", "2025-02-01"]))
 
 
-def test_a_damaged_scene_is_a_problem_beside_the_others(archive: Archive, tmp_path: Path) -> None:
-    import shutil
+@pytest.fixture
+def zipped(archive: Archive, server: Server, tmp_path: Path) -> tuple[str, bytes]:
+    """The first scene as a provider has it: name, and bytes of its zip, behind /files/ of the server."""
+    scene = sorted((archive.directory / "scenes").iterdir())[0]
+    path = shutil.make_archive(str(tmp_path / "scene"), "zip", scene.parent, scene.name)
+    data = Path(path).read_bytes()
+    server.routes["/files/"] = lambda r: ranged(data, r)
+    return scene.name.removesuffix(".SAFE"), data
 
+
+def layers_of(config: RunConfig) -> Any:
+    (made,) = make_all(config)
+    assert not made.existed
+    return open_cube(config.store, bbox=AOI, layers=["VV", "VH"]).isel(time=0).drop_vars("products").compute()
+
+
+def test_a_scene_of_a_catalogue_is_fetched_and_one_behind_an_address_read_by_ranges(
+    archive: Archive, zipped: tuple[str, bytes], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both give what the folder gives; what a catalogue tells in another form is a problem, and the rest is made."""
+    name, data = zipped
+    scene = grd_scene(str(archive.directory / "scenes" / f"{name}.SAFE"))
+    day = ["2024-05-01", "2024-05-01"]
+    local = layers_of(config_of(archive, tmp_path / "local", dates=day))
+    feature = {
+        "geometry": {"type": "Polygon", "coordinates": [scene.footprint]},
+        "properties": {
+            "sceneName": name, "startTime": scene.start_time.isoformat(), "stopTime": scene.end_time.isoformat(),
+            "flightDirection": "DESCENDING", "pathNumber": scene.relative_orbit, "bytes": len(data),
+            "md5sum": hashlib.md5(data).hexdigest(), "processingDate": "2024-05-01T20:00:00.000Z",
+        },
+    }  # fmt: skip
+    strange = {"geometry": None, "properties": {"sceneName": "S1A_IW_SLC__1SDV_x"}}
+    server.routes["/search"] = lambda r: Reply(
+        json.dumps({"features": [feature, strange]}).encode(), 200, {"Content-Type": "application/json"}
+    )
+    server.routes[f"/GRD_HD/SA/{name}.zip"] = lambda r: ranged(data, r)
+    monkeypatch.setenv("SARCUBE_ASF_SEARCH_URL", f"{server.url}/search")
+    monkeypatch.setenv("SARCUBE_ASF_DOWNLOAD_URL", server.url)
+    monkeypatch.setenv("EARTHDATA_TOKEN", "t")
+    source = {"kind": "asf", "cache": str(tmp_path / "cache")}
+    config = config_of(archive, tmp_path / "asf", dates=day, source=source)
+    planned = plan(config)
+    assert [p.subject for p in planned.problems] == ["S1A_IW_SLC__1SDV_x"] and len(planned.tasks) == 1
+    query = server.asked("/search")[0].query
+    assert query["processingLevel"].startswith("GRD_HD,") and query["beamMode"] == "IW,EW"
+    xr.testing.assert_equal(layers_of(config), local)
+    assert (tmp_path / "cache" / f"{name}.zip").read_bytes() == data
+    address = {"kind": "local", "path": f"{server.url}/files/{name}.zip"}
+    sent = server.sent
+    xr.testing.assert_equal(layers_of(config_of(archive, tmp_path / "https", dates=day, source=address)), local)
+    assert any("range" in r.headers for r in server.asked("/files/")) and server.sent > sent
+
+
+def test_a_scene_of_the_copernicus_data_space(
+    archive: Archive, zipped: tuple[str, bytes], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, data = zipped
+    local = grd_scene(str(archive.directory / "scenes" / f"{name}.SAFE"))
+    told = {"orbitDirection": "DESCENDING", "relativeOrbitNumber": local.relative_orbit}
+    entry = {
+        "Id": "aa-bb", "Name": f"{name}.SAFE", "ContentLength": len(data), "PublicationDate": "2024-05-02T00:00:00Z",
+        "Checksum": [{"Algorithm": "MD5", "Value": hashlib.md5(data).hexdigest()}],
+        "ContentDate": {"Start": local.start_time.isoformat(), "End": local.end_time.isoformat()},
+        "GeoFootprint": {"type": "Polygon", "coordinates": [local.footprint]},
+        "Attributes": [{"Name": key, "Value": value} for key, value in told.items()],
+    }  # fmt: skip
+    stripmap = {**entry, "Name": entry["Name"].replace("_IW_", "_S3_")}
+    server.routes["/odata/Products"] = lambda r: Reply(
+        json.dumps({"value": [entry, stripmap]}).encode(), 200, {"Content-Type": "application/json"}
+    )
+    monkeypatch.setenv("SARCUBE_CDSE_ODATA_URL", f"{server.url}/odata")
+    monkeypatch.setenv("SARCUBE_CDSE_DOWNLOAD_URL", f"{server.url}/files")
+    config = config_of(archive, tmp_path / "cdse", source={"kind": "cdse", "relative_orbits": [local.relative_orbit]})
+    ((scene,),) = [task.inputs for task in plan(config).tasks]
+    assert (scene.scene, scene.relative_orbit, scene.product_type) == (name, local.relative_orbit, "GRDH")
+    assert scene.path == f"{server.url}/files/Products(aa-bb)/$value" and scene.file_size == len(data)
+    query = server.asked("/odata/Products")[0].query
+    assert query["$expand"] == "Attributes" and "contains(Name,'_GRD')" in query["$filter"]
+    assert "relativeOrbitNumber' and" in query["$filter"]
+
+
+def test_a_damaged_scene_is_a_problem_beside_the_others(archive: Archive, tmp_path: Path) -> None:
     scenes = tmp_path / "scenes"
     shutil.copytree(archive.directory / "scenes", scenes)
     broken = sorted(scenes.iterdir())[0]

@@ -38,6 +38,9 @@ from sarcube.workflows.workflow import Workflow
 if TYPE_CHECKING:
     from sarcube.production.views.network import NetworkPicture
 
+if TYPE_CHECKING:
+    import geopandas as gpd
+
 _NO_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _CANDIDATES = 5  # units whose inputs may serve for a product that several need
@@ -157,8 +160,18 @@ class Plan(Shown):
         return str(self._view("to_json"))
 
     def to_geojson(self) -> str:
-        """The places as a GeoJSON FeatureCollection."""
+        """The places as a GeoJSON FeatureCollection, with the dates that exist and those to do."""
         return str(self._view("to_geojson"))
+
+    def to_geopandas(self) -> gpd.GeoDataFrame:
+        """The places as a GeoDataFrame in EPSG:4326: products and dates that exist, and those to do.
+
+        Raises
+        ------
+        MissingExtraError
+            geopandas is not installed (`pip install "sarcube[search]"`).
+        """
+        return self._view("to_geopandas")
 
     def to_html(self) -> str:
         """A page of its own with a map."""

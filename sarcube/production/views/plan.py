@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import io
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from sarcube.extras import need
+from sarcube.geometry.longitudes import together
 from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
 from sarcube.production.plan.estimates import START_CPU_S
 from sarcube.production.plan.plan import PlaceSummary, Plan
@@ -119,17 +123,51 @@ def to_json(plan: Plan) -> str:
 
 
 def to_geojson(plan: Plan) -> str:
-    """A FeatureCollection of the places."""
+    """A FeatureCollection of the places, cut at the antimeridian, with the dates that exist and those to do."""
+    import shapely
+
     features = [
         {
             "type": "Feature",
             "id": place.place,
-            "geometry": {"type": "Polygon", "coordinates": [[list(point) for point in place.footprint]]},
-            "properties": _properties(place),
+            "geometry": json.loads(shapely.to_geojson(together([place.footprint]))),
+            "properties": _properties(place) | dates,
         }
-        for place in plan.places
+        for place, dates in zip(plan.places, _dates(plan), strict=True)
     ]
     return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def to_geopandas(plan: Plan) -> Any:
+    """One row for each place."""
+    geopandas = need("geopandas", "search")
+    rows = [
+        {
+            "place": place.place,
+            "done": sum(place.done.values()),
+            "to_do": sum(place.to_do.values()),
+            "crs": place.grid.crs if place.grid else None,
+            **dates,
+            "geometry": together([place.footprint]),
+        }
+        for place, dates in zip(plan.places, _dates(plan), strict=True)
+    ]
+    columns = ["place", "done", "to_do", "crs", "dates_done", "dates_to_do", "geometry"]
+    return geopandas.GeoDataFrame(rows, columns=columns, crs="EPSG:4326")
+
+
+def _dates(plan: Plan) -> list[dict[str, list[str]]]:
+    """Days (UTC) of which each place has products, and of which it will."""
+    done: defaultdict[str, set[str]] = defaultdict(set)
+    to_do: defaultdict[str, set[str]] = defaultdict(set)
+    for key in plan.done:
+        _, place, *time = key.split("/")
+        if time:
+            done[place].add(dt.datetime.strptime(time[0][:8], "%Y%m%d").date().isoformat())
+    for task in plan.tasks:
+        if task.start:
+            to_do[task.place].add(task.start.date().isoformat())
+    return [{"dates_done": sorted(done[p.place]), "dates_to_do": sorted(to_do[p.place])} for p in plan.places]
 
 
 def to_html(plan: Plan, *, whole_page: bool = True) -> str:

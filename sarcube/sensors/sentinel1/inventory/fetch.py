@@ -15,6 +15,7 @@ from sarcube.errors import CredentialError, SarcubeError
 from sarcube.sensors.sentinel1.inventory.model import Found, Inventory, by_scene
 from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
+from sarcube.words import several
 
 _AT_ONCE = 4
 _EVERY_S = 10.0  # between lines of progress where nobody watches
@@ -44,7 +45,7 @@ class Fetched:
         return not self.problems
 
     def __str__(self) -> str:
-        text = f"{len(self.paths)} scenes are there, {self.already} of them were before"
+        text = f"{several(len(self.paths), 'scene')} there, {self.already} of them from before"
         return text + (f"; {len(self.problems)} failed" if self.problems else "")
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from sarcube.errors import ConfigError
 from sarcube.extras import need
-from sarcube.geometry.longitudes import cut, unwrap
+from sarcube.geometry.longitudes import together
 from sarcube.html import PlaceMap, Shape, html_table, place_map, wrap
 from sarcube.sensors.sentinel1.inventory.coverage import share
 from sarcube.sensors.sentinel1.inventory.model import Found, Inventory, Level, by_scene
-
-if TYPE_CHECKING:
-    from shapely import Geometry
+from sarcube.words import several, terminal_width
 
 Row = dict[str, Any]
 _SHOWN = 40  # exclusions listed where people read
@@ -50,7 +45,7 @@ def burst_rows(inventory: Inventory) -> list[Row]:
                 "dates": [day.isoformat() for day in dates],
                 "scenes": list(dict.fromkeys(one.scene for one in found)),
                 "coverage": _share(inventory, found[-1:]),
-                "outline": _outline(found[-1:]),
+                "outline": together(one.footprint for one in found[-1:]),
             }
         )
     return rows
@@ -77,7 +72,7 @@ def scene_rows(inventory: Inventory) -> list[Row]:
                 "size_bytes": first.file_size or sum(one.size_bytes for one in found),
                 "path": first.path,
                 "coverage": _share(inventory, found),
-                "outline": _outline(found),
+                "outline": together(one.footprint for one in found),
             }
         )
     return rows
@@ -193,11 +188,11 @@ def headline(inventory: Inventory) -> str:
     if not inventory.found:
         why = inventory.explanation or ("nothing is left of what was found" if inventory.excluded else "nothing")
         return f"nothing found: {why}"
-    scenes, dates = len(inventory.scene_names), len(inventory.dates)
-    what = f"{scenes} {inventory.product} scene{'s' if scenes > 1 else ''}"
+    what = several(len(inventory.scene_names), f"{inventory.product} scene")
     if inventory.product == "SLC":
-        what += f" with {len({one.burst_id for one in inventory.found})} burst IDs"
-    return f"{what} of {dates} date{'s' if dates > 1 else ''}, {inventory.dates[0]} to {inventory.dates[-1]}"
+        what += f" with {several(len({one.burst_id for one in inventory.found}), 'burst ID')}"
+    dates = inventory.dates
+    return f"{what} of {several(len(dates), 'date')}, {dates[0]} to {dates[-1]}"
 
 
 def table(inventory: Inventory) -> str:
@@ -206,7 +201,7 @@ def table(inventory: Inventory) -> str:
     from rich.table import Table
 
     out = io.StringIO()
-    console = Console(file=out, width=max(60, min(140, shutil.get_terminal_size((140, 24)).columns)))
+    console = Console(file=out, width=terminal_width())
     if inventory.found:
         grid = Table(box=None, pad_edge=False)
         numbers = ("scenes", "bursts", "dates", "area")
@@ -276,20 +271,6 @@ def _share(inventory: Inventory, found: tuple[Found, ...] | list[Found]) -> floa
     if inventory.area is None:
         return None
     return round(share(inventory.area, (one.footprint for one in found)), 4)
-
-
-def _outline(found: tuple[Found, ...] | list[Found]) -> Geometry:
-    """The outline of footprints together, cut at the antimeridian: what leaves the house is within -180 to 180."""
-    import shapely
-
-    first = found[0].footprint[0][0]
-    polygons = []
-    for one in found:
-        lon = unwrap([first, *(x for x, _ in one.footprint)])[1:]
-        polygons.append(shapely.make_valid(shapely.polygons(np.column_stack([lon, [y for _, y in one.footprint]]))))
-    pieces = cut(shapely.union_all(polygons))
-    parts = [part for piece in pieces for part in shapely.get_parts(piece) if part.geom_type == "Polygon"]
-    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
 
 def _flat(value: Any) -> Any:
