@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from sarcube.cli.cubes import Selection, selecting
+from sarcube.cli.displacement import displacement
 from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 _insar = typer.Typer(help="What people do with interferograms.", no_args_is_help=True)
@@ -82,4 +83,5 @@ def unwrap(
 def register(app: typer.Typer) -> None:
     """Add the commands to the tree."""
     _insar.command()(unwrap)
+    _insar.command()(displacement)
     app.add_typer(_insar, name="insar")

@@ -24,7 +24,7 @@ MOMENTS = ("count", "mean", "min", "max", "std", "cov")
 HARMONIC = ("amplitude", "phase", "model_mean", "residual")
 FITS = ("trend", *HARMONIC)
 METRICS = (*MOMENTS, "median", *FITS)
-_YEAR = np.timedelta64(1461, "D") / 4  # 365.25 days
+_YEAR = np.timedelta64(31_557_600, "s")  # 365.25 days
 # Blocks folded at once: fewer passes over the state, a few more chunks in memory.
 _BLOCKS_PER_STEP = 4
 # What a conversion to decibel applies to; spread, count and angles have none.

@@ -62,3 +62,10 @@ class PairsAccessor:
         from sarcube.cube.unwrap import UnwrapOptions, unwrap_pairs
 
         return unwrap_pairs(by_time(self._cube), options_of(UnwrapOptions, options))
+
+    def displacement(self, **options: Any) -> xr.Dataset:
+        """Displacement and velocity through time; options: `sarcube.cube.pairs.displacement.SeriesOptions`."""
+        from sarcube.cube.asked import options_of
+        from sarcube.cube.pairs.displacement import SeriesOptions, displacement
+
+        return displacement(self._cube, options_of(SeriesOptions, options))
