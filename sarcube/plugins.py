@@ -17,6 +17,8 @@ from typing import Any
 from sarcube.errors import ConfigError
 
 GROUP = "sarcube.workflows"
+# Makes products of finished ones, for which it needs cubes: it stands in their room.
+_OF_CUBES = {"combine": "sarcube.cube.combine_workflow:WORKFLOW"}
 
 
 @lru_cache(maxsize=1)
@@ -28,7 +30,7 @@ def workflow_addresses() -> dict[str, str]:
         if (folder / "workflow.py").is_file()
     }
     others = {entry.name: entry.value for entry in importlib.metadata.entry_points(group=GROUP)}
-    return {**others, **own}
+    return {**others, **own, **_OF_CUBES}
 
 
 @lru_cache(maxsize=64)

@@ -147,7 +147,7 @@ class Written:
     values: tuple[Path, ...] = field(default=())
 
 
-def combine(inputs: Sequence[str], options: CombineOptions | None = None) -> Combination:
+def combine(inputs: Sequence[str], options: CombineOptions | None = None, grid: GeoGrid | None = None) -> Combination:
     """Three expressions over bands of inputs, on one grid.
 
     Parameters
@@ -155,6 +155,8 @@ def combine(inputs: Sequence[str], options: CombineOptions | None = None) -> Com
     inputs : sequence of str
         `[name=]path[@date]`: stores, Sentinel-2 SAFEs (folder or zip), or rasters that GDAL reads.
     options : CombineOptions, optional
+    grid : GeoGrid, optional
+        Where the picture lies for ever; None: as the options say of extent, resolution and CRS.
 
     Raises
     ------
@@ -175,7 +177,7 @@ def combine(inputs: Sequence[str], options: CombineOptions | None = None) -> Com
     bands = {name: _band(name, opened) for e in expressions.values() for name in e.bands}
     if not bands:
         raise CubeError("the expressions name no band; a picture of constants shows nothing")
-    grid = _grid(list(bands.values()), options, box)
+    grid = grid or _grid(list(bands.values()), options, box)
     if grid.width * grid.height > _MOST_PIXELS:
         raise CubeError(f"{grid.width} x {grid.height} pixels are too many; give a coarser --resolution or a --bbox")
     arrays = {name: lazy_band(band, grid, options.resampling) for name, band in bands.items()}

@@ -155,11 +155,19 @@ def open_input(spec: str, position: int, bbox: Bbox | None) -> Input:
         return _of_files(alias, path, mission)
     if not is_remote(path) and not folder.exists():
         raise CubeError(f"input {path} is not there; check the path")
-    if folder.is_dir() or (is_remote(path) and "." not in name) or name == "catalog.json":
+    if is_store(path):
         return _of_store(alias, path, dates, bbox)
     if dates:
         raise CubeError(f"input {spec}: dates (@{dates}) select of a store; {path} is one raster")
     return _raster(alias, path, mission)
+
+
+def is_store(path: str) -> bool:
+    """Whether an input's path is a store, and not one raster or scene."""
+    name = path.rstrip("/").rsplit("/", 1)[-1]
+    if mission_of(name) is not None:
+        return False
+    return Path(path).is_dir() or (is_remote(path) and "." not in name) or name == "catalog.json"
 
 
 def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> Input:
@@ -175,6 +183,7 @@ def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> In
     nearest, common = set[str](), dict[str, str]()
     for item in chosen:
         rasters = {n: a for n, a in item.assets.items() if "tiff" in str(a.media_type or "") or a.href.endswith(".tif")}
+        rasters = {n: a for n, a in rasters.items() if "visual" not in (a.roles or ())}  # pictures have no bands
         acquisition = from_item(item, frozenset(rasters))
         for name, file in acquisition.files.items():
             found.setdefault(name, []).append((acquisition.start, BandFile(file.href, 1, file.grid, driver="GTiff")))
