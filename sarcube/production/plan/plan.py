@@ -6,9 +6,11 @@ If not, it is a task. Which kinds there are, and what a place or a unit is, is t
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _NO_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
 _CANDIDATES = 5  # units whose inputs may serve for a product that several need
+_NEW_OBJECTS = 100_000  # between two looks of Python's collector while a plan is made
 _REQUESTS = 16  # look-ups in a remote store at a time
 
 
@@ -225,6 +228,22 @@ def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, remake: bool | L
     # Paths made absolute: workers stand in other folders, and the record must be readable from anywhere.
     config = RunConfig.from_dict(config.model_dump(mode="json", exclude_none=True), base=Path.cwd())
     makers(config)  # refuses what cannot be carried out before a source is asked
+    with _collector_seldom():
+        return _plan(config, remake)
+
+
+@contextlib.contextmanager
+def _collector_seldom() -> Iterator[None]:
+    """A million small values that all live on: Python's collector would walk them again and again."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_NEW_OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _plan(config: RunConfig, remake: bool | Literal["outdated"]) -> Plan:
     found = load_workflow(config.workflow).find(config)
     groups = _by_place(found.units, config.source.places)
     problems = list(found.problems)
@@ -467,7 +486,8 @@ class _Builder:
             for start, key in found.tasks.get(name, ()):
                 if start is None or start == unit.start:
                     after += (key,)
-        after += tuple(key for key in unit.waits if key in self._planned and key not in after)
+        if unit.waits:
+            after += tuple(key for key in unit.waits if key in self._planned and key not in after)
         reason = "exists: made again" if exists else "no item" if kind.timed else f"no {kind.what}"
         expected = self._estimate(kind, found.grid, unit.bytes_in)
         task = Task(unit, found.grid, reason, after, expected, found.rank, exists)
