@@ -16,6 +16,7 @@ NAMES = re.compile(
 # Where one of the names has to stand, and why.
 REASONS = {
     "production/demo": "the demonstration makes backscatter of simulated bursts",
+    "production/run/hyp3.py": "the workflows of another maker, for pairs of bursts",
     "production/run/scene.py": "the options of an existing pipeline for one Sentinel-1 scene",
     "production/plan/run_file.py": "`sarcube init` writes a run file of the default workflow",
     "production/doctor.py": "examines engines and logins",
@@ -38,6 +39,7 @@ REASONS = {
     "cube/combine": "reads bands of stores, Sentinel-2 and any raster, and knows presets for both",
     "cube/composite": "presets of composites name the layers that they are of",
     "cube/expression.py": "examples of expressions",
+    "cube/hyp3": "products of another maker, of pairs of bursts",
     "cube/pairs": "`cube.insar`: what one does with pairs, and the fields of STAC's extension of that name",
     "cube/unwrap.py": "unwraps pairs of bursts, as its layers say",
     "cube/missions.py": "which missions' files it reads",

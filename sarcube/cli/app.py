@@ -5,7 +5,22 @@ from __future__ import annotations
 import typer
 
 from sarcube import __version__
-from sarcube.cli import cluster, combine, cubes, fire, init, insar, optical, runs, scene, search, start, stores, view
+from sarcube.cli import (
+    cluster,
+    combine,
+    cubes,
+    export,
+    fire,
+    init,
+    insar,
+    optical,
+    runs,
+    scene,
+    search,
+    start,
+    stores,
+    view,
+)
 
 app = typer.Typer(
     name="sarcube",
@@ -45,5 +60,5 @@ def _options(
         handler.addFilter(RedactingFilter())
 
 
-for module in (start, init, search, runs, scene, stores, cubes, combine, fire, insar, view, optical, cluster):
+for module in (start, init, search, runs, scene, stores, cubes, combine, export, fire, insar, view, optical, cluster):
     module.register(app)

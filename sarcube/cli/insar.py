@@ -9,6 +9,7 @@ import typer
 
 from sarcube.cli.cubes import Selection, selecting
 from sarcube.cli.displacement import displacement
+from sarcube.cli.hyp3 import Hyp3Command, burst, power_of, scene
 from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 _insar = typer.Typer(help="What people do with interferograms.", no_args_is_help=True)
@@ -40,19 +41,14 @@ def unwrap(
     from sarcube.cube.grid_of import grid_of
     from sarcube.cube.unwrap import INPUTS, UnwrapOptions, only, pair_name, unwrap_pairs
     from sarcube.engines.insar.unwrap import NOT_COMMERCIAL
-    from sarcube.errors import ConfigError
 
-    try:
-        power = None if alpha == "baran" else float(alpha)
-    except ValueError as error:
-        raise ConfigError(f"--alpha wants a number from 0 to 1, or baran, not {alpha!r}") from error
     if selection.collection is None:
         selection = replace(selection, collection="s1_insar")
     cube = selection.open(",".join(INPUTS), merge="looks")
     if pair is not None:
         cube = only(cube, pair.split(","))
     written = []
-    for made in unwrap_pairs(cube, UnwrapOptions(power, method, water)):  # type: ignore[arg-type]
+    for made in unwrap_pairs(cube, UnwrapOptions(power_of(alpha), method, water)):  # type: ignore[arg-type]
         folder = f"{out.rstrip('/')}/{pair_name(made)}"
         write_cogs(made, folder, CogOptions(prefix="insar", overwrite=overwrite))
         grid = grid_of(made)
@@ -84,4 +80,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the tree."""
     _insar.command()(unwrap)
     _insar.command()(displacement)
+    _insar.command(cls=Hyp3Command)(burst)
+    _insar.command(cls=Hyp3Command)(scene)
     app.add_typer(_insar, name="insar")

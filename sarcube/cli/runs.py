@@ -151,11 +151,12 @@ def carry_out(
     if said.as_json:
         echo_json({name: value for name, value in asdict(outcome).items() if name != "shapes"})
     else:
-        echo_lines(_ending(planned, outcome, said))
+        echo_lines(ending(planned, outcome, said))
     return planned, outcome
 
 
-def _ending(planned: Plan, outcome: Outcome, said: Saying) -> Iterator[str]:
+def ending(planned: Plan, outcome: Outcome, said: Saying) -> Iterator[str]:
+    """What is printed of a run that has ended."""
     from sarcube.production.views.outcome import REPORT, next_step
 
     for failure in (*outcome.failed, *outcome.blocked):

@@ -69,6 +69,26 @@ def state_vectors(burst: Burst, seconds: float = 30.0) -> dict[str, list[float]]
     }
 
 
+def radar_image(burst: Burst) -> dict[str, float | int | str]:
+    """Where the burst's samples lie in time (UTC) and slant range (metres), and which of them are valid."""
+    radar = burst.radar
+    lines = burst.first_valid_sample >= 0
+    first, last = (v[lines] for v in (burst.first_valid_sample, burst.last_valid_sample))
+    begun = burst.orbit.epoch + np.timedelta64(round(radar.first_line_time * 1e9), "ns")
+    return {
+        "first_line": f"{begun}Z",
+        "line_interval": radar.line_interval,
+        "near_range": round(radar.first_sample_range, 6),
+        "sample_spacing": radar.sample_spacing,
+        "lines": radar.lines,
+        "samples": radar.samples,
+        "first_valid_line": burst.first_valid_line,
+        "last_valid_line": burst.last_valid_line,
+        "first_valid_sample": int(first.max()) if first.size else 0,
+        "last_valid_sample": int(last.min()) if last.size else radar.samples - 1,
+    }
+
+
 def incidence_angles(burst: Burst) -> tuple[float, float, float]:
     """Ellipsoidal incidence angle at near, middle and far range of the burst, degrees (ESA's geolocation grid)."""
     grid = burst.geolocation

@@ -13,7 +13,7 @@ from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.transfer.redact import public_address
-from sarcube.workflows.sentinel1_facts import incidence_angles
+from sarcube.workflows.sentinel1_facts import incidence_angles, radar_image
 from sarcube.workflows.sentinel1_items import (
     EXTENSIONS,
     ItemContext,
@@ -102,11 +102,13 @@ def pair_facts(
         "sarcube:range_common_band": round(float(attrs["range_common_band"]), 4),
         "sarcube:azimuth_common_band": round(float(attrs["azimuth_common_band"]), 4),
         "sarcube:secondary_platform": f"sentinel-1{second.platform[-1].lower()}",
+        "sarcube:secondary_absolute_orbit": second.absolute_orbit,
         "sarcube:secondary_orbit_file": second.orbit_source,
         "sarcube:secondary_orbit_type": second.orbit_type,
         "sarcube:source_scenes": [
             {"scene": b.scene, "processed": b.source_processed, "ipf": b.ipf_version} for b in pair
         ],
+        "sarcube:radar_image": radar_image(first),
         "sarcube:phase_convention": "first times conjugate of second; positive: away from the sensor on the second",
         "sarcube:coherence_estimator": "debiased (Touzi et al. 1999)" if attrs.get("debias") else "sample coherence",
         "sarcube:azimuth_timing": _timing(timing),

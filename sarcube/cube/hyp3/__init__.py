@@ -1,0 +1,1 @@
+"""Pairs as HyP3-ISCE2 delivers them: its names, layers, units, signs, parameter text and README."""

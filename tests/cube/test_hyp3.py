@@ -1,0 +1,281 @@
+"""HyP3 products: names, files, types, units, signs, parameters; and that MintPy takes them as they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import zipfile
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+
+from sarcube.cube.hyp3.facts import BurstPair, Processing, looks, pairs_of, parameter_text, product_name
+from sarcube.cube.hyp3.product import Hyp3Pair, rasters, write_product
+from sarcube.errors import CubeError
+from sarcube.geometry.ellipsoid import geodetic_to_ecef
+from sarcube.geometry.geo2rdr import geo2rdr
+from sarcube.geometry.grid import GeoGrid
+from sarcube.simulate.options import SimulationOptions
+from sarcube.simulate.timeline import plan_scenes
+from tests.cube import osgeo_by_rasterio
+
+PLACE, DAYS = (53.45, 27.66), (dt.date(2020, 6, 4), dt.date(2020, 6, 16))
+ON_THE_MAP = {
+    "unw_phase": "float32", "wrapped_phase": "float32", "amp": "float32", "corr": "float32", "conncomp": "float32",
+    "dem": "float32", "lv_theta": "float32", "lv_phi": "float32", "water_mask": "uint8",
+}  # fmt: skip
+BY_RADAR = {"wrapped_phase_rdr": "complex64", "lat_rdr": "float32", "lon_rdr": "float32", "los_rdr": "float32"}
+# What MintPy looks for (mintpy.load.*File of its template for HyP3).
+LOADED = ("unw_phase", "corr", "conncomp", "dem", "lv_theta", "lv_phi", "water_mask")
+PICTURES = ("unw_phase.png", "unw_phase.png.aux.xml", "unw_phase.kmz", "wrapped_phase.kmz", "amp.kmz")
+KEYS = """Reference Granule, Secondary Granule, Reference Pass Direction, Reference Orbit Number,
+Secondary Pass Direction, Secondary Orbit Number, Baseline, UTC time, Heading, Spacecraft height, Earth radius at nadir,
+Slant range near, Slant range center, Slant range far, Range looks, Azimuth looks, INSAR phase filter,
+Phase filter parameter, Range bandpass filter, Azimuth bandpass filter, DEM source, DEM resolution (m), Unwrapping type,
+Speckle filter, Water mask"""
+KEYS_OF_ONE = """Radar n lines, Radar n samples, Radar first valid line, Radar n valid lines, Radar first valid sample,
+Radar n valid samples, Multilook azimuth time interval, Multilook range pixel size, Radar sensing stop"""
+
+
+def keys(text: str) -> list[str]:
+    return [key.strip() for key in text.replace("\n", " ").split(",")]
+
+
+def item(number: int = 136231, swath: str = "IW2", **more: Any) -> Any:
+    """As an INSAR_S1 item, of the simulator's orbit over the place of HyP3's own example."""
+    options = SimulationOptions(center=PLACE, dates=DAYS, swaths=("IW2",), bursts=1, polarizations=("VV",))
+    first, second = plan_scenes(options)
+    orbit, burst = first.orbit, first.swaths[0].bursts[0]
+    times = orbit.epoch + np.round(orbit.time * 1e6).astype("timedelta64[us]")
+    vectors = np.hstack([orbit.position, orbit.velocity])
+    begun = first.utc(burst.first_line_time)
+    name = "S1A_IW_SLC__1SDV_20200604T022251_20200604T022318_032861_03CE65_7C85"
+    told = {
+        "sarcube:burst_id": f"t064_{number:06d}_{swath.lower()}",
+        "sarcube:source_scenes": [{"scene": name}, {"scene": name.replace("0604", "0616").replace("7C85", "5D11")}],
+        "insar:reference_datetime": f"{begun}Z",
+        "insar:secondary_datetime": f"{second.utc(burst.first_line_time)}Z",
+        "sat:absolute_orbit": 32861,
+        "sarcube:secondary_absolute_orbit": 33036,
+        "sat:orbit_state": "descending",
+        "sat:relative_orbit": 64,
+        "sat:orbit_state_vectors": {f"{t}Z": list(v) for t, v in zip(times, vectors, strict=True)},
+        "sarcube:platform_heading": 192.6,
+        "insar:perpendicular_baseline": 60.0,
+        "sar:polarizations": ["VV"],
+        "sarcube:dem": "Copernicus GLO-30 2021 + egm2008 us_nga_egm08_25.tif",
+        "gsd": 80.0,
+        "sarcube:radar_image": {
+            "first_line": f"{begun}Z", "line_interval": 2.0555563e-3, "near_range": 872_000.0,
+            "sample_spacing": 2.329562, "lines": 1520, "samples": 2000, "first_valid_line": 20,
+            "last_valid_line": 1490, "first_valid_sample": 10, "last_valid_sample": 1980,
+        },
+        **more,
+    }  # fmt: skip
+    return SimpleNamespace(id=f"{number}", properties=told)
+
+
+@pytest.fixture(scope="module")
+def bursts() -> tuple[BurstPair, ...]:
+    return pairs_of([item()])
+
+
+GRID = GeoGrid(32639, 732_480.0, 3_074_880.0, 80.0, 220, 300)
+
+
+@pytest.fixture(scope="module")
+def pair(bursts: tuple[BurstPair, ...]) -> Hyp3Pair:
+    """A ramp of uplift-free phase over a slope, a lake, a strip that was not seen."""
+    rows, columns = np.mgrid[: GRID.height, : GRID.width].astype(np.float32)
+    true = columns / 12.0
+    seen = np.exp(1j * true).astype(np.complex64) * 0.04
+    seen[:, :9] = np.nan
+    blind = ~np.isfinite(seen)
+    mask = np.ones(GRID.shape, np.uint8)
+    mask[100:120, 60:90] = 0
+    layers: dict[str, NDArray[Any]] = {
+        "interferogram": seen,
+        "filtered_phase": np.where(mask == 0, np.nan, np.angle(seen)).astype(np.float32),
+        "coherence": np.where(blind, np.nan, 0.7).astype(np.float32),
+        "unwrapped_phase": np.where(blind, np.nan, true).astype(np.float32),
+        "connected_components": np.where(blind, 65535, 1).astype(np.uint16),
+        "water_mask": mask,
+        "los_east": np.full(GRID.shape, 0.62, np.float32),
+        "los_north": np.full(GRID.shape, -0.11, np.float32),
+        "los_up": np.full(GRID.shape, np.sqrt(1 - 0.62**2 - 0.11**2), np.float32),
+        "digital_elevation_model": (300.0 + 0.5 * rows).astype(np.float32),
+    }
+    return Hyp3Pair(layers, GRID, bursts, Processing(water="lakes.geojson", water_masked=True))
+
+
+@pytest.fixture(scope="module")
+def product(pair: Hyp3Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The product's folder, unzipped."""
+    folder = tmp_path_factory.mktemp("hyp3")
+    made = write_product(pair, folder)
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(folder)
+    return folder / made.stem
+
+
+def read(product: Path, end: str) -> NDArray[Any]:
+    with rasterio.open(product / f"{product.name}_{end}.tif") as file:
+        return np.asarray(file.read(1))
+
+
+def test_the_files_of_a_burst_are_hyp3s(product: Path) -> None:
+    name = product.name
+    assert re.fullmatch(r"S1_136231_IW2_20200604_20200616_VV_INT80_[0-9A-F]{4}", name)
+    expected = {f"{name}_{end}.tif" for end in (*ON_THE_MAP, *BY_RADAR)} | {f"{name}_{end}" for end in PICTURES}
+    assert {path.name for path in product.iterdir()} == expected | {f"{name}.txt", f"{name}_README.md.txt"}
+    for end, dtype in (ON_THE_MAP | BY_RADAR).items():
+        with rasterio.open(product / f"{name}_{end}.tif") as file:
+            assert file.dtypes[0] == dtype and file.nodata == (None if end == "water_mask" else 0), end
+            assert file.count == (2 if end == "los_rdr" else 1)
+            if end in ON_THE_MAP:  # all of one size and place
+                assert file.shape == GRID.shape and file.crs.to_epsg() == GRID.epsg
+                assert file.transform.to_gdal() == rasterio.Affine(*GRID.transform).to_gdal()
+            else:
+                assert file.shape == (1520 // 4, 2000 // 20)
+    with zipfile.ZipFile(product / f"{name}_wrapped_phase.kmz") as overlay:
+        assert b"<north>27.7" in overlay.read("doc.kml") and len(overlay.namelist()) == 2
+    text = (product / f"{name}_README.md.txt").read_text()
+    assert "lakes.geojson, was left out" in text and "S1_136231_IW2_20200604T022335_VV_7C85-BURST" in text
+    assert all(f"{name}_{end}.tif: " in text for end in (*ON_THE_MAP, *BY_RADAR))
+
+
+def test_signs_and_units_are_hyp3s(product: Path, pair: Hyp3Pair) -> None:
+    unwrapped, wrapped = read(product, "unw_phase"), read(product, "wrapped_phase")
+    assert (unwrapped[100:120, 60:90] == 0).all() and (unwrapped[:, :9] == 0).all()
+    assert unwrapped[50, 200] > unwrapped[50, 20] > 0  # away from the sensor is positive, as it is here
+    assert np.allclose(wrapped[105, 70], np.angle(pair.layers["interferogram"][105, 70])), "water keeps its phase"
+    assert read(product, "corr")[50, 50] == np.float32(0.7) and read(product, "amp")[50, 50] == pytest.approx(0.04)
+    assert set(np.unique(read(product, "conncomp"))) == {0.0, 1.0}
+    assert (
+        read(product, "water_mask")[110, 75] == 0
+        and read(product, "water_mask").sum() == GRID.height * GRID.width - 600
+    )
+    # theta is the elevation above the horizontal, phi counter-clockwise from east, both of the vector to the sensor.
+    theta, phi = read(product, "lv_theta")[0, 0], read(product, "lv_phi")[0, 0]
+    assert np.cos(theta) * np.cos(phi) == pytest.approx(0.62, abs=1e-5)
+    assert np.cos(theta) * np.sin(phi) == pytest.approx(-0.11, abs=1e-5)
+    west = replace(pair, layers={**pair.layers, "los_east": -pair.layers["los_east"]})
+    assert rasters(west)["lv_phi"][0, 0] == pytest.approx(np.pi + np.arctan2(0.11, 0.62), abs=1e-5)
+
+
+def test_radar_geometry_is_that_of_the_burst(product: Path, pair: Hyp3Pair) -> None:
+    """Every look lies where its time and range say, and has the phase of that place."""
+    (burst,) = pair.bursts
+    lat, lon, seen = (read(product, f"{name}_rdr") for name in ("lat", "lon", "wrapped_phase"))
+    there = lat != 0
+    assert there.mean() > 0.5
+    rows, columns = np.nonzero(there & (seen != 0))
+    rows, columns = rows[::97], columns[::97]
+    place = rasterio.warp.transform("EPSG:4326", GRID.crs, lon[rows, columns], lat[rows, columns])
+    x, y = (np.asarray(v) for v in place)
+    height = 300.0 + 0.5 * ((GRID.top - y) / 80.0 - 0.5)
+    orbit = burst.orbit()
+    points = np.asarray(geodetic_to_ecef(lon[rows, columns], lat[rows, columns], height))
+    time, slant = geo2rdr(orbit, points if points.shape[-1] == 3 else np.moveaxis(points, 0, -1))
+    begun = float((burst.radar.first_line - orbit.epoch) / np.timedelta64(1, "ns")) * 1e-9
+    line, sample = (time - begun) / burst.radar.line_interval, (slant - 872_000.0) / 2.329562
+    assert (
+        np.abs(line - (4 * (rows + 0.5) - 0.5)).max() < 0.1 and np.abs(sample - (20 * (columns + 0.5) - 0.5)).max() < 1
+    )
+    phase = ((x - GRID.left) / 80.0 - 0.5) / 12.0
+    assert np.abs(np.angle(seen[rows, columns] * np.exp(-1j * phase))).max() < 0.01
+    with rasterio.open(product / f"{product.name}_los_rdr.tif") as file:
+        incidence, azimuth = file.read()
+    assert np.median(incidence[there]) == pytest.approx(np.degrees(np.arccos(pair.layers["los_up"][0, 0])), abs=0.01)
+    # ISCE2's azimuth and HyP3's lv_phi: phi = 90 degrees + azimuth.
+    assert np.median(azimuth[there]) + 90.0 == pytest.approx(np.degrees(read(product, "lv_phi")[0, 0]), abs=0.01)
+
+
+def test_parameters_have_hyp3s_keys_in_hyp3s_order(product: Path) -> None:
+    rows = [line.split(": ", 1) for line in (product / f"{product.name}.txt").read_text().splitlines()]
+    assert [key for key, _ in rows] == keys(KEYS) + keys(KEYS_OF_ONE)
+    told = dict(rows)
+    assert told["Reference Granule"] == "S1_136231_IW2_20200604T022335_VV_7C85-BURST"
+    assert told["Secondary Granule"] == "S1_136231_IW2_20200616T022335_VV_5D11-BURST"
+    assert (told["Range looks"], told["Azimuth looks"]) == ("20", "4") and told["Water mask"] == "yes"
+    assert (told["DEM source"], told["DEM resolution (m)"]) == ("GLO_30", "30")
+    assert float(told["Heading"]) == pytest.approx(-167.4) and told["Spacecraft height"] == "693000.0"
+    assert float(told["UTC time"]) == pytest.approx(2 * 3600 + 23 * 60 + 35.543 + 1.561, abs=0.01)
+    assert float(told["Slant range far"]) == pytest.approx(872_000 + 1999 * 2.329562)
+    assert [looks(p) for p in (80.0, 40.0, 20.0)] == [(20, 4), (10, 2), (5, 1)]
+
+
+def test_many_bursts_have_one_name_and_no_radar_geometry(pair: Hyp3Pair, tmp_path: Path) -> None:
+    many = pairs_of([item(136232), item(136231), item(136231, "IW1")])
+    assert re.fullmatch(
+        r"S1_064_136231s1n01-136231s2n02-000000s3n00_IW_20200604_20200616_VV_INT80_[0-9A-F]{4}", product_name(many)
+    )
+    text = parameter_text(many, Processing(alpha=None, unwrapped_by="snaphu"))
+    assert [line.split(": ")[0] for line in text.splitlines()] == keys(KEYS)
+    assert text.splitlines()[0].count("-BURST, ") == 2 and "snaphu_mcf" in text and "one minus coherence" in text
+    made = write_product(replace(pair, bursts=many, processing=Processing()), tmp_path)
+    with zipfile.ZipFile(made) as archive:
+        names = [name.rsplit("/", 1)[1] for name in archive.namelist()]
+    assert len(names) == len(ON_THE_MAP) + len(PICTURES) + 2 and not any("_rdr" in name for name in names)
+
+
+@pytest.mark.parametrize("ids", [(136231,), (136231, 136232)])
+def test_mintpy_prepares_it_unchanged(
+    ids: tuple[int, ...], pair: Hyp3Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mintpy")
+    osgeo_by_rasterio.install(monkeypatch)
+    from mintpy.prep_hyp3 import prep_hyp3
+    from mintpy.utils import readfile
+
+    made = write_product(replace(pair, bursts=pairs_of([item(number) for number in ids])), tmp_path)
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(tmp_path)
+    files = [str(tmp_path / made.stem / f"*_{end}*.tif") for end in LOADED]
+    prep_hyp3(Namespace(file=files))
+    for end in LOADED:
+        told = readfile.read_roipac_rsc(str(tmp_path / made.stem / f"{made.stem}_{end}.tif.rsc"))
+        assert (told["PROCESSOR"], told["WIDTH"], told["LENGTH"]) == ("hyp3", "220", "300"), end
+        assert (told["X_FIRST"], told["Y_FIRST"], told["X_STEP"], told["Y_STEP"]) == (
+            "732480.0", "3074880.0", "80.0", "-80.0",
+        )  # fmt: skip
+        assert told["UTM_ZONE"] == "39N" and told["EPSG"] == "32639"
+        assert (told["RLOOKS"], told["ALOOKS"], told["ORBIT_DIRECTION"]) == ("20", "4", "DESCENDING")
+        assert told["beam_swath"] == "2" and told["unwrap_method"] == "whirlwind"
+        if end in ("unw_phase", "corr"):
+            assert told["DATE12"] == "200604-200616" and float(told["P_BASELINE_TOP_HDR"]) == 60.0
+        if end.startswith("lv_"):
+            assert told["UNIT"] == "radian"
+
+
+@pytest.mark.parametrize(
+    ("items", "named"),
+    [
+        ([], "no bursts"),
+        ([item(**{"sar:polarizations": ["VH"]})], "not VH"),
+        ([item(gsd=100.0)], "two digits"),
+        ([item(), item(136232, **{"sat:absolute_orbit": 32862})], "several orbits"),
+        ([item(**{"sarcube:radar_image": None})], "make it again"),
+    ],
+)
+def test_what_hyp3_cannot_name_is_refused(items: list[Any], named: str) -> None:
+    with pytest.raises(CubeError, match=named):
+        pairs_of(items)
+
+
+def test_a_pair_that_lacks_a_layer_is_refused(pair: Hyp3Pair) -> None:
+    with pytest.raises(CubeError, match="los_up"):
+        replace(pair, layers={k: v for k, v in pair.layers.items() if k != "los_up"})
+    with pytest.raises(CubeError, match="projected"):
+        replace(pair, grid=GeoGrid(4326, 53.0, 28.0, 0.001, 220, 300))
+
+
+def test_the_same_pair_has_the_same_name(bursts: tuple[BurstPair, ...]) -> None:
+    assert product_name(bursts) == product_name(pairs_of([item()])) != product_name(pairs_of([item(136232)]))

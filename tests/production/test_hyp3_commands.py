@@ -1,0 +1,242 @@
+"""HyP3's workflows by their own words: how bursts are named, what is refused, and the whole way to its zip."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+
+from sarcube.cli.hyp3 import _spread
+from sarcube.errors import ConfigError, SourceError
+from sarcube.production.run import hyp3
+from sarcube.production.run.hyp3 import Hyp3Options, burst_config, gaps, named_pair, ordered_scenes, scene_config
+from sarcube.sensors.sentinel1.granules import NamedBurst, granule_name
+from sarcube.simulate.archive import simulate
+from sarcube.simulate.options import SimulationOptions
+from sarcube.store.local_store import LocalStore
+from tests.documented import carry_out, in_folder
+from tests.once import once
+
+REFERENCE = "S1_136231_IW2_20200604T022312_VV_7C85-BURST"
+SECONDARY = "S1_136231_IW2_20200616T022313_VV_5D11-BURST"
+SCENES = (
+    "S1A_IW_SLC__1SDV_20230904T063730_20230904T063757_050174_0609E3_DAA1",
+    "S1A_IW_SLC__1SDV_20230916T063730_20230916T063757_050349_060FCD_6814",
+)
+
+
+def test_granules_and_own_names_are_read() -> None:
+    named = NamedBurst.parse(REFERENCE)
+    assert (named.burst_id, named.polarization, named.parent) == ("t064_136231_iw2", "VV", "7C85")
+    assert named.start == dt.datetime(2020, 6, 4, 2, 23, 12, tzinfo=dt.UTC) and str(named) == REFERENCE
+    assert granule_name(named.burst_id, named.start, "VV", "S1A_IW_SLC__1SDV_7C85") == REFERENCE
+    own = NamedBurst.parse("T064-136231-IW2@20200604")
+    assert (own.burst_id, own.day, own.start) == (named.burst_id, named.day, None)
+    assert str(own) == "t064_136231_iw2@2020-06-04"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("S1_136231_IW2_20200604T022312_VV_7C85", "neither"),
+        ("S1_999999_IW2_20200604T022312_VV_7C85-BURST", "1 to 375887"),
+        ("S1_136231_IW2_20201304T022312_VV_7C85-BURST", "no time"),
+        ("t064_136231_iw2@2020-13-04", "no day"),
+        ("t064_136231@2020-06-04", "not a burst ID"),
+        ("", "neither"),
+    ],
+)
+def test_what_names_no_burst_is_refused(text: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        NamedBurst.parse(text)
+
+
+def other(text: str, **changed: str) -> str:
+    for old, new in changed.items():
+        text = text.replace({"number": "136231", "swath": "IW2", "pol": "VV", "time": "022312"}[old], new)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("reference", "secondary", "named"),
+    [
+        ([], [SECONDARY], "--reference names no burst"),
+        ([REFERENCE, REFERENCE], [SECONDARY], "twice"),
+        ([REFERENCE, other(REFERENCE, number="136232")], [SECONDARY], "reference alone has t064_136232_iw2"),
+        ([other(REFERENCE, pol="VH")], [other(SECONDARY, pol="VH")], "VV or HH, not VH"),
+        ([REFERENCE], [other(SECONDARY, pol="HH")], "one polarization"),
+        ([SECONDARY], [REFERENCE], "swap them"),
+        ([REFERENCE, other(REFERENCE, number="136240", time="022712")], [SECONDARY], "within 2 minutes"),
+        (
+            [f"t0{t}_{n}_iw2@2020-06-04" for t, n in ((64, 136231), (65, 138379))],
+            [f"t0{t}_{n}_iw2@2020-06-16" for t, n in ((64, 136231), (65, 138379))],
+            "one track, not of 64, 65",
+        ),
+    ],
+)
+def test_hyp3s_rules_name_what_breaks_them(reference: list[str], secondary: list[str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        named_pair(reference, secondary)
+
+
+def test_two_granules_in_any_order() -> None:
+    assert named_pair([], [], [SECONDARY, REFERENCE]) == named_pair([REFERENCE], [SECONDARY])
+    with pytest.raises(ConfigError, match="not both"):
+        named_pair([REFERENCE], [], [SECONDARY, REFERENCE])
+    with pytest.raises(ConfigError, match="two granules, not 3"):
+        named_pair([], [], [SECONDARY, REFERENCE, REFERENCE])
+
+
+def test_what_does_not_hang_together_is_said() -> None:
+    named = [NamedBurst.parse(f"t064_{n}_{s}@2020-06-04") for n, s in ((136231, "iw1"), (136233, "iw1"))]
+    assert "IW1 has no burst 136232" in gaps(named)[0]
+    assert not gaps([NamedBurst.parse(f"t064_{n}_{s}@2020-06-04") for n, s in ((136231, "iw1"), (136232, "iw2"))])
+    apart = [NamedBurst.parse(f"t064_{n}_{s}@2020-06-04") for n, s in ((136231, "iw1"), (136231, "iw3"))]
+    assert "IW1 and IW3 do not lie beside each other" in gaps(apart)[0]
+
+
+def test_a_pair_becomes_a_run(tmp_path: Path) -> None:
+    sides = named_pair([REFERENCE], [SECONDARY])
+    config = burst_config(*sides, Hyp3Options(str(tmp_path), looks="10x2"))
+    told = config.model_dump(mode="json", exclude_none=True)
+    assert told["source"]["kind"] == "asf" and told["source"]["burst_ids"] == ["t064_136231_iw2"]
+    assert told["dem"]["kind"] == "cop_glo30" and told["orbits"]["kind"] == "aws"
+    assert (told["insar"]["posting"], told["insar"]["polarization"]) == (40.0, "VV")
+    assert told["insar"]["pairs"]["list"] == [["2020-06-04", "2020-06-16"]]
+    with pytest.raises(ConfigError, match="20x4, 10x2, 5x1"):
+        burst_config(*sides, Hyp3Options(str(tmp_path), looks="4x20"))
+
+
+def test_two_scenes_become_a_run(tmp_path: Path) -> None:
+    assert ordered_scenes("", "", SCENES[::-1]) == SCENES
+    config = scene_config(*SCENES, Hyp3Options(str(tmp_path), polarization="VV"))
+    assert config.source.scenes == SCENES and config.dates == (dt.date(2023, 9, 4), dt.date(2023, 9, 17))
+    for names, named in ((SCENES[::-1], "swap them"), (("S1A", SCENES[1]), "not the name")):
+        with pytest.raises(ConfigError, match=named):
+            scene_config(*names, Hyp3Options(str(tmp_path)))
+    with pytest.raises(ConfigError, match="two scenes, not 1"):
+        ordered_scenes(SCENES[0], "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--reference A B --secondary C D", "--reference A --reference B --secondary C --secondary D"),
+        ("A B --apply-water-mask True --looks 20x4", "A B --apply-water-mask --looks 20x4"),
+        ("A B --apply-water-mask=false --swaths 1 2", "A B --swaths 1 --swaths 2"),
+        ("--apply-water-mask --reference=A B", "--apply-water-mask --reference=A --reference B"),
+    ],
+)
+def test_options_are_typed_as_hyp3_has_them(typed: str, meant: str) -> None:
+    assert list(_spread(typed.split())) == meant.split()
+
+
+def _archive(folder: Path) -> str:
+    lon, lat, d = 53.45, 27.66, 0.03
+    made = simulate(
+        folder,
+        SimulationOptions(
+            center=(lon, lat), dates=(dt.date(2020, 6, 4), dt.date(2020, 6, 16)), swaths=("IW2",), bursts=1,
+            polarizations=("VV",), aoi=(lon - d, lat - d, lon + d, lat + d), crop=True, coherent=True, delays=False,
+            baselines=(0.0, 60.0), displacement="mogi", truth="constant", coherence=(0.9, 0.7),
+        ),
+    )  # fmt: skip
+    (folder / "cluster").mkdir()
+    (folder / "cluster" / "local.yaml").write_text("{kind: local, workers: 1, options: {processes: false}}\n")
+    return json.dumps(made.burst_ids)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two dates of the burst of HyP3's own example."""
+    folder, ids = once(tmp_path_factory, "hyp3-example", _archive)
+    assert json.loads(ids) == ["t064_136231_iw2"]
+    return folder
+
+
+COMMAND = f"sarcube insar burst {REFERENCE} {SECONDARY} --looks 20x4 --source scenes --orbits orbits --dem-path dem.tif"
+
+
+@pytest.mark.timeout(600)
+def test_hyp3s_own_example(archive: Path, tmp_path: Path) -> None:
+    """The command as hyp3-isce2 prints it, to a zip with the right cycle everywhere; and the same from the store."""
+    pytest.importorskip("whirlwind")
+    lake = {"type": "Polygon", "coordinates": [[[53.44, 27.65], [53.46, 27.65], [53.46, 27.66], [53.44, 27.65]]]}
+    water = tmp_path / "lake.geojson"
+    water.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": lake}))
+    store = tmp_path / "store"
+    masked = f"--apply-water-mask True --water {water}"
+    with in_folder(archive):
+        made = carry_out(f"{COMMAND} {masked} --out {tmp_path} --store {store} --json")
+    assert made.exit_code == 0, made.output
+    told = json.loads(made.output[made.output.index("{\n") :])
+    product = Path(told["product"])
+    assert product.name.startswith("S1_136231_IW2_20200604_20200616_VV_INT80_")
+    assert any("another version" in remark for remark in told["remarks"]) and told["uploaded"] is None
+    with zipfile.ZipFile(product) as archived:
+        assert len(archived.namelist()) == 20 and archived.testzip() is None
+        archived.extractall(tmp_path)
+    name, layers = product.stem, dict[str, Any]()
+    for end in ("unw_phase", "corr", "conncomp", "water_mask", "dem"):
+        with rasterio.open(tmp_path / name / f"{name}_{end}.tif") as file:
+            layers[end], profile = file.read(1), file.profile
+    (truth,) = (archive / "truth").glob("*_phase.tif")
+    with rasterio.open(truth) as file, WarpedVRT(
+        file, crs=profile["crs"], transform=profile["transform"], width=profile["width"], height=profile["height"],
+        resampling=Resampling.average,
+    ) as there:  # fmt: skip
+        expected = there.read(1)
+    wet = layers["water_mask"] == 0
+    assert 20 < wet.sum() < 500 and not layers["unw_phase"][wet].any() and not layers["conncomp"][wet].any()
+    known = np.isfinite(expected) & (layers["unw_phase"] != 0) & (layers["corr"] > 0.4) & (layers["conncomp"] == 1)
+    off = layers["unw_phase"][known] - expected[known]
+    assert known.sum() > 4000 and np.ptp(expected[known]) > 8.0
+    assert np.mean(np.abs(off - np.median(off)) > np.pi) < 0.001 and abs(np.median(off)) < 0.1
+    assert np.ptp(layers["dem"][known]) > 100.0
+
+    again = carry_out(f"sarcube export {store} --as hyp3 --out {tmp_path / 'again'} {masked.replace(' True', '')}")
+    assert again.exit_code == 0, again.output
+    with zipfile.ZipFile(product) as one, zipfile.ZipFile(tmp_path / "again" / product.name) as other:
+        for file in one.namelist():
+            if file.endswith((".tif", f"{name}.txt")):
+                assert one.read(file) == other.read(file), file
+
+
+def test_a_granule_that_is_not_there_is_named(archive: Path, tmp_path: Path) -> None:
+    with in_folder(archive):
+        for words in (COMMAND.replace("136231", "136230"), COMMAND.replace("20200616T", "20200628T")):
+            made = carry_out(f"{words} --out {tmp_path}")
+            assert made.exit_code == 2 and ("136230" in made.output or "2020-06-28" in made.output), made.output
+        made = carry_out(f"{COMMAND} --apply-water-mask --out {tmp_path}")
+    assert made.exit_code == 2 and "--water" in made.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_product_goes_to_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def opened(url: str) -> LocalStore:
+        asked.append(url)
+        return LocalStore(tmp_path / "bucket")
+
+    monkeypatch.setattr(hyp3, "open_store", opened)
+    (tmp_path / "a.zip").write_bytes(b"zip")
+    hyp3.upload(tmp_path / "a.zip", "mine", "/pairs/2020/")
+    assert asked == ["s3://mine/pairs/2020"] and (tmp_path / "bucket" / "a.zip").read_bytes() == b"zip"
+
+
+def test_a_burst_that_the_source_has_not_is_an_error() -> None:
+    from types import SimpleNamespace
+
+    sides = named_pair([REFERENCE], [SECONDARY])
+    nothing: Any = SimpleNamespace(places=(), tasks=(), problems=(), warnings=())
+    with pytest.raises(SourceError, match=REFERENCE):
+        hyp3.check_found(nothing, *sides)
