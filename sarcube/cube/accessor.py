@@ -32,11 +32,13 @@ class SarAccessor:
         return grid_of(self._cube)
 
     def db(self) -> xr.Dataset:
-        """Backscatter in decibel."""
+        """Backscatter in decibel; what is no power, like coherence, stays as it is."""
         from sarcube.cube.cf import with_grid
+        from sarcube.cube.layers import in_decibel
         from sarcube.cube.preview import to_db
 
-        return with_grid(self._cube.assign({n: to_db(self._cube[n]) for n in self.polarizations}), self._cube)
+        powers = [n for n in self.polarizations if in_decibel(self._cube[n])]
+        return with_grid(self._cube.assign({n: to_db(self._cube[n]) for n in powers}), self._cube)
 
     def mask(self, *, shadow: bool = True, layover: bool = True) -> xr.Dataset:
         """Backscatter without radar shadow and layover."""

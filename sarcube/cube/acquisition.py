@@ -72,6 +72,8 @@ class Acquisition:
         Polarization of a pair, whose layers are not called by it.
     wavelength : float
         Of the radar, metres; NaN where the item does not tell.
+    until : numpy.datetime64, optional
+        Of a date, beside whose layers those of a pair are laid: the pair's second date.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Acquisition:
     perpendicular_baseline: float = field(default=float("nan"), compare=False)
     channel: str = ""
     wavelength: float = field(default=float("nan"), compare=False)
+    until: np.datetime64 | None = None
 
     @property
     def grid(self) -> GeoGrid:

@@ -44,6 +44,12 @@ class Step:
         return float(np.mean([a.perpendicular_baseline for a in self.acquisitions]))
 
     @property
+    def until(self) -> np.datetime64:
+        """The date to which layers of pairs beside those of a date are; NaT where there are none."""
+        times = [a.until for a in self.acquisitions if a.until is not None]
+        return min(times) if times else np.datetime64("NaT")
+
+    @property
     def wavelength(self) -> float:
         """Metres; NaN where products differ in it, or do not tell."""
         lengths = {a.wavelength for a in self.acquisitions}

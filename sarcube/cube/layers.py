@@ -170,6 +170,14 @@ def layer_of(variable: xr.DataArray) -> Layer:
     return replace(layer, shown=Shown(scale=attrs[SHOWN])) if attrs.get(SHOWN) in ("db", "log") else layer
 
 
+def in_decibel(variable: xr.DataArray) -> bool:
+    """Whether a measure is a power, which decibel are of; what does not tell is taken for one."""
+    if ROLE in variable.attrs:
+        return variable.attrs.get(SHOWN) == "db"
+    told = known().get(str(variable.name))
+    return told is None or told.shown.scale == "db"
+
+
 def measures(cube: xr.Dataset) -> tuple[str, ...]:
     """Names of the variables that the cube is for, real ones: those that statistics over time are made of."""
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -13,7 +13,7 @@ import pystac
 import xarray as xr
 
 from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
-from sarcube.cube.acquisition import Acquisition, from_item, is_static, kind_of_item, layer_keys, place_of_item
+from sarcube.cube.acquisition import Acquisition, from_item, is_static, layer_keys, place_of_item
 from sarcube.cube.asked import parse_bbox
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.found import Elsewhere, Store, explain_nothing, read_acquisitions, read_items
@@ -21,6 +21,7 @@ from sarcube.cube.grouping import Apart, Group, Step, steps_of
 from sarcube.cube.layers import attributes, layers_of
 from sarcube.cube.pairs import accessor as _pairs_accessor  # noqa: F401 - registers cube.insar
 from sarcube.cube.pairs.axis import pair_coordinates
+from sarcube.cube.pairs.beside import choose_kind, lay_beside
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
 from sarcube.cube.selection import Selection, When, parse_dates, select
 from sarcube.cube.stack import Chunks, stack_layer
@@ -108,7 +109,9 @@ def open_cube(
     dates : str, date, pair or slice, optional
         "2022", "2022-03", ("2022-01-01", "2022-03-31"); ends included.
     layers : str or sequence of str, optional
-        By default what the products are made for (their measures) and their masks.
+        By default what the products are made for (their measures) and their masks. Of a store with several kinds of
+        products they tell which is opened. A layer of pairs named with its channel (coherence_VV) is laid beside those
+        of dates, each at the first date of its pair to the next one, on the pixels of the others.
     resolution : float, optional
         In units of the CRS; by default that of the products.
     crs : int or str, optional
@@ -173,15 +176,18 @@ def open_cube(
     dated = [i for i in everything if not is_static(i)]
     if not dated and selection != Selection():
         explain_nothing(store, selection, chosen.collection, chosen.elsewhere)
-    items = select(dated, selection)
-    table = layers_of(_of_one_kind(items))
+    items, beside = choose_kind(select(dated, selection), layers)
+    table = {**layers_of(items), **{name: of.layer for name, of in beside.items()}}
     wanted = _layers(table, layers)
     weights = {table[name].weight for name in wanted if chosen.merge == "looks"} - {""}
-    needed = frozenset(wanted) | weights
-    acquisitions = read_acquisitions(items, needed)
-    _check_assets(acquisitions, wanted, layers)
+    own = [name for name in wanted if name not in beside]
+    acquisitions = read_acquisitions(items, frozenset(own) | weights)
+    _check_assets(acquisitions, own, layers)
     acquisitions = [a for a in acquisitions if a.files]
-    grid = target_grid([a.grid for a in acquisitions], area, resolution, code)
+    base = acquisitions
+    if beside:
+        acquisitions = lay_beside(acquisitions, beside)
+    grid = target_grid([a.grid for a in base or acquisitions], area, resolution, code)
 
     statics: list[Acquisition] = []
     unweighted = [a for a in acquisitions if not weights <= a.files.keys()]
@@ -200,14 +206,6 @@ def _places(chosen: _Options) -> tuple[str, ...] | None:
         raise CubeError("give places, which burst_ids is the old name of, and not both")
     given = chosen.burst_ids if chosen.places is None else chosen.places
     return None if given is None else tuple([given] if isinstance(given, str) else given)
-
-
-def _of_one_kind(items: Sequence[pystac.Item]) -> Sequence[pystac.Item]:
-    kinds = {kind: item.collection_id for item in items if (kind := kind_of_item(item))}
-    if len(kinds) > 1:
-        named = ", ".join(f"{kind} (collection {name})" for kind, name in sorted(kinds.items()))
-        raise CubeError(f"there are several kinds of products: {named}; open one, with collection=")
-    return items
 
 
 def _layers(table: Mapping[str, Layer], layers: str | Sequence[str] | None) -> list[str]:
@@ -258,11 +256,15 @@ def _static_products(
         marked = {key for key, asset in item.assets.items() if "static" in (asset.roles or ())}
         table |= {n: layer for n, layer in layers_of([item]).items() if n not in table and n in layer_keys(marked)}
     wanted = frozenset(table)
-    products = {
-        a.place: a
-        for a in (from_item(i, wanted) for i in sorted(found, key=lambda i: i.id) if is_static(i))
-        if a.place in places
-    }
+    # A place may have several kinds of static layers: all count, and of one name those on the dates' own pixels.
+    pixels = {a.place: a.grid.resolution for a in acquisitions}
+    still = [from_item(i, wanted) for i in sorted(found, key=lambda i: i.id) if is_static(i)]
+    still.sort(key=lambda a: bool(a.files) and a.grid.resolution == pixels.get(a.place))
+    products: dict[str, Acquisition] = {}
+    for a in still:
+        if a.place in places:
+            before = products[a.place].files if a.place in products else {}
+            products[a.place] = replace(a, files={**before, **a.files})
     for item in linked:
         place = place_of_item(item)
         if place in places and place not in products:

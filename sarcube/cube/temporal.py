@@ -6,7 +6,7 @@ choice of metrics and the rule for outliers are those of OpenSarToolkit's timesc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
-from sarcube.cube.layers import measures
+from sarcube.cube.layers import in_decibel, measures
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
 from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels, update_moments
 from sarcube.errors import CubeError
@@ -49,8 +49,8 @@ class TimescanOptions:
         Where a pixel has five dates or more: drop values beyond its 5th to 95th percentile, then values
         beyond the mean plus or minus two standard deviations of the rest.
     scale : {"power", "db"}
-        What levels are reported in. std, cov and count stay in power. The linear fits (trend, harmonic) are
-        made in this scale, since a slope cannot be converted.
+        What levels of powers are reported in; coherence and the like have no decibel. std, cov and count stay in power.
+        The linear fits (trend, harmonic) are made in this scale, since a slope cannot be converted.
     layers : tuple of str, optional
         By default the measures.
     """
@@ -103,10 +103,11 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
     coords = {n: c for n, c in cube.coords.items() if "time" not in c.dims}
     variables: dict[str, xr.DataArray] = {}
     for layer in layers:
-        arrays = _scan(cube[layer], options)
+        own = options if in_decibel(cube[layer]) else replace(options, scale="power")
+        arrays = _scan(cube[layer], own)
         for metric, array in zip(options.metrics, arrays, strict=True):
             attributes = {"long_name": f"{cube[layer].attrs.get('long_name', layer)}, {metric} over time"}
-            attributes["units"] = _unit(metric, options.scale)
+            attributes["units"] = _unit(metric, own.scale)
             variables[f"{layer}_{metric}"] = xr.DataArray(array, dims=("y", "x"), attrs=attributes)
     times = cube["time"].values
     span = {"time_first": str(times.min())[:19], "time_last": str(times.max())[:19], "dates": len(times)}

@@ -29,6 +29,9 @@ _ONE_DATE = np.timedelta64(1, "h")  # passes over an area last minutes, and retu
 def pair_coordinates(steps: Sequence[Step]) -> dict[str, Any]:
     """Along time, where there are pairs: which they are, their second date, and how far apart both lie."""
     second = np.array([s.second for s in steps], "datetime64[ns]")
+    until = np.array([s.until for s in steps], "datetime64[ns]")
+    if not np.isnat(until).all():
+        return {"next_date": ("time", until, {"long_name": "second date of the pairs that begin here"})}
     if np.isnat(second).all():
         return {}
     first = np.array([s.start for s in steps], "datetime64[ns]")
