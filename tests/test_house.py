@@ -39,6 +39,7 @@ REASONS = {
     "cube/combine": "reads bands of stores, Sentinel-2 and any raster, and knows presets for both",
     "cube/composite": "presets of composites name the layers that they are of",
     "cube/expression.py": "examples of expressions",
+    "cube/dolphin.py": "files in another maker's layout, of bursts",
     "cube/hyp3": "products of another maker, of pairs of bursts",
     "cube/pairs": "`cube.insar`: what one does with pairs, and the fields of STAC's extension of that name",
     "cube/unwrap.py": "unwraps pairs of bursts, as its layers say",

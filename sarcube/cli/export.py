@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def export(
     store: str = typer.Argument(..., help="store (folder or s3:// prefix) of interferograms"),
-    layout: Literal["hyp3"] = typer.Option(..., "--as", help="hyp3: a zip per pair, which MintPy reads"),
+    layout: Literal["hyp3", "dolphin"] = typer.Option(
+        ..., "--as", help="hyp3: a zip per pair, which MintPy reads; dolphin: geocoded SLCs as HDF5"
+    ),
     out: Path = typer.Option(Path("exported"), "--out", "-o", help="folder"),
     pair: str = typer.Option(None, "--pair", help="only this one: 2024-05-01,2024-05-13"),
     dates: str = typer.Option(None, "--dates", help='pairs that begin in "2023", "2023-09" or "2023-09-01,2023-09-30"'),
@@ -35,8 +38,12 @@ def export(
     hyp3: all bursts of a pair merged, filtered and unwrapped once, in a zip with the names, layers, units, signs and
     parameters of HyP3-ISCE2. All zips of a track have one grid, so that MintPy takes them as a stack.
 
+    dolphin: the geocoded SLCs that a run has kept (keep_slc), an HDF5 file per burst and date in the layout of OPERA's
+    CSLC-S1. Options of pairs, water, filter and unwrapping say nothing here.
+
     Example: sarcube export store --as hyp3 --pair 2024-05-01,2024-05-13 --out zips
     """
+    from sarcube.cube.dolphin import DolphinOptions, export_dolphin
     from sarcube.cube.hyp3.export import ExportOptions, export_hyp3
     from sarcube.cube.unwrap import UnwrapOptions
     from sarcube.errors import ConfigError
@@ -52,20 +59,29 @@ def export(
         raise ConfigError(f"--tracks wants relative orbits like 52,154, not {tracks!r}") from error
     if apply_water_mask and water is None:
         raise ConfigError("--apply-water-mask needs to know where water is: name a raster or GeoJSON with --water")
+    span = dates.split(",") if dates and "," in dates else dates
+    places = None if bursts is None else [text.strip() for text in bursts.split(",")]
+    if layout == "dolphin":
+        _say(export_dolphin(store, out, DolphinOptions(span, orbits, places)), [], as_json)
+        return
     options = ExportOptions(
         UnwrapOptions(power_of(alpha), method, water),  # type: ignore[arg-type]
         apply_water_mask,
         days,
-        dates.split(",") if dates and "," in dates else dates,
+        span,
         orbits,
-        None if bursts is None else [text.strip() for text in bursts.split(",")],
+        places,
     )
+    _say(export_hyp3(store, out, options), _remarks(options), as_json)
+
+
+def _say(made: Iterable[Path], remarks: list[str], as_json: bool) -> None:
+    """Each file as soon as it is there."""
     written = []
-    for made in export_hyp3(store, out, options):
-        written.append(made)
+    for path in made:
+        written.append(path)
         if not as_json:
-            echo(made)
-    remarks = _remarks(options)
+            echo(path)
     if as_json:
         echo_json({"products": written, "remarks": remarks})
     else:

@@ -194,7 +194,7 @@ def test_the_lock_file_holds_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     locked = {line.split("==")[0] for line in (DOCKER / "requirements.lock").read_text().splitlines() if "==" in line}
-    wanted = [*project["dependencies"], *extras["search"], *extras["aws"]]
+    wanted = [*project["dependencies"], *extras["search"], *extras["unwrap"], *extras["aws"]]
     names = {re.split(r"[\[<>=~! ]", requirement)[0].lower() for requirement in wanted}
     assert names <= locked
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,105 @@ def test_hyp3s_own_example(archive: Path, tmp_path: Path) -> None:
         for file in one.namelist():
             if file.endswith((".tif", f"{name}.txt")):
                 assert one.read(file) == other.read(file), file
+
+
+@pytest.fixture(scope="module")
+def slcs(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that keeps the geocoded SLCs of both dates, and their interferogram."""
+    folder = tmp_path_factory.mktemp("slcs")
+    run = {
+        "workflow": "insar", "source": {"path": str(archive / "scenes")}, "orbits": {"path": str(archive / "orbits")},
+        "dem": {"path": str(archive / "dem.tif"), "heights": "ellipsoid"}, "store": str(folder / "store"),
+        "insar": {"keep_slc": True},
+    }  # fmt: skip
+    (folder / "run.yaml").write_text(json.dumps(run))
+    with in_folder(archive):
+        made = carry_out(f"sarcube run {folder / 'run.yaml'} --quiet")
+    assert made.exit_code == 0, made.output
+    return folder / "store"
+
+
+@pytest.mark.timeout(600)
+def test_geocoded_slcs_as_operas_readers_take_them(slcs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
+    opera_utils = pytest.importorskip("opera_utils")
+
+    made = carry_out(f"sarcube export {slcs} --as dolphin --out {tmp_path} --json")
+    assert made.exit_code == 0, made.output
+    files = [Path(text) for text in json.loads(made.output)["products"]]
+    assert [f"{f.relative_to(tmp_path)}" for f in files] == [
+        f"t064_136231_iw2/{day}/t064_136231_iw2_{day}.h5" for day in ("20200604", "20200616")
+    ]
+    seen = []
+    for file, (kept,) in zip(files, ([p] for p in sorted(slcs.rglob("*_slc_VV.tif"))), strict=True):
+        assert opera_utils.get_burst_id(file) == "t064_136231_iw2"
+        assert opera_utils.get_radar_wavelength(file) == pytest.approx(0.05546576, abs=1e-8)
+        start = opera_utils.get_zero_doppler_time(file)
+        assert start.strftime("%Y%m%d %H:%M:%S") == f"{file.parent.name} 02:23:35"
+        times, places, speeds, epoch = opera_utils.get_orbit_arrays(file)
+        assert len(times) >= 4 and np.linalg.norm(speeds, axis=1) == pytest.approx(7600, rel=0.01)
+        assert np.linalg.norm(places, axis=1) == pytest.approx(7.07e6, rel=0.01)
+        assert np.diff(times) == pytest.approx(10.0) and abs((start - epoch).total_seconds() - times.mean()) < 15.0
+        with rasterio.open(kept) as source, rasterio.open(f'NETCDF:"{file}"://data/VV') as other:
+            assert other.crs.to_epsg() == source.crs.to_epsg() == 32639
+            assert other.transform.almost_equals(source.transform, 1e-6)
+            first, second = source.read(1), other.read(1)
+            assert second.dtype == np.complex64 and np.array_equal(first, second, equal_nan=True)
+            x, y, epsg = opera_utils.get_xy_coords(file, 1)
+            assert (x[0], y[0], epsg) == (source.xy(0, 0)[0], source.xy(0, 0)[1], 32639)
+            seen.append(second)
+        assert opera_utils.get_union_polygon([file]).contains(opera_utils.get_union_polygon([file]).centroid)
+    (made_pair,) = slcs.rglob("*_interferogram.tif")
+    with rasterio.open(made_pair) as source:
+        pair = source.read(1)
+    rows, columns = (a // b for a, b in zip(seen[0].shape, pair.shape, strict=True))
+    product = (seen[0] * seen[1].conj()).reshape(pair.shape[0], rows, pair.shape[1], columns)
+    phase = np.angle(np.nansum(product, axis=(1, 3)))
+    whole = np.isfinite(pair) & np.isfinite(product).all(axis=(1, 3))
+    assert whole.sum() > 3000 and np.abs(np.angle(np.exp(1j * (phase - np.angle(pair))))[whole]).mean() < 0.03
+
+
+def test_a_store_without_slcs_says_how_to_keep_them(slcs: Path, tmp_path: Path) -> None:
+    made = carry_out(f"sarcube export {slcs} --as dolphin --tracks 1 --out {tmp_path}")
+    assert made.exit_code == 2 and "keep_slc: true" in made.output
+    made = carry_out(f"sarcube export {slcs} --as hyp3 --tracks 1 --out {tmp_path}")
+    assert made.exit_code == 2 and "no pairs" in made.output
+    made = carry_out(f"sarcube export {slcs} --as hyp3 --pair 2020-06-04 --out {tmp_path}")
+    assert made.exit_code == 2 and "two days" in made.output
+    assert not list(tmp_path.iterdir())
+
+
+ENTRY = Path(__file__).parents[2] / "docker" / "entrypoint.sh"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("++process insar_tops_burst A B --looks 20x4", "insar burst A B --looks 20x4"),
+        ("++omp-num-threads 3 ++process insar_tops --reference A", "insar scene --reference A"),
+        ("++process insar_tops_multi_burst ++omp-num-threads 3 --reference A B", "insar burst --reference A B"),
+        ("++process merge_tops_bursts DIR --filter-strength 0.6", "insar merge DIR --filter-strength 0.6"),
+        ("--scene A", "scene --scene A"),
+        ("--help", "--help"),
+    ],
+)
+def test_the_container_takes_hyp3s_processes(typed: str, meant: str, tmp_path: Path) -> None:
+    program = tmp_path / "sarcube"
+    program.write_text('#!/bin/sh\necho "$@" "${OMP_NUM_THREADS:-}"\n')
+    program.chmod(0o755)
+    threads = "3" if "omp" in typed else ""
+    done = subprocess.run(
+        ["sh", str(ENTRY), *typed.split()], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == f"{meant} {threads}".split()
+
+
+def test_a_process_that_there_is_not_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", str(ENTRY), "++process", "insar_stripmap"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "insar_stripmap" in done.stderr and "insar_tops_burst" in done.stderr
 
 
 def test_a_granule_that_is_not_there_is_named(archive: Path, tmp_path: Path) -> None:

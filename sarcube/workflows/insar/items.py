@@ -54,6 +54,7 @@ def slc_facts(
         "sar:polarizations": list(burst.polarizations),
         "sar:product_type": "SLC",
         "s1:orbit_source": burst.orbit_type,
+        "sarcube:radar_image": radar_image(burst),
         "sarcube:source_scene": burst.scene,
         "sarcube:static_layers": static.id,
     } | {key: bool(attrs.get(name)) for name, key in _CORRECTIONS.items()}
