@@ -33,7 +33,7 @@ PAGES = [
 # or a store of interferograms, or of fires (tests/workflows makes them).
 _ELSEWHERE = re.compile(
     r"s3://|bucket|australia|missing\.yaml|isce3|fargate|ec2|sarcube view|SAFE\b|static\.yaml|\.\.\."
-    r"|sarcube (insar|hotspots)|--preset coin"
+    r"|sarcube (insar|export|hotspots)|--preset coin"
 )
 _ELSEWHERE_SCENE = re.compile(r"sarcube scene|sarcube demo")  # tests/way runs both
 
