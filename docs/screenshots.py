@@ -37,8 +37,8 @@ def main(store: str, place: str = "8.2,48.0") -> None:
     lon, lat = (float(v) for v in place.split(","))
     spot = f"at={lon + 0.02},{lat + 0.012}"
     views = {
-        "viewer": f"layer=VV&low=-18&high=-4&pass=1&map=12/{lat}/{lon + 0.05}&{spot}&theme=light",
-        "viewer-dark": f"layer=colour&low=-18&high=-4&pass=2&map=12/{lat}/{lon + 0.05}&{spot}&theme=dark",
+        "viewer": f"layer=VV&low=-18&high=-4&pass=1&map=12/{lon + 0.05}/{lat}&{spot}&theme=light",
+        "viewer-dark": f"layer=colour&low=-18&high=-4&pass=2&map=12/{lon + 0.05}/{lat}&{spot}&theme=dark",
     }
     folder = Path(store).resolve()
     os.chdir(folder.parent)

@@ -11,11 +11,16 @@ def view(
     store: str = typer.Argument(..., help="store (folder or s3:// prefix), or a folder of OPERA RTC-S1 files"),
     port: int = typer.Option(8642, "--port", "-p", help="0 takes a free one"),
     host: str = typer.Option("127.0.0.1", "--host", help="who may connect; the default is this machine only"),
+    basemap: str = typer.Option(
+        "", "--basemap", help="address of map tiles with {z}, {x} and {y}, shown beneath; default: none, no network"
+    ),
+    attribution: str = typer.Option("", "--attribution", help="whose map that is, shown in its corner"),
     browser: bool = typer.Option(True, "--browser/--no-browser", help="open the browser"),
 ) -> None:
     """Show a store on a map in the browser.
 
-    Passes, bursts, and values through time at a click. Needs no network.
+    Passes, layers, footprints, and values through time at a click or in a box. Needs no network, unless --basemap
+    names a map of another server.
 
     Example: sarcube view store
     """
@@ -24,7 +29,7 @@ def view(
 
     from sarcube.cube.viewer import ViewerOptions, open_viewer
 
-    with open_viewer(store, ViewerOptions(port=port, host=host)) as viewer:
+    with open_viewer(store, ViewerOptions(port=port, host=host, basemap=basemap, attribution=attribution)) as viewer:
         # From the announcement on: whoever reads it may press Ctrl-C before the wait begins.
         try:
             echo(f"{viewer.url} shows {len(viewer.content.steps)} passes of {store}; Ctrl-C ends it")

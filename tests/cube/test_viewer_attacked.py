@@ -17,6 +17,7 @@ import pytest
 from rio_tiler.constants import WEB_MERCATOR_TMS
 
 from sarcube.cube.viewer import Viewer, ViewerOptions, open_viewer, server
+from sarcube.cube.viewer.colours import Stretch
 from sarcube.cube.viewer.passes import read_content
 from sarcube.errors import CubeError, OpenToOthersWarning, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
@@ -65,6 +66,73 @@ def test_a_box_that_is_none(viewer: Viewer, value: str) -> None:
     status, body, _ = ask(viewer, f"api/series?lon={lon}&lat={lat}&box={value}")
     assert status == 400
     assert len(json.loads(body)["error"]) < 300
+
+
+@pytest.mark.parametrize("kind", ["", ".csv", ".png"])
+def test_boxes_that_are_none(viewer: Viewer, kind: str) -> None:
+    for sides in (
+        (1, 2, 1, 3),
+        (1, 3, 2, 2),
+        (-180, -90, 180, 90),
+        (1, 2, "nan", 3),
+        (1, 2, "9" * 5000, 3),
+        (1e9, 2, 1e9 + 1, 3),
+    ):
+        query = "&".join(f"{name}={side}" for name, side in zip(("west", "south", "east", "north"), sides, strict=True))
+        status, body, _ = ask(viewer, f"api/series{kind}?{query}")
+        assert status == 400
+        assert len(json.loads(body)["error"]) < 300
+    assert ask(viewer, f"api/series{kind}?west=1")[0] == 400
+
+
+def test_files_of_the_page_and_no_others(viewer: Viewer) -> None:
+    for path in ("leaflet/../../server.py", "..%2fserver.py", "leaflet/leaflet.py", "main.py", "leaflet//leaflet.js"):
+        assert ask(viewer, path)[0] == 404
+    status, body, headers = ask(viewer, "leaflet/LICENSE.txt")
+    assert status == 200 and b"Redistribution" in body
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'; img-src 'self' data:;")
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+def test_only_so_many_read_at_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    monkeypatch.setattr(server, "_AT_ONCE", 2)
+    now, most, lock = [0], [0], threading.Lock()
+    real = server.render_tile
+
+    def slow(*asked: Any) -> Any:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.05)
+        with lock:
+            now[0] -= 1
+        return real(*asked)
+
+    monkeypatch.setattr(server, "render_tile", slow)
+    with open_viewer(str(store), ViewerOptions(port=0)) as viewer, ThreadPoolExecutor(12) as pool:
+        tiles = [f"{_tile(viewer)}?low=-{i}" for i in range(10, 34)]
+        assert {status for status, *_ in pool.map(lambda path: ask(viewer, path), tiles)} == {200}
+    assert most[0] == 2
+
+
+def test_a_basemap_is_the_only_other_place(store: Path) -> None:
+    address = "https://tile.example.org/{z}/{x}/{y}.png"
+    with open_viewer(str(store), ViewerOptions(port=0, basemap=address, attribution="a <b>map</b>")) as viewer:
+        policy = ask(viewer, "")[2]["Content-Security-Policy"]
+        assert "img-src 'self' data: https://tile.example.org;" in policy
+        assert json.loads(ask(viewer, "api/store")[1])["basemap"]["address"] == address
+    for wrong in (
+        "tile",
+        "javascript:{z}{x}{y}",
+        "https://a.example/{z}/{x}",
+        "https://a.example/{z}/{x}/{y}; script-src *",
+    ):
+        with pytest.raises(CubeError, match="a basemap is an address"):
+            ViewerOptions(basemap=wrong)
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "-1", "1e3"])
@@ -148,4 +216,4 @@ def test_a_host_of_all_machines_is_told(store: Path) -> None:
     ):
         pass
     with pytest.raises(CubeError, match="from low to high"):
-        server.Stretch(3, 1)
+        Stretch(3, 1)

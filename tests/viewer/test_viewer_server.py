@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -65,8 +66,55 @@ def test_tells_passes_bursts_layers(viewer: Viewer) -> None:
     assert {b["id"][-3:]: b["dates"] for b in told["places"]} == {"iw1": 3, "iw2": 3}
     assert {layer["name"] for layer in told["layers"]} >= {"VV", "VH", "colour", "mask"}
     west, south, east, north = told["bounds"]
-    assert west < 8.14 and east > 8.26
-    assert south < 47.964 and north > 48.036
+    # Of the data, which the area of interest holds, and not of the grids of whole bursts.
+    assert 8.08 < west < 8.14 and 8.26 < east < 8.32
+    assert 47.93 < south < 47.964 and 48.036 < north < 48.07
+    about = {layer["name"]: layer for layer in told["layers"]}
+    assert about["VV"]["scale"] == "db" and [-20.0, 0.0] in about["VV"]["ranges"]
+    assert len(about["VV"]["legend"]["ramp"]) > 8
+    names = {c["name"]: c["colour"] for c in about["mask"]["legend"]["classes"]}
+    assert names["layover"] == [220, 120, 20, 255] and "outside" not in names
+    assert about["number_of_looks"]["scale"] == "linear"
+    assert [colour for colour, _ in about["colour"]["legend"]["bands"]] == ["red", "green", "blue"]
+
+
+def test_percentiles_are_those_of_the_pixels(viewer: Viewer, tutorial: FirstRun) -> None:
+    told = json.loads(ask(viewer, "api/stretch?layer=VV")[1])
+    cube = sarcube.open_cube(tutorial.store, layers=["VV"]).compute()
+    power = cube["VV"].values
+    truth = 10 * np.log10(power[power > 0])
+    for percent in ("5", "50", "95"):
+        assert told[percent] == pytest.approx(np.percentile(truth, float(percent)), abs=1.0)
+    assert told["1"] <= told["2"] <= told["5"] < told["95"] <= told["98"] <= told["99"]
+    looks = json.loads(ask(viewer, "api/stretch?layer=number_of_looks")[1])
+    assert 0 < looks["2"] < looks["98"]
+    place = WEB_MERCATOR_TMS.tile(*FOREST, 13)
+    plain, drawn = (tile(viewer, 0, "number_of_looks", place, q) for q in ("", f"?low={looks['2']}&high={looks['98']}"))
+    assert len(np.unique(drawn[..., 0])) > 8
+    assert (plain[..., 3] == drawn[..., 3]).all()
+    assert ask(viewer, "api/stretch?layer=mask")[0] == 400
+    assert ask(viewer, "api/stretch?layer=nothing")[0] == 400
+
+
+def test_series_of_a_box_as_json_csv_and_picture(viewer: Viewer, tutorial: FirstRun) -> None:
+    box = (8.2, 48.0, 8.22, 48.01)
+    query = "&".join(f"{name}={v}" for name, v in zip(("west", "south", "east", "north"), box, strict=True))
+    found = json.loads(ask(viewer, f"api/series?{query}")[1])
+    cube = sarcube.open_cube(tutorial.store, layers=["VV"])
+    from shapely.geometry import box as rectangle
+
+    truth = cube.sar.timeseries(rectangle(*box)).compute()
+    for reading, power in zip(found, truth["VV"].values, strict=True):
+        assert reading["db"]["VV"] == pytest.approx(10 * math.log10(power), abs=0.1)
+        assert reading["pixels"] > 1000
+    status, body = ask(viewer, f"api/series.csv?{query}")
+    lines = list(csv.DictReader(io.StringIO(body.decode())))
+    assert status == 200 and [line["time"][:10] for line in lines] == ["2024-05-01", "2024-05-13", "2024-05-25"]
+    assert float(lines[1]["VV_db"]) == found[1]["db"]["VV"] and lines[0]["mask"] == "valid"
+    status, body = ask(viewer, f"api/series.png?lon={FOREST[0]}&lat={FOREST[1]}")
+    assert np.asarray(Image.open(io.BytesIO(body))).std() > 5
+    far = query.replace("8.2", "9.2")
+    assert json.loads(ask(viewer, f"api/series?{far}")[1]) == []
 
 
 def test_tile_shows_what_the_cube_holds(viewer: Viewer, tutorial: FirstRun) -> None:
@@ -135,7 +183,8 @@ def test_only_for_this_machine(viewer: Viewer) -> None:
 
 def test_page_names_nothing_elsewhere() -> None:
     page = Path(sarcube.__file__).parent / "cube" / "viewer" / "page"
-    for file in page.iterdir():
+    assert "Redistribution" in (page / "leaflet" / "LICENSE.txt").read_text()
+    for file in page.glob("*.*"):  # Leaflet names its makers
         addresses = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in addresses, file
         assert "https://" not in addresses, file

@@ -19,7 +19,8 @@ from sarcube.config import RunConfig
 from sarcube.cube.mosaic import mosaic
 from sarcube.cube.open_cube import open_cube
 from sarcube.cube.viewer.passes import read_content
-from sarcube.cube.viewer.tiles import Stretch, read_series, render_tile
+from sarcube.cube.viewer.readings import read_series
+from sarcube.cube.viewer.tiles import render_tile
 from sarcube.production.plan.plan import plan
 from sarcube.production.run.produce import produce
 from sarcube.production.status import refill, status
@@ -177,7 +178,7 @@ def test_the_viewer_draws_phases_numbers_and_classes(made: RunConfig) -> None:
         int((1 - np.log(np.tan(np.pi / 4 + np.radians(37.65) / 2)) / np.pi) / 2 * 512),
     )
     for layer, colours in (("fringes", 20), ("seen", 1), ("land", 2)):
-        png = render_tile(content, 0, layer, (z, x, y), Stretch()).png
+        png = render_tile(content, 0, layer, (z, x, y)).png
         picture = np.asarray(Image.open(io.BytesIO(png)))
         drawn = picture[picture[..., 3] > 0]
         assert len(drawn) > 100 and len(np.unique(drawn, axis=0)) >= colours, layer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,9 @@ from sarcube.cube.grouping import Step, steps_of
 from sarcube.cube.hotspots import ASSET, hotspots
 from sarcube.cube.layers import layers_of
 from sarcube.cube.selection import Selection
+from sarcube.cube.viewer.colours import COMPOSITE, fixed_ranges, legend, scale_of
 from sarcube.errors import CubeError, PassedOverWarning
+from sarcube.geometry.longitudes import shortest_span, turns
 from sarcube.products.kinds import Layer
 
 Bounds = tuple[float, float, float, float]
@@ -40,7 +42,11 @@ class Content:
         That can be shown, best first; "colour" is the composite of two measures in decibel.
     table : mapping of str to Layer
     bounds : mapping of str to (west, south, east, north)
-        By item id, degrees.
+        Of grids, by item id, degrees.
+    percentiles : dict
+        Of layers that were asked for (`tiles.percentiles`).
+    basemap : mapping of str to str
+        Address and attribution of map tiles beneath; empty where there are none.
     """
 
     title: str
@@ -49,6 +55,8 @@ class Content:
     layers: tuple[str, ...]
     table: Mapping[str, Layer]
     bounds: Mapping[str, Bounds]
+    percentiles: dict[str, dict[str, float]] = field(default_factory=dict, compare=False)
+    basemap: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def pair(self) -> tuple[str, str] | None:
@@ -57,11 +65,11 @@ class Content:
 
     def describe(self) -> dict[str, Any]:
         """What the page asks for first."""
-        west, south, east, north = zip(*self.bounds.values(), strict=True)
         return {
             "title": self.title,
+            "basemap": dict(self.basemap),
             "layers": [self._about(name) for name in self.layers],
-            "bounds": [min(west), min(south), max(east), max(north)],
+            "bounds": self._data_bounds(),
             "passes": [
                 {
                     "time": str(step.start)[:19],
@@ -91,12 +99,25 @@ class Content:
             for lon, lat, frp, item in rows if item in number
         ]  # fmt: skip
 
+    def _data_bounds(self) -> list[float]:
+        """West, south, east, north of all footprints, and not of the grids; east may be above 180."""
+        rings = [_ring(self.items[i], self.bounds[i]) for i in self.bounds]
+        spans = [(min(p[0] for p in ring), max(p[0] for p in ring)) for ring in rings]
+        west, east = shortest_span(spans)
+        latitudes = [p[1] for ring in rings for p in ring]
+        return [west, min(latitudes), east + 360 if east < west else east, max(latitudes)]
+
     def _about(self, name: str) -> dict[str, Any]:
         layer = self.table.get(name)
-        if layer is None:
-            return {"name": name, "unit": "", "decibels": True, "classes": {}}
-        classes = {str(c.value): c.name for c in layer.classes}
-        return {"name": name, "unit": layer.unit, "decibels": layer.shown.scale == "db", "classes": classes}
+        return {
+            "name": name,
+            "title": layer.title if layer else "Composite",
+            "unit": "" if layer is None or layer.unit == "1" else layer.unit,
+            "scale": scale_of(layer),
+            "cyclic": bool(layer and layer.shown.cyclic),
+            "ranges": fixed_ranges(layer),
+            "legend": legend(layer, self.pair),
+        }
 
     @cached_property
     def _footprints(self) -> dict[str, tuple[list[Any], int]]:
@@ -124,7 +145,7 @@ def read_content(store: str) -> Content:
     order = ("measure", "mask", "auxiliary")
     names = [layer.name for role in order for layer in table.values() if layer.role == role]
     acquisitions = [a for a in read_acquisitions(items, frozenset(names)) if a.files]
-    composite = ["colour"] if composite_of(table) else []
+    composite = [COMPOSITE] if composite_of(table) else []
     measures = [name for name in names if table[name].role == "measure"]
     steps = steps_of(acquisitions, "pass")
     return Content(
@@ -175,6 +196,17 @@ def at_place(steps: Sequence[Step], bounds: Mapping[str, Bounds], lon: float, la
         return south <= lat <= north and (west <= lon <= east or west <= lon + 360 <= east)
 
     return [[a for a in step.acquisitions if inside(a)] for step in steps]
+
+
+def in_box(steps: Sequence[Step], bounds: Mapping[str, Bounds], box: Bounds) -> list[list[Acquisition]]:
+    """For every pass the acquisitions whose grid may reach into a box of degrees."""
+
+    def touches(a: Acquisition) -> bool:
+        west, south, east, north = bounds[a.id]
+        across = any(True for _ in turns(box[0], box[2], west, east))
+        return across and south <= box[3] and box[1] <= north
+
+    return [[a for a in step.acquisitions if touches(a)] for step in steps]
 
 
 def _ring(item: pystac.Item, bounds: Bounds) -> list[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 import sys
 import threading
@@ -12,42 +11,75 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from sarcube.cube.viewer.answers import ANSWERS, asked_stretch, page_file
 from sarcube.cube.viewer.passes import Content, read_content
-from sarcube.cube.viewer.tiles import Stretch, read_series, render_tile, shows_stretch
+from sarcube.cube.viewer.tiles import render_tile
 from sarcube.errors import ClusterError, CubeError, OpenToOthersWarning, SarcubeError
 
 log = logging.getLogger(__name__)
 # Digits are counted: numbers without end are no tiles.
 _TILE = re.compile(r"/tiles/(\d{1,6})/([A-Za-z0-9_]{1,40})/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
-_PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/map.js": ("map.js", "text/javascript; charset=utf-8"),
-    "/viewer.js": ("viewer.js", "text/javascript; charset=utf-8"),
-    "/viewer.css": ("viewer.css", "text/css; charset=utf-8"),
+_KINDS = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "txt": "text/plain; charset=utf-8",
 }
 _HEADER = re.compile(r"[ -~]+")
 _KEPT_TILES = 2000
 _PATIENCE = 30.0  # seconds that a connection may be silent
-_LONGEST = 40  # letters of a number
+_AT_ONCE = 8  # tiles and series that are read; further ones wait
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 # Should a title ever hold markup, it still could not load or send anything.
-_POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
+_POLICY = "default-src 'self'; img-src 'self' data:{maps}; object-src 'none'; base-uri 'none'; form-action 'none'"
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/[^\s\"'<>;,]*")
 
 
 @dataclass(frozen=True)
 class ViewerOptions:
-    """Where the viewer listens; port 0 takes a free one."""
+    """Where the viewer listens, and what it shows beneath the data.
+
+    Attributes
+    ----------
+    port : int
+        0 takes a free one.
+    host : str
+    basemap : str
+        Address of map tiles, with {z}, {x} and {y}; empty: none, and nothing leaves this machine.
+    attribution : str
+        Whose map it is, shown in its corner.
+
+    Raises
+    ------
+    CubeError
+        The basemap is no such address.
+    """
 
     port: int = 8642
     host: str = "127.0.0.1"
+    basemap: str = ""
+    attribution: str = ""
+
+    def __post_init__(self) -> None:
+        whole = all(part in self.basemap for part in ("{z}", "{x}", "{y}"))
+        if self.basemap and not (whole and _ADDRESS.fullmatch(self.basemap)):
+            raise CubeError(
+                f"a basemap is an address with {{z}}, {{x}} and {{y}}, like "
+                f"https://tile.openstreetmap.org/{{z}}/{{x}}/{{y}}.png, not {self.basemap[:200]!r}"
+            )
+
+    @property
+    def policy(self) -> str:
+        """What the page may load: from its own server, and pictures of the basemap."""
+        parts = urlsplit(self.basemap)
+        return _POLICY.format(maps=f" {parts.scheme}://{parts.netloc}" if self.basemap else "")
 
 
 class Viewer:
@@ -60,8 +92,19 @@ class Viewer:
     """
 
     def __init__(self, content: Content, options: ViewerOptions) -> None:
+        content = replace(content, basemap={"address": options.basemap, "attribution": options.attribution})
         self.content = content
-        handler = type("Handler", (_Handler,), {"content": content, "tiles": _Kept(_KEPT_TILES), "host": options.host})
+        handler = type(
+            "Handler",
+            (_Handler,),
+            {
+                "content": content,
+                "tiles": _Kept(_KEPT_TILES),
+                "host": options.host,
+                "policy": options.policy,
+                "turns": threading.BoundedSemaphore(_AT_ONCE),
+            },
+        )
         try:
             self._server = _Server((options.host, options.port), handler)
         except OSError as error:
@@ -169,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
     content: Content
     tiles: _Kept
     host: str
+    policy: str
+    turns: threading.BoundedSemaphore
     timeout = _PATIENCE
     protocol_version = "HTTP/1.1"  # connections stay open, and with them each thread's rasters
 
@@ -189,18 +234,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
     def _answer(self, path: str, query: dict[str, str]) -> None:
-        if path in _PAGE:
-            name, kind = _PAGE[path]
-            self._send(HTTPStatus.OK, files("sarcube.cube.viewer").joinpath("page", name).read_bytes(), kind)
-        elif path == "/api/store":
-            self._send_json(self.content.describe())
-        elif path == "/api/points":
-            self._send_json(self.content.points())
-        elif path == "/api/series":
-            series = read_series(
-                self.content, _number(query, "lon"), _number(query, "lat"), int(_number(query, "box", 5))
-            )
-            self._send_json([reading.as_dict() for reading in series.readings], unread=series.unread)
+        if page := page_file(path):
+            self._send(HTTPStatus.OK, page.read_bytes(), _KINDS[path.rpartition(".")[2] if "." in path else "html"])
+        elif answer := ANSWERS.get(path):
+            with self.turns:
+                said = answer(self.content, query)
+            self._send(HTTPStatus.OK, said.body, said.kind, unread=said.unread, name=said.name)
         elif match := _TILE.fullmatch(path):
             self._tile(match, query)
         elif path.startswith("/item/"):
@@ -210,14 +249,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tile(self, match: re.Match[str], query: dict[str, str]) -> None:
         step, layer, place = int(match[1]), match[2], (int(match[3]), int(match[4]), int(match[5]))
-        stretch = Stretch(round(_number(query, "low", -20), 1), round(_number(query, "high", 0), 1))
+        stretch = asked_stretch(self.content, layer, query)
         # What is drawn, and not what is asked: parameters that change nothing make no second tile.
-        key = repr((step, layer, place, stretch if shows_stretch(self.content, layer) else None))
+        key = repr((step, layer, place, stretch))
         kept = self.tiles.get(key)
         if kept is not None:
             self._send(HTTPStatus.OK, kept, "image/png", "max-age=300")
             return
-        tile = render_tile(self.content, step, layer, place, stretch)
+        with self.turns:
+            tile = render_tile(self.content, step, layer, place, stretch)
         if not tile.unread:  # what could not be read now may be readable later
             self.tiles.put(key, tile.png)
         cache = "no-store" if tile.unread else "max-age=300"
@@ -239,15 +279,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(value, default=str).encode(), "application/json", unread=unread)
 
     def _send(
-        self, status: HTTPStatus, body: bytes, kind: str, cache: str = "no-store", unread: Sequence[str] = ()
+        self,
+        status: HTTPStatus,
+        body: bytes,
+        kind: str,
+        cache: str = "no-store",
+        unread: Sequence[str] = (),
+        name: str = "",
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", cache)
-        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("Content-Security-Policy", self.policy)
         self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        if name:  # to be kept as a file
+            self.send_header("Content-Disposition", f'attachment; filename="{name}"')
         if unread:
             log.warning("cannot be read: %s", ", ".join(unread))
             self.send_header("Sarcube-Unread", ", ".join(name[:120] for name in unread[:10] if _HEADER.fullmatch(name)))
@@ -257,16 +305,3 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """To the log, not to standard error."""
         log.debug(format, *args)
-
-
-def _number(query: dict[str, str], name: str, default: float | None = None) -> float:
-    text = query.get(name)
-    if text is None and default is not None:
-        return float(default)
-    try:
-        value = float(text or "") if len(text or "") <= _LONGEST else math.nan
-    except ValueError as error:
-        raise CubeError(f"{name}={text} is not a number") from error
-    if not math.isfinite(value):
-        raise CubeError(f"{name}={(text or '')[:_LONGEST]} is no place or size: it is not a finite number")
-    return value

@@ -1,4 +1,4 @@
-"""Map tiles in Web Mercator from the COGs of one pass, and values at a place.
+"""Map tiles in Web Mercator from the COGs of one pass, and the percentiles that their stretch is chosen by.
 
 Tiles are read and merged by rio-tiler, the library that titiler serves tiles with; the server around it is ours,
 so that nothing but one small process runs and nothing but this machine can reach it.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ import numpy as np
 import rasterio
 from morecantile import Tile
 from numpy.typing import NDArray
-from pyproj import Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 from rio_tiler.constants import WEB_MERCATOR_TMS
@@ -28,31 +26,16 @@ from rio_tiler.mosaic import mosaic_reader
 
 from sarcube.cube.acquisition import Acquisition
 from sarcube.cube.handles import gdal_options, open_raster
-from sarcube.cube.viewer.passes import Content, at_place
+from sarcube.cube.viewer.colours import COMPOSITE, Stretch, coloured, fixed_ranges, scale_of, shown_values
+from sarcube.cube.viewer.passes import Content
 from sarcube.errors import CubeError
 from sarcube.products.kinds import Layer
 
 TILE = 256  # pixels
 _EQUATOR = 2 * math.pi * 6_378_137.0  # metres; the width of the Web Mercator world
-_UNNAMED = ((70, 140, 90, 70), (30, 30, 40, 230), (214, 120, 40, 230), (150, 30, 60, 230))  # of classes without colour
-_SEEN = (70, 140, 90, 70)  # of the best class, where its colour is none
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Decibels that become black and white."""
-
-    low: float = -20.0
-    high: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and -1000 < self.low < self.high < 1000):
-            raise CubeError(f"a stretch goes from low to high decibels, not from {self.low} to {self.high}")
-
-
-def shows_stretch(content: Content, layer: str) -> bool:
-    """Whether a stretch changes how a layer is drawn."""
-    return layer not in content.table or content.table[layer].shown.scale == "db"
+_SAMPLED = 12  # products that a layer's percentiles are taken of
+_SAMPLE = 128  # pixels, the longer side of what is read of each at a time
+_PERCENTILES = (1.0, 2.0, 5.0, 50.0, 95.0, 98.0, 99.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +46,21 @@ class Picture:
     unread: tuple[str, ...] = ()
 
 
-def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, int], stretch: Stretch) -> Picture:
+def default_stretch(content: Content, layer: str) -> Stretch:
+    """The layer's own range, where it says one, else from its 2nd to its 98th percentile."""
+    about = content.table.get(layer)
+    if scale_of(about) in ("db", "classes"):
+        return Stretch()
+    ranges = fixed_ranges(about)
+    if ranges:
+        return Stretch(*ranges[0])
+    found = percentiles(content, layer)
+    return Stretch(found["2"], found["98"])
+
+
+def render_tile(
+    content: Content, step: int, layer: str, place: tuple[int, int, int], stretch: Stretch | None = None
+) -> Picture:
     """A PNG with transparency; an empty one where the pass saw nothing.
 
     Parameters
@@ -74,7 +71,8 @@ def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, 
     layer : str
         One of `content.layers`.
     place : (z, x, y)
-    stretch : Stretch
+    stretch : Stretch, optional
+        Default: `default_stretch`.
 
     Raises
     ------
@@ -86,10 +84,11 @@ def render_tile(content: Content, step: int, layer: str, place: tuple[int, int, 
     z, x, y = place
     if not (0 <= z <= 24 and 0 <= x < 2**z and 0 <= y < 2**z):
         raise CubeError(f"there is no tile {z}/{x}/{y}")
-    wanted = content.pair if layer == "colour" else (layer,)
+    wanted = content.pair if layer == COMPOSITE else (layer,)
     unread: dict[str, None] = {}
     bands = {name: _merged(content, step, name, place, unread) for name in wanted or ()}
-    return Picture(_png(_coloured(content.table.get(layer), bands, stretch)), tuple(unread))
+    picture = coloured(content.table.get(layer), bands, stretch or default_stretch(content, layer))
+    return Picture(_png(picture), tuple(unread))
 
 
 def _merged(
@@ -134,6 +133,64 @@ def _real(values: Any, layer: Layer) -> NDArray[np.float32]:
     return np.where(missing, np.nan, plain).astype(np.float32)
 
 
+def percentiles(content: Content, layer: str) -> dict[str, float]:
+    """Percentiles of a layer over some of its products, spread over all, in what its stretch is said; read once.
+
+    Of the composite those of its first band.
+
+    Raises
+    ------
+    CubeError
+        There is no such layer, it is a mask, or none of what was tried can be read.
+    """
+    if layer not in content.layers:
+        raise CubeError(f"there is no layer {layer!r}; there are {', '.join(content.layers)}")
+    name = content.pair[0] if layer == COMPOSITE and content.pair else layer
+    about = content.table[name]
+    if about.classes:
+        raise CubeError(f"{layer} is a mask: its colours are those of its classes")
+    known = content.percentiles.get(name)
+    if known is not None:
+        return known
+    having = [a for step in content.steps for a in step.acquisitions if name in a.files]
+    chosen = having[:: max(1, -(-len(having) // _SAMPLED))]
+    values: list[NDArray[np.float32]] = []
+    failed: list[Exception] = []
+    for source in chosen:
+        try:
+            seen = shown_values(_sample(source.files[name].href, about), about)
+            values.append(seen[np.isfinite(seen)])
+        except (RasterioError, OSError) as error:
+            failed.append(error)
+    if failed and not values:
+        raise CubeError(f"{layer} cannot be read: {failed[0]}")
+    whole = np.concatenate(values) if values else np.empty(0, np.float32)
+    if not whole.size:
+        whole = np.array([0.0, 1.0], np.float32)
+    marks = np.percentile(whole, _PERCENTILES)
+    marks[-1] = max(marks[-1], marks[0] + 1e-6 * max(abs(float(marks[0])), 1e-3))
+    found = {f"{p:g}": float(f"{m:.4g}") for p, m in zip(_PERCENTILES, marks, strict=True)}
+    if found["2"] >= found["98"]:  # all of one value
+        found |= {"2": found["1"] - 0.5, "5": found["1"] - 0.5, "95": found["99"] + 0.5, "98": found["99"] + 0.5}
+    if not failed:
+        content.percentiles[name] = found
+    return found
+
+
+def _sample(href: str, layer: Layer) -> NDArray[np.float32]:
+    """Some pixels of a file, (n,): five windows as they are, and the whole in few, from its overviews."""
+    with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
+        height, width = dataset.height, dataset.width
+        factor = max(height, width, _SAMPLE) / _SAMPLE
+        looks: list[dict[str, Any]] = [{"out_shape": (math.ceil(height / factor), math.ceil(width / factor))}]
+        for row, column in ((0.5, 0.5), (0.3, 0.3), (0.3, 0.7), (0.7, 0.3), (0.7, 0.7)):
+            size = min(_SAMPLE, height), min(_SAMPLE, width)
+            corner = int(row * (height - size[0])), int(column * (width - size[1]))
+            looks.append({"window": Window(corner[1], corner[0], size[1], size[0])})
+        scale = np.float32(dataset.scales[0])
+        return np.concatenate([_real(dataset.read(1, masked=True, **look) * scale, layer).ravel() for look in looks])
+
+
 def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Iterator[Acquisition]:
     z, x, y = place
     west, south, east, north = WEB_MERCATOR_TMS.bounds(Tile(x, y, z))
@@ -153,6 +210,7 @@ def _read(href: str, layer: Layer, place: tuple[int, int, int], resolution: floa
     with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
         reader = Reader(None, dataset=dataset)
         options: Any = {"resampling_method": method, "reproject_method": method}
+        options |= {"unscale": dataset.scales[0] != 1.0}  # of a file that states a scale what its numbers are worth
         return reader.tile(x, y, z, tilesize=TILE, **options)
 
 
@@ -163,184 +221,9 @@ def _shrink(place: tuple[int, int, int]) -> float:
     return max(math.cos(math.radians((south + north) / 2)), 0.01)
 
 
-def _coloured(layer: Layer | None, bands: dict[str, NDArray[np.float32]], stretch: Stretch) -> NDArray[np.uint8]:
-    """RGBA, (TILE, TILE, 4); of two bands without a layer the composite."""
-    first = next(iter(bands.values()))
-    if layer is not None and layer.classes:
-        return _classes(first, layer)
-    picture = np.zeros((*first.shape, 4), np.uint8)
-    if layer is None:
-        co, cross = (_decibels(band) for band in bands.values())
-        ratio = co - cross
-        channels = [
-            (co - stretch.low) / (stretch.high - stretch.low),
-            (cross - stretch.low + 6) / (stretch.high - stretch.low),  # cross-polarization is about 6 dB weaker
-            (ratio - 2) / 10,
-        ]
-        seen = ~np.isnan(ratio)
-    elif layer.shown.scale == "db":
-        grey = (_decibels(first) - stretch.low) / (stretch.high - stretch.low)
-        channels, seen = [grey, grey, grey], ~np.isnan(grey)
-    else:
-        return _mapped(first, layer)
-    for i, channel in enumerate(channels):
-        picture[..., i] = np.clip(np.nan_to_num(channel) * 255, 0, 255)
-    picture[..., 3] = np.where(seen, 255, 0)
-    return picture
-
-
-def _classes(values: NDArray[np.float32], layer: Layer) -> NDArray[np.uint8]:
-    picture = np.zeros((*values.shape, 4), np.uint8)
-    for i, member in enumerate(sorted(layer.classes, key=lambda c: c.rank)):
-        colour = member.colour or _UNNAMED[i % len(_UNNAMED)]
-        if member.value != layer.nodata:
-            picture[values == member.value] = colour if colour[3] else _SEEN
-    return picture
-
-
-def _mapped(values: NDArray[np.float32], layer: Layer) -> NDArray[np.uint8]:
-    """By the layer's own colours and range; without a range by that of what is in the tile."""
-    import matplotlib
-
-    shown, seen = layer.shown, ~np.isnan(values)
-    if shown.scale == "log":
-        values = np.log10(np.where(values > 0, values, np.nan)).astype(np.float32)
-    known = values[np.isfinite(values)]
-    low = shown.low if shown.low is not None else float(known.min()) if known.size else 0.0
-    high = shown.high if shown.high is not None else float(known.max()) if known.size else 1.0
-    scaled = np.nan_to_num((values - low) / max(high - low, 1e-12))
-    picture: NDArray[np.uint8] = matplotlib.colormaps[shown.colours](scaled, bytes=True)
-    picture[..., 3] = np.where(seen, 255, 0)
-    return picture
-
-
-def _decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
-    # No echo left after the noise is taken off: as dark as can be shown, and not unseen.
-    return np.asarray(10 * np.log10(np.where(np.isnan(power), np.nan, np.maximum(power, 1e-5))), np.float32)
-
-
 def _png(picture: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "PNG", compress_level=1)
     return out.getvalue()
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Values of one pass at a place.
-
-    Attributes
-    ----------
-    step : int
-        Index of the pass.
-    item : str
-        Id of the item that they come from.
-    values : mapping of str to float
-        By measure: its mean over the box; linear.
-    classes : mapping of str to int
-        By mask: the class at the place itself.
-    decibels : frozenset of str
-        Measures that people read in decibel.
-    """
-
-    step: int
-    item: str
-    values: dict[str, float]
-    classes: dict[str, int]
-    decibels: frozenset[str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON; in decibels what is read in them."""
-        in_db = {n: round(10 * math.log10(v), 2) for n, v in self.values.items() if n in self.decibels and v > 0}
-        others = {n: float(f"{v:.6g}") for n, v in self.values.items() if n not in self.decibels}
-        return {"pass": self.step, "item": self.item, "db": in_db, "values": others, "classes": self.classes}
-
-
-@dataclass(frozen=True)
-class Series:
-    """Readings in order of time, and the items that could not be read."""
-
-    readings: tuple[Reading, ...]
-    unread: tuple[str, ...] = ()
-
-
-def read_series(content: Content, lon: float, lat: float, box: int = 5) -> Series:
-    """Values at a place in every pass that saw it, as means over `box` x `box` pixels.
-
-    Raises
-    ------
-    CubeError
-        There is no such place, or nothing of it can be read.
-    """
-    if not (math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 and 1 <= box <= 101):
-        raise CubeError(f"there is no place at longitude {lon}, latitude {lat}")
-    candidates = list(enumerate(at_place(content.steps, content.bounds, lon, lat)))
-    failed: dict[str, CubeError] = {}
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda pair: _reading(content, pair[0], pair[1], (lon, lat, box), failed), candidates))
-    readings = tuple(reading for reading in found if reading is not None)
-    if failed and not readings:
-        raise next(iter(failed.values()))
-    return Series(readings, tuple(sorted(failed)))
-
-
-def _reading(
-    content: Content,
-    step: int,
-    acquisitions: list[Acquisition],
-    place: tuple[float, float, int],
-    failed: dict[str, CubeError],
-) -> Reading | None:
-    lon, lat, box = place
-    decibels = frozenset(name for name, layer in content.table.items() if layer.shown.scale == "db")
-    for acquisition in acquisitions:
-        values: dict[str, float] = {}
-        classes: dict[str, int] = {}
-        try:
-            for name, layer in content.table.items():
-                if name not in acquisition.files or layer.role == "auxiliary":
-                    continue
-                part = _window(acquisition, name, lon, lat, 1 if layer.classes else box)
-                if part is None or not part.size:
-                    continue
-                if layer.classes:
-                    classes[name] = int(part[0, 0])
-                elif (mean := _mean(part, layer)) is not None:
-                    values[name] = mean
-        except CubeError as error:
-            failed[acquisition.id] = error
-            continue
-        if values:
-            return Reading(step, acquisition.id, values, classes, decibels)
-    return None
-
-
-def _mean(part: NDArray[Any], layer: Layer) -> float | None:
-    """Of what is there; of complex numbers the phase or magnitude of their mean, as they are shown."""
-    seen = part[~np.asarray(layer.missing(part))]
-    seen = seen[np.isfinite(seen)]
-    if not seen.size:
-        return None
-    mean = seen.mean(dtype=np.complex128 if part.dtype.kind == "c" else np.float64)
-    if part.dtype.kind == "c":
-        return float(np.angle(mean) if layer.shown.cyclic else np.abs(mean))
-    return float(mean)
-
-
-def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: int) -> NDArray[Any] | None:
-    file = acquisition.files[layer]
-    grid = file.grid
-    x, y = Transformer.from_crs("EPSG:4326", f"EPSG:{grid.epsg}", always_xy=True).transform(lon, lat)
-    column = math.floor((x - grid.left) / grid.resolution) - box // 2
-    row = math.floor((grid.top - y) / grid.resolution) - box // 2
-    first, last = max(column, 0), min(column + box, grid.width)
-    top, bottom = max(row, 0), min(row + box, grid.height)
-    if first >= last or top >= bottom:
-        return None
-    try:
-        with rasterio.Env(**gdal_options("://" in file.href)), open_raster(file.href) as dataset:
-            return np.asarray(dataset.read(1, window=Window(first, top, last - first, bottom - top)))
-    except RasterioError as error:
-        raise CubeError(f"{file.href} cannot be read: {error}") from error
