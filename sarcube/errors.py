@@ -93,6 +93,10 @@ class ProductError(SarcubeError, ValueError):
     """A product's files are missing, damaged or not what their item says."""
 
 
+class MergeError(ProductError):
+    """Products that are to become one do not go together: other dates, polarization, track or pixels."""
+
+
 class CatalogError(SarcubeError, ValueError):
     """A STAC item, collection or index is invalid."""
 

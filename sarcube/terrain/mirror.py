@@ -53,6 +53,19 @@ def tile_path(address: str, name: str) -> str | None:
     return None
 
 
+def water_body_path(heights: str) -> str | None:
+    """Where the water body mask of a tile is, of which the heights lie at that path; None where there is none.
+
+    The public buckets have it in a folder AUXFILES below the tile's, deliveries beside the folder DEM.
+    """
+    folder, _, file = heights.rpartition("/")
+    mask = file.replace("_DEM.tif", "_WBM.tif")
+    places = [f"{folder}/AUXFILES/{mask}", f"{folder.rpartition('/')[0]}/AUXFILES/{mask}", f"{folder}/{mask}"]
+    if is_remote(heights):
+        return next((path for path in places if _remote_has(path)), None)
+    return next((path for path in places if Path(path).is_file()), None)
+
+
 def check_mirror(address: str) -> None:
     """Raise DemError where a local mirror is no folder, or holds no tile at all: not everything is sea."""
     if is_remote(address):

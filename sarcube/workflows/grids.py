@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from sarcube.catalog.grids import grid_of_item
 from sarcube.config import RunConfig
@@ -13,6 +15,9 @@ from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.products.names import item_key
 from sarcube.store.protocol import Store
 from sarcube.workflows.task import Ring
+
+if TYPE_CHECKING:
+    from shapely import Geometry
 
 # Footprints of one place wander by some hundred metres from date to date. The margin covers that, and edges on
 # a coarse lattice make it unlikely that two plans from different dates differ before a product settles it.
@@ -60,3 +65,13 @@ def grid_around(config: RunConfig, footprint: Ring) -> GeoGrid:
     pixels = max(1, round(_LATTICE_M / metres / resolution))
     coarse = footprint_grid(footprint, epsg, resolution * pixels, _MARGIN_M / metres)
     return GeoGrid(coarse.epsg, coarse.left, coarse.top, resolution, coarse.width * pixels, coarse.height * pixels)
+
+
+def ring_of(shapes: Iterable[Geometry]) -> Ring:
+    """Closed ring around shapes in degrees: the outline of their union, or its hull where it is in parts."""
+    import shapely
+
+    whole = shapely.union_all(list(shapes))
+    if whole.geom_type != "Polygon":
+        whole = whole.convex_hull
+    return tuple((float(x), float(y)) for x, y in whole.exterior.coords)

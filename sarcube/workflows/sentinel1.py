@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sarcube.catalog.grids import grid_of_item
 from sarcube.config import RunConfig
-from sarcube.errors import GridError, ProductError
+from sarcube.errors import BurstNotFoundError, GridError, OrbitError, ProductError, SceneError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import ProductKind
 from sarcube.workflows.grids import grid_around
-from sarcube.workflows.making import collection_of, dem_of, store_of
+from sarcube.workflows.making import Result, collection_of, dem_of, store_of
 from sarcube.workflows.registry import kind_of
 from sarcube.workflows.task import Ring, Task, Unit
 
@@ -75,6 +76,19 @@ def open_acquisition(found: FoundBurst, config: RunConfig) -> Burst:
     from sarcube.sensors.sentinel1.open_burst import open_burst
 
     return open_burst(found, config)
+
+
+def of_any(task: Task, make: Callable[[FoundBurst], Result]) -> Result:
+    """What is made of any one acquisition among a task's inputs: where one cannot be read, the next may."""
+    from sarcube.sensors.sentinel1.search.scenes import FoundBurst
+
+    candidates = [found for found in task.inputs if isinstance(found, FoundBurst)]
+    for found in candidates[:-1]:
+        try:
+            return make(found)
+        except (SceneError, BurstNotFoundError, OrbitError):
+            continue
+    return make(candidates[-1])
 
 
 def dem_around(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:

@@ -38,8 +38,8 @@ class Unit:
     versioned : bool
         Its input may come in a later version than that which a product was made from: the plan asks the workflow.
     waits : tuple of str
-        Keys of units at the same place, of kinds that come before in the order of their names, that must be done
-        before where they are to do: both dates of a pair.
+        Keys of units that must be done before where they are to do: at the same place of kinds that come before in the
+        order of their names (both dates of a pair), or at places that wait for nobody elsewhere (bursts of a pass).
     """
 
     kind: str
@@ -154,6 +154,11 @@ def unit_key(kind: str, place: str, start: dt.datetime | None, tag: str = "") ->
         return f"{kind}/{place}"
     text = f"{kind}/{place}/{time_text(start)}"
     return f"{text}/{tag}" if tag else text
+
+
+def place_of(key: str) -> str:
+    """The place that a unit's key names."""
+    return key.split("/", 2)[1]
 
 
 def day_text(start: dt.datetime, tag: str = "") -> str:

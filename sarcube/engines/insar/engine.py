@@ -264,6 +264,16 @@ def static_layers(burst: Burst, grid: GeoGrid, dem: Dem) -> xr.Dataset:
     return xr.Dataset({k: (("y", "x"), v) for k, v in layers.items()}, {"y": grid.y(), "x": grid.x()}, attrs)
 
 
+def line_of_sight_layers(burst: Burst, grid: GeoGrid, dem: Dem) -> xr.Dataset:
+    """los_east, los_north, los_up and digital_elevation_model on any grid that the burst's orbit passes by."""
+    fine, height = fine_grid(grid), sample_grid(dem, grid)
+    components = line_of_sight(burst, make_nodes(fine, _heights_of(dem, height)), fine, height)
+    layers = dict(zip(("los_east", "los_north", "los_up"), components, strict=True))
+    layers["digital_elevation_model"] = height
+    attrs = {"engine": "insar", "engine_version": VERSION, "scene": burst.scene, "dem": dem.description}
+    return xr.Dataset({k: (("y", "x"), v) for k, v in layers.items()}, {"y": grid.y(), "x": grid.x()}, attrs)
+
+
 def _mask(static: xr.Dataset | None, burst: Burst, grid: GeoGrid, dem: Dem) -> NDArray[np.uint8]:
     if static is None:
         return shadow_mask(burst, grid, dem)

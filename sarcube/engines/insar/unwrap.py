@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sarcube.errors import EngineError
 
 Method = Literal["whirlwind", "snaphu"]
-_EXTRAS = {"whirlwind": "unwrap", "snaphu": "snaphu"}
+EXTRAS = {"whirlwind": "unwrap", "snaphu": "snaphu"}
 _SMALLEST = 100  # cells of a component
 _BY_CHANCE = 0.05  # how often incoherent ground may look like a component's
 _MOST_LOOKS = 300.0  # what the solvers' tables of costs know
@@ -97,7 +97,7 @@ def unwrap(
     turns = np.rint((found - own) / (2 * np.pi))
     phase = np.where(valid, own + 2 * np.pi * turns, np.nan).astype(np.float32)
     labels = np.where(valid & np.isfinite(phase), components, 0)
-    return Unwrapped(phase, _numbered(labels), float(looks))
+    return Unwrapped(phase, numbered(labels), float(looks))
 
 
 def chance_coherence(looks: float) -> float:
@@ -114,7 +114,7 @@ def _solver(method: str) -> Any:
     except ImportError as error:
         raise EngineError(
             f"unwrapping with {method} needs a library that is not installed ({error}): "
-            f"pip install 'sarcube[{_EXTRAS[method]}]'"
+            f"pip install 'sarcube[{EXTRAS[method]}]'"
         ) from error
     return _whirlwind(library) if method == "whirlwind" else _snaphu(library)
 
@@ -139,7 +139,7 @@ def _snaphu(library: Any) -> Any:
     return solve
 
 
-def _numbered(labels: NDArray[Any]) -> NDArray[np.uint16]:
+def numbered(labels: NDArray[Any]) -> NDArray[np.uint16]:
     """Components from 1 on, the largest first; what 16 bits cannot number has none."""
     values, where, counts = np.unique(labels, return_inverse=True, return_counts=True)
     numbers = np.zeros(len(values), np.uint16)

@@ -34,7 +34,7 @@ from sarcube.workflows.grids import check_grid, settled_grid
 from sarcube.workflows.making import collection_of, store_of
 from sarcube.workflows.network import Connection
 from sarcube.workflows.registry import kind_of, load_workflow, makers
-from sarcube.workflows.task import Estimate, Ring, Task, Unit, unit_key
+from sarcube.workflows.task import Estimate, Ring, Task, Unit, place_of, unit_key
 from sarcube.workflows.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -522,13 +522,17 @@ def _joined(units: Sequence[Unit]) -> Unit:
 
 
 def _by_place(units: Iterable[Unit], places: Sequence[str] | None) -> dict[str, list[Unit]]:
-    """Units by place in order of time, each once, of places that are wanted."""
+    """Units by place in order of time, each once, of places that are wanted; last those that wait for other places."""
     wanted = None if places is None else {p.lower() for p in places}
     groups: defaultdict[str, list[Unit]] = defaultdict(list)
+    late: set[str] = set()
     for unit in units:
-        if wanted is None or unit.place in wanted:
+        elsewhere = {place for key in unit.waits if (place := place_of(key)) != unit.place}
+        if wanted is None or unit.place in wanted or (elsewhere and elsewhere <= wanted):
             groups[unit.place].append(unit)
-    return {str(Place(place)): _distinct(groups[place]) for place in sorted(groups)}
+            late.update([unit.place] if elsewhere else [])
+    ordered = sorted(groups, key=lambda place: (place in late, place))
+    return {str(Place(place)): _distinct(groups[place]) for place in ordered}
 
 
 def _distinct(units: list[Unit]) -> list[Unit]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -142,13 +141,3 @@ def overlap(footprint: Ring, tile: Ring) -> Geometry | None:
     turn = 360.0 * round(float(square[:, 0].mean() - ring[:, 0].mean()) / 360.0)
     shared = shapely.Polygon(ring + np.array([turn, 0.0])).buffer(0).intersection(shapely.Polygon(square).buffer(0))
     return shared if shared.area > 1e-7 else None
-
-
-def ring_of(shapes: Iterable[Geometry]) -> Ring:
-    """Closed ring around shapes in degrees: the outline of their union, or its hull where it is in parts."""
-    import shapely
-
-    whole = shapely.union_all(list(shapes))
-    if whole.geom_type != "Polygon":
-        whole = whole.convex_hull
-    return tuple((float(x), float(y)) for x, y in whole.exterior.coords)

@@ -138,7 +138,8 @@ def _passes(scenes: Sequence[FoundGrd]) -> list[list[FoundGrd]]:
 def _units(config: RunConfig, kind: str, scenes: Sequence[FoundGrd]) -> list[Unit]:
     """A unit for each tile within the area that slices of a pass lie on."""
     from sarcube.geometry.aoi import load_aoi
-    from sarcube.workflows.grd.tiles import overlap, ring_of, tile_grid, tile_ring, tiles_under
+    from sarcube.workflows.grd.tiles import overlap, tile_grid, tile_ring, tiles_under
+    from sarcube.workflows.grids import ring_of
 
     area = load_aoi(config.aoi)
     wanted = None if config.source.places is None else set(config.source.places)

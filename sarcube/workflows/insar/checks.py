@@ -7,13 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from sarcube.config import RunConfig
+from sarcube.geometry.burst_grid import footprint_grid
+from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, made_from_older
 from sarcube.workflows import sentinel1_checks
 from sarcube.workflows.insar.find import polarization_of
 from sarcube.workflows.insar.kinds import CSLC_S1
+from sarcube.workflows.insar.passes import gaps, parts_of
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.task import Unit
 
+NO_WATER = (
+    "water is not told apart: its mask says so everywhere; dem.kind: cop_glo30 brings one, insar.water names another"
+)
 NO_NEIGHBOUR = "azimuth timing: no two neighbouring bursts are there on both dates to find it from; not corrected"
 
 
@@ -47,6 +53,7 @@ def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ..
         texts = tuple(dict.fromkeys((*orbits[0].get(i, ()), *orbits[1].get(i, ()))))
         if unit.start is not None and section.timing != "off":
             first, second = bursts_of(unit)
+            # Where bursts are merged the timing is looked for as well, and what has no neighbour has no seam.
             wanted = section.timing == "esd" or first.platform != second.platform or bool(texts)
             if wanted and not unit.inputs[2].pairs:
                 texts = (*texts, NO_NEIGHBOUR)
@@ -62,6 +69,61 @@ def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:
         scene, processed, ipf = (str(made.get(key) or "") for key in ("scene", "processed", "ipf"))
         if made_from_older(found, scene, processed, ipf):
             return f"made from {scene}, of which the source has a later version, {found.scene}"
+    return ""
+
+
+def defects_of_passes(config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> dict[int, str]:
+    """Index of each pair of passes that cannot be merged, and why; what is wrong with a burst is told of the burst."""
+    section = config.section(InsarSection)
+    found: dict[int, str] = {}
+    for i, unit in enumerate(units):
+        needed = footprint_grid(unit.footprint, grid.epsg, grid.resolution)
+        inside = grid.left <= needed.left and needed.right <= grid.right
+        if not (inside and grid.bottom <= needed.bottom and needed.top <= grid.top):
+            found[i] = (
+                f"the grid that {unit.place} has does not hold these bursts: others of the same numbers came first; "
+                "use another store or collection"
+            )
+        elif not any(polarization_of(section, *pair) for pair in parts_of(unit)):
+            found[i] = "no burst has a polarization in common with itself on the second date"
+    return found
+
+
+def remarks_on_passes(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ...]]:
+    """Index of each pair of passes that has gaps, or is not told where water is, and what its item will say."""
+    section = config.section(InsarSection)
+    said: dict[int, tuple[str, ...]] = {}
+    for i, unit in enumerate(units):
+        texts = gaps(first.burst_id for first, _ in parts_of(unit))
+        if not_told(config):
+            texts = (*texts, NO_WATER)
+        if section.unwrap == "snaphu":
+            from sarcube.engines.insar.unwrap import NOT_COMMERCIAL
+
+            texts = (*texts, NOT_COMMERCIAL)
+        if texts:
+            said[i] = texts
+    return said
+
+
+def not_told(config: RunConfig) -> bool:
+    """Whether a run is not told where water is."""
+    water = config.section(InsarSection).water
+    return water == "none" or (water == "auto" and (config.dem is None or config.dem.kind is None))
+
+
+def outdated_pass(unit: Unit, stored: Mapping[str, Any]) -> str:
+    """Which bursts a merged pair was made without, or from older versions of which scenes; empty where of none."""
+    made = {str(burst.get("burst_id")): burst for burst in stored["properties"].get("sarcube:bursts") or ()}
+    if not made:
+        return ""
+    if absent := [first.burst_id for first, _ in parts_of(unit) if first.burst_id not in made]:
+        return f"made without {', '.join(absent)}"
+    for pair in parts_of(unit):
+        for found, source in zip(pair, made[pair[0].burst_id].get("sources") or (), strict=False):
+            scene, processed, ipf = (str(source.get(key) or "") for key in ("scene", "processed", "ipf"))
+            if made_from_older(found, scene, processed, ipf):
+                return f"made from {scene}, of which the source has a later version, {found.scene}"
     return ""
 
 

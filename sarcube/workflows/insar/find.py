@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
+from sarcube.extras import need
 from sarcube.geometry.grid import is_geographic
 from sarcube.products.names import time_text
 from sarcube.sensors.sentinel1.burst_id import BurstId
@@ -17,6 +18,7 @@ from sarcube.sensors.sentinel1.search.scenes import FoundBurst, find_scenes
 from sarcube.transfer.problem import Problem
 from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1
 from sarcube.workflows.insar.pairs import Baselines, Pass, choose, listed, passes_of
+from sarcube.workflows.insar.passes import Seen, pass_units
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import dem_of
 from sarcube.workflows.network import Connection
@@ -28,8 +30,6 @@ from sarcube.workflows.workflow import Found
 _DEFAULT_RESOLUTION = 20.0
 _MOST_OVERLAPS = 9  # one of IW1 to IW3 at the beginning, in the middle and at the end of a pass
 _LIKE = ("VV", "HH")
-
-Seen = tuple[FoundBurst, FoundBurst]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,15 @@ def find(config: RunConfig) -> Found:
     ------
     ConfigError
         `grid` and `insar.posting` contradict each other.
+    MissingExtraError
+        What is to unwrap is not installed.
     """
     section = config.section(InsarSection)
     _check_grid(config, section)
+    if section.merge and section.unwrap != "none":
+        from sarcube.engines.insar.unwrap import EXTRAS
+
+        need(section.unwrap, EXTRAS[section.unwrap])
     search = find_scenes(narrowed_source(config))
     problems, warnings = list(search.problems), list(search.warnings)
     warnings += [Problem("dem", text) for text in dem_remarks(dem_of(config), search.bursts)]
@@ -68,6 +74,7 @@ def find(config: RunConfig) -> Found:
         pairs += chosen
         warnings += [Problem(f"track {track}", text) for text in said]
     units, connections = list[Unit](), list[Connection]()
+    merged = defaultdict[int, list[tuple[Pass, Pass, list[Unit]]]](list)
     for first, second in sorted(_once(pairs), key=lambda p: (p[0].track, p[0].start, p[1].start)):
         name = f"track {first.track}, {first.day} and {second.day}"
         shared = first.shared(second)
@@ -79,12 +86,16 @@ def find(config: RunConfig) -> Found:
         overlaps = _overlaps(around.get(first.track, ()), first, second)
         made = [_unit(section, first.bursts[burst], second.bursts[burst], overlaps) for burst in shared]
         units += made
+        if section.merge:
+            merged[first.track].append((first, second, made))
         if section.keep_slc:
             units += [slc for unit in made for slc in _slcs(section, unit)]
         warnings += _holes(name, first, second)
         across = baselines(first, second)
         days = first.days_to(second)
         connections.append(Connection(f"t{first.track:03d}", first.start, second.start, days, across, len(shared)))
+    for of_track in merged.values():
+        units += pass_units(of_track)
     explanation = search.explanation or _why_none(tracks, section)
     return Found(units, tuple(problems), "" if units else explanation, (), tuple(warnings), tuple(connections))
 
@@ -127,9 +138,6 @@ def _why_none(tracks: dict[int, list[Pass]], section: InsarSection) -> str:
 
 def _unit(section: InsarSection, first: FoundBurst, second: FoundBurst, overlaps: Overlaps) -> Unit:
     polarization = polarization_of(section, first, second)
-    tag = time_text(second.start_time)
-    if polarization and polarization not in _LIKE:
-        tag += f"-{polarization}"  # both polarizations of a pair may lie in one store
     waits: tuple[str, ...] = ()
     if section.keep_slc:
         waits = tuple(unit_key(CSLC_S1.name, b.burst_id, b.start_time, polarization) for b in (first, second))
@@ -141,7 +149,7 @@ def _unit(section: InsarSection, first: FoundBurst, second: FoundBurst, overlaps
         second.end_time,
         (first, second, overlaps),
         first.footprint,
-        tag=tag,
+        tag=pair_tag(section, first, second),
         label=f"{first.scene} {second.scene}",
         bytes_in=size,
         versioned=True,
@@ -159,6 +167,14 @@ def _slcs(section: InsarSection, pair: Unit) -> tuple[Unit, Unit]:
         for found in pair.inputs[:2]
     )  # fmt: skip
     return first, second
+
+
+def pair_tag(section: InsarSection, first: FoundBurst, second: FoundBurst) -> str:
+    """What tells a pair from others of its first date: the second time, and an unusual polarization."""
+    polarization = polarization_of(section, first, second)
+    tag = time_text(second.start_time)
+    # Both polarizations of a pair may lie in one store.
+    return f"{tag}-{polarization}" if polarization and polarization not in _LIKE else tag
 
 
 def polarization_of(section: InsarSection, first: FoundBurst, second: FoundBurst) -> str:

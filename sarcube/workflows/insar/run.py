@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
-from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.workflows.insar.checks import bursts_of
 from sarcube.workflows.insar.find import polarization_of
-from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1, INSAR_S1_STATIC
+from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1, INSAR_S1_PASS, INSAR_S1_PASS_STATIC, INSAR_S1_STATIC
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import Result, Stages, make
-from sarcube.workflows.sentinel1 import dem_around, open_acquisition, static_layers
+from sarcube.workflows.sentinel1 import dem_around, of_any, open_acquisition, static_layers
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
 
@@ -25,8 +24,13 @@ _DEM_PIXEL_M = 10.0  # heights are taken at the samples of the fine grid, whatev
 
 
 def run(task: Task, context: Context) -> Made:
-    """Make one product: the line of sight of a burst ID, or a pair."""
-    compute = {INSAR_S1_STATIC.name: _static, CSLC_S1.name: _slc}.get(task.kind, _pair)
+    """Make one product: the line of sight of a burst ID or a pass, a date, or a pair of one or of the other."""
+    from sarcube.workflows.insar.run_pass import merged_pair, pass_static
+
+    compute = {
+        INSAR_S1_STATIC.name: _static, CSLC_S1.name: _slc, INSAR_S1.name: _pair,
+        INSAR_S1_PASS.name: merged_pair, INSAR_S1_PASS_STATIC.name: pass_static,
+    }[task.kind]  # fmt: skip
     return make(task, context.config, lambda stages: compute(task, context, stages))
 
 
@@ -53,15 +57,7 @@ def dem_grid(grid: GeoGrid) -> GeoGrid:
 
 def _static(task: Task, context: Context, stages: Stages) -> Result:
     """The geometry of any one acquisition serves: where one cannot be read, the next may."""
-    from sarcube.sensors.sentinel1.search.scenes import FoundBurst
-
-    candidates = [found for found in task.inputs if isinstance(found, FoundBurst)]
-    for found in candidates[:-1]:
-        try:
-            return _static_of(found, task, context, stages)
-        except (SceneError, BurstNotFoundError, OrbitError):
-            continue
-    return _static_of(candidates[-1], task, context, stages)
+    return of_any(task, lambda found: _static_of(found, task, context, stages))
 
 
 def _static_of(found: FoundBurst, task: Task, context: Context, stages: Stages) -> Result:
@@ -131,7 +127,7 @@ def _pair(task: Task, context: Context, stages: Stages) -> Result:
     from sarcube.engines.insar import interferogram, pair_of_slcs
     from sarcube.workflows.insar.items import pair_facts, pair_tags
     from sarcube.workflows.insar.slcs import kept_slcs
-    from sarcube.workflows.insar.timing import Found, find_timing, wanted
+    from sarcube.workflows.insar.timing import timing_of
     from sarcube.workflows.sentinel1_items import ItemContext
 
     config, section = context.config, context.config.section(InsarSection)
@@ -145,8 +141,7 @@ def _pair(task: Task, context: Context, stages: Stages) -> Result:
         dem = dem_around(config, dem_grid(grid), first)
     options = insar_options(config, context.threads)
     with stages("timing"):
-        overlaps = task.inputs[2]
-        timing = find_timing(overlaps, config, options) if wanted(section, first, second) else Found()
+        timing = timing_of((first, second), task.inputs[2], config, options)
     with stages("compute"):
         shift = timing.timing.shift if timing.timing else 0.0
         if section.keep_slc:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from sarcube.config import Section
 
+_OF_PASSES = ("filter", "unwrap", "water", "apply_water_mask")
 _NEST_M = 10.0  # what every posting is a whole number of, so that grids of one place nest
 
 
@@ -63,7 +65,7 @@ class Corrections(BaseModel):
 
 
 class InsarSection(Section):
-    """Interferogram and coherence of burst pairs."""
+    """Interferogram and coherence of burst pairs, and of whole passes."""
 
     requires: ClassVar[tuple[str, ...]] = ("dem",)
 
@@ -75,6 +77,17 @@ class InsarSection(Section):
     keep_slc: bool = Field(False, description="keep each date's geocoded SLC: further pairs cost a multiplication")
     corrections: Corrections = Corrections()
     polarization: Polarization = Field("auto", description="auto: the like-polarized one of both dates")
+    merge: bool = Field(False, description="all bursts of a pass and pair become one product, unwrapped as a whole")
+    filter: float | Literal["baran"] = Field(
+        0.5, description="merge: Goldstein's alpha, 0 (none) to 1, or baran: one minus the coherence"
+    )
+    unwrap: Literal["whirlwind", "snaphu", "none"] = Field(
+        "whirlwind", description="merge: by what; snaphu begins with a solver licensed for non-commercial use only"
+    )
+    water: Literal["auto", "none"] | Path = Field(
+        "auto", description="merge: auto (tiles of dem.kind), none, or a raster (not 0 is water) or polygons of water"
+    )
+    apply_water_mask: bool = Field(True, description="merge: leave water out before the phase is unwrapped")
     debias: bool = Field(False, description="take the bias off the coherence (Touzi et al. 1999)")
 
     @field_validator("posting")
@@ -83,6 +96,25 @@ class InsarSection(Section):
         if abs(value / _NEST_M - round(value / _NEST_M)) > 1e-9:
             raise ValueError(f"{value:g} m is no multiple of {_NEST_M:g} m, on which all grids of a burst nest")
         return value
+
+    @field_validator("unwrap", "water", mode="before")
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        return "none" if value is None or value is False else value  # as YAML has `none`'s cousins
+
+    @field_validator("filter")
+    @classmethod
+    def _alpha(cls, value: float | str) -> float | str:
+        if isinstance(value, float) and not 0.0 <= value <= 1.0:
+            raise ValueError(f"{value:g} is no alpha of the filter: 0 (none) to 1, or baran")
+        return value
+
+    @model_validator(mode="after")
+    def _only_of_passes(self) -> InsarSection:
+        fields = type(self).model_fields
+        if given := [key for key in _OF_PASSES if getattr(self, key) != fields[key].default and not self.merge]:
+            raise ValueError(f"{', '.join(given)} without merge: true: bursts alone are not unwrapped")
+        return self
 
     @property
     def pixel_size(self) -> float:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sarcube.config import RunConfig
 from sarcube.errors import BurstNotFoundError, DemError, EngineError, OrbitError, SceneError
 from sarcube.workflows.insar.checks import NO_NEIGHBOUR
-from sarcube.workflows.insar.find import Overlaps, Seen, polarization_of
+from sarcube.workflows.insar.find import Overlaps, polarization_of
+from sarcube.workflows.insar.passes import Seen
 from sarcube.workflows.insar.section import InsarSection
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _MARGIN_M = 1000.0
 _PRECISE = "POEORB"
 _DOUBTFUL_LINES = 0.001  # standard deviation beyond which the jump between bursts may be seen, 0.06 rad
+_ORBITS_KNOW = "azimuth timing is not corrected: precise orbits know it better than the overlaps"
 _FAR = 0.8  # share of half the ambiguity beyond which the next whole turn may be meant
 
 
@@ -41,12 +43,33 @@ class Found:
 def wanted(section: InsarSection, first: Burst, second: Burst) -> bool:
     """Whether timing is to be found: as asked for, or by itself where it may be off by what is seen.
 
-    Precise orbits of one platform leave 1 to 2 thousandths of a line (Yague-Martinez et al. 2016, IEEE TGRS 54);
-    restituted ones and two platforms leave more.
+    Precise orbits of one platform leave 1 to 2 thousandths of a line (Yague-Martinez et al. 2016, IEEE TGRS 54), which
+    is seen where bursts are merged; restituted ones and two platforms leave more.
     """
     if section.timing != "auto":
         return section.timing == "esd"
+    return section.merge or _needed(first, second)
+
+
+def _needed(first: Burst, second: Burst) -> bool:
     return first.platform != second.platform or any(b.orbit_type != _PRECISE for b in (first, second))
+
+
+def timing_of(
+    pair: tuple[Burst, Burst], overlaps: Overlaps, config: RunConfig, options: InsarOptions
+) -> Found:  # fmt: skip
+    """The timing of a pair, as far as it is wanted and better known than without looking."""
+    section = config.section(InsarSection)
+    if not wanted(section, *pair):
+        return Found()
+    only_for_seams = section.timing == "auto" and not _needed(*pair)
+    if only_for_seams and not overlaps.pairs:
+        return Found()
+    found = find_timing(overlaps, config, options)
+    interval = pair[0].radar.line_interval
+    if only_for_seams and found.timing is not None and found.timing.deviation > _DOUBTFUL_LINES * interval:
+        return Found(None, (*found.warnings, _ORBITS_KNOW))
+    return found
 
 
 def find_timing(overlaps: Overlaps, config: RunConfig, options: InsarOptions) -> Found:

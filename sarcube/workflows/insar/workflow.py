@@ -1,4 +1,4 @@
-"""Interferograms and coherence of Sentinel-1 burst pairs, each pair on the grid that its burst ID has for ever."""
+"""Interferograms and coherence of Sentinel-1 bursts and passes, each on the grid that its place has for ever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sarcube.workflows.workflow import Context, Found, Made
 
 
 class InsarWorkflow:
-    """Pairs of acquisitions of one burst ID."""
+    """Pairs of acquisitions of one burst ID, and of passes."""
 
     name = "insar"
     section = InsarSection
@@ -33,27 +33,33 @@ class InsarWorkflow:
 
     def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
         """From the burst database where the run names one, else from the footprint; pixels of `insar.posting`."""
+        from sarcube.workflows.grids import grid_around
+        from sarcube.workflows.insar.passes import is_pass
         from sarcube.workflows.sentinel1 import burst_grid
 
-        return burst_grid(config, place, footprint)
+        return grid_around(config, footprint) if is_pass(place) else burst_grid(config, place, footprint)
 
     def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
         """Pairs that lack a polarization or samples on a date, an orbit, or the ground's height."""
-        from sarcube.workflows.insar.checks import defects
+        from sarcube.workflows.insar.checks import defects, defects_of_passes
 
-        return defects(config, units)
+        if units[0].kind == INSAR_S1_PASS.name:
+            return defects_of_passes(config, units, grid)
+        return {} if units[0].kind == INSAR_S1_PASS_STATIC.name else defects(config, units)
 
     def remarks(self, config: RunConfig, units: Sequence[Unit]) -> Mapping[int, Sequence[str]]:
         """Pairs of which an orbit or the azimuth timing is not what it might be."""
-        from sarcube.workflows.insar.checks import remarks
+        from sarcube.workflows.insar.checks import remarks, remarks_on_passes
 
-        return remarks(config, units)
+        if units[0].kind == INSAR_S1_PASS.name:
+            return remarks_on_passes(config, units)
+        return {} if units[0].kind == INSAR_S1_PASS_STATIC.name else remarks(config, units)
 
     def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
         """Which older version of a scene a product was made from, where the source has a later one."""
-        from sarcube.workflows.insar.checks import outdated
+        from sarcube.workflows.insar.checks import outdated, outdated_pass
 
-        return outdated(unit, stored)
+        return (outdated_pass if unit.kind == INSAR_S1_PASS.name else outdated)(unit, stored)
 
     def rates(self, config: RunConfig) -> Mapping[str, Rate]:
         """As the kinds say."""

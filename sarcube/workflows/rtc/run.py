@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
-from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
 from sarcube.workflows.making import Result, Stages, make
 from sarcube.workflows.rtc.kinds import RTC_S1_STATIC
 from sarcube.workflows.rtc.section import RtcSection
-from sarcube.workflows.sentinel1 import dem_around, open_acquisition, static_layers
+from sarcube.workflows.sentinel1 import dem_around, of_any, open_acquisition, static_layers
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
 
@@ -53,12 +52,7 @@ def rtc_options(config: RunConfig, threads: int = 0) -> RtcOptions:
 
 def _static(task: Task, context: Context, stages: Stages) -> Result:
     """Static layers need the geometry of any one acquisition: where one cannot be read, the next may serve."""
-    for found in task.inputs[:-1]:
-        try:
-            return _static_of(found, task, context, stages)
-        except (SceneError, BurstNotFoundError, OrbitError):
-            continue
-    return _static_of(task.inputs[-1], task, context, stages)
+    return of_any(task, lambda found: _static_of(found, task, context, stages))
 
 
 def _static_of(found: FoundBurst, task: Task, context: Context, stages: Stages) -> Result:
