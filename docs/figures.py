@@ -1,6 +1,7 @@
-"""Draws the figures of the documentation from the code: python docs/figures.py STORE.
+"""Draws the figures of the documentation from the code: python docs/figures.py STORE [PAIRS].
 
-STORE holds products of a simulated archive (`sarcube demo demo` makes one in demo/store).
+STORE holds products of a simulated archive (`sarcube demo demo` makes one in demo/store), PAIRS the pair of the first
+commands of docs/howto/interferograms.md.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import matplotlib as mpl
@@ -273,8 +275,26 @@ def region(store: str) -> None:
     save(figure, "series", 32)
 
 
-def main(store: str) -> None:
+def fringes(store: str) -> None:
+    """The picture of the page's three commands, with its legend."""
+    from sarcube.cube.composite.make import composite
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = composite(store, folder, "fringes", bbox=(8.15, 47.97, 8.25, 48.03))
+        picture, legend = Image.open(made.png), Image.open(made.legend)
+        picture = picture.resize((2 * picture.width, 2 * picture.height), Image.Resampling.NEAREST)
+        sheet = Image.new("RGB", (picture.width + legend.width + 10, picture.height), "white")
+        sheet.paste(picture, (0, 0), picture)
+        sheet.paste(legend, (picture.width + 10, 0))
+    path = IMAGES / "fringes.png"
+    sheet.quantize(48).save(path, optimize=True)
+    print(path.name, path.stat().st_size)
+
+
+def main(store: str, *pairs: str) -> None:
     """All of them."""
+    for one in pairs:
+        fringes(one)
     commit()
     area_projection()
     radar_geometry(store)
@@ -286,4 +306,4 @@ def main(store: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

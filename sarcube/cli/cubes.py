@@ -248,7 +248,7 @@ def composite(
     selection: Selection,
     out: Path = typer.Option(..., "--out", "-o", help="folder for COGs, pictures, legends and record"),
     preset: str = typer.Option(
-        "snac", "--preset", help="snac; of pairs: coin, coherence-amplitude, change, browse-50 or browse-100"
+        "snac", "--preset", help="snac; of pairs: coin, coherence-amplitude, change, fringes, browse-50 or browse-100"
     ),
     polarization: str = typer.Option(None, "--polarization", help="VV, VH, HH or HV; default: the first there is"),
     pair: str = typer.Option(None, "--pair", help="of pairs only this one: 2024-05-01,2024-05-13"),
@@ -263,12 +263,12 @@ def composite(
 
     coin shows each pair: red coherence, green mean backscatter, blue its difference, and their layers in dB;
     coherence-amplitude: red coherence, green and blue mean amplitude; change: grey within 3 dB, red brighter, blue
-    darker; browse-50 and browse-100: all of it, phase, and each alone, at 50 or 100 m. Pictures are COGs of 8 bit with
-    alpha in EPSG:3857.
+    darker; fringes: phase on the colour wheel; browse-50 and browse-100: all of it, and each alone, at 50 or 100 m.
+    Pictures are COGs of 8 bit with alpha in EPSG:3857.
 
     Example: sarcube composite store --preset snac --dates 2023 --polarization VV --out change
 
-    Example: sarcube composite interferograms --preset coin --pair 2024-05-01,2024-05-13 --out coin
+    Example: sarcube composite pairs --preset coin --pair 2024-05-01,2024-05-13 --out coin
     """
     from sarcube.cube.composite.make import composites as make
     from sarcube.errors import ConfigError

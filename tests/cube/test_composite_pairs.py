@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import json
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,15 @@ def test_browse_holds_each_quantity_at_its_resolution(items: list[pystac.Item], 
     phase = get_preset("browse-50").make(cube, "percentile")["phase"].rgb
     table = {tuple(phase[:, row, 40]) for row in range(5, 70)}
     assert len(table) > 40 and phase[:, 4:].any(axis=0).all() and not phase[:, :4].any()
+
+
+def test_fringes_turn_the_wheel_once_a_cycle(items: list[pystac.Item]) -> None:
+    """The hue is the phase: red at -pi and pi, cyan at 0."""
+    rgb = get_preset("fringes").make(open_cube(items).load(), "fixed")["rgb"].rgb
+    phase = np.angle(layers()["interferogram"][4:, 40])
+    hue = [2 * np.pi * colorsys.rgb_to_hsv(*(rgb[:, row, 40] / 255.0))[0] - np.pi for row in range(4, 70)]
+    assert np.abs(np.angle(np.exp(1j * (np.array(hue) - phase)))).max() < 0.15
+    assert not rgb[:, :4].any() and len({tuple(c) for c in rgb[:, 4:, 40].T}) > 30
 
 
 def test_bursts_of_a_pass_are_one_picture_or_each_alone(items: list[pystac.Item], tmp_path: Path) -> None:

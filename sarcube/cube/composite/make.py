@@ -136,7 +136,7 @@ def composites(store: Any, out: str | Path, preset: str = "snac", **options: Any
         Folder for the files; made where it is missing.
     preset : str
         "snac": two dates of backscatter, the first and the last of the selection. Of pairs: "coin",
-        "coherence-amplitude", "change", "browse-50", "browse-100".
+        "coherence-amplitude", "change", "fringes", "browse-50", "browse-100".
     **options
         Of `CompositeOptions`; and keywords of `open_cube`: bbox, dates, resolution, crs, collection, orbit_direction,
         relative_orbits, ...

@@ -26,7 +26,8 @@ _UP = "los_up"
 _FIXED = {"coherence": (0.0, 1.0), "average": (SNAC_LOW, SNAC_HIGH), "difference": (-5.0, 5.0)}
 _LOW, _HIGH = 2.0, 96.0  # percentiles of the services
 _SAME = 3.0  # dB within which amplitudes are called alike
-_CYCLE = "twilight"
+_CYCLE, _WHEEL = "twilight", "hsv"
+_DARKEST = 0.35
 _WHITE, _BLACK = (255, 255, 255), (1, 1, 1)
 
 Array = NDArray[np.float64]
@@ -198,18 +199,30 @@ def _date(pair: _Pair, name: str) -> Picture:
 
 
 def _phase(pair: _Pair) -> Picture:
+    rgb, legend = _coloured(pair, _CYCLE, np.ones(pair.first.shape))
+    return _picture(pair, rgb, ("phase, radians",), legend)
+
+
+def _fringes(pair: _Pair) -> Picture:
+    """Phase on the colour wheel, as bright as the ground."""
+    rgb, legend = _coloured(pair, _WHEEL, _DARKEST + (1 - _DARKEST) * pair.bytes("average") / 255.0)
+    return _picture(pair, rgb, ("phase, radians, over mean backscatter",), legend, "average")
+
+
+def _coloured(pair: _Pair, colours: str, brightness: NDArray[Any]) -> tuple[NDArray[np.uint8], list[Any]]:
+    """A pair's phase in a cyclic colour map of matplotlib, darkened, and the legend of that."""
     from matplotlib import colormaps
 
-    table = (colormaps[_CYCLE](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
+    table = (colormaps[colours](np.arange(256) / 256.0)[:, :3] * 255).round().astype(np.uint8)
     phase = pair.phase if pair.phase is not None else np.full(pair.first.shape, np.nan)
     seen = np.isfinite(phase)
     index = np.floor((np.where(seen, phase, 0.0) + math.pi) / (2 * math.pi) * 256).astype(int) % 256
-    rgb = np.where(seen, np.moveaxis(np.maximum(table[index], 1), -1, 0), 0).astype(np.uint8)
+    rgb = np.clip(np.moveaxis(table[index], -1, 0) * brightness, 1, 255)
     legend = [
-        (tuple(int(v) for v in table[k % 256]), text)
+        (tuple(int(v) for v in table[k]), text)
         for k, text in ((0, "-pi and pi"), (64, "-pi / 2"), (128, "0"), (192, "pi / 2: farther on the second date"))
     ]
-    return _picture(pair, rgb, ("phase, radians",), legend)
+    return np.where(seen, rgb, 0).astype(np.uint8), legend
 
 
 Part = Callable[[_Pair], Picture]
@@ -232,7 +245,7 @@ def _make(cube: xr.Dataset, stretch: Stretch, parts: Mapping[str, Part]) -> dict
 
 
 def _preset(name: str, title: str, text: str, parts: Mapping[str, Part], **more: Any) -> Preset:
-    layers = ("coherence", *_AMPLITUDES, *(("interferogram",) if "phase" in parts else ()))
+    layers = ("coherence", *_AMPLITUDES, *(("interferogram",) if {_phase, _fringes} & set(parts.values()) else ()))
     stem = f"S1_{name.replace('-', '_')}"
     return Preset(
         name, title, text, stem, layers, False, 0, partial(_make, parts=parts), ("percentile", "fixed"), True, (_UP,),
@@ -259,6 +272,7 @@ PAIR_PRESETS = (
         "grey where both dates are within 3 dB, red brighter on the second, blue darker",
         {"rgb": _change},
     ),
+    _preset("fringes", "Interferogram", "phase on the colour wheel over mean amplitude", {"rgb": _fringes}),
     *(
         _preset(
             f"browse-{metres}",
