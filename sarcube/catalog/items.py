@@ -196,6 +196,7 @@ def raster_fields(layer: Layer) -> dict[str, Any]:
     if layer.classes:
         fields["classification:classes"] = [_class(member) for member in layer.classes]
         fields["sarcube:best_first"] = [c.value for c in sorted(layer.classes, key=lambda c: c.rank)]
+        fields["sarcube:ranks"] = [c.rank for c in layer.classes]  # of equal rank: equally good
         if blind := [c.value for c in layer.classes if c.blind]:
             fields["sarcube:blind"] = blind
     return fields

@@ -39,7 +39,9 @@ class Selection:
     crs: Annotated[int | None, _option("--crs", "EPSG code; default: that of most products")] = None
     direction: Annotated[str | None, _option("--direction", "only ascending or only descending passes")] = None
     tracks: Annotated[str | None, _option("--tracks", "only these relative orbits, like 52,154")] = None
-    collection: Annotated[str | None, _option("--collection", "only this collection of the store")] = None
+    collection: Annotated[str | None, _option("--collection", "only this collection of the store, or several: a,b")] = (
+        None
+    )
 
     elsewhere: Annotated[
         list[str] | None, _option("--elsewhere", "folder or address besides the store where its files may lie")
@@ -68,7 +70,7 @@ class Selection:
             "crs": self.crs,
             "orbit_direction": self.direction,
             "relative_orbits": orbits,
-            "collection": self.collection,
+            "collection": self.collection.split(",") if self.collection and "," in self.collection else self.collection,
             "elsewhere": self.elsewhere or False,
         }
 
@@ -146,7 +148,7 @@ def mosaic(
     selection: Selection,
     out: str = typer.Option("mosaics", "--out", "-o", help=_OUT),
     layers: str = _LAYERS,
-    method: str = typer.Option("first", "--method", help="first, mean, looks, centre or resolution"),
+    method: str = typer.Option("first", "--method", help="first, mean, median, best, looks, centre or resolution"),
     by: str = typer.Option(
         "pass", "--by", help="what becomes one mosaic: pass, day, all, or a period like 12D or MS (month)"
     ),

@@ -22,8 +22,9 @@ from sarcube.workflows.registry import known_aliases, known_layers
 
 _NAMES = {"cfloat32": "complex64", "cfloat64": "complex128"}
 _SHOWN = frozenset(Shown.__dataclass_fields__)
-ROLE, MERGE, BEST_FIRST, BLIND, SHOWN, NODATA = (
-    "sarcube_role", "sarcube_merges", "sarcube_best_first", "sarcube_blind", "sarcube_shown", "sarcube_nodata",
+ROLE, MERGE, BEST_FIRST, RANKS, BLIND, SHOWN, NODATA = (
+    "sarcube_role", "sarcube_merges", "sarcube_best_first", "sarcube_ranks", "sarcube_blind", "sarcube_shown",
+    "sarcube_nodata",
 )  # fmt: skip
 
 
@@ -109,12 +110,15 @@ def _classes(fields: Mapping[str, Any]) -> tuple[MaskClass, ...]:
         return ()
     order = [v for v in fields.get("sarcube:best_first", ()) if isinstance(v, int)]
     blind = set(fields.get("sarcube:blind", ()))
+    ranks = fields.get("sarcube:ranks")
+    if not (isinstance(ranks, list) and len(ranks) == len(stated) and all(isinstance(r, int) for r in ranks)):
+        ranks = None  # of version 0.1, or of another maker
     classes = []
     for i, one in enumerate(stated):
         value = int(one["value"])
         hint = str(one.get("color_hint", ""))
         colour = (*bytes.fromhex(hint), 255) if len(hint) == 6 else (0, 0, 0, 0)
-        rank = order.index(value) if value in order else i
+        rank = ranks[i] if ranks else order.index(value) if value in order else i
         text = str(one.get("description", ""))
         classes.append(MaskClass(value, str(one.get("name", value)), text, colour, rank, value in blind))
     return tuple(classes)
@@ -134,6 +138,7 @@ def attributes(layer: Layer) -> dict[str, Any]:
         told["flag_values"] = np.array([c.value for c in layer.classes], dtype)
         told["flag_meanings"] = " ".join(c.name.replace(" ", "_") for c in layer.classes)
         told[BEST_FIRST] = np.array([c.value for c in sorted(layer.classes, key=lambda c: c.rank)], dtype)
+        told[RANKS] = np.array([c.rank for c in layer.classes], np.int32)
         told[BLIND] = np.array([c.value for c in layer.classes if c.blind], dtype)
     if layer.shown.scale != "linear":
         told[SHOWN] = layer.shown.scale
@@ -152,9 +157,11 @@ def layer_of(variable: xr.DataArray) -> Layer:
     if "flag_values" in attrs and BEST_FIRST in attrs:
         order, blind = np.atleast_1d(attrs[BEST_FIRST]).tolist(), set(np.atleast_1d(attrs.get(BLIND, ())).tolist())
         names = str(attrs.get("flag_meanings", "")).split()
+        values = np.atleast_1d(attrs["flag_values"]).tolist()
+        ranks = np.atleast_1d(attrs.get(RANKS, [order.index(v) if v in order else len(order) for v in values])).tolist()
         classes = tuple(
-            MaskClass(int(v), n, "", rank=order.index(v) if v in order else len(order), blind=v in blind)
-            for v, n in zip(np.atleast_1d(attrs["flag_values"]).tolist(), names, strict=False)
+            MaskClass(int(v), n, "", rank=int(r), blind=v in blind)
+            for v, n, r in zip(values, names, ranks, strict=False)
         )
         whole = dtype if np.dtype(dtype).kind in "ui" else "uint8"
         nodata = float(attrs.get(NODATA, 255))

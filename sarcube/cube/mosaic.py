@@ -21,7 +21,7 @@ from sarcube.cube.layers import layer_of, measures
 from sarcube.cube.lazy import as_dask, da, fold
 from sarcube.errors import CubeError
 
-Method = Literal["first", "mean", "looks", "centre", "resolution"]
+Method = Literal["first", "mean", "median", "best", "looks", "centre", "resolution"]
 _WEIGHT_LAYER = {"looks": "number_of_looks", "resolution": "rtc_anf_gamma0_to_beta0"}
 
 
@@ -32,27 +32,29 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     ----------
     cube : Dataset
         From `open_cube`.
-    method : {"first", "mean", "looks", "centre", "resolution"}
+    method : {"first", "mean", "median", "best", "looks", "centre", "resolution"}
         The first valid in time; the mean (of each layer as it says of itself: a sum, the most frequent value, the best
-        class); the mean weighted by the number of looks; the step whose centre is nearest (for a cube opened with
-        group="acquisition"); or the mean weighted by local
-        resolution, the inverse of the local illuminated area (Small 2012, Proc. IGARSS, "SAR backscatter
-        multitemporal compositing via local resolution weighting"), so that a slope which one track sees
-        foreshortened is taken from the track that sees it well. The weights are static layers: open the cube
-        with static=("number_of_looks",) or static=("rtc_anf_gamma0_to_beta0",).
+        class); the median of real measures, else as the mean; the best pixel: the step whose class in the cube's
+        first mask is worth most (of Sentinel-2's scene classification clear ground before snow, shadow, cirrus and
+        clouds), the first of equally good ones; the mean weighted by the number of looks; the step whose centre is
+        nearest (for a cube opened with group="acquisition"); or the mean weighted by local resolution, the inverse of
+        the local illuminated area (Small 2012, Proc. IGARSS, "SAR backscatter multitemporal compositing via local
+        resolution weighting"), so that a slope which one track sees foreshortened is taken from the track that sees it
+        well. The weights are static layers: open the cube with static=("number_of_looks",) or
+        static=("rtc_anf_gamma0_to_beta0",).
     by : str
         What becomes one step: "pass", "day", "all", or a period as pandas writes it ("12D", "MS", "QS").
 
     Returns
     -------
     Dataset
-        Lazy, fewer time steps. The mask follows the backscatter: for "first" and "centre" it is the chosen
-        step's, for means the best that any step has.
+        Lazy, fewer time steps. Masks follow the measures: for "first", "best" and "centre" they are the chosen
+        step's, for means and medians the best that any step has.
 
     Raises
     ------
     CubeError
-        Unknown method or period, or the layer to weight by is not in the cube.
+        Unknown method or period, or the layer to weight or to choose by is not in the cube.
     """
     _check_method(method)
     cube = classes(cube)
@@ -79,7 +81,8 @@ def opening(method: Method) -> dict[str, Any]:
     """Keywords of `open_cube` for a mosaic of passes: how products of a pass meet, and what passes are weighted by."""
     _check_method(method)
     layer = _WEIGHT_LAYER.get(method)
-    return {"merge": "first" if method == "resolution" else method, "static": [layer] if layer else False}
+    merge = "first" if method in ("resolution", "median", "best") else method
+    return {"merge": merge, "static": [layer] if layer else False}
 
 
 def _check_method(method: str) -> None:
@@ -169,7 +172,7 @@ def _merge(
     layer, dtype = layer_of(variable), blocks[0].dtype
     fill = dtype.type(layer.nodata)
     held = np.complex128 if dtype.kind == "c" else np.float64
-    if method in ("first", "centre") or layer.merge == "first":
+    if method in ("first", "centre", "best") or layer.merge == "first":
         guided = bool(layer.classes) and reference is not None
         guides = [as_dask(cube[reference].isel(time=i)) for i in group] if guided else blocks
         distances = [_distance(cube, i, method, blocks[0].chunks) for i in group]
@@ -181,6 +184,8 @@ def _merge(
         return fold(
             partial(_best, order=order), 1, [[b] for b in blocks], partial(_of_rank, order=order, fill=fill), dtype
         )
+    if method == "median" and layer.role == "measure" and dtype.kind == "f" and layer.merge == "mean":
+        return da.map_blocks(_median, *blocks, dtype=dtype)
     if layer.merge == "mode":
         return da.map_blocks(_most_frequent, *blocks, fill=fill, dtype=dtype)
     weighted = [[b] if weights is None else [b, weights(i)] for b, i in zip(blocks, group, strict=True)]
@@ -253,10 +258,36 @@ def _most_frequent(*blocks: NDArray[Any], fill: Any) -> Any:
     return np.take_along_axis(stack, votes.argmax(axis=0)[None], axis=0)[0]
 
 
+def _median(*blocks: NDArray[Any]) -> Any:
+    """Of what is seen at each pixel; of an even number the mean of the two in the middle. NaN where nothing is."""
+    ordered = np.sort(np.stack(blocks), axis=0)  # NaN comes last
+    count = np.isfinite(ordered).sum(axis=0)[None]
+    middle = np.maximum(count - 1, 0) // 2, np.maximum(count // 2, 0)
+    low, high = (np.take_along_axis(ordered, i, axis=0)[0] for i in middle)
+    return np.where(count[0] > 0, (low + high) / 2, np.nan).astype(blocks[0].dtype)
+
+
+def _worth(values: NDArray[Any], ranks: tuple[tuple[int, int], ...]) -> NDArray[np.float32]:
+    """How far from the best class; what has no class is worth least."""
+    worst = float(max(rank for _, rank in ranks) + 1)
+    out = np.full(values.shape, worst, np.float32)
+    for value, rank in ranks:
+        out[values == value] = rank
+    return out
+
+
 def _distance(cube: xr.Dataset, step: int, method: Method, chunks: Any) -> Any:
     shape = tuple(sum(c) for c in chunks)
     if method == "first":
         return da.zeros(shape, chunks=chunks, dtype=np.float32)
+    if method == "best":
+        mask = next((v for v in cube.data_vars.values() if "time" in v.dims and layer_of(v).classes), None)
+        if mask is None:
+            raise CubeError('method "best" chooses by the classes of a mask, which the cube lacks; open it with one')
+        layer = layer_of(mask)
+        ranks = tuple((c.value, c.rank) for c in layer.classes if not c.blind and c.value != layer.nodata)
+        guide = as_dask(mask.isel(time=step)).rechunk(chunks)
+        return da.map_blocks(_worth, guide, ranks=ranks, dtype=np.float32)
     if "centre_x" not in cube.coords:
         raise CubeError('method "centre" needs centre_x and centre_y; open the cube with group="acquisition"')
     x = da.from_array(cube["x"].values - float(cube["centre_x"].values[step]), chunks=(chunks[1],))

@@ -21,11 +21,12 @@ from sarcube.cube.grouping import Apart, Group, Step, steps_of
 from sarcube.cube.layers import attributes, layers_of
 from sarcube.cube.pairs import accessor as _pairs_accessor  # noqa: F401 - registers cube.insar
 from sarcube.cube.pairs.axis import pair_coordinates
-from sarcube.cube.pairs.beside import choose_kind, lay_beside
+from sarcube.cube.pairs.beside import lay_beside
 from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
 from sarcube.cube.selection import Selection, When, parse_dates, select
+from sarcube.cube.several import Collections, check_names, kinds_of, own_layers, read_all, shared_grid
 from sarcube.cube.stack import Chunks, stack_layer
-from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
+from sarcube.cube.target_grid import bounds_in, epsg_of
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Layer
@@ -40,7 +41,7 @@ class CubeKeywords(TypedDict, total=False):
     static_store: Store | None
     elsewhere: Elsewhere
     chunks: int | Mapping[str, int]
-    collection: str | None
+    collection: Collections
     places: Sequence[str] | None
     burst_ids: Sequence[str] | None
     platforms: Sequence[str] | None
@@ -56,7 +57,7 @@ class _Options:
     static_store: Store | None = None
     elsewhere: Elsewhere = False
     chunks: int | Mapping[str, int] = 1024
-    collection: str | None = None
+    collection: Collections = None
     places: Sequence[str] | None = None
     burst_ids: Sequence[str] | None = None
     platforms: Sequence[str] | None = None
@@ -136,9 +137,12 @@ def open_cube(
     chunks : int or mapping, optional
         Size of chunks, 1024 by default; multiples of the COG's 512 read best. {"time": -1, "y": 512, "x": 512}
         suits percentiles over time.
-    collection, places, platforms, orbit_direction, relative_orbits : optional
-        Keep only these. A store that has several kinds of dated products needs its collection named. `burst_ids` is
-        what version 0.1 called places.
+    collection : str or sequence of str, optional
+        Keep only this. A store that has several kinds of dated products needs its collection named, or several, which
+        then share grid and time axis: ["s1_rtc_c1", "s2_ard"]. Pixels and CRS are those of the first one's products
+        unless asked for; a step of one kind has no data in the layers of the others.
+    places, platforms, orbit_direction, relative_orbits : optional
+        Keep only these. `burst_ids` is what version 0.1 called places.
 
     Returns
     -------
@@ -172,25 +176,28 @@ def open_cube(
         relative_orbits=None if chosen.relative_orbits is None else tuple(chosen.relative_orbits),
     )
     code = epsg_of(crs)
-    everything = read_items(store, selection, chosen.collection, chosen.elsewhere)
+    everything = read_all(store, selection, chosen.collection, chosen.elsewhere)
     dated = [i for i in everything if not is_static(i)]
     if not dated and selection != Selection():
-        explain_nothing(store, selection, chosen.collection, chosen.elsewhere)
-    items, beside = choose_kind(select(dated, selection), layers)
+        one = chosen.collection if isinstance(chosen.collection, str) else None
+        explain_nothing(store, selection, one, chosen.elsewhere)
+    items, beside = kinds_of(select(dated, selection), chosen.collection, layers)
+    own = own_layers(items)
     table = {**layers_of(items), **{name: of.layer for name, of in beside.items()}}
     wanted = _layers(table, layers)
+    check_names(own, wanted)
     weights = {table[name].weight for name in wanted if chosen.merge == "looks"} - {""}
-    own = [name for name in wanted if name not in beside]
-    acquisitions = read_acquisitions(items, frozenset(own) | weights)
-    _check_assets(acquisitions, own, layers)
+    plain = [name for name in wanted if name not in beside]
+    acquisitions = read_acquisitions(items, frozenset(plain) | weights)
+    _check_assets(acquisitions, plain, layers, own)
     acquisitions = [a for a in acquisitions if a.files]
     base = acquisitions
     if beside:
         acquisitions = lay_beside(acquisitions, beside)
-    grid = target_grid([a.grid for a in base or acquisitions], area, resolution, code)
+    grid = shared_grid(base or acquisitions, own, area, resolution, code)
 
     statics: list[Acquisition] = []
-    unweighted = [a for a in acquisitions if not weights <= a.files.keys()]
+    unweighted = [a for a in acquisitions if not _weights_of(table, wanted, own.get(a.id)) & weights <= a.files.keys()]
     still: dict[str, Layer] = {}
     if chosen.static or unweighted:
         statics, still = _static_products(chosen, everything, acquisitions if chosen.static else unweighted)
@@ -224,7 +231,13 @@ def _layers(table: Mapping[str, Layer], layers: str | Sequence[str] | None) -> l
     return names
 
 
-def _check_assets(acquisitions: Sequence[Acquisition], wanted: Sequence[str], asked: object) -> None:
+def _weights_of(table: Mapping[str, Layer], wanted: Sequence[str], own: frozenset[str] | None) -> set[str]:
+    return {table[name].weight for name in wanted if own is None or name in own} - {""}
+
+
+def _check_assets(
+    acquisitions: Sequence[Acquisition], wanted: Sequence[str], asked: object, own: Mapping[str, frozenset[str]]
+) -> None:
     # Dual-pol dates beside single-pol ones are ordinary; a layer that was asked for by name is not.
     if empty := [a.id for a in acquisitions if not a.files and asked is None]:
         warnings.warn(
@@ -234,7 +247,7 @@ def _check_assets(acquisitions: Sequence[Acquisition], wanted: Sequence[str], as
             stacklevel=3,
         )
     for acquisition in acquisitions:
-        missing = [name for name in wanted if name not in acquisition.files]
+        missing = [name for name in wanted if name in own[acquisition.id] and name not in acquisition.files]
         if asked is not None and missing:
             raise CubeError(
                 f"item {acquisition.id} has no asset {', '.join(missing)}; ask for layers that every product has, "

@@ -72,7 +72,10 @@ def choose_kind(
     if len(told) > 1:
         collections = {kind: kinds[kind][0].collection_id for kind in told}
         named = ", ".join(f"{kind} (collection {name})" for kind, name in sorted(collections.items()))
-        raise CubeError(f"there are several kinds of products: {named}; open one, with collection=")
+        raise CubeError(
+            f"there are several kinds of products: {named}; open one, with collection=, or several on one grid and "
+            "time axis, with a list of them"
+        )
     return list(items), beside
 
 
