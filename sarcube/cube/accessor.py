@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,10 @@ import xarray as xr
 
 from sarcube.cube.layers import measures
 from sarcube.errors import CubeError
+
+# What xarray writes unless it is told otherwise, and every reader of Zarr that matters takes: nothing to act on for
+# whoever calls `cube.to_zarr`. Its text, since Zarr may not be installed.
+warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part in the Zarr format 3")
 
 
 @xr.register_dataset_accessor("sar")  # type: ignore[no-untyped-call]

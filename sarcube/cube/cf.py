@@ -34,7 +34,7 @@ def fill_of(variable: Any) -> float | int | None:
 
 
 def with_grid(result: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
-    """Let every raster of `result` name the CRS variable of the cube that it was made of."""
+    """Let every raster of `result` name the CRS variable of the cube that it was made of, and every text be written."""
     import rioxarray  # noqa: F401 - registers .rio
 
     name = cube.rio.grid_mapping
@@ -43,6 +43,9 @@ def with_grid(result: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
             if has_pixels(variable):
                 variable.attrs.pop("grid_mapping", None)
                 variable.encoding["grid_mapping"] = name
+    for coordinate in result.coords.values():
+        if coordinate.dtype.kind == "U":  # Zarr 3 has no specification of texts of a fixed width
+            coordinate.encoding["dtype"] = np.dtype(object)
     return result
 
 

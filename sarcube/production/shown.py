@@ -14,6 +14,10 @@ class Shown:
     def _view(self, name: str, **options: Any) -> Any:
         return getattr(importlib.import_module(self._views), name)(self, **options)
 
+    def __repr__(self) -> str:
+        """What it says, and what one does with it next."""
+        return str(self._view("told"))
+
     def _repr_html_(self) -> str:
         """In a notebook."""
         return str(self._view("notebook"))

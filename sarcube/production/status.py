@@ -32,7 +32,7 @@ class Failed:
     cause: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status(Shown):
     """What there is and what is not.
 

@@ -1,4 +1,4 @@
-"""`sarcube init`: three questions, or flags; a run file that is valid and explains itself."""
+"""`sarcube init`: questions, or flags; a run file that is valid and explains itself."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def test_flags(tmp_path: Path) -> None:
     assert RunConfig.from_file(path) == config
 
 
-def test_three_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sarcube.cli.init._at_a_terminal", lambda: True)
     path = tmp_path / "run.yaml"
-    done = init(str(path), answers="8.2,48.0\n2024\nasf\n")
+    done = init(str(path), answers="8.2,48.0\n2024\nasf\n\n\n")
     assert done.exit_code == 0, done.output
     config = RunConfig.from_file(path)
     assert config.source.kind == "asf"
@@ -54,7 +54,39 @@ def test_three_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     west, south, east, north = config.aoi.bbox
     assert west < 8.2 < east
     assert south < 48.0 < north
-    assert [w in done.output for w in ("Where?", "When?", "Scenes from?")] == [True] * 3
+    questions = ("Where?", "When?", "Scenes from?", "Orbit files from?", "Heights from?")
+    assert [w in done.output for w in questions] == [True] * 5
+    assert "above what" not in done.output
+
+
+def test_a_wrong_answer_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sarcube.cli.init._at_a_terminal", lambda: True)
+    path = tmp_path / "run.yaml"
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "dem.tif").touch()
+    answers = [
+        "here", "95,48,96", "8.123456789,48.0,8.2,48.1", "2024-13", "2024-05", "afs", "scenes", "nasa", "asf",
+        "glo30", "dem.tif", "sea", "egm2008",
+    ]  # fmt: skip
+    done = init(str(path), answers="\n".join(answers) + "\n")
+    assert done.exit_code == 0, done.output
+    for question, times in (("Where?", 3), ("When?", 2), ("Scenes from?", 2), ("Orbit", 2), ("Heights from", 2)):
+        assert done.output.count(question) == times, question
+    assert "did you mean asf?" in done.output and "did you mean cop_glo30?" in done.output
+    config = RunConfig.from_file(path)
+    assert config.aoi and config.aoi.bbox == (8.123456789, 48.0, 8.2, 48.1)
+    assert config.source.path == str(tmp_path / "scenes") and config.orbits.kind == "asf"
+    assert config.dem.heights == "egm2008" and config.dem.path == str(tmp_path / "dem.tif")
+    assert str(config.dem.geoid).startswith("https://")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--source", "afs"), ("--orbits", "esa"), ("--dem", "srtm")])
+def test_what_is_not_known_is_refused(option: str, value: str, tmp_path: Path) -> None:
+    given = {"--source": "asf", option: value}
+    done = init(str(tmp_path / "run.yaml"), "--place=8,48", *(word for pair in given.items() for word in pair))
+    assert isinstance(done.exception, ConfigError)
+    assert f"{value!r} is no " in str(done.exception) and f"./{value}" in str(done.exception)
+    assert not (tmp_path / "run.yaml").exists()
 
 
 def test_says_what_to_do(tmp_path: Path) -> None:
@@ -109,7 +141,8 @@ def test_a_box_keeps_every_digit(place: str, tmp_path: Path) -> None:
 )
 def test_names_are_read_back_as_they_were_given(name: str, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
-    given = ("--store", f"out/{name}", "--source", f"{name}", "--orbits", f"{name}", "--dem", f"dem/{name}")
+    source = name if name == "~" else f"./{name}"
+    given = ("--store", f"out/{name}", "--source", source, "--orbits", source, "--dem", f"dem/{name}")
     done = init(str(path), "--place=8,48,9,49", "--dates", "2024", *given)
     assert done.exit_code == 0, done.output
     config = RunConfig.from_file(path)

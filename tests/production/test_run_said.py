@@ -112,6 +112,24 @@ def test_what_to_do_next(outcome: Outcome, run: str, step: str) -> None:
     assert next_step(outcome, "my store", run) == step
 
 
+def test_reprs_end_in_what_to_do_next(rehearse: Callable[..., Plan], two_workers: Any) -> None:
+    from sarcube.production.plan.plan import plan as make_plan
+    from sarcube.production.status import status
+
+    plan = rehearse(bursts=1, dates=2)
+    assert repr(plan).startswith("Plan: 3 tasks to do") and repr(plan).endswith("next: outcome = sarcube.produce(plan)")
+    before = status(plan.config)
+    assert repr(before).endswith("sarcube.produce(sarcube.plan(run)) makes what is missing")
+    outcome = produce(plan, two_workers)
+    opened = f"next: cube = sarcube.open_cube({plan.config.store!r})"
+    assert f"{outcome.record}/report.html" in repr(outcome) and repr(outcome).endswith(opened)
+    assert repr(status(plan.config)).endswith(opened) and repr(make_plan(plan.config)).endswith(opened)
+    for shown in (plan, outcome, before):
+        assert "next: <code>" in shown._repr_html_()
+    failed = Outcome(failed=(Failure("k", "p", "", "", "E", "m"),))
+    assert "outcome.failed tells why" in repr(failed)
+
+
 def test_command_ends_with_the_report_and_the_next_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = {

@@ -124,6 +124,9 @@ class Viewer:
         """Answer until interrupted."""
         self._server.serve_forever()
 
+    def __repr__(self) -> str:
+        return f"Viewer of {self.content.title} at {self.url}\nnext: open that address in a browser; .close() ends it"
+
     def _repr_html_(self) -> str:
         # In a notebook: the page itself, to move and to click. Only where the notebook runs on this machine.
         return f'<iframe src="{self.url}" width="100%" height="560" style="border:0" title="sarcube view"></iframe>'

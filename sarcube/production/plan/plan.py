@@ -83,7 +83,7 @@ class Totals:
     money_usd: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan(Shown):
     """The tasks still to do for a run.
 
@@ -197,12 +197,6 @@ class Plan(Shown):
         for name in sorted(names):
             found[id(known[name])].append(name)
         return [(works[key], tuple(kinds)) for key, kinds in found.items()]
-
-    def __repr__(self) -> str:
-        return (
-            f"<Plan: {len(self.tasks)} to do, {len(self.done)} done, {len(self.problems)} problems, "
-            f"{len(self.places)} places>"
-        )
 
 
 def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, remake: bool | Literal["outdated"] = False) -> Plan:

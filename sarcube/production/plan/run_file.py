@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from sarcube.errors import ConfigError
 from sarcube.terrain.geoid import EGM2008
 
 REMOTE = ("asf", "cdse")
+ORBITS = ("aws", "asf", "cdse")
 Bbox = tuple[float, float, float, float]
 
 
@@ -30,9 +32,11 @@ class RunFileOptions:
     source : str
         "asf", "cdse", or the folder (or s3:// or https:// address) of the SAFEs.
     orbits : str, optional
-        Folder of orbit files; None: fetched, or for local scenes the annotation's where none is found.
+        Provider ("aws", "asf", "cdse"), or folder of orbit files; None: fetched, or for local scenes the annotation's.
     dem : str, optional
-        Raster with heights above the ellipsoid; None: Copernicus GLO-30.
+        Raster of heights; None: Copernicus GLO-30.
+    heights : str
+        What the raster's heights refer to: "ellipsoid" or "egm2008".
     store : str
     burst_ids : tuple of str
         Only these; empty: all that meet the area.
@@ -43,6 +47,7 @@ class RunFileOptions:
     source: str = "asf"
     orbits: str | None = None
     dem: str | None = None
+    heights: str = "ellipsoid"
     store: str = "./store"
     burst_ids: tuple[str, ...] = ()
 
@@ -111,6 +116,59 @@ def parse_place(text: str) -> Bbox:
     return west, south, east, north
 
 
+def parse_source(text: str, folder: Path) -> str:
+    """A provider, an address, or a folder: one that is there, or that is written as a path (`./scenes`).
+
+    Parameters
+    ----------
+    text : str
+    folder : Path
+        Of the run file, to which paths are relative.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these.
+    """
+    text = text.strip()
+    if text.lower() in REMOTE:
+        return text.lower()
+    return _path(text, folder, "source", REMOTE)
+
+
+def parse_orbits(text: str, folder: Path) -> str | None:
+    """A provider of orbit files or a folder; None for an empty text. Errors are those of `parse_source`."""
+    text = text.strip()
+    if not text:
+        return None
+    return text.lower() if text.lower() in ORBITS else _path(text, folder, "provider of orbits", ORBITS)
+
+
+def parse_dem(text: str, folder: Path) -> str | None:
+    """A raster of heights; None for `cop_glo30` and an empty text. Errors are those of `parse_source`."""
+    text = text.strip()
+    return None if text.lower() in ("", "cop_glo30") else _path(text, folder, "DEM", ("cop_glo30",))
+
+
+def parse_heights(text: str) -> str:
+    """What a DEM's heights refer to; ConfigError where it is neither of what a first run file can say."""
+    if text.strip().lower() not in ("ellipsoid", "egm2008"):
+        raise ConfigError(f"heights are above the ellipsoid or egm2008, not {text!r}; egm96 is for the run file itself")
+    return text.strip().lower()
+
+
+def _path(text: str, folder: Path, what: str, names: Sequence[str]) -> str:
+    written = any(mark in text for mark in ("/", "\\")) or text.startswith(("~", "."))
+    if text and (written or Path(text).suffix or (folder / text).exists() or Path(text).exists()):
+        return text
+    near = difflib.get_close_matches(text.lower(), names, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise ConfigError(
+        f"{text!r} is no {what}: there is {', '.join(names)}, and nothing of that name is here; {hint}"
+        f"A path that is still to come is written ./{text or 'folder'}"
+    )
+
+
 def run_file_text(options: RunFileOptions) -> str:
     """The run file: what was chosen, and as comments what could be.
 
@@ -170,6 +228,8 @@ def _source(options: RunFileOptions) -> Sequence[str]:
 
 def _orbits(options: RunFileOptions) -> Sequence[str]:
     comment = "# a folder of .EOF files (path), or kind: aws | asf | cdse; precise before restituted"
+    if options.orbits in ORBITS:
+        return [comment, f"orbits: {{kind: {options.orbits}}}"]
     if options.orbits is not None:
         return [comment, f"orbits: {{path: {_quoted(options.orbits)}}}"]
     if options.source in REMOTE:
@@ -181,10 +241,11 @@ def _orbits(options: RunFileOptions) -> Sequence[str]:
 
 
 def _dem(options: RunFileOptions) -> Sequence[str]:
+    geoid = f', geoid: "{EGM2008}"' if options.heights == "egm2008" else ""
     if options.dem is not None:
         return [
             "# heights: ellipsoid | egm2008 | egm96 (these two with geoid: file); or kind: cop_glo30",
-            f"dem: {{path: {_quoted(options.dem)}, heights: ellipsoid}}",
+            f"dem: {{path: {_quoted(options.dem)}, heights: {options.heights}{geoid}}}",
         ]
     return [
         "# Copernicus GLO-30 by tile, and the grid of EGM2008 undulations (an address, or a file fetched from it);",

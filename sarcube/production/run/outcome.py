@@ -38,7 +38,7 @@ class Failure:
     trace: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome(Shown):
     """What became of a plan.
 

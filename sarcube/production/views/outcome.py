@@ -24,7 +24,26 @@ def notebook(outcome: Outcome) -> str:
     parts.append(said_html("Warnings", outcome.warnings))
     if outcome.record:
         parts.append(f'<p class="soft">report: {html.escape(outcome.record)}/{REPORT}</p>')
+    parts.append(f'<p class="soft">next: <code>{html.escape(next_call(outcome))}</code></p>')
     return wrap("Run", "".join(parts), style=True)
+
+
+def told(outcome: Outcome) -> str:
+    """How it went, the report, and what one does with it next in Python."""
+    report = f"\nreport: {outcome.record}/{REPORT}" if outcome.record else ""
+    return f"Outcome: {outcome}{report}\nnext: {next_call(outcome)}"
+
+
+def next_call(outcome: Outcome) -> str:
+    """What one calls next."""
+    if outcome.impossible:
+        return "outcome.problems tells what has to be changed"
+    if outcome.failed or outcome.blocked:
+        return "outcome.failed tells why; sarcube.produce(sarcube.plan(run)) tries these again"
+    if not outcome.ok:
+        return "sarcube.produce(sarcube.plan(run)) goes on"
+    store = outcome.record.rpartition("/runs/")[0]
+    return f"cube = sarcube.open_cube({store!r})" if store else "cube = sarcube.open_cube(store)"
 
 
 def next_step(outcome: Outcome, store: str, run: str = "") -> str:

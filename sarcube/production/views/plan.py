@@ -49,6 +49,20 @@ def headline(plan: Plan) -> str:
     return text
 
 
+def told(plan: Plan) -> str:
+    """The plan in one sentence, and what one does with it next in Python."""
+    return f"Plan: {headline(plan)}\nnext: {next_call(plan)}"
+
+
+def next_call(plan: Plan) -> str:
+    """What one calls next."""
+    if plan.tasks:
+        return "outcome = sarcube.produce(plan)"
+    if plan.impossible:
+        return "plan.problems tells what has to be changed"
+    return f"cube = sarcube.open_cube({plan.config.store!r})" if plan.done else "nothing: the source has nothing there"
+
+
 def outdated_text(plan: Plan) -> str:
     """How many products are of input that has a later version, with an example, and what to do."""
     count, first = len(plan.outdated), plan.outdated[0]
@@ -187,6 +201,8 @@ def to_html(plan: Plan, *, whole_page: bool = True) -> str:
             f"<h2>Tasks ({shown} of {len(plan.tasks)})</h2>",
             html_table(_COLUMNS, (tuple(_row(task, what).values()) for task in plan.tasks[:shown]), (5, 6)),
         ]
+    if not whole_page:
+        parts.append(f'<p class="soft">next: <code>{html.escape(next_call(plan))}</code></p>')
     body = "".join(parts)
     return page("Plan", body) if whole_page else wrap("Plan", body, style=True)
 

@@ -8,7 +8,7 @@ import io
 from sarcube.html import wrap
 from sarcube.production.said import counted
 from sarcube.production.status import Status
-from sarcube.words import terminal_width
+from sarcube.words import several, terminal_width
 
 _DAYS = 6
 _ROWS = 200
@@ -58,17 +58,34 @@ def table(found: Status) -> str:
 def headline(found: Status) -> str:
     """The status in one sentence."""
     if found.expected is None:
-        text = f"{found.present} products of {len(found.places)} places"
+        text = f"{several(found.present, 'product')} of {several(len(found.places), 'place')}"
     else:
         share = 100.0 * found.present / found.expected if found.expected else 100.0
-        text = f"{found.present} of {found.expected} products, {share:.1f} % complete"
-    counts = ((len(found.failures), "failed"), (len(found.problems), "problems"), (len(found.lost), "without files"))
-    for number, what in counts:
-        if number:
-            text += f", {number} {what}"
-    return text
+        text = f"{found.present} of {several(found.expected, 'product')}, {share:.1f} % complete"
+    if found.failures:
+        text += f", {len(found.failures)} failed"
+    if found.problems:
+        text += f", {several(len(found.problems), 'problem')}"
+    return text + (f", {len(found.lost)} without files" if found.lost else "")
+
+
+def told(found: Status) -> str:
+    """The status in one sentence, and what one does with it next in Python."""
+    return f"Status: {headline(found)}\nnext: {next_call(found)}"
+
+
+def next_call(found: Status) -> str:
+    """What one calls next."""
+    if found.lost:
+        return "status.lost names what lacks files; sarcube.plan(run, remake=True) makes it again"
+    if found.failures:
+        return "status.failures tells why; sarcube.produce(sarcube.plan(run)) tries these again"
+    if found.expected is not None and not found.complete:
+        return "sarcube.produce(sarcube.plan(run)) makes what is missing"
+    return f"cube = sarcube.open_cube({found.store!r})"
 
 
 def notebook(found: Status) -> str:
     """The table as it is, where a notebook shows it."""
-    return wrap("Status", f"<pre>{html.escape(table(found))}</pre>", style=True)
+    call = f'<p class="soft">next: <code>{html.escape(next_call(found))}</code></p>'
+    return wrap("Status", f"<pre>{html.escape(table(found))}</pre>{call}", style=True)
