@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -100,31 +100,35 @@ class _Validator:
     the plain one words the fault, and decides where the other is not installed."""
 
     def __init__(self, schema: dict[str, Any], schemas: Schemas) -> None:
+        self._schema, self._schemas = schema, schemas
+        self._quick = _quick_validator(schema, schemas)
+
+    def problem(self, stored: dict[str, Any]) -> str | None:
+        """The most telling fault, None where there is none."""
+        if self._quick is not None and self._quick.is_valid(stored):
+            return None
+        from jsonschema.exceptions import best_match  # 0.3 to 1.4 s to import, and seldom needed
+
+        best = best_match(self._plain.iter_errors(stored))
+        if best is None:
+            return None
+        where = "/".join(str(part) for part in best.absolute_path) or "top level"
+        return f"{where}: {best.message[:300]}"
+
+    @cached_property
+    def _plain(self) -> Any:
         import referencing
         from jsonschema import Draft7Validator
         from referencing.jsonschema import DRAFT7
 
         def retrieve(address: str) -> Any:
-            found = schemas.get(address)
+            found = self._schemas.get(address)
             if found is None:
                 raise referencing.exceptions.NoSuchResource(address)
             return referencing.Resource.from_contents(found, default_specification=DRAFT7)
 
         registry: Any = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
-        self._plain = Draft7Validator(schema, registry=registry)
-        self._quick = _quick_validator(schema, schemas)
-
-    def problem(self, stored: dict[str, Any]) -> str | None:
-        """The most telling fault, None where there is none."""
-        import jsonschema
-
-        if self._quick is not None and self._quick.is_valid(stored):
-            return None
-        best = jsonschema.exceptions.best_match(self._plain.iter_errors(stored))
-        if best is None:
-            return None
-        where = "/".join(str(part) for part in best.absolute_path) or "top level"
-        return f"{where}: {best.message[:300]}"
+        return Draft7Validator(self._schema, registry=registry)
 
 
 def _quick_validator(schema: dict[str, Any], schemas: Schemas) -> Any:

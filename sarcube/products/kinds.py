@@ -103,13 +103,13 @@ class Layer:
         The meaning of a mask's values. A type alone makes no mask.
     shown : Shown
     overview : str
-        How overviews are made: "average", "nearest" or "bilinear".
+        How overviews are made: "average" of what is valid, or "nearest".
     roles : tuple of str
         STAC asset roles beyond "data" and what `role` says.
     weight : str
         Name of the layer that counts how much a pixel is worth, for weighted means; empty: all alike.
     may_round : bool
-        Compression may leave out mantissa bits where the user asks for it.
+        As noisy as speckle: compression may leave out mantissa bits where the user asks for it, and predicts nothing.
     scale : float
         What a stored number is worth, in units of the layer: told by file and item, never taken off the stored number.
     facts : tuple of (name, value)
@@ -125,7 +125,7 @@ class Layer:
     merge: Merge = "mean"
     classes: tuple[MaskClass, ...] = ()
     shown: Shown = Shown()
-    overview: Literal["average", "nearest", "bilinear"] = "average"
+    overview: Literal["average", "nearest"] = "average"
     roles: tuple[str, ...] = ()
     weight: str = ""
     may_round: bool = False

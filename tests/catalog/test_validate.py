@@ -169,3 +169,11 @@ def test_other_addresses_are_not_fetched(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no folder"):
         Schemas(tmp_path / "absent")
+
+
+def test_stac_s_own_schemas_are_those_that_pystac_has() -> None:
+    from pystac.validation.local_validator import get_local_schema_cache
+
+    from sarcube.catalog.schemas import _core
+
+    assert _core() == get_local_schema_cache()

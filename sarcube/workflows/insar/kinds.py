@@ -14,7 +14,7 @@ _RTC = _OF_RTC.table
 
 
 def _auxiliary(name: str, title: str, *roles: str) -> Layer:
-    return Layer(name, title, role="auxiliary", overview="bilinear", roles=roles, shown=Shown(-1.0, 1.0))
+    return Layer(name, title, role="auxiliary", roles=roles, shown=Shown(-1.0, 1.0))
 
 
 def _amplitude(name: str, title: str) -> Layer:
@@ -34,7 +34,7 @@ AMPLITUDES = (
     _amplitude("amplitude_first", "Amplitude on the first date, root of beta nought"),
     _amplitude("amplitude_second", "Amplitude on the second date, root of beta nought"),
 )
-LOOKS = Layer("number_of_looks", "Independent looks", role="auxiliary", overview="bilinear")
+LOOKS = Layer("number_of_looks", "Independent looks", role="auxiliary")
 LINE_OF_SIGHT = (
     _auxiliary("los_east", "East component of the unit vector from the ground to the sensor"),
     _auxiliary("los_north", "North component of the unit vector from the ground to the sensor"),

@@ -25,7 +25,7 @@ LAYERS = (
     _measure("ratio", "Cross- over co-polarized power", Shown(-15.0, 0.0, scale="db")),
     _measure("dprvi", "Dual-pol radar vegetation index", Shown(0.0, 1.0, "YlGn")),
     MASK,
-    Layer("number_of_looks", "Independent looks averaged", role="auxiliary", overview="bilinear"),
+    Layer("number_of_looks", "Independent looks averaged", role="auxiliary"),
 )
 # Estimated from the rates of pairs and of backscatter; a store with a history of its own goes by that.
 POL_S1 = ProductKind(

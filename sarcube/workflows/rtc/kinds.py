@@ -29,7 +29,7 @@ def _backscatter(name: str, low: float) -> Layer:
 
 def _auxiliary(name: str, title: str, unit: str, *roles: str, high: float | None = None) -> Layer:
     shown = Shown(0.0 if high else None, high)
-    return Layer(name, title, unit=unit, role="auxiliary", overview="bilinear", roles=roles, shown=shown)
+    return Layer(name, title, unit=unit, role="auxiliary", roles=roles, shown=shown)
 
 
 MASK = mask_layer(
