@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pystac
 from rasterio.warp import transform_bounds
 
@@ -77,6 +78,7 @@ class Content:
                     "direction": step.orbit_direction,
                     "track": step.relative_orbit,
                     "items": [a.id for a in step.acquisitions],
+                    **_pair(step),
                 }
                 for step in self.steps
             ],
@@ -162,6 +164,19 @@ def composite_of(table: Mapping[str, Layer]) -> tuple[str, str] | None:
     """The first two measures that are shown in decibel: of backscatter the co- and the cross-polarization."""
     names = [layer.name for layer in table.values() if layer.role == "measure" and layer.shown.scale == "db"]
     return (names[0], names[1]) if len(names) > 1 else None
+
+
+def _pair(step: Step) -> dict[str, Any]:
+    """What tells a pair of dates apart from others of its first date; nothing of a pass that is none."""
+    if np.isnat(step.second):
+        return {}
+    across = step.perpendicular_baseline
+    return {
+        "second": str(step.second)[:19],
+        "days": round(float((step.second - step.start) / np.timedelta64(1, "D")), 1),
+        "across": round(across) if math.isfinite(across) else None,
+        "channel": step.channel,
+    }
 
 
 def _leave_out_foreign(items: Sequence[pystac.Item]) -> None:

@@ -4,14 +4,14 @@ import { connectBox } from "./draw.js";
 import { connectKeys } from "./keys.js";
 import { Overlay } from "./overlay.js";
 import * as panel from "./panel.js";
-import { $, ask, busy, degrees, readAddress, say, state, store, writeAddress } from "./state.js";
+import { $, ask, busy, degrees, pairOf, readAddress, say, state, store, writeAddress } from "./state.js";
 import { connectStretch, drawLegend, offer, range } from "./stretch.js";
 
 let map = null, overlay = null, tiles = null, shows = 0, drawing = null;
 
 function describe(index) {
   const { time, platform, direction, track, items } = store.passes[index];
-  return [time.replace("T", " ").slice(0, 16), platform, direction, track ? `track ${track}` : "", `${items.length} product${items.length === 1 ? "" : "s"}`].filter(part => part).join(" · ");
+  return [pairOf(index) || time.replace("T", " ").slice(0, 16), platform, direction, track ? `track ${track}` : "", `${items.length} product${items.length === 1 ? "" : "s"}`].filter(part => part).join(" · ");
 }
 
 const choose = index => { state.pass = Math.max(0, Math.min(store.passes.length - 1, index)); show(); };
@@ -21,6 +21,7 @@ async function show() {
   const mine = ++shows;
   $("time").value = state.pass;
   $("when").textContent = describe(state.pass);
+  $("pairs").value = state.pass;
   $("before").disabled = state.pass === 0;
   $("after").disabled = state.pass === store.passes.length - 1;
   $("layer").value = state.layer;
@@ -82,6 +83,10 @@ function connect() {
   connectStretch(show);
   $("places").checked = state.places;
   $("places").onchange = places;
+  const pairs = store.passes.map((_, index) => index).filter(pairOf);
+  $("pairs").append(...pairs.map(index => new Option(pairOf(index), index)));
+  $("pairs").hidden = !pairs.length;
+  $("pairs").onchange = () => choose(Number($("pairs").value));
   $("time").max = store.passes.length - 1;
   $("time").oninput = () => choose(Number($("time").value));
   $("before").onclick = () => choose(state.pass - 1);

@@ -56,7 +56,7 @@ export function draw(describe, choose) {
   for (const reading of series) {
     const row = body.insertRow();
     if (reading.pass === state.pass) row.className = "now";
-    cell(row, "td", store.passes[reading.pass].time.slice(0, 10));
+    cell(row, "td", [store.passes[reading.pass].time, store.passes[reading.pass].second].filter(part => part).map(part => part.slice(0, 10)).join(" → "));
     for (const name of names) cell(row, "td", reading.db[name]?.toFixed(1) ?? "–");
     for (const name of plain) cell(row, "td", reading.values[name] ?? "–");
     for (const name of masks) cell(row, "td", String(classesOf(layerOf(name))[reading.classes[name]] ?? reading.classes[name] ?? "–").replaceAll("_", " "));

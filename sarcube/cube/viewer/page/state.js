@@ -11,6 +11,14 @@ export const degrees = (lon, lat, digits = 4) => `${wrapped(lon).toFixed(digits)
 export const say = text => { $("message").textContent = text; };
 export const classesOf = layer => Object.fromEntries((layer.legend.classes ?? []).map(one => [one.value, one.name]));
 
+
+// Of a pass that is a pair: both dates, the days and metres between them.
+export function pairOf(index) {
+  const { time, second, days, across, channel } = store.passes[index];
+  if (!second) return "";
+  return [`${time.slice(0, 10)} → ${second.slice(0, 10)}`, `${days} d`, across === null ? "" : `${across} m`, channel].filter(part => part).join(" · ");
+}
+
 const numbers = text => text.split(/[,/]/).map(Number);
 const all = (values, count) => values.length === count && values.every(isFinite) ? values : null;
 
