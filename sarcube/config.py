@@ -77,10 +77,11 @@ _SectionT = TypeVar("_SectionT", bound=Section)
 
 
 class Aoi(_Model):
-    """Area of interest: a bounding box, a GeoJSON file or a WKT text, longitude and latitude in degrees."""
+    """Area of interest: a bounding box, a GeoJSON file or a WKT text in degrees, or a file of shapes in any CRS."""
 
     bbox: tuple[float, float, float, float] | None = Field(None, description="west, south, east, north")
     geojson: Path | None = None
+    file: Path | None = Field(None, description="GeoPackage, shapefile, ... (extra `shapes`), or GeoJSON")
     wkt: str | None = None
 
     @field_validator("bbox", mode="before")
@@ -92,8 +93,8 @@ class Aoi(_Model):
 
     @model_validator(mode="after")
     def _one(self) -> Aoi:
-        if sum(v is not None for v in (self.bbox, self.geojson, self.wkt)) != 1:
-            raise ValueError("give exactly one of bbox, geojson, wkt")
+        if sum(v is not None for v in (self.bbox, self.geojson, self.file, self.wkt)) != 1:
+            raise ValueError("give exactly one of bbox, geojson, file, wkt")
         if self.bbox and not (self.bbox[1] < self.bbox[3] and self.bbox[1] >= -90 and self.bbox[3] <= 90):
             raise ValueError("bbox is [west, south, east, north] with south below north")
         if self.bbox:
@@ -380,7 +381,7 @@ class RunConfig(_Model):
 
         return self.model_copy(
             update={
-                "aoi": within(self.aoi, "geojson") if self.aoi else None,
+                "aoi": within(self.aoi, "geojson", "file") if self.aoi else None,
                 "source": within(self.source, "path", "cache"),
                 "orbits": within(self.orbits, "path", "cache"),
                 "dem": within(self.dem, "path", "geoid", "mirror") if self.dem else None,

@@ -11,7 +11,9 @@ from sarcube.cli.output import JSON, bounding_box, echo, echo_json, echo_lines
 
 def fire(
     scene: Path = typer.Argument(..., help="SL_1_RBT granule of SLSTR: SEN3 folder or zip"),
-    aoi: str = typer.Option(None, "--aoi", help="west,south,east,north, a GeoJSON file, or WKT; none: the granule"),
+    aoi: str = typer.Option(
+        None, "--aoi", help="west,south,east,north, WKT, or a file (GeoJSON, GeoPackage, ...); none: the granule"
+    ),
     out: Path = typer.Option("fires", "--out", "-o", help="folder for hotspots and rasters"),
     method: str = typer.Option("contextual", "--method", help="contextual, or gep (fixed thresholds)"),
     land_cover: Path = typer.Option(None, "--land-cover", help="raster of CCI or C3S land cover classes"),
@@ -25,17 +27,11 @@ def fire(
 
     Example: sarcube fire S3B_SL_1_RBT____20230908T093409_....SEN3 --aoi=23,40,27,43 --out fires
     """
-    from sarcube.config import Aoi
-    from sarcube.geometry.aoi import load_aoi
+    from sarcube.geometry.aoi import area_of_text
     from sarcube.workflows.active_fire.products import make_fires
 
-    asked = None
-    if aoi is not None:
-        if aoi[:1].isalpha() and "(" in aoi:
-            asked = Aoi(wkt=aoi)
-        else:
-            asked = Aoi(geojson=Path(aoi)) if aoi.endswith("json") else Aoi(bbox=bounding_box(aoi))
-    made = make_fires(scene, out, load_aoi(asked), method, land_cover)
+    numbers = bounding_box(aoi) if aoi is not None and aoi.lstrip("-+ ")[:1].isdigit() and "," in aoi else None
+    made = make_fires(scene, out, area_of_text(aoi or "", numbers), method, land_cover)
     table = made.hotspots
     total = float(table["FRP"].sum())
     if as_json:

@@ -15,7 +15,7 @@ def s2(
     outdir: Path = typer.Option(..., "--outdir", help="folder of the result"),
     landseamask: str = typer.Option("None", "--landseamask", help="what becomes no data: Land, Sea or None"),
     cloudmask: str = typer.Option("None", "--cloudmask", help="whose clouds become no data: L1C, L2A or None"),
-    aoi: str = typer.Option("", "--AoI", "--aoi", help="WKT in degrees, or a GeoJSON file"),
+    aoi: str = typer.Option("", "--AoI", "--aoi", help="WKT in degrees, or a file: GeoJSON, GeoPackage, ..."),
     resolution: float = typer.Option(10.0, "--resolution", help="metres; degrees with a --projection in degrees"),
     upsampling: str = typer.Option("Nearest", "--upsampling", help="Nearest, Bilinear or Bicubic"),
     downsampling: str = typer.Option("First", "--downsampling", help="First, Min, Max, Mean or Median"),
@@ -75,7 +75,7 @@ def burned_area(
     before: Path = typer.Argument(..., help="product before the fire: SAFE folder or zip"),
     after: Path = typer.Argument(..., help="product after it, of the same tile"),
     out: Path = typer.Option(..., "--out", "-o", help="folder of layers, hectares.csv and perimeters.geojson"),
-    aoi: str = typer.Option("", "--aoi", help="WKT in degrees, or a GeoJSON file"),
+    aoi: str = typer.Option("", "--aoi", help="WKT in degrees, or a file: GeoJSON, GeoPackage, ..."),
     resolution: float = typer.Option(20.0, "--resolution", help="metres"),
     as_json: bool = JSON,
 ) -> None:

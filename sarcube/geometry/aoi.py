@@ -81,7 +81,56 @@ def load_aoi(aoi: Aoi | None) -> Area | None:
             raise ConfigError(f"aoi.wkt is not well-known text: {error}") from error
         _check_parts(shape, "aoi.wkt")
         return _checked(shape, "aoi.wkt")
-    return _from_geojson(Path(str(aoi.geojson)))
+    path = Path(str(aoi.geojson or aoi.file))
+    if aoi.geojson is None and path.suffix.lower() not in (".geojson", ".json"):
+        return _from_shapes(path)
+    return _from_geojson(path)
+
+
+def area_of_text(text: str, bbox: tuple[float, float, float, float] | None = None) -> Area | None:
+    """The area that a command's option names: WKT, the path of a file, or numbers that were read as `bbox`.
+
+    Raises
+    ------
+    ConfigError
+        As of `load_aoi`.
+    """
+    if bbox is not None:
+        return load_aoi(Aoi(bbox=bbox))
+    if "(" in text and text.strip()[:1].isalpha():
+        return load_aoi(Aoi(wkt=text))
+    return load_aoi(Aoi(file=Path(text))) if text else None
+
+
+def _from_shapes(path: Path) -> Area:
+    """All polygons of the first layer of a file that GDAL reads, brought to degrees."""
+    import shapely
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import CRSError
+
+    from sarcube.extras import need
+
+    origin = f"aoi.file {path}"
+    pyogrio = need("pyogrio", "shapes")
+    if not path.exists():
+        raise ConfigError(f"{origin} is not there; check the path")
+    if path.is_file() and path.stat().st_size > _MAX_FILE:
+        raise ConfigError(f"{origin} is larger than {_MAX_FILE >> 20} MB; simplify it")
+    try:
+        about, _, stored, _ = pyogrio.raw.read(path, columns=[])
+        shapes = [s for s in shapely.from_wkb(stored) if s is not None and s.area > 0]
+        crs = CRS.from_user_input(about["crs"]) if about.get("crs") else None
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, CRSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{origin} cannot be read as shapes: {error}") from error
+    if crs is None:
+        raise ConfigError(f"{origin} tells no CRS; give it one (a shapefile wants its .prj)")
+    if not shapes:
+        raise ConfigError(f"{origin} holds no polygon; draw at least one")
+    turn = Transformer.from_crs(crs, 4326, always_xy=True).transform
+    shapes = [shapely.transform(shapely.force_2d(s), turn, interleaved=False) for s in shapes]
+    for one in shapes:
+        _check_parts(one, origin)
+    return _checked(shapely.unary_union([shapely.make_valid(s) for s in shapes]), origin)
 
 
 def _from_geojson(path: Path) -> Area:

@@ -225,6 +225,89 @@ def test_water_of_dem_raster_and_polygons(tmp_path):
             water_of(None, bad, 0)
 
 
+def glo30(folder, values, kind="DEM"):
+    """A tile of a degree as the provider has it, N41 W006; heights beside it are 400 m, water bodies by class."""
+    name = "Copernicus_DSM_COG_10_N41_00_W006_00_DEM"
+    place = folder / name if kind == "DEM" else folder / name / "AUXFILES"
+    place.mkdir(parents=True, exist_ok=True)
+    step = 1 / 3600
+    with rasterio.open(
+        place / f"{name.replace('_DEM', f'_{kind}')}.tif", "w", driver="GTiff", width=3600, height=3600, count=1,
+        dtype=values.dtype, crs="EPSG:4326", compress="deflate",
+        transform=rasterio.Affine(step, 0, -6 - step / 2, 0, -step, 42 + step / 2),
+    ) as data:  # fmt: skip
+        data.write(values, 1)
+
+
+def test_water_of_copernicus_tiles(tmp_path):
+    """Water bodies where there are any, else heights of 0; no tile is sea."""
+    from sarcube.config import DemConfig
+    from sarcube.workflows.sentinel2.water import water_of
+
+    heights = np.full((3600, 3600), 400, np.float32)
+    heights[:, :1800] = 0  # west of 5.5 degrees
+    glo30(tmp_path, heights)
+    dem = DemConfig(kind="cop_glo30", mirror=str(tmp_path))
+    sea, rule = water_of(None, dem, 1_000)
+    assert "GLO-30" in rule and "1000" in rule
+    grid = GeoGrid.snapped(4326, (-5.6, 41.4, -5.4, 41.5), 0.001)
+    west = grid.x() < -5.501
+    got = sea(grid)
+    assert got[:, west].all() and not got[:, grid.x() > -5.499].any()
+    classes = np.zeros((3600, 3600), np.uint8)
+    classes[:, 1800:] = 2  # and the water bodies say that the lake is in the east
+    glo30(tmp_path, classes, "WBM")
+    got = sea(grid)
+    assert not got[:, west].any() and got[:, grid.x() > -5.499].all()
+    beyond = GeoGrid.snapped(4326, (-7.5, 41.4, -7.4, 41.5), 0.001)
+    assert sea(beyond).all()
+
+
+def test_areas_of_shapes_in_any_crs(tmp_path):
+    """A GeoPackage in the tile's zone gives the window that its corners give in degrees."""
+    pyogrio = pytest.importorskip("pyogrio")
+    import shapely
+
+    from sarcube.config import Aoi
+    from sarcube.geometry.aoi import area_of_text, load_aoi
+
+    _, left, top = tile_corner("30TUL")
+    square = shapely.box(left + 500, top - 1500, left + 1500, top - 700)
+
+    def write(name, shape, crs):
+        pyogrio.raw.write(
+            tmp_path / name, shapely.to_wkb(np.array([shape])), [], [], geometry_type=shape.geom_type, crs=crs
+        )
+        return tmp_path / name
+
+    for name in ("area.gpkg", "area.shp", "area.fgb"):
+        path = write(name, square, "EPSG:32630")
+        area = load_aoi(Aoi(file=path))
+        back = shapely.transform(area.shape, to_zone, interleaved=False)
+        assert back.symmetric_difference(square).area < 1.0
+    assert area_of_text(str(path)).shape.equals(area.shape)
+    product(tmp_path / "scenes", baseline="05.09")
+    run = config(tmp_path, aoi={"file": str(path)}, sentinel2={"bands": "B4", "classes": False})
+    (task,) = plan(run).tasks
+    assert (task.grid.width, task.grid.height) == (100, 80)
+    (tmp_path / "bad.gpkg").write_text("no package")
+    with pytest.raises(ConfigError, match=r"bad\.gpkg cannot be read as shapes"):
+        load_aoi(Aoi(file=tmp_path / "bad.gpkg"))
+    with pytest.raises(ConfigError, match="holds no polygon"):
+        load_aoi(Aoi(file=write("point.gpkg", shapely.Point(left, top), "EPSG:32630")))
+    (tmp_path / "area.prj").unlink()
+    with pytest.raises(ConfigError, match="tells no CRS"):
+        load_aoi(Aoi(file=tmp_path / "area.shp"))
+    with pytest.raises(ConfigError, match="not there"):
+        load_aoi(Aoi(file=tmp_path / "none.gpkg"))
+
+
+def to_zone(x, y):
+    from pyproj import Transformer
+
+    return Transformer.from_crs(4326, 32630, always_xy=True).transform(x, y)
+
+
 @pytest.mark.parametrize(
     ("section", "says"),
     [

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.config import Aoi, DemConfig
+from sarcube.config import DemConfig
 from sarcube.errors import ConfigError, ProductError
-from sarcube.geometry.aoi import load_aoi
+from sarcube.geometry.aoi import area_of_text
 from sarcube.geometry.grid import GeoGrid
 from sarcube.workflows.sentinel2.section import Sentinel2Section
 
@@ -46,7 +46,7 @@ def preprocess(
     outdir : path
     section : Sentinel2Section
     aoi : str
-        WKT in degrees, or the path of a GeoJSON file; empty: the whole tile.
+        WKT in degrees, or the path of a file of shapes (GeoJSON, GeoPackage, ...); empty: the whole tile.
     projection : str
         "auto" (the tile's UTM zone) or an EPSG code.
     output_format : str
@@ -108,10 +108,7 @@ def grid_of(scene: Scene, resolution: float, aoi: str, projection: str) -> GeoGr
 
 
 def _shape(aoi: str) -> Geometry | None:
-    if not aoi:
-        return None
-    named = Path(aoi)
-    area = load_aoi(Aoi(geojson=named) if len(aoi) < 500 and named.suffix else Aoi(wkt=aoi))
+    area = area_of_text(aoi)
     return None if area is None else area.shape
 
 

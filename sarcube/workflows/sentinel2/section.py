@@ -27,7 +27,9 @@ class Sentinel2Section(Section):
     cloud_probability: int | None = Field(None, ge=0, le=100, description="l2a: and pixels above so many percent")
     cloud_buffer: float = Field(0.0, ge=0, le=5_000, description="metres around clouds that count as clouds")
     land_sea: Literal["none", "land", "sea"] = Field("none", description="what becomes no data")
-    water: Path | None = Field(None, description="land_sea: raster (not 0 is water) or vector file, instead of `dem`")
+    water: Path | None = Field(
+        None, description="land_sea: raster (not 0 is water) or file of shapes, instead of `dem`"
+    )
     sea_pixels: int = Field(1_000, ge=0, description="land_sea by dem: smaller waters are land")
     classes: bool = Field(True, description="L2A: keep the scene classification as a layer")
     sen2cor: Path | None = Field(None, description="L2A_Process, to make an L2A where there is none")
