@@ -35,7 +35,7 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     method : {"first", "mean", "median", "best", "looks", "centre", "resolution"}
         The first valid in time; the mean (of each layer as it says of itself: a sum, the most frequent value, the best
         class); the median of real measures, else as the mean; the best pixel: the step whose class in the cube's
-        first mask is worth most (of Sentinel-2's scene classification clear ground before snow, shadow, cirrus and
+        first mask is worth most (of an optical scene classification clear ground before snow, shadow, cirrus and
         clouds), the first of equally good ones; the mean weighted by the number of looks; the step whose centre is
         nearest (for a cube opened with group="acquisition"); or the mean weighted by local resolution, the inverse of
         the local illuminated area (Small 2012, Proc. IGARSS, "SAR backscatter multitemporal compositing via local
