@@ -36,7 +36,8 @@ def export(
     """Write products of a store as other programs read them.
 
     hyp3: all bursts of a pair merged, filtered and unwrapped once, in a zip with the names, layers, units, signs and
-    parameters of HyP3-ISCE2. All zips of a track have one grid, so that MintPy takes them as a stack.
+    parameters of HyP3-ISCE2. All zips of a track have one grid, so that MintPy takes them as a stack. Pairs that a run
+    has merged already (merge: true) are taken as they are.
 
     dolphin: the geocoded SLCs that a run has kept (keep_slc), an HDF5 file per burst and date in the layout of OPERA's
     CSLC-S1. Options of pairs, water, filter and unwrapping say nothing here.
@@ -72,7 +73,7 @@ def export(
         orbits,
         places,
     )
-    _say(export_hyp3(store, out, options), _remarks(options), as_json)
+    _say(export_hyp3(store, out, options), _remarks(store, options), as_json)
 
 
 def _say(made: Iterable[Path], remarks: list[str], as_json: bool) -> None:
@@ -88,9 +89,12 @@ def _say(made: Iterable[Path], remarks: list[str], as_json: bool) -> None:
         echo_lines(f"note: {remark}" for remark in remarks)
 
 
-def _remarks(options: ExportOptions) -> list[str]:
+def _remarks(store: str, options: ExportOptions) -> list[str]:
+    from sarcube.cube.hyp3.export import has_merged
     from sarcube.engines.insar.unwrap import NOT_COMMERCIAL
 
+    if has_merged(store, options.places):
+        return ["the store has merged pairs: they are exported as they are, whatever --water, --method and --alpha say"]
     said = [NOT_COMMERCIAL] if options.unwrap.method == "snaphu" else []
     if options.unwrap.water is None:
         said.append("no --water was given: the products' water masks are all land")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _LISTS = ("--reference", "--secondary", "--swaths")
 _LOOKS = typer.Option("20x4", "--looks", help="range x azimuth: 20x4 (80 m), 10x2 (40 m) or 5x1 (20 m)")
-_WATER_MASK = typer.Option(False, "--apply-water-mask", help="leave water out before unwrapping; needs --water")
-_WATER = typer.Option(None, "--water", help="raster (water is not 0) or GeoJSON polygons of water")
+_WATER_MASK = typer.Option(False, "--apply-water-mask", help="leave water out before unwrapping")
+_WATER = typer.Option(None, "--water", help="raster (water is not 0) or shapes of water; none: tiles of GLO-30")
 _BUCKET = typer.Option("", "--bucket", help="S3 bucket that the zip is copied to, too")
 _PREFIX = typer.Option("", "--bucket-prefix", help="its prefix")
 _OUT = typer.Option(Path(), "--out", "-o", help="folder for the zip")
@@ -115,8 +115,11 @@ def burst(
 
     sides = named_pair(reference, secondary, granules or ())
     folder = Folder(store)
-    options = Hyp3Options(folder.address, looks, source, orbits, dem_path, dem_heights, geoid, polarization, cluster)
-    ways = Delivery(out, apply_water_mask, water, method, alpha, bucket, bucket_prefix, as_json, bool(store))
+    options = Hyp3Options(
+        folder.address, looks, source, orbits, dem_path, dem_heights, geoid, polarization, cluster, power_of(alpha),
+        method, water, apply_water_mask,
+    )  # fmt: skip
+    ways = Delivery(out, bucket, bucket_prefix, as_json, bool(store))
     with folder:
         config = burst_config(*sides, options)
         _make(ways, gaps(sides[0]), lambda: plan_bursts(config, *sides))
@@ -157,13 +160,44 @@ def scene(
 
     names = ordered_scenes(reference, secondary, scenes or ())
     folder = Folder(store)
-    options = Hyp3Options(folder.address, looks, source, orbits, dem_path, dem_heights, geoid, polarization, cluster)
-    ways = Delivery(out, apply_water_mask, water, method, alpha, bucket, bucket_prefix, as_json, bool(store))
+    options = Hyp3Options(
+        folder.address, looks, source, orbits, dem_path, dem_heights, geoid, polarization, cluster, power_of(alpha),
+        method, water, apply_water_mask,
+    )  # fmt: skip
+    ways = Delivery(out, bucket, bucket_prefix, as_json, bool(store))
     with folder:
         config = scene_config(*names, options)
         if sorted(swaths) != [1, 2, 3]:
             config = of_swaths(config, swaths)
         _make(ways, [], lambda: (plan(config), []))
+
+
+def merge(
+    folder: Path = typer.Argument(..., metavar="DIR", help="folder of unzipped products of single bursts"),
+    filter_strength: str = typer.Option("0.6", "--filter-strength", help="Goldstein filter, 0 to 1, or baran"),
+    apply_water_mask: bool = typer.Option(False, "--apply-water-mask", help="leave water out before unwrapping"),
+    method: str = _METHOD,
+    bucket: str = _BUCKET,
+    bucket_prefix: str = _PREFIX,
+    out: Path = _OUT,
+    as_json: bool = JSON,
+) -> None:
+    """HyP3's merge_tops_bursts: unzipped products of single bursts as one, unwrapped once.
+
+    Products that HyP3 has made, or `sarcube insar burst`: of one pair of dates, track, polarization and looks.
+
+    Example: sarcube insar merge products --filter-strength 0.6 --out merged
+    """
+    from sarcube.cube.hyp3.merge import MergeOptions, merge_products
+    from sarcube.production.run.hyp3 import upload
+
+    options = MergeOptions(power_of(filter_strength), apply_water_mask, method)  # type: ignore[arg-type]
+    made = merge_products(folder, out, options)
+    address = upload(made, bucket, bucket_prefix) if bucket else ""
+    if as_json:
+        echo_json({"product": made, "uploaded": address or None})
+        return
+    echo_lines([f"product: {made}", *([f"uploaded: {address}"] if address else [])])
 
 
 class Folder:
@@ -186,10 +220,6 @@ class Delivery:
     """What becomes of a pair that was made: options that the commands share."""
 
     out: Path
-    apply_water_mask: bool
-    water: Path | None
-    method: str
-    alpha: str
     bucket: str
     bucket_prefix: str
     as_json: bool
@@ -198,36 +228,25 @@ class Delivery:
 
 def _make(ways: Delivery, said: list[str], plan: Callable[[], tuple[Plan, list[str]]]) -> None:
     from sarcube.cli.runs import Saying, ending
-    from sarcube.cube.unwrap import UnwrapOptions
-    from sarcube.engines.insar.unwrap import NOT_COMMERCIAL
-    from sarcube.errors import ConfigError
-    from sarcube.production.run.hyp3 import deliver, upload
+    from sarcube.production.run.hyp3 import deliver, undone, upload
     from sarcube.production.run.produce import produce
     from sarcube.production.views.progress import show_progress
 
-    unwrap = UnwrapOptions(power_of(ways.alpha), ways.method, ways.water)  # type: ignore[arg-type]
-    if ways.apply_water_mask and ways.water is None:
-        raise ConfigError("--apply-water-mask needs to know where water is: name a raster or GeoJSON with --water")
     planned, found = plan()
-    remarks = [*said, *found]
     if not ways.as_json:
         echo(planned.table())
     with show_progress(ending=ways.as_json) as show:
         outcome = produce(planned, on_event=show)
     if not ways.as_json:
-        echo_lines(
-            line
-            for line in ending(planned, outcome, Saying(quiet=True))
-            if ways.kept or not line.startswith("report: ")
-        )
-    if planned.impossible or not (outcome.done or outcome.skipped):
+        lines = ending(planned, outcome, Saying(quiet=True))
+        echo_lines(line for line in lines if ways.kept or not line.startswith("report: "))
+    if planned.impossible or outcome.cancelled or undone(outcome):
+        if ways.as_json:
+            echo_json({"product": None, "failed": [f"{f.key}: {f.message}" for f in outcome.failed]})
         raise typer.Exit(2 if planned.impossible else max(1, outcome.exit_code))
-    made = deliver(planned, ways.out, unwrap, mask_water=ways.apply_water_mask)
+    made = deliver(planned, ways.out)
+    remarks = [*said, *found, *map(str, outcome.warnings)] if ways.as_json else [*said, *found]
     address = upload(made, ways.bucket, ways.bucket_prefix) if ways.bucket else ""
-    if ways.method == "snaphu":
-        remarks.append(NOT_COMMERCIAL)
-    if ways.water is None:
-        remarks.append("no --water was given: the product's water mask is all land")
     if ways.as_json:
         echo_json({"product": made, "uploaded": address or None, "remarks": remarks, "failed": len(outcome.failed)})
     else:

@@ -9,7 +9,7 @@ import typer
 
 from sarcube.cli.cubes import Selection, selecting
 from sarcube.cli.displacement import displacement
-from sarcube.cli.hyp3 import Hyp3Command, burst, power_of, scene
+from sarcube.cli.hyp3 import Hyp3Command, burst, merge, power_of, scene
 from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 _insar = typer.Typer(help="What people do with interferograms.", no_args_is_help=True)
@@ -82,4 +82,5 @@ def register(app: typer.Typer) -> None:
     _insar.command()(displacement)
     _insar.command(cls=Hyp3Command)(burst)
     _insar.command(cls=Hyp3Command)(scene)
+    _insar.command(cls=Hyp3Command)(merge)
     app.add_typer(_insar, name="insar")

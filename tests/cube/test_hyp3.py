@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import shutil
 import zipfile
 from argparse import Namespace
 from dataclasses import replace
@@ -17,11 +18,13 @@ import rasterio
 from numpy.typing import NDArray
 
 from sarcube.cube.hyp3.facts import BurstPair, Processing, looks, pairs_of, parameter_text, product_name
+from sarcube.cube.hyp3.merge import MergeOptions, merge_products
 from sarcube.cube.hyp3.product import Hyp3Pair, rasters, write_product
 from sarcube.errors import CubeError
 from sarcube.geometry.ellipsoid import geodetic_to_ecef
 from sarcube.geometry.geo2rdr import geo2rdr
 from sarcube.geometry.grid import GeoGrid
+from sarcube.instants import utc_ns
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.timeline import plan_scenes
 from tests.cube import osgeo_by_rasterio
@@ -279,3 +282,83 @@ def test_a_pair_that_lacks_a_layer_is_refused(pair: Hyp3Pair) -> None:
 
 def test_the_same_pair_has_the_same_name(bursts: tuple[BurstPair, ...]) -> None:
     assert product_name(bursts) == product_name(pairs_of([item()])) != product_name(pairs_of([item(136232)]))
+
+
+def _products(folder: Path, pair: Hyp3Pair, **more: Any) -> None:
+    """Two bursts of one pair that overlap by 100 lines, unzipped; the second is off by 0.8 radians."""
+    own = item().properties
+    begun = utc_ns(own["sarcube:radar_image"]["first_line"])
+    for number, first, turn in ((136231, 0, 0.0), (136232, 700, 0.8)):
+        line = begun + np.timedelta64(round(first * 2.0555563e-3 * 1e9), "ns")
+        radar = {**own["sarcube:radar_image"], "first_line": f"{line}Z", "lines": 800, "last_valid_line": 790}
+        told = {"sarcube:radar_image": radar, "insar:reference_datetime": f"{line}Z"} | (more if first else {})
+        turned = pair.layers["interferogram"] * np.complex64(np.exp(1j * turn))
+        layers = {**pair.layers, "interferogram": turned, "water_mask": pair.layers["water_mask"]}
+        made = write_product(replace(pair, layers=layers, bursts=pairs_of([item(number, **told)])), folder)
+        with zipfile.ZipFile(made) as archive:
+            archive.extractall(folder)
+
+
+def test_products_of_bursts_are_merged(pair: Hyp3Pair, tmp_path: Path) -> None:
+    pytest.importorskip("whirlwind")
+    _products(tmp_path / "bursts", pair)
+    made = merge_products(tmp_path / "bursts", tmp_path, MergeOptions(mask_water=True))
+    assert made.name.startswith("S1_064_000000s1n00-136231s2n02-000000s3n00_IW_20200604_20200616_VV_INT80_")
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(tmp_path)
+        text = archive.read(f"{made.stem}/{made.stem}.txt").decode()
+    assert "Phase filter parameter: 0.6" in text and "Water mask: yes" in text and "Range looks: 20" in text
+    assert "Slant range near: 872000.0" in text and "Reference Orbit Number: 32861" in text
+    product = tmp_path / made.stem
+    unwrapped, components = read(product, "unw_phase"), read(product, "conncomp")
+    assert unwrapped.shape == GRID.shape
+    seen = (unwrapped != 0) & (components == 1)
+    true = pair.layers["unwrapped_phase"]
+    off = (unwrapped - true)[seen]
+    rows = np.nonzero(seen)[0]
+    # Over both bursts: more than one of them is tall, without a step where they meet.
+    assert np.ptp(rows) > 1.6 * 800 * 2.0555563e-3 * 6800 / 80 * 0.95
+    assert np.ptp(off) < 0.05 and seen.sum() > 10_000
+    water = pair.layers["water_mask"] == 0
+    assert not unwrapped[water].any() and (read(product, "water_mask") == 0).sum() == water.sum()
+    assert np.abs(read(product, "lv_phi") - rasters(pair)["lv_phi"]).max() < 1e-5
+    assert np.abs(read(product, "dem") - pair.layers["digital_elevation_model"]).max() < 1e-3
+    assert np.median(read(product, "corr")[seen]) == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"insar:secondary_datetime": "2020-06-28T02:23:35Z"}, "several secondary dates.*20200628"),
+        ({"sat:absolute_orbit": 32862}, "several orbits"),
+        ({"sar:polarizations": ["HH"]}, "several polarizations.*HH"),
+        ({"gsd": 40.0}, "several looks.*20x4.*10x2"),
+        ({"sarcube:burst_id": "t065_138379_iw2"}, "several tracks"),
+        ({"sarcube:burst_id": "t064_136231_iw2"}, "same burst"),
+    ],
+)
+def test_products_that_are_not_of_one_pair_are_not_merged(
+    more: dict[str, Any], named: str, pair: Hyp3Pair, tmp_path: Path
+) -> None:
+    _products(tmp_path, pair, **more)
+    with pytest.raises(CubeError, match=named):
+        merge_products(tmp_path, tmp_path / "out")
+
+
+def test_folders_without_whole_products_are_named(product: Path, tmp_path: Path) -> None:
+    for folder, named in ((tmp_path / "none", "no folder"), (tmp_path, "no unzipped product")):
+        with pytest.raises(CubeError, match=named):
+            merge_products(folder, tmp_path)
+    copied = tmp_path / product.name
+    shutil.copytree(product, copied)
+    (copied / f"{product.name}_lat_rdr.tif").unlink()
+    with pytest.raises(CubeError, match=r"lat_rdr\.tif, which merging needs"):
+        merge_products(tmp_path, tmp_path)
+    shutil.copy(product / f"{product.name}_lat_rdr.tif", copied)
+    (copied / f"{product.name}.txt").write_text("Range looks: many\n")
+    with pytest.raises(CubeError, match=f"{product.name}.txt does not tell"):
+        merge_products(tmp_path, tmp_path)
+    shutil.copy(product / f"{product.name}.txt", copied)
+    (copied / f"{product.name}_corr.tif").write_bytes(b"II*\0garbage")
+    with pytest.raises(CubeError, match=r"corr\.tif cannot be read"):
+        merge_products(tmp_path, tmp_path)

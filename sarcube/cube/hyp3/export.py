@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,20 @@ import numpy as np
 import pystac
 import xarray as xr
 
+from sarcube.catalog.walk import collections
 from sarcube.cube.found import read_items
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.hyp3.facts import Processing, pairs_of
-from sarcube.cube.hyp3.product import Hyp3Pair, write_product
+from sarcube.cube.hyp3.product import NEEDED, Hyp3Pair, write_product
 from sarcube.cube.open_cube import open_cube
 from sarcube.cube.selection import Selection, When, parse_dates
-from sarcube.cube.unwrap import INPUTS, UnwrapOptions, only, read_water, unwrap_pairs
+from sarcube.cube.unwrap import INPUTS, UnwrapOptions, read_water, unwrap_pairs
 from sarcube.errors import CubeError
 from sarcube.instants import utc_time
+from sarcube.store.protocol import open_store
 
 _STATIC = ("los_east", "los_north", "los_up", "digital_elevation_model")
-_COLLECTION = "s1_insar"
+_BURSTS, _PASSES = "s1_insar", "s1_insar_pass"
 _ONE_PASS = dt.timedelta(minutes=10)
 _WATER, _LAND = 0, 1
 
@@ -35,7 +37,8 @@ class ExportOptions:
     Attributes
     ----------
     unwrap : UnwrapOptions
-        Its water tells the water mask; it is left out of filter and unwrapping if `mask_water`.
+        Of bursts that the store has not merged and unwrapped. Its water tells the water mask; it is left out of filter
+        and unwrapping if `mask_water`.
     mask_water : bool
     days : (first, second), optional
         Only the pair of these dates; default all.
@@ -44,8 +47,7 @@ class ExportOptions:
     tracks : sequence of int, optional
         Only these.
     places : sequence of str, optional
-        Only these bursts.
-    collection : str
+        Only these bursts, or these sets of bursts that the store has merged.
     """
 
     unwrap: UnwrapOptions = field(default_factory=UnwrapOptions)
@@ -54,14 +56,20 @@ class ExportOptions:
     dates: When | Sequence[When] | None = None
     tracks: Sequence[int] | None = None
     places: Sequence[str] | None = None
-    collection: str = _COLLECTION
+
+
+def has_merged(store: str | Path, places: Sequence[str] | None = None) -> bool:
+    """Whether the store has merged and unwrapped pairs, which are then exported as they are; bursts that are asked for
+    by name are not."""  # fmt: skip
+    return _PASSES in collections(open_store(str(store))) and not any(p.count("_") == 2 for p in places or ())
 
 
 def export_hyp3(store: str | Path, folder: str | Path, options: ExportOptions | None = None) -> Iterator[Path]:
     """Write every pair of a store, one after the other; yields each zip.
 
-    All products of a track lie on one grid, that of all its bursts which are exported together, so that MintPy takes
-    them as a stack.
+    Where the store has merged pairs (`merge: true` in the run file) these are taken as they are. Else the bursts of
+    each pair are merged, filtered and unwrapped here; all products of a track then lie on one grid, that of all its
+    bursts which are exported together. So MintPy takes either as a stack.
 
     Raises
     ------
@@ -76,33 +84,75 @@ def export_hyp3(store: str | Path, folder: str | Path, options: ExportOptions | 
 
 def hyp3_pairs(store: str | Path, options: ExportOptions) -> Iterator[Hyp3Pair]:
     """As `export_hyp3`, computed and not written."""
+    if has_merged(store, options.places):
+        passes = _items(store, options, _PASSES)
+        bursts = read_items(str(store), Selection(), _BURSTS)
+        for item in passes:
+            yield _of_pass(item, bursts)
+        return
+    items = _items(store, options, _BURSTS)
+    for track in sorted({int(i.properties["sat:relative_orbit"]) for i in items}):
+        of_track = [i for i in items if int(i.properties["sat:relative_orbit"]) == track]
+        yield from _of_track(of_track, options)
+
+
+def _items(store: str | Path, options: ExportOptions, collection: str) -> list[pystac.Item]:
     selection = Selection(
         dates=parse_dates(options.dates),
         places=None if options.places is None else tuple(options.places),
         relative_orbits=None if options.tracks is None else tuple(options.tracks),
     )
-    items = [i for i in read_items(str(store), selection, options.collection) if _wanted(i, options)]
+    items = [i for i in read_items(str(store), selection, collection) if _wanted(i, options)]
     if not items:
-        raise CubeError(f"{store} has no pairs that were asked for in {options.collection}; look with `sarcube status`")
-    for track in sorted({int(i.properties["sat:relative_orbit"]) for i in items}):
-        of_track = [i for i in items if int(i.properties["sat:relative_orbit"]) == track]
-        cube = open_cube(of_track, layers=list(INPUTS), merge="looks", static=list(_STATIC))
-        if options.days is not None:
-            cube = only(cube, options.days)
-        yield from _of_track(cube, of_track, options)
+        raise CubeError(f"{store} has no pairs that were asked for in {collection}; look with `sarcube status`")
+    return items
 
 
 def _wanted(item: pystac.Item, options: ExportOptions) -> bool:
     told = item.properties
-    tracks, places = options.tracks, options.places
-    if "insar:secondary_datetime" not in told or "sarcube:burst_id" not in told:
+    if "insar:secondary_datetime" not in told:
         return False
-    return (tracks is None or told["sat:relative_orbit"] in tracks) and (
-        places is None or told["sarcube:burst_id"] in places
+    days = tuple(str(told[f"insar:{name}_datetime"])[:10] for name in ("reference", "secondary"))
+    place = told.get("sarcube:place") or told.get("sarcube:burst_id")
+    return (
+        (options.days is None or days == tuple(options.days))
+        and (options.tracks is None or told["sat:relative_orbit"] in options.tracks)
+        and (options.places is None or place in options.places)
     )
 
 
-def _of_track(cube: xr.Dataset, items: Sequence[pystac.Item], options: ExportOptions) -> Iterator[Hyp3Pair]:
+def _of_pass(item: pystac.Item, bursts: Sequence[pystac.Item]) -> Hyp3Pair:
+    """A merged pair as it is in the store."""
+    told = item.properties
+    layers = [name for name in NEEDED if name not in _STATIC]
+    if missing := [name for name in layers if name not in item.assets]:
+        raise CubeError(f"{item.id} has no {', '.join(missing)}: it was made without being unwrapped")
+    cube = open_cube([item], layers=layers, static=list(_STATIC)).compute()
+    values = {name: np.asarray(cube[name].values[0]) for name in layers}
+    still = {name: np.asarray(cube[name].values) for name in _STATIC}
+    parts = {str(part["item"]) for part in told["sarcube:bursts"]}
+    own = [burst for burst in bursts if burst.id in parts]
+    if len(own) < len(parts):
+        raise CubeError(f"the store has no items of {len(parts) - len(own)} bursts that {item.id} was merged from")
+    water = "" if told["sarcube:water"] == "not told" else str(told["sarcube:water"])
+    masked = bool(water) and bool(told["sarcube:water_left_out"])
+    done = Processing(_alpha(str(told["sarcube:phase_filter"])), str(told["sarcube:unwrapped_by"]), water, masked)
+    return Hyp3Pair({**values, **still}, grid_of(cube), pairs_of(own), done)
+
+
+def _alpha(described: str) -> float | None:
+    """The filter's power, as the item of a merged pair tells it."""
+    if described == "none":
+        return 0.0
+    try:
+        return float(described.rsplit(" ", 1)[-1])
+    except ValueError:
+        return None
+
+
+def _of_track(items: Sequence[pystac.Item], options: ExportOptions) -> Iterator[Hyp3Pair]:
+    """Pairs of bursts that the store has not merged."""
+    cube = open_cube(items, layers=list(INPUTS), merge="looks", static=list(_STATIC))
     grid, told = grid_of(cube), options.unwrap.water
     static = {name: np.asarray(cube[name].values) for name in _STATIC}
     masked = options.mask_water and told is not None
@@ -116,7 +166,7 @@ def _of_track(cube: xr.Dataset, items: Sequence[pystac.Item], options: ExportOpt
         yield Hyp3Pair({**layers, **static}, grid, pairs_of(_of_pair(made, items)), done)
 
 
-def _of_pair(step: xr.Dataset, items: Iterable[pystac.Item]) -> list[pystac.Item]:
+def _of_pair(step: xr.Dataset, items: Sequence[pystac.Item]) -> list[pystac.Item]:
     """Items of the bursts that a step was merged from."""
     first, second = (utc_time(f"{step[name].values[0]}") for name in ("time", "secondary"))
 

@@ -54,8 +54,8 @@ def radar_rasters(pair: BurstPair, layers: Mapping[str, NDArray[Any]], grid: Geo
     place = np.array([(grid.top - y) / grid.step - 0.5, (x - grid.left) / grid.resolution - 0.5])
     known = np.isfinite(place).all(axis=0)
     place = np.where(known, place, -9.0)
-    seen = _sampled(layers["interferogram"], place)
-    east, north, up = (_sampled(layers[name], place) for name in ("los_east", "los_north", "los_up"))
+    seen = sampled(layers["interferogram"], place)
+    east, north, up = (sampled(layers[name], place) for name in ("los_east", "los_north", "los_up"))
     incidence = np.degrees(np.arccos(np.clip(up, -1.0, 1.0)))
     azimuth = (np.degrees(np.arctan2(north, east)) - 90.0 + 180.0) % 360.0 - 180.0
     return {
@@ -66,7 +66,7 @@ def radar_rasters(pair: BurstPair, layers: Mapping[str, NDArray[Any]], grid: Geo
     }
 
 
-def _sampled(values: NDArray[Any], place: NDArray[np.float64]) -> NDArray[Any]:
+def sampled(values: NDArray[Any], place: NDArray[np.float64]) -> NDArray[Any]:
     """Bilinear, of the pixels that hold data; NaN where too few of them do."""
     there = np.isfinite(values)
     filled = np.where(there, values, 0).astype(np.result_type(values.dtype, np.float32))

@@ -13,16 +13,16 @@ from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.cube.hyp3.export import ExportOptions, export_hyp3
-from sarcube.cube.unwrap import UnwrapOptions
 from sarcube.errors import ConfigError, DownloadTimeoutError, SourceError
 from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.run.outcome import Outcome
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.sensors.sentinel1.granules import NamedBurst
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
 from sarcube.store.protocol import open_store
 from sarcube.terrain.geoid import EGM2008
 
-_PAIRS = "INSAR_S1"  # the kind of pairs of a burst
+_PAIRS, _MERGED = "INSAR_S1", "INSAR_S1_PASS"  # kinds: pairs of a burst, of all bursts of a pass
 POSTINGS = {"20x4": 80, "10x2": 40, "5x1": 20}
 _LIKE = ("VV", "HH")
 _ONE_SIDE = dt.timedelta(minutes=2)
@@ -48,6 +48,14 @@ class Hyp3Options:
     polarization : str
         "auto", "VV" or "HH".
     cluster : str
+    alpha : float or None
+        Of the phase filter; None: one minus the coherence.
+    method : str
+        To unwrap with.
+    water : Path, optional
+        Tells where water is, in place of the tiles beside Copernicus GLO-30.
+    apply_water_mask : bool
+        Leave water out before unwrapping.
     """
 
     store: str
@@ -59,6 +67,10 @@ class Hyp3Options:
     geoid: str | None = None
     polarization: str = "auto"
     cluster: str = "local"
+    alpha: float | None = 0.5
+    method: str = "whirlwind"
+    water: Path | None = None
+    apply_water_mask: bool = False
 
 
 def named_pair(
@@ -199,6 +211,8 @@ def _config(
 ) -> RunConfig:
     if options.looks not in POSTINGS:
         raise ConfigError(f"--looks is one of {', '.join(POSTINGS)}, not {options.looks!r}")
+    if options.apply_water_mask and options.dem_path and options.water is None:
+        raise ConfigError("--apply-water-mask needs to know where water is: name a raster or shapes with --water")
     if polarization not in ("auto", *_LIKE):
         raise ConfigError(f"--polarization is VV or HH, not {polarization}")
     source: dict[str, Any] = {"kind": "local", "path": options.source} if options.source else {"kind": "asf"}
@@ -219,6 +233,11 @@ def _config(
             "posting": POSTINGS[options.looks],
             "polarization": polarization,
             "pairs": {"list": [tuple(days)]},
+            "merge": True,
+            "filter": "baran" if options.alpha is None else options.alpha,
+            "unwrap": options.method,
+            "water": options.water or "auto",
+            "apply_water_mask": options.apply_water_mask,
         },
     }
     return RunConfig.from_dict(raw, base=Path.cwd(), origin="sarcube insar")
@@ -296,23 +315,24 @@ def check_found(planned: Plan, reference: Sequence[NamedBurst], secondary: Seque
     return said
 
 
-def deliver(planned: Plan, folder: str | Path, unwrap: UnwrapOptions, *, mask_water: bool) -> Path:
+def deliver(planned: Plan, folder: str | Path) -> Path:
     """The HyP3 product of the one pair of a plan that was carried out.
 
     Raises
     ------
-    CubeError, EngineError
-        See `export_hyp3`.
+    CubeError
+        The pair is not there, or what HyP3's names cannot tell.
     """
     connection = planned.connections[0]
-    options = ExportOptions(
-        unwrap,
-        mask_water,
-        (str(connection.first.date()), str(connection.second.date())),
-        places=[place.place for place in planned.places],
-    )
-    (made,) = export_hyp3(planned.config.store, folder, options)
+    days = str(connection.first.date()), str(connection.second.date())
+    places = [p.place for p in planned.places if _MERGED in p.done or _MERGED in p.to_do]
+    (made,) = export_hyp3(planned.config.store, folder, ExportOptions(days=days, places=places))
     return made
+
+
+def undone(outcome: Outcome) -> bool:
+    """Whether the merged pair itself could not be made."""
+    return any(failure.key.startswith(f"{_MERGED}/") for failure in (*outcome.failed, *outcome.blocked))
 
 
 def upload(product: Path, bucket: str, prefix: str) -> str:
