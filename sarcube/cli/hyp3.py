@@ -15,6 +15,7 @@ from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from sarcube.production.plan.plan import Plan
+    from sarcube.production.run.hyp3 import Hyp3Options
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _LISTS = ("--reference", "--secondary", "--swaths")
@@ -122,7 +123,7 @@ def burst(
     ways = Delivery(out, bucket, bucket_prefix, as_json, bool(store))
     with folder:
         config = burst_config(*sides, options)
-        _make(ways, gaps(sides[0]), lambda: plan_bursts(config, *sides))
+        _make(options, ways, gaps(sides[0]), lambda: plan_bursts(config, *sides))
 
 
 def scene(
@@ -169,7 +170,7 @@ def scene(
         config = scene_config(*names, options)
         if sorted(swaths) != [1, 2, 3]:
             config = of_swaths(config, swaths)
-        _make(ways, [], lambda: (plan(config), []))
+        _make(options, ways, [], lambda: (plan(config), []))
 
 
 def merge(
@@ -226,7 +227,7 @@ class Delivery:
     kept: bool
 
 
-def _make(ways: Delivery, said: list[str], plan: Callable[[], tuple[Plan, list[str]]]) -> None:
+def _make(options: Hyp3Options, ways: Delivery, said: list[str], plan: Callable[[], tuple[Plan, list[str]]]) -> None:
     from sarcube.cli.runs import Saying, ending
     from sarcube.production.run.hyp3 import deliver, undone, upload
     from sarcube.production.run.produce import produce
@@ -244,8 +245,8 @@ def _make(ways: Delivery, said: list[str], plan: Callable[[], tuple[Plan, list[s
         if ways.as_json:
             echo_json({"product": None, "failed": [f"{f.key}: {f.message}" for f in outcome.failed]})
         raise typer.Exit(2 if planned.impossible else max(1, outcome.exit_code))
-    made = deliver(planned, ways.out)
-    remarks = [*said, *found, *map(str, outcome.warnings)] if ways.as_json else [*said, *found]
+    made, otherwise = deliver(planned, ways.out, options)
+    remarks = [*said, *found, *otherwise, *(map(str, outcome.warnings) if ways.as_json else ())]
     address = upload(made, ways.bucket, ways.bucket_prefix) if ways.bucket else ""
     if ways.as_json:
         echo_json({"product": made, "uploaded": address or None, "remarks": remarks, "failed": len(outcome.failed)})

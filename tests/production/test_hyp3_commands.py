@@ -167,14 +167,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 COMMAND = f"sarcube insar burst {REFERENCE} {SECONDARY} --looks 20x4 --source scenes --orbits orbits --dem-path dem.tif"
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the products of the example's burst stay."""
+    return tmp_path_factory.mktemp("kept") / "store"
+
+
 @pytest.mark.timeout(600)
-def test_hyp3s_own_example(archive: Path, tmp_path: Path) -> None:
+def test_hyp3s_own_example(archive: Path, store: Path, tmp_path: Path) -> None:
     """The command as hyp3-isce2 prints it, to a zip with the right cycle everywhere; and the same from the store."""
     pytest.importorskip("whirlwind")
     lake = {"type": "Polygon", "coordinates": [[[53.44, 27.65], [53.46, 27.65], [53.46, 27.66], [53.44, 27.65]]]}
     water = tmp_path / "lake.geojson"
     water.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": lake}))
-    store = tmp_path / "store"
     masked = f"--apply-water-mask True --water {water}"
     with in_folder(archive):
         made = carry_out(f"{COMMAND} {masked} --out {tmp_path} --store {store} --json")
@@ -210,6 +215,27 @@ def test_hyp3s_own_example(archive: Path, tmp_path: Path) -> None:
         for file in one.namelist():
             if file.endswith((".tif", f"{name}.txt")):
                 assert one.read(file) == other.read(file), file
+
+
+@pytest.mark.timeout(600)
+def test_whole_scenes_and_what_the_store_has_already(archive: Path, store: Path, tmp_path: Path) -> None:
+    pytest.importorskip("whirlwind")
+    names = [path.stem for path in sorted((archive / "scenes").iterdir())]
+    inputs = COMMAND.split("20x4 ")[1]
+    with in_folder(archive):
+        for swaths, code in (("2", 0), ("3", 2)):
+            words = f"sarcube insar scene {names[1]} {names[0]} --swaths {swaths} {inputs}"
+            made = carry_out(f"{words} --alpha 0.3 --store {store} --out {tmp_path} --json")
+            assert made.exit_code == code, made.output
+            if code == 0:
+                told = json.loads(made.output[made.output.index("{\n") :])
+            else:
+                assert "no bursts of the sub-swaths 3" in made.output
+        repeated = carry_out(
+            f"{words.replace('--swaths 3', '--swaths 2')} --alpha 0.2 --store {store} --out {tmp_path}"
+        )
+    assert Path(told["product"]).name.startswith("S1_136231_IW2_20200604_20200616_VV_INT80_")
+    assert repeated.exit_code == 0 and "give another --store" in repeated.output, repeated.output
 
 
 @pytest.fixture(scope="module")

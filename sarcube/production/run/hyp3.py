@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sarcube.config import RunConfig
-from sarcube.cube.hyp3.export import ExportOptions, export_hyp3
+from sarcube.cube.hyp3.export import ExportOptions, hyp3_pairs
+from sarcube.cube.hyp3.product import write_product
 from sarcube.errors import ConfigError, DownloadTimeoutError, SourceError
 from sarcube.production.plan.plan import Plan, plan
 from sarcube.production.run.outcome import Outcome
@@ -315,8 +316,8 @@ def check_found(planned: Plan, reference: Sequence[NamedBurst], secondary: Seque
     return said
 
 
-def deliver(planned: Plan, folder: str | Path) -> Path:
-    """The HyP3 product of the one pair of a plan that was carried out.
+def deliver(planned: Plan, folder: str | Path, options: Hyp3Options) -> tuple[Path, list[str]]:
+    """The HyP3 product of the one pair of a plan that was carried out, and in words where the store has it otherwise.
 
     Raises
     ------
@@ -326,8 +327,14 @@ def deliver(planned: Plan, folder: str | Path) -> Path:
     connection = planned.connections[0]
     days = str(connection.first.date()), str(connection.second.date())
     places = [p.place for p in planned.places if _MERGED in p.done or _MERGED in p.to_do]
-    (made,) = export_hyp3(planned.config.store, folder, ExportOptions(days=days, places=places))
-    return made
+    (pair,) = hyp3_pairs(planned.config.store, ExportOptions(days=days, places=places))
+    done, asked = pair.processing, (options.alpha, options.method)
+    other = (done.alpha, done.unwrapped_by) != asked or (done.water and done.water_masked != options.apply_water_mask)
+    said = [
+        "the store had the pair already, with another filter, solver or use of the water mask: it is delivered as it "
+        "is; give another --store to make it anew"
+    ]
+    return write_product(pair, folder), said if other else []
 
 
 def undone(outcome: Outcome) -> bool:
