@@ -40,6 +40,7 @@ format: $(STAMP) ## rewrite the code in the house format
 benchmark: $(STAMP) ## measure speed and memory; tables are in benchmarks/README.md
 	$(BIN)/python benchmarks/rtc.py
 	$(BIN)/python benchmarks/insar.py
+	$(BIN)/python benchmarks/insar_pass.py
 	$(BIN)/python benchmarks/production.py
 	$(BIN)/python benchmarks/cube.py
 

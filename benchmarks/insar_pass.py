@@ -45,7 +45,7 @@ def picture(shape: tuple[int, int], posting: float) -> tuple[Any, Any]:
 
 
 def with_noise(phase: Any, gamma: Any) -> tuple[Any, Any]:
-    """Interferogram and sample coherence with about the spread that the looks give: a complex normal around the mean."""
+    """Interferogram and sample coherence of about the spread that the looks give: normal around the mean."""
     random = np.random.default_rng(2)
     spread = np.sqrt((1.0 - gamma**2) / _LOOKS).astype(np.float32)  # of real and imaginary part together
     noise = random.standard_normal((2, *phase.shape), np.float32) * (spread / np.sqrt(2))
@@ -104,10 +104,10 @@ def stage(folder: Path, shape: tuple[int, int]) -> dict[str, float]:
     merged = merge(pieces, align(pieces).constants, shape, (0, 2, 1, 3, 255), 255)
     pieces.clear()
     joined = time.process_time()
-    water = np.zeros(shape, bool)
-    filtered = finish(merged, water, WholeOptions(method=None))
+    given = merged.interferogram, merged.coherence, merged.looks, np.zeros(shape, bool)
+    filtered = finish(*given, WholeOptions(method=None))
     between = time.process_time()
-    whole = finish(merged, water, WholeOptions())
+    whole = finish(*given, WholeOptions())
     ended = time.process_time()
     grid = GeoGrid(32632, 300_000, 5_400_000, 80, shape[1], shape[0])
     layers = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,33 +12,37 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from sarcube.config import Aoi
 from sarcube.cube.cf import with_grid
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.layers import attributes
-from sarcube.engines.insar.goldstein import goldstein
-from sarcube.engines.insar.unwrap import NOT_COMMERCIAL, Method, unwrap
-from sarcube.errors import ConfigError, CubeError
-from sarcube.geometry.aoi import load_aoi
+from sarcube.engines.insar.unwrap import NOT_COMMERCIAL, Method
+from sarcube.engines.insar.whole import WholeOptions, finish
+from sarcube.errors import CubeError, DemError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.products.kinds import Layer, MaskClass, Shown, mask_layer
+from sarcube.products.kinds import Layer, Shown
+from sarcube.products.unwrapped import (
+    COMPONENTS,
+    FILTERED,
+    LAND,
+    NOT_SEEN,
+    NOT_TOLD,
+    PHASE,
+    UNWRAPPED,
+    WATER,
+    WATER_MASK,
+)
+from sarcube.terrain.water import UNKNOWN
+from sarcube.terrain.water import read_water as read
 
 INPUTS = ("interferogram", "coherence", "number_of_looks")
-_PHASE = Shown(-math.pi, math.pi, "twilight", cyclic=True)
 LAYERS = (
-    Layer("interferogram", "First date times conjugate of second, not filtered", "complex64", shown=_PHASE),
-    Layer("filtered_phase", "Phase of the filtered interferogram", unit="rad", shown=_PHASE),
+    Layer("interferogram", "First date times conjugate of second, not filtered", "complex64", shown=PHASE),
+    FILTERED,
     Layer("coherence", "Coherence of the samples of each pixel", shown=Shown(0.0, 1.0)),
-    Layer("unwrapped_phase", "Unwrapped phase, positive away from the sensor", unit="rad", merge="first"),
-    Layer(
-        "connected_components", "Pixels of one number are right relative to each other; 0: of none", "uint16", 65535,
-        role="auxiliary", merge="first", overview="nearest",
-    ),
-    mask_layer(
-        "water_mask", "Water and land",
-        (MaskClass(0, "water", "water"), MaskClass(1, "land", "land"), MaskClass(255, "unknown", "not told")), 255,
-    ),
-)  # fmt: skip
+    UNWRAPPED,
+    COMPONENTS,
+    WATER_MASK,
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class UnwrapOptions:
         non-commercial use only.
     water : path, optional
         What is left out of filter and unwrapping: a raster that GDAL reads whose water is not 0 (a Copernicus water
-        body mask), or GeoJSON polygons of water in degrees.
+        body mask), or polygons of water.
     """
 
     alpha: float | None = 0.5
@@ -121,77 +124,43 @@ def pair_name(pair: xr.Dataset) -> str:
 
 
 def read_water(path: str | Path, grid: GeoGrid) -> NDArray[np.bool_]:
-    """Where there is water on a grid.
+    """Where there is water on a grid: see `sarcube.terrain.water.read_water`.
 
     Raises
     ------
     CubeError
         The file cannot be read, or does not touch the grid.
     """
-    import rasterio
-    from rasterio.enums import Resampling
-    from rasterio.errors import RasterioError
-    from rasterio.vrt import WarpedVRT
-
-    if str(path).lower().endswith((".geojson", ".json")):
-        return _polygons(path, grid)
     try:
-        with rasterio.open(path) as source:
-            from rasterio.warp import transform_bounds
-
-            if source.crs is None:
-                raise CubeError(f"{path} has no CRS; give it one (gdal_edit -a_srs)")
-            left, bottom, right, top = transform_bounds(source.crs, grid.crs, *source.bounds)
-            if right <= grid.bounds[0] or left >= grid.bounds[2] or top <= grid.bounds[1] or bottom >= grid.bounds[3]:
-                raise CubeError(f"{path} does not touch the pairs' ground; give a water mask of there")
-            with WarpedVRT(
-                source, crs=grid.crs, transform=rasterio.Affine(*grid.transform), width=grid.width,
-                height=grid.height, resampling=Resampling.nearest,
-            ) as warped:  # fmt: skip
-                return np.asarray((warped.read(1) != 0) & (warped.dataset_mask() > 0))
-    except RasterioError as error:
-        raise CubeError(f"{path} cannot be read as a water mask: {error}") from error
-
-
-def _polygons(path: str | Path, grid: GeoGrid) -> NDArray[np.bool_]:
-    import rasterio
-    import shapely
-    from rasterio.features import rasterize
-    from rasterio.warp import transform_geom
-
-    try:
-        area = load_aoi(Aoi(geojson=Path(path)))
-    except (ConfigError, ValueError) as error:
-        raise CubeError(f"{path} cannot be read as polygons of water: {error}") from error
-    shapes = [] if area is None else [area.shape]
-    placed = [transform_geom("EPSG:4326", grid.crs, shapely.geometry.mapping(shape)) for shape in shapes]
-    burnt = rasterize(placed, grid.shape, transform=rasterio.Affine(*grid.transform), dtype="uint8")
-    return np.asarray(burnt > 0)
+        water = read(path, grid)
+    except DemError as error:
+        raise CubeError(str(error)) from error
+    if (water == UNKNOWN).all():
+        raise CubeError(f"{path} does not touch the pairs' ground; give a water mask of there")
+    return np.asarray(water == 1)
 
 
 def _pair(step: xr.Dataset, water: NDArray[np.bool_] | None, options: UnwrapOptions) -> xr.Dataset:
     loaded = step.compute()
     seen, coherence, counted = (loaded[name].values[0] for name in INPUTS)
-    land = seen if water is None else np.where(water, np.complex64(np.nan), seen)
-    filtered = goldstein(land, options.alpha, coherence)
-    there = np.isfinite(land) & (counted > 0)
-    looks = float(np.median(counted[there])) if there.any() else 1.0
-    made = unwrap(seen, filtered, coherence, max(looks, 1.0), mask=water, method=options.method)
+    known = np.zeros(seen.shape, bool) if water is None else water
+    made = finish(seen, coherence, counted, known, WholeOptions(options.alpha, options.method))
+    assert made.unwrapped_phase is not None and made.components is not None  # a method is given
     outside = ~np.isfinite(seen)
-    told = np.full(seen.shape, 255, np.uint8) if water is None else np.where(water, 0, 1).astype(np.uint8)
+    told = np.full(seen.shape, NOT_TOLD) if water is None else np.where(water, WATER, LAND)
     values: Mapping[str, Any] = {
         "interferogram": seen,
-        "filtered_phase": np.angle(filtered).astype(np.float32),
+        "filtered_phase": made.filtered_phase,
         "coherence": coherence,
-        "unwrapped_phase": made.phase,
-        "connected_components": np.where(outside, 65535, made.components).astype(np.uint16),
-        "water_mask": told,
+        "unwrapped_phase": made.unwrapped_phase,
+        "connected_components": np.where(outside, NOT_SEEN, made.components).astype(np.uint16),
+        "water_mask": told.astype(np.uint8),
     }
     facts = {
         "sarcube_phase_filter": "Goldstein and Werner 1998",
         "sarcube_phase_filter_alpha": "one minus coherence" if options.alpha is None else options.alpha,
         "sarcube_unwrapped_by": options.method,
-        "sarcube_unwrapping_looks": round(looks, 2),
+        "sarcube_unwrapping_looks": round(made.looks, 2),
         "sarcube_water": "not masked" if water is None else Path(options.water or "").name,
         "components": int(made.components.max()),
     }

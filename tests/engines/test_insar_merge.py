@@ -108,7 +108,7 @@ def parted_by_water() -> tuple[np.ndarray, Merged, np.ndarray]:
 def test_components_do_not_join_across_water(parted_by_water, left_out: bool) -> None:
     pytest.importorskip("whirlwind")
     phase, merged, water = parted_by_water
-    made = finish(merged, water, WholeOptions(leave_out_water=left_out))
+    made = finish(merged.interferogram, merged.coherence, merged.looks, water, WholeOptions(leave_out_water=left_out))
     assert made.components is not None and made.unwrapped_phase is not None
     west, east = made.components[:, :150], made.components[:, 156:]
     assert not set(np.unique(west[west > 0])) & set(np.unique(east[east > 0]))
@@ -135,5 +135,5 @@ def test_small_scraps_beyond_water_are_of_no_component() -> None:
 
 def test_not_unwrapped_where_nobody_asked_for_it(parted_by_water) -> None:
     _, merged, water = parted_by_water
-    made = finish(merged, water, WholeOptions(alpha=None, method=None))
+    made = finish(merged.interferogram, merged.coherence, merged.looks, water, WholeOptions(alpha=None, method=None))
     assert made.unwrapped_phase is None and made.components is None and made.looks == 45.0

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pystac
 import pytest
 
 from sarcube.config import RunConfig
-from sarcube.errors import ConfigError, MergeError
+from sarcube.errors import ConfigError, DemError, MergeError, ProductError
+from sarcube.production.plan.plan import plan
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch
 from sarcube.testing.workflow import WorkflowSuite
 from sarcube.workflows.insar import find as finding
 from sarcube.workflows.insar import pairs as pairing
 from sarcube.workflows.insar.checks import NO_WATER
-from sarcube.workflows.insar.merging import check_mergeable
+from sarcube.workflows.insar.merging import check_mergeable, read_piece
 from sarcube.workflows.insar.passes import gaps, is_pass, parts_of, pass_place
+from sarcube.workflows.insar.run import run as run_task
 from sarcube.workflows.insar.workflow import WORKFLOW
+from sarcube.workflows.workflow import Context
 from tests.once import once
 
 DATES = ("2023-01-01", "2023-01-13", "2023-01-25")
@@ -221,3 +226,119 @@ def river(folder: Path) -> Path:
     ring = [(8.0, 48.006), (8.4, 48.006), (8.4, 48.009), (8.0, 48.009), (8.0, 48.006)]
     path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     return path
+
+
+def truth_of(archive: Path, name: str, grid: Any) -> np.ndarray:
+    """Mean of a raster of the truth over the cells of a grid."""
+    import rasterio
+    from rasterio.warp import Resampling, reproject
+
+    out = np.full(grid.shape, np.nan, np.float32)
+    with rasterio.open(next((archive / "truth").glob(f"*_{name}.tif"))) as source:
+        reproject(
+            source.read(1), out, src_transform=source.transform, src_crs=source.crs, dst_crs=grid.crs,
+            dst_transform=rasterio.Affine(*grid.transform), resampling=Resampling.average, dst_nodata=np.nan,
+        )  # fmt: skip
+    return out
+
+
+def turned_by(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean phase of the product of one with the conjugate of the other, where both are finite."""
+    product = one * np.conj(other)
+    return float(np.angle(product[np.isfinite(product)].sum()))
+
+
+def test_a_merged_pair_holds_the_truth(archive: Path, tmp_path: Path) -> None:
+    """Right cycles, displacement and seams; a burst that is missing is told, and the product outdated once it comes."""
+    pytest.importorskip("whirlwind")
+    from sarcube.catalog.query import read_item
+    from sarcube.geometry.burst_grid import footprint_grid
+    from sarcube.products.product import read_layers
+    from sarcube.store.local_store import LocalStore
+
+    run = run_of(archive, tmp_path / "store", posting=40, water=str(river(tmp_path)))
+    planned = plan(run)
+    WORKFLOW.prepare(planned.config, [kind.name for kind in planned.kinds])
+    for task in planned.tasks:
+        made = run_task(task, Context("test", planned.config))
+    assert task.kind == "INSAR_S1_PASS" and {"read", "merge", "unwrap"} <= made.stages.keys()
+    store = LocalStore(tmp_path / "store")
+    whole = read_item(store, made.item)
+    layers = read_layers(store, whole)
+    grid, values = layers.attrs["grid"], {str(name): layers[name].values for name in layers.data_vars}
+    assert {"los_east", "los_up", "digital_elevation_model"} <= values.keys()
+    los = np.stack([values[f"los_{axis}"] for axis in ("east", "north", "up")])
+    np.testing.assert_allclose((los**2).sum(axis=0), 1.0, atol=1e-5)
+
+    expected = truth_of(archive, "phase", grid)
+    phase, components = values["unwrapped_phase"], values["connected_components"]
+    known = np.isfinite(phase) & np.isfinite(expected) & (values["coherence"] > 0.3)
+    assert known.sum() > 8_000 and np.ptp(expected[known]) > 6.0
+    for number in (1, 2):  # a river lies between: whole cycles are unknown
+        of = known & (components == number)
+        off = (phase - expected)[of]
+        turns = np.rint((off - np.median(off)) / (2 * np.pi))
+        assert of.sum() > 2_000 and np.mean(turns != 0) <= 0.001
+        metres = (off - off.mean()) * 0.05546576 / (4 * np.pi)
+        assert np.sqrt(np.mean(metres**2)) < 0.005
+    rows = np.flatnonzero((values["water_mask"] == 0).all(axis=1))
+    north, south = components[: rows[0]], components[rows[-1] + 1 :]
+    assert not set(north[(north > 0) & (north < 65535)]) & set(south[(south > 0) & (south < 65535)])
+
+    facts = whole.properties
+    assert facts["sarcube:burst_ids"] == [first.burst_id for first, _ in parts_of(task.unit)]
+    assert facts["sarcube:overlaps"] >= 3 and facts["sarcube:overlaps_residual_rad"] < 0.1
+    assert (
+        facts["insar:temporal_baseline"] == pytest.approx(12.0, abs=0.01) and facts["sarcube:water"] == "river.geojson"
+    )
+    left = np.where(known, values["interferogram"] * np.exp(-1j * np.nan_to_num(expected)), np.nan)
+    for item in (read_item(store, key) for key in store.list("s1_insar/") if key.endswith("Z.json")):
+        piece, resampled = read_piece(store, item, grid)
+        inside = np.zeros(grid.shape, bool)
+        inside[piece.row : piece.row + piece.shape[0], piece.column : piece.column + piece.shape[1]] = piece.valid
+        assert not resampled
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            edge = inside & ~np.roll(inside, -step, axis)
+            near, beyond = np.where(edge, left, np.nan), np.where(edge, np.roll(left, -step, axis), np.nan)
+            cells = int(np.isfinite(near * beyond).sum())
+            if cells > 60:  # and as exact as these tell
+                assert abs(turned_by(beyond, near)) < 0.03 + 3 * 0.3 / np.sqrt(cells)
+
+    zone = footprint_grid(task.unit.footprint, 32633, 40.0)
+    piece, resampled = read_piece(store, item, zone)
+    there = truth_of(archive, "phase", zone)[
+        piece.row : piece.row + piece.shape[0], piece.column : piece.column + piece.shape[1]
+    ]
+    own = truth_of(archive, "phase", read_layers(store, item, ["mask"]).attrs["grid"])
+    seen = read_layers(store, item, ["interferogram"])["interferogram"].values
+    assert resampled and piece.valid.sum() == pytest.approx(np.isfinite(seen).sum(), rel=0.05)
+    moved = turned_by(piece.interferogram, np.exp(1j * there))
+    assert moved == pytest.approx(turned_by(seen, np.exp(1j * own)), abs=0.02)
+
+    lost = item.properties["sarcube:burst_id"]
+    next(path for path in (tmp_path / "store" / "s1_insar" / lost).rglob("T*.json")).unlink()
+    again = run_task(replace(task, remake=True), Context("test", planned.config))
+    assert any(lost in text for text in again.warnings)
+    stored = json.loads(store.read_bytes(again.item))
+    assert stored["properties"]["sarcube:gaps"] == 1 and f"made without {lost}" in WORKFLOW.outdated(task.unit, stored)
+    assert not WORKFLOW.outdated(task.unit, whole.to_dict())
+    for path in (tmp_path / "store" / "s1_insar").rglob("T*.json"):
+        path.unlink()
+    with pytest.raises(ProductError, match="has no interferogram"):
+        run_task(replace(task, remake=True), Context("test", planned.config))
+
+
+def test_water_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:
+    import rasterio
+
+    from sarcube.geometry.grid import GeoGrid
+    from sarcube.workflows.insar.run_pass import _water
+
+    with rasterio.open(
+        tmp_path / "lake.tif", "w", driver="GTiff", width=2, height=2, count=1, dtype="uint8", crs="EPSG:32632",
+        transform=rasterio.Affine(80, 0, 900_000, 0, -80, 5_300_000), nodata=9,
+    ) as file:  # fmt: skip
+        file.write(np.ones((1, 2, 2), np.uint8))
+    grid = GeoGrid(32632, 500_000, 5_300_000, 80, 20, 20)
+    with pytest.raises(DemError, match="does not touch the bursts"):
+        _water(config(tmp_path, water=str(tmp_path / "lake.tif")), grid, None)

@@ -1,4 +1,4 @@
-"""A merged pair filtered and unwrapped, once for all of it; components end at water."""
+"""An interferogram filtered and unwrapped, once for all of it; components end at water."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
 from sarcube.engines.insar.goldstein import goldstein
-from sarcube.engines.insar.merge import Merged
 from sarcube.engines.insar.unwrap import Method, numbered, unwrap
 
 _LEAST = 100  # cells of a component that water has cut off
@@ -37,7 +36,7 @@ class WholeOptions:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """What is made of a merged pair.
+    """What is made of an interferogram.
 
     Attributes
     ----------
@@ -57,12 +56,23 @@ class Whole:
     looks: float
 
 
-def finish(merged: Merged, water: NDArray[np.bool_], options: WholeOptions) -> Whole:
+def finish(
+    interferogram: NDArray[np.complex64],
+    coherence: NDArray[np.float32],
+    counted: NDArray[np.float32],
+    water: NDArray[np.bool_],
+    options: WholeOptions,
+) -> Whole:
     """Take water out, filter, unwrap.
 
     Parameters
     ----------
-    merged : Merged
+    interferogram : (rows, columns) complex64
+        NaN where there is none.
+    coherence : (rows, columns) float32
+        Of its samples.
+    counted : (rows, columns) float32
+        Independent looks.
     water : (rows, columns) bool
         Where water is known to be.
     options : WholeOptions
@@ -72,18 +82,16 @@ def finish(merged: Merged, water: NDArray[np.bool_], options: WholeOptions) -> W
     EngineError
         The library to unwrap with is not installed or failed, or there is nothing to unwrap.
     """
-    seen = merged.interferogram
-    if options.leave_out_water:
-        seen = np.where(water, np.complex64(np.nan), seen)
-    filtered = goldstein(seen, options.alpha, merged.coherence)
+    seen = np.where(water, np.complex64(np.nan), interferogram) if options.leave_out_water else interferogram
+    filtered = goldstein(seen, options.alpha, coherence)
     with np.errstate(invalid="ignore"):
         phase = np.where(np.isfinite(filtered), np.angle(filtered), np.nan).astype(np.float32)
-    there = np.isfinite(seen) & (merged.looks > 0)
-    looks = max(float(np.median(merged.looks[there])), 1.0) if there.any() else 1.0
+        there = np.isfinite(seen) & (counted > 0)
+    looks = max(float(np.median(counted[there])), 1.0) if there.any() else 1.0
     if options.method is None:
         return Whole(phase, None, None, looks)
     mask = water if options.leave_out_water else None
-    made = unwrap(seen, filtered, merged.coherence, looks, mask=mask, method=options.method)
+    made = unwrap(seen, filtered, coherence, looks, mask=mask, method=options.method)
     return Whole(phase, made.phase, parted(made.components, water), made.looks)
 
 

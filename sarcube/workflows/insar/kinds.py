@@ -3,9 +3,8 @@ ever."""  # fmt: skip
 
 from __future__ import annotations
 
-import math
-
-from sarcube.products.kinds import Fact, Layer, MaskClass, ProductKind, Rate, Shown, mask_layer
+from sarcube.products.kinds import Fact, Layer, ProductKind, Rate, Shown
+from sarcube.products.unwrapped import COMPONENTS, FILTERED, PHASE, UNWRAPPED, WATER_MASK
 from sarcube.workflows.rtc.kinds import MASK, POLARIZATIONS, STATIC_VALIDITY
 from sarcube.workflows.rtc.kinds import RTC_S1_STATIC as _OF_RTC
 
@@ -21,13 +20,12 @@ def _amplitude(name: str, title: str) -> Layer:
     return Layer(name, title, weight="number_of_looks", shown=Shown(0.0, 0.6), may_round=True)
 
 
-_PHASE = Shown(-math.pi, math.pi, "twilight", cyclic=True)
 INTERFEROGRAM = Layer(
     "interferogram",
     "First date times conjugate of second, flattened, not filtered; phase positive away from the sensor",
     "complex64",
     weight="number_of_looks",
-    shown=_PHASE,
+    shown=PHASE,
 )
 COHERENCE = Layer("coherence", "Coherence of the samples of each pixel", shown=Shown(0.0, 1.0), may_round=True)
 AMPLITUDES = (
@@ -40,8 +38,6 @@ LINE_OF_SIGHT = (
     _auxiliary("los_north", "North component of the unit vector from the ground to the sensor"),
     _auxiliary("los_up", "Up component of the unit vector from the ground to the sensor"),
 )
-WATER, LAND, NOT_TOLD = 0, 1, 255
-NO_COMPONENT, NOT_SEEN = 0, 65535
 FACTS = (
     Fact("sar:polarizations", "texts", summarized=True),
     Fact("sar:beam_ids", "texts"),
@@ -82,7 +78,7 @@ CSLC_S1 = ProductKind(
     tuple(
         Layer(
             f"slc_{name}", f"{name}, flattened by the geometric slant range, root of beta nought", "complex64",
-            overview="nearest", shown=_PHASE,
+            overview="nearest", shown=PHASE,
         )
         for name in POLARIZATIONS
     ),
@@ -129,26 +125,11 @@ INSAR_S1_PASS = ProductKind(
     "s1_insar_pass",
     (
         INTERFEROGRAM,
-        Layer("filtered_phase", "Phase of the filtered interferogram", unit="rad", merge="first", shown=_PHASE),
+        FILTERED,
         COHERENCE,
-        Layer(
-            "unwrapped_phase", "Phase of the interferogram, unwrapped; positive away from the sensor", unit="rad",
-            merge="first", shown=Shown(colours="viridis"),
-        ),
-        Layer(
-            "connected_components",
-            "Pixels of one number are right relative to each other, the largest is 1; 0: of none", "uint16",
-            float(NOT_SEEN), role="auxiliary", merge="first", overview="nearest",
-        ),
-        mask_layer(
-            "water_mask", "Water and land",
-            (
-                MaskClass(WATER, "water", "water", (65, 131, 196, 255), rank=1),
-                MaskClass(LAND, "land", "land"),
-                MaskClass(NOT_TOLD, "unknown", "no mask of water told", rank=2),
-            ),
-            NOT_TOLD,
-        ),
+        UNWRAPPED,
+        COMPONENTS,
+        WATER_MASK,
         *AMPLITUDES,
         LOOKS,
         MASK,

@@ -8,17 +8,10 @@ import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import DemError, ProductError
+from sarcube.products.unwrapped import LAND, NOT_SEEN, NOT_TOLD, WATER
 from sarcube.workflows.insar.checks import NO_WATER, not_told
 from sarcube.workflows.insar.find import pair_tag
-from sarcube.workflows.insar.kinds import (
-    INSAR_S1,
-    INSAR_S1_PASS,
-    INSAR_S1_PASS_STATIC,
-    LAND,
-    NOT_SEEN,
-    NOT_TOLD,
-    WATER,
-)
+from sarcube.workflows.insar.kinds import INSAR_S1, INSAR_S1_PASS, INSAR_S1_PASS_STATIC
 from sarcube.workflows.insar.passes import gaps, parts_of
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import Result, Stages, collection_of, dem_of, store_of
@@ -106,7 +99,7 @@ def merged_pair(task: Task, context: Context, stages: Stages) -> Result:
         elsewhere = [piece.name for piece, moved in read if moved]
         del read, pieces
     with stages("unwrap"):
-        whole = finish(merged, water == WATER, options)
+        whole = finish(merged.interferogram, merged.coherence, merged.looks, water == WATER, options)
     said = tuple(dict.fromkeys((*_said(items, absent, elsewhere, grid, options), *warned)))
     dataset = _layers(merged, whole, water, grid, config.section(InsarSection).debias)
     about = PassContext(items, alignment, options, whole, whence, absent, said)
