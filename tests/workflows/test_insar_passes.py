@@ -304,7 +304,7 @@ def test_a_merged_pair_holds_the_truth(archive: Path, tmp_path: Path) -> None:
             if cells > 60:  # and as exact as these tell
                 assert abs(turned_by(beyond, near)) < 0.03 + 3 * 0.3 / np.sqrt(cells)
 
-    zone = footprint_grid(task.unit.footprint, 32633, 40.0)
+    zone = footprint_grid(task.unit.footprint, 32633, 40.0, 20_000.0)
     piece, resampled = read_piece(store, item, zone)
     there = truth_of(archive, "phase", zone)[
         piece.row : piece.row + piece.shape[0], piece.column : piece.column + piece.shape[1]
