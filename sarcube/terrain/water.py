@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.errors import ConfigError, DemError
-from sarcube.extras import need
+from sarcube.errors import ConfigError, DemError, MissingExtraError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.terrain.warped import warp_band
 
-_GEOJSON = (".geojson", ".json")
-_SHAPES = (".gpkg", ".shp", ".fgb", ".kml", ".gml")
-NAMES = (*_GEOJSON, *_SHAPES)
+_SHAPES = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".kml", ".gml")
 UNKNOWN = 255
 
 
@@ -42,10 +38,8 @@ def read_water(path: str | Path, grid: GeoGrid) -> NDArray[np.uint8]:
     MissingExtraError
         The library for such shapes is not installed.
     """
-    suffix = Path(str(path)).suffix.lower()
-    if suffix in NAMES:
-        geometries = _geojson(path) if suffix in _GEOJSON else _shapes(path)
-        return _drawn(geometries, grid)
+    if Path(str(path)).suffix.lower() in _SHAPES:
+        return _drawn(_polygons(path), grid)
     return _warped(str(path), grid)
 
 
@@ -106,37 +100,26 @@ def _warped(path: str, grid: GeoGrid) -> NDArray[np.uint8]:
     return np.where(seen, values != 0, UNKNOWN).astype(np.uint8)
 
 
-def _geojson(path: str | Path) -> list[Any]:
+def _polygons(path: str | Path) -> list[Any]:
     """Polygons in degrees, cut at the antimeridian."""
     from sarcube.config import Aoi
     from sarcube.geometry.aoi import load_aoi
 
     try:
-        area = load_aoi(Aoi(geojson=Path(path)))
+        area = load_aoi(Aoi(file=Path(path)))
+    except MissingExtraError:
+        raise
     except (ConfigError, ValueError) as error:
         raise DemError(f"{path} cannot be read as polygons of water: {error}") from error
-    return [("EPSG:4326", part.__geo_interface__) for part in area.parts()] if area is not None else []
+    return [] if area is None else area.parts()
 
 
-def _shapes(path: str | Path) -> Iterator[tuple[str, Any]]:
-    import shapely
-
-    pyogrio = need("pyogrio", "shapes")
-    try:
-        about, _, geometries, _ = pyogrio.raw.read(path, columns=[])
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        raise DemError(f"{path} cannot be read as polygons of water: {error}") from error
-    if not about.get("crs"):
-        raise DemError(f"{path} has no CRS, so that its polygons of water lie nowhere; give it one")
-    return ((about["crs"], shape.__geo_interface__) for shape in shapely.from_wkb(geometries) if shape is not None)
-
-
-def _drawn(geometries: Any, grid: GeoGrid) -> NDArray[np.uint8]:
+def _drawn(polygons: list[Any], grid: GeoGrid) -> NDArray[np.uint8]:
     from affine import Affine
     from rasterio.features import rasterize
     from rasterio.warp import transform_geom
 
-    placed = [transform_geom(crs, grid.crs, shape) for crs, shape in geometries]
+    placed = [transform_geom("EPSG:4326", grid.crs, part.__geo_interface__) for part in polygons]
     if not placed:
         return np.zeros(grid.shape, np.uint8)
     drawn: NDArray[np.uint8] = rasterize(placed, grid.shape, transform=Affine(*grid.transform), dtype=np.uint8)
