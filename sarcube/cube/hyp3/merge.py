@@ -82,7 +82,8 @@ def merged(bursts: Sequence[Hyp3Burst], options: MergeOptions) -> Hyp3Pair:
     pieces = [_piece(burst, grid) for burst in bursts]
     whole = merge(pieces, align(pieces).constants, grid.shape, (0,), 255)
     water = _water(bursts, grid)
-    made = finish(whole, water == _WATER, WholeOptions(options.alpha, options.method, options.mask_water))
+    how = WholeOptions(options.alpha, options.method, options.mask_water)
+    made = finish(whole.interferogram, whole.coherence, whole.looks, water == _WATER, how)
     assert made.unwrapped_phase is not None and made.components is not None  # a method was named
     theta, phi, heights = (_first(bursts, end, grid) for end in ("lv_theta", "lv_phi", "dem"))
     layers = {
