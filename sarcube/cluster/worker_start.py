@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 import threading
 from typing import Any
 
@@ -11,12 +13,17 @@ from sarcube.transfer.redact import RedactingFilter
 
 
 def dask_setup(_worker: Any) -> None:
-    """Keep secrets out of what is logged here, and leave Ctrl-C to the client.
+    """Keep secrets out of what is logged here, leave Ctrl-C to the client, and numba's threads as they are.
 
-    A terminal sends it to every process; the client ends the workers in order.
+    A terminal sends it to every process; the client ends the workers in order. A script that starts a run is imported
+    by its workers before their variables are set: has numba been loaded by then, its number of threads is the
+    machine's, and the next kernel to be compiled would be refused because the variable says another. How many
+    threads a kernel uses is limited all the same.
     """
     for handler in (*logging.getLogger().handlers, logging.lastResort):
         if handler is not None:
             handler.addFilter(RedactingFilter())
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if (numba := sys.modules.get("numba")) is not None:
+        os.environ["NUMBA_NUM_THREADS"] = str(numba.config.NUMBA_NUM_THREADS)

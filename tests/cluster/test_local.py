@@ -38,6 +38,32 @@ def test_workers_have_one_pool_of_threads_and_this_process_keeps_its_own() -> No
     assert {name: os.environ.get(name) for name in names} == before
 
 
+_SCRIPT = """
+import numba
+import numpy as np
+from sarcube.cluster import Profile, connect
+
+def compiled():
+    @numba.njit
+    def total(a):
+        return a.sum()
+    numba.get_num_threads()  # as engines do; it starts the threads
+    return total(np.ones(10))
+
+if __name__ == "__main__":
+    with connect(Profile(workers=1, threads=1)) as client:
+        print(client.submit(compiled).result(60))
+"""
+
+
+def test_a_script_that_has_loaded_numba_starts_a_run(tmp_path: Path) -> None:
+    """Its workers import it first, and numba with it: kernels were refused after the first that has threads."""
+    script = tmp_path / "mine.py"
+    script.write_text(_SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "10.0", done.stderr[-2000:]
+
+
 def _faults() -> int:
     """Page faults of a thread that takes, fills and gives back 100 MB, when it has done so before."""
     seen = []

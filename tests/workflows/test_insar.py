@@ -252,6 +252,36 @@ def test_samples_of_a_geocoded_slc_are_read_by_rows(tmp_path: Path) -> None:
         assert rows.shape == (30, 40) and np.array_equal(rows[8:16], values[8:16])
 
 
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({}, None),
+        ({"sarcube:static_tropospheric_correction_applied": False}, "static_troposphere: false"),
+        ({"sarcube:dem": "other.tif"}, "other.tif"),
+    ],
+)
+def test_a_kept_slc_that_was_made_otherwise_is_refused(made: Any, said: str | None, tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from sarcube.errors import ProductError
+    from sarcube.workflows.insar.items import CORRECTIONS
+    from sarcube.workflows.insar.slcs import _made_alike
+
+    run = config(tmp_path, keep_slc=True)
+    known = (
+        dict.fromkeys(CORRECTIONS.values(), True) | {"sarcube:dem": "dem.tif", "sarcube:orbit_file": "RESORB"} | made
+    )
+    burst: Any = SimpleNamespace(orbit_source="POEORB", start_time=np.datetime64("2023-09-04T06:37:31", "ns"))
+    if said is None:
+        (warning,) = _made_alike(known, burst, run, "dem.tif", "a.json")
+        assert "RESORB" in warning and "POEORB" in warning and "2023-09-04" in warning
+        burst.orbit_source = "RESORB"
+        assert _made_alike(known, burst, run, "dem.tif", "a.json") == []
+    else:
+        with pytest.raises(ProductError, match=said):
+            _made_alike(known, burst, run, "dem.tif", "a.json")
+
+
 @pytest.mark.timeout(600)
 def test_from_scenes_to_a_cube(reference: Path, tmp_path: Path) -> None:
     """A date that cannot be read is told and the rest is kept; the next run makes the pair, as good as the engine."""

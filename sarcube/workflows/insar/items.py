@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sarcube.engines.insar.timing import Timing
 
 _RESAMPLING = "geocoded SLCs, eight samples each way weighted for the burst's own spectrum"
-_CORRECTIONS = {
+CORRECTIONS = {
     "bistatic_delay": "sarcube:bistatic_delay_correction_applied",
     "static_troposphere": "sarcube:static_tropospheric_correction_applied",
     "fm_rate_mismatch": "sarcube:fm_rate_mismatch_correction_applied",
@@ -57,7 +57,7 @@ def slc_facts(
         "sarcube:radar_image": radar_image(burst),
         "sarcube:source_scene": burst.scene,
         "sarcube:static_layers": static.id,
-    } | {key: bool(attrs.get(name)) for name, key in _CORRECTIONS.items()}
+    } | {key: bool(attrs.get(name)) for name, key in CORRECTIONS.items()}
     start, end = utc_of(burst.start_time), utc_of(burst.end_time)
     return ItemFacts(start, end, properties, EXTENSIONS, tuple(source_links(context)))
 
@@ -114,7 +114,7 @@ def pair_facts(
         "sarcube:coherence_estimator": "debiased (Touzi et al. 1999)" if attrs.get("debias") else "sample coherence",
         "sarcube:azimuth_timing": _timing(timing),
         "processing:lineage": _lineage(attrs, timing),
-    } | {key: bool(attrs.get(name)) for name, key in _CORRECTIONS.items()}
+    } | {key: bool(attrs.get(name)) for name, key in CORRECTIONS.items()}
     if abs(perpendicular) > 0.1:
         radar = first.radar
         middle = 0.5 * (radar.first_sample_range + radar.last_sample_range)

@@ -145,13 +145,14 @@ def _pair(task: Task, context: Context, stages: Stages) -> Result:
     with stages("compute"):
         shift = timing.timing.shift if timing.timing else 0.0
         if section.keep_slc:
-            with kept_slcs(config, found, name) as slcs:
-                dataset = pair_of_slcs(first, second, slcs, grid, dem, options, static=static, shift=shift)
+            with kept_slcs(config, found, (first, second), name, dem.description) as kept:
+                dataset = pair_of_slcs(first, second, kept.samples, grid, dem, options, static=static, shift=shift)
             dataset.attrs.setdefault("polarization", name)
         else:
             dataset = interferogram(first, second, grid, dem, options, polarization=name, static=static, shift=shift)
     dataset = dataset.drop_vars([layer for layer in dataset.data_vars if layer not in INSAR_S1.table])
-    said = tuple(dict.fromkeys((*first.warnings, *second.warnings, *dem.warnings, *timing.warnings)))
+    of_kept = kept.warnings if section.keep_slc else ()
+    said = tuple(dict.fromkeys((*first.warnings, *second.warnings, *dem.warnings, *timing.warnings, *of_kept)))
     about = ItemContext(
         dem=dem.description, facility=config.metadata.facility, static=item,
         properties=config.metadata.properties, warnings=said,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,13 @@ from numpy.typing import NDArray
 from sarcube.config import RunConfig
 from sarcube.errors import ProductError
 from sarcube.products.names import item_key
+from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst
+from sarcube.workflows.insar.items import CORRECTIONS
 from sarcube.workflows.insar.kinds import CSLC_S1
+from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import collection_of, store_of
+from sarcube.workflows.sentinel1_items import utc_of
 
 
 class Rows:
@@ -38,14 +43,44 @@ class Rows:
             return np.asarray(self._data.read(1, window=Window(0, first, self.shape[1], last - first)), np.complex64)
 
 
+@dataclass(frozen=True)
+class KeptSlcs:
+    """Both dates of a pair.
+
+    Attributes
+    ----------
+    samples : (Rows, Rows)
+        To be read as arrays are.
+    warnings : tuple of str
+        What was known otherwise when they were made.
+    """
+
+    samples: tuple[Any, Any]
+    warnings: tuple[str, ...]
+
+
 @contextmanager
-def kept_slcs(config: RunConfig, pair: tuple[FoundBurst, FoundBurst], polarization: str) -> Iterator[tuple[Any, Any]]:
+def kept_slcs(
+    config: RunConfig, found: tuple[FoundBurst, FoundBurst], bursts: tuple[Burst, Burst], polarization: str, dem: str
+) -> Iterator[KeptSlcs]:
     """The SLCs of both dates of a pair.
+
+    Parameters
+    ----------
+    config : RunConfig
+    found : (FoundBurst, FoundBurst)
+        Both dates as the plan found them.
+    bursts : (Burst, Burst)
+        The same as they are opened now, with the orbits that are at hand.
+    polarization : str
+    dem : str
+        Description of the heights that the run uses.
 
     Raises
     ------
     ProductError
-        One is not there, or cannot be read.
+        One is not there, cannot be read, or was made with other heights or corrections than the run asks for: phases of
+        two such dates do not fit together.
     """
     import rasterio
 
@@ -53,16 +88,45 @@ def kept_slcs(config: RunConfig, pair: tuple[FoundBurst, FoundBurst], polarizati
 
     store, collection = store_of(config, CSLC_S1), collection_of(config, CSLC_S1)
     with ExitStack() as stack:
-        opened = []
-        for found in pair:
-            key = item_key(collection, found.burst_id, found.start_time, polarization)
+        opened, said = [], list[str]()
+        for one, burst in zip(found, bursts, strict=True):
+            key = item_key(collection, one.burst_id, one.start_time, polarization)
             if not store.exists(key):
                 raise ProductError(f"{store.href(key)} is not there; run the plan again")
-            href = read_item(store, key).assets[f"slc_{polarization}"].href
+            item = read_item(store, key)
+            said += _made_alike(item.properties, burst, config, dem, store.href(key))
+            href = item.assets[f"slc_{polarization}"].href
             path = store.gdal_path(href.removeprefix(store.url + "/"))
             try:
                 stack.enter_context(rasterio.Env(**store.gdal_options()))
                 opened.append(Rows(stack.enter_context(rasterio.open(path))))
             except rasterio.errors.RasterioError as error:
                 raise ProductError(f"{href} cannot be read: {error}; delete its item and run again") from error
-        yield opened[0], opened[1]
+        yield KeptSlcs((opened[0], opened[1]), tuple(said))
+
+
+def _made_alike(known: Mapping[str, Any], burst: Burst, config: RunConfig, dem: str, href: str) -> list[str]:
+    """Refuse an SLC that does not fit to the run; say where its orbit is not the one that is at hand."""
+    asked = config.section(InsarSection).corrections
+    other = [
+        f"{name}: {str(not getattr(asked, name)).lower()}"
+        for name, key in CORRECTIONS.items()
+        if bool(known.get(key)) != getattr(asked, name)
+    ]
+    if other:
+        raise ProductError(
+            f"{href} was made with {', '.join(other)}, and this run asks for the contrary: make it again "
+            "(--make-existing-products), or ask for the same `insar.corrections`"
+        )
+    if known.get("sarcube:dem") != dem:
+        raise ProductError(
+            f"{href} was made with heights of {known.get('sarcube:dem')}, and this run has {dem}: make it again "
+            "(--make-existing-products), or keep SLCs of other heights in another store"
+        )
+    orbit = known.get("sarcube:orbit_file")
+    if orbit == burst.orbit_source:
+        return []
+    return [
+        f"the kept SLC of {utc_of(burst.start_time):%Y-%m-%d} was made with the orbit {orbit}, and baselines with "
+        f"{burst.orbit_source}"
+    ]
