@@ -153,3 +153,55 @@ def test_the_workflow_makes_the_pair_of_a_run(pair, tmp_path):
     assert {"dnbr", "severity", "valid", "B12_pre", "B12_post"} <= set(item["assets"])
     work.finish(run, ["BURNED_AREA"])
     assert after.exists()
+
+
+def test_windows_of_dates_take_the_best_pixels(real, tmp_path):
+    """Clouds over the west of one date, over the east of the next, and a bright haze: what is left is clear ground."""
+    from sarcube.config import RunConfig
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.produce import produce
+
+    bands, scl = real
+    after, drop = painted(bands)
+    west = np.zeros((N, N), bool)
+    west[:, : N // 2] = True
+    common = {"size": N * 20, "tile": "29UNU", "bands": ()}
+
+    def product(day, month, baseline, values, classes, clouds):
+        hidden = {name: np.where(clouds, 0.7, band).astype(np.float32) for name, band in values.items()}
+        options = Sentinel2Options(
+            start=dt.datetime(2022, month, day, 11, 54, tzinfo=dt.UTC), baseline=baseline, **common
+        )
+        write_sentinel2(tmp_path / "scenes", options, hidden, np.where(clouds, 9, classes).astype(np.uint8))
+
+    scars = np.where(drop > 0.3, 2, scl)
+    product(5, 1, "03.01", bands, scl, west)
+    product(20, 1, "03.01", bands, scl, ~west)
+    product(4, 2, "04.00", after, scars, ~west)
+    product(9, 2, "04.00", after, scars, west)
+    run = RunConfig.from_dict(
+        {
+            "workflow": "burned_area",
+            "source": {"path": str(tmp_path / "scenes")},
+            "aoi": {"bbox": [-9.0, 53.2, -8.92, 53.25]},
+            "store": str(tmp_path / "store"),
+            "burned_area": {"before": "2022-01", "after": "2022-02"},
+        }
+    )
+    outcome = produce(plan(run))
+    assert outcome.ok, outcome.failed
+    (path,) = (tmp_path / "store").rglob("*_*_dnbr.tif")
+    (item,) = (p for p in path.parent.glob("*.json"))
+    told = json.loads(item.read_text())["properties"]
+    assert len(told["sarcube:before"]) == len(told["sarcube:after"]) == 2
+    with rasterio.open(path) as data, rasterio.open(str(path).replace("dnbr", "valid")) as mask:
+        got, seen = data.read(1), mask.read(1) == 1
+        scene = open_scene(next((tmp_path / "scenes").glob("*.SAFE")))
+        column, row = round((data.transform.c - scene.left) / 20), round((scene.top - data.transform.f) / 20)
+    assert row >= 0 and column >= 0
+    got, seen = got[: N - row, : N - column], seen[: N - row, : N - column]  # the area reaches beyond the small tile
+    part = slice(row, row + got.shape[0]), slice(column, column + got.shape[1])
+    want, clear = drop[part], np.isin(scl, (4, 5, 7))[part]
+    assert seen.shape == want.shape and (seen == clear).mean() > 0.999
+    assert seen[:, : max(1, N // 2 - column)].mean() > 0.5 and seen[:, N // 2 - column :].mean() > 0.5
+    assert np.abs(got - want)[seen].max() < 0.005
