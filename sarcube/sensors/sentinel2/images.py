@@ -12,6 +12,9 @@ from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel2.bands import BANDS
 from sarcube.sensors.sentinel2.model import RESOLUTIONS, Scene
 from sarcube.sensors.sentinel2.scene import open_files
+from sarcube.sensors.sentinel2.stac_item import PREFIX, item_path
+from sarcube.transfer.raster import REMOTE_OPTIONS
+from sarcube.transfer.redact import redact
 
 _NATIVE = {"SCL": 20, "AOT": 10, "WVP": 10, "TCI": 10}
 _MASK_LAYERS = 8  # of the quality masks
@@ -77,11 +80,14 @@ def _read(scene: Scene, member: str, grid: GeoGrid, window: GeoGrid | None, most
     from rasterio.errors import RasterioError
     from rasterio.windows import Window
 
-    where = f"{scene.path}: {member.rpartition('/')[2]}"
+    remote = scene.path.startswith(PREFIX)
+    where = f"{redact(scene.path)}: {member.partition('?')[0].rpartition('/')[2]}"
     part = None if window is None else Window(*_offsets(grid, window, where), window.width, window.height)
-    path = open_files(scene.path).gdal_path(member)
+    path = item_path(member) if remote else open_files(scene.path).gdal_path(member)
+    driver = "GTiff" if remote and member.partition("?")[0].lower().endswith((".tif", ".tiff")) else "JP2OpenJPEG"
+    settings = REMOTE_OPTIONS if remote else {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
     try:
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), rasterio.open(path, driver="JP2OpenJPEG") as data:
+        with rasterio.Env(**settings), rasterio.open(path, driver=driver) as data:
             if (data.height, data.width) != grid.shape:
                 raise SceneError(
                     f"{where} has {data.height} x {data.width} pixels where the metadata state {grid.height} x "
@@ -91,6 +97,8 @@ def _read(scene: Scene, member: str, grid: GeoGrid, window: GeoGrid | None, most
                 raise SceneError(f"{where} has {data.count} layers of {data.dtypes[0]}; the file is damaged")
             values: NDArray[Any] = data.read(window=part)
     except (RasterioError, CPLE_BaseError, MemoryError) as error:
+        if remote:  # its address may be signed
+            raise SceneError(f"{where} cannot be read: {redact(str(error))}; try again later") from None
         raise SceneError(f"{where} cannot be decoded: {error}; the file is damaged, fetch it again") from error
     return values
 

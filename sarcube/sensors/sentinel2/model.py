@@ -42,10 +42,11 @@ class Radiometry:
 
 @dataclass(frozen=True)
 class Angles:
-    """Mean directions over the tile, degrees: zenith from the vertical, azimuth from north, clockwise."""
+    """Mean directions over the tile, degrees: zenith from the vertical, azimuth from north, clockwise; None
+    where it is not told."""
 
-    sun_zenith: float
-    sun_azimuth: float
+    sun_zenith: float | None
+    sun_azimuth: float | None
     view_zenith: float | None
     view_azimuth: float | None
 

@@ -13,6 +13,7 @@ from sarcube.sensors.sentinel2.bands import BANDS
 from sarcube.sensors.sentinel2.metadata import product_facts, tile_facts
 from sarcube.sensors.sentinel2.model import Scene
 from sarcube.sensors.sentinel2.names import parse_name
+from sarcube.sensors.sentinel2.stac_item import PREFIX, open_item
 
 _PRODUCT = re.compile(r"(?:^|/)MTD_MSI(?:L1C|L2A)\.xml$")
 _OLD_PRODUCT = re.compile(r"(?:^|/)S2._OPER_MTD_SAF\w+\.xml$")
@@ -53,7 +54,7 @@ def open_scene(path: str | Path) -> Scene:
     Parameters
     ----------
     path : str or Path
-        SAFE folder, zip, or the MTD_MSIL1C.xml or MTD_MSIL2A.xml in a folder.
+        SAFE folder, zip, the MTD_MSIL1C.xml or MTD_MSIL2A.xml in a folder, or `stac:` and the address of an item.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def open_scene(path: str | Path) -> Scene:
         Absent, damaged, of another kind, or more than one.
     """
     text = str(path).rstrip("/")
+    if text.startswith(PREFIX):
+        return open_item(text)
     files = open_files(text)
     names = files.names()
     products = [name for name in names if _PRODUCT.search(name)]

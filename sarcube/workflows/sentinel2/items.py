@@ -63,7 +63,7 @@ def view_properties(scene: Scene) -> dict[str, Any]:
     """Directions of sun and sensor."""
     angles = scene.angles
     found = {
-        "view:sun_elevation": 90.0 - angles.sun_zenith,
+        "view:sun_elevation": None if angles.sun_zenith is None else 90.0 - angles.sun_zenith,
         "view:sun_azimuth": angles.sun_azimuth,
         "view:incidence_angle": angles.view_zenith,
         "view:azimuth": angles.view_azimuth,
@@ -109,7 +109,9 @@ def ard_facts(
     }
     links = []
     if "://" in about["source"]:
-        links.append(pystac.Link("derived_from", public_address(about["source"]), title="Source product"))
+        links.append(
+            pystac.Link("derived_from", public_address(about["source"].removeprefix("stac:")), title="Source product")
+        )
     return ItemFacts(scene.sensed, None, properties, EXTENSIONS, tuple(links))
 
 

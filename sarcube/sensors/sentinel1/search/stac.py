@@ -46,7 +46,7 @@ def scenes_of(config: RunConfig, area: Area | None) -> tuple[list[RemoteScene], 
     """The SAFEs that a STAC API offers for a run, and items that offer none; errors are those of `search_stac`."""
     scenes: dict[str, RemoteScene] = {}
     problems: list[Problem] = []
-    for item in _items(config, area):
+    for item in items_of(config, area):
         try:
             scene = _scene(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -58,7 +58,8 @@ def scenes_of(config: RunConfig, area: Area | None) -> tuple[list[RemoteScene], 
     return [scenes[name] for name in sorted(scenes)], problems
 
 
-def _items(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
+def items_of(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
+    """Items, as JSON, that a STAC API has for a run's area and dates; errors are those of `search_stac`."""
     try:
         from pystac_client import Client
         from pystac_client.exceptions import APIError

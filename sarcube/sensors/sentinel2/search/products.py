@@ -51,8 +51,12 @@ def find_tiles(config: RunConfig, level: Level) -> TileSearch:
         from sarcube.sensors.sentinel2.search.cdse import search_cdse
 
         found, problems, where = search_cdse(config, area), [], "CDSE"
+    elif source.kind == "stac":
+        from sarcube.sensors.sentinel2.search.stac import search_stac
+
+        (found, problems), where = search_stac(config, area), str(source.url)
     else:
-        raise ConfigError(f"source.kind {source.kind} has no Sentinel-2; choose local or cdse")
+        raise ConfigError(f"source.kind {source.kind} has no Sentinel-2; choose local, cdse or stac")
     chosen = selected(found, config, area)
     tiles, remarks = one_per_datatake(chosen, level)
     why = "" if tiles else explain(found, config, where)
