@@ -161,11 +161,27 @@ def product_xml(plan: GrdPlan, polarization: str, number: int) -> str:
       <azimuthTimeInterval>{plan.interval:.15e}</azimuthTimeInterval>
       <numberOfSamples>{plan.samples}</numberOfSamples>
       <numberOfLines>{plan.lines}</numberOfLines>
+      <incidenceAngleMidSwath>{_middle_incidence(plan):.15e}</incidenceAngleMidSwath>
     </imageInformation>
   </imageAnnotation>
+  <swathTiming>
+    <linesPerBurst>0</linesPerBurst>
+    <samplesPerBurst>0</samplesPerBurst>
+    <burstList count="0"/>
+  </swathTiming>
 {_geolocation_xml(plan)}{_conversion_xml(plan)}</product>
 """
     )
+
+
+def _middle_incidence(plan: GrdPlan) -> float:
+    """Incidence angle in the middle of the image, degrees."""
+    time = plan.first_time + plan.lines * plan.interval / 2
+    nearest = min(plan.conversions, key=lambda c: abs(c[0] - time))
+    slant = invert(nearest[1], np.array([plan.samples * SPACING / 2]), nearest[2]) + plan.near
+    instant = np.full(slant.shape, plan.scene.orbit_time(time))
+    p, v, _ = plan.track.state(instant)
+    return float(angles(plan.track, ground_point(p, v, slant, plan.height), instant)[0][0])
 
 
 def _geolocation_xml(plan: GrdPlan) -> str:
