@@ -38,7 +38,7 @@ def area_factors(
     rmap : RadarMap
         Must cover the mesh.
     mesh : Mesh
-        Of an even factor: facets are taken two by two.
+        Of an even number of facets: they are taken two by two.
     window : Window
     sigma : bool
         Also make the factor of sigma0.

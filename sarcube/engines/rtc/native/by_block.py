@@ -17,6 +17,7 @@ from sarcube.engines.rtc.native.blocks import Block, Window, blocks, each_block
 from sarcube.engines.rtc.native.burst_geometry import BurstGeometry
 from sarcube.engines.rtc.native.geocode import Geocoded, bilinear, pixel_lines
 from sarcube.engines.rtc.native.image import Part, parts_of
+from sarcube.engines.rtc.native.mesh import Mesh
 from sarcube.engines.rtc.native.radiometry import Echo, PowerTables, Reach, fill_cells, power_tables
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.grd.model import GrdPass
@@ -56,11 +57,14 @@ def geocoded_echo(
     centres: NDArray[np.float32],
     options: RtcOptions,
     with_factor: bool,
+    facets: Mesh | None = None,
 ) -> tuple[Geocoded, Reach]:
     """Power over area factor on the grid, one band a polarization, and where all of them have an echo.
 
-    `with_factor` appends the area factor itself as a band.
+    `with_factor` appends the area factor itself as a band; `facets` is the mesh whose areas count, by default the
+    geometry's own.
     """
+    facets = facets or geometry.mesh
     rmap, mesh, window = geometry.rmap, geometry.mesh, geometry.window
     sources = _sources(burst, names, window, options)
     by_terrain = options.normalization == "terrain" and options.backscatter != "beta0"
@@ -72,7 +76,7 @@ def geocoded_echo(
         here = block.window
         field = None
         if by_terrain:
-            field = area_factors(rmap, mesh, here, sigma=which == 1, minimum=_minimum(options))
+            field = area_factors(rmap, facets, here, sigma=which == 1, minimum=_minimum(options))
         cells = np.empty((here.lines, here.samples + 2, out.bands.shape[0]), np.float32)
         done = np.zeros(here.lines, np.bool_)
         for source in sources:

@@ -10,7 +10,7 @@ after the interval (the "biquintic" of ISCE3, and with it of OPERA RTC-S1), writ
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,13 @@ class Mesh:
             self.x0 + (columns - 1) * self.spacing,
             self.y0,
         )
+
+    def every_second(self) -> Mesh:
+        """The same with every second node, over an even number of facets: the last may be left out at the rim."""
+        half = self.heights[::2, ::2]
+        rows, columns = ((n - 1) // 2 * 2 + 1 for n in half.shape)
+        heights = np.ascontiguousarray(half[:rows, :columns])
+        return replace(self, heights=heights, spacing=2.0 * self.spacing, factor=self.factor // 2)
 
     def height_range(self) -> tuple[float, float]:
         """Lowest and highest valid height; DemError where there is none."""
