@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,25 @@ def region() -> Path:
         clearcut_after=2,
     )
     return _run_file("region", options)
+
+
+def passes() -> Path:
+    """Archive of 4 x 4 km of one track: three dates of one scattering ground, and a fourth that covers half of it."""
+    folder = data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / "passes-archive"
+    if not (archive / "simulation.json").exists():
+        west, south, east, north = 8.17, 47.98, 8.23, 48.02
+        options = SimulationOptions(
+            center=(8.2, 48.0), swaths=("IW1",), bursts=1, aoi=(west, south, east, north), crop=True, coherent=True
+        )  # fmt: skip
+        half = replace(options, aoi=(west, south, 8.19, north), dates=(dt.date(2024, 6, 6),))
+        more = simulate(folder / "passes-more", half)
+        made = simulate(archive, options)
+        for part, beside in ((more.scenes[0], made.scenes[0].parent), (next(more.orbits.iterdir()), made.orbits)):
+            part.rename(beside / part.name)
+        shutil.rmtree(more.directory)
+    return archive
 
 
 def bounds_of(cube: Any) -> tuple[float, float, float, float]:
@@ -76,13 +97,16 @@ def year() -> Path:
 
 def produced(run_file: Path) -> str:
     """The store of a run, made where it is not there yet."""
-    plan = sarcube.plan(run_file)
-    if plan.tasks:
-        # So little is to do that starting processes would take longer: a cluster of one thread of this process.
-        here = Profile(name="here", kind="local", workers=1, options={"processes": False})
-        with connect(here) as client:
-            sarcube.produce(plan, client)
-    return plan.config.store
+    config = sarcube.RunConfig.from_file(run_file)
+    if sarcube.plan(config).tasks:
+        made(config)
+    return config.store
+
+
+def made(config: sarcube.RunConfig) -> Any:
+    """Make what a run lacks, in a cluster of one thread of this process: so little is to do."""
+    with connect(Profile(name="here", kind="local", workers=1, options={"processes": False})) as client:
+        return sarcube.produce(sarcube.plan(config), client)
 
 
 def _run_file(name: str, options: SimulationOptions, grid: str = "") -> Path:

@@ -40,6 +40,7 @@ def simulate(
     product: str = typer.Option(
         "SLC", "--product", help="SLC; GRD: detected, in ground range; SLSTR: a Sentinel-3 granule with fires"
     ),
+    mode: str = typer.Option("IW", "--mode", help="with --product GRD: IW (10 m cells) or EW (40 m cells)"),
     swaths: str = typer.Option("IW1,IW2", "--swaths", help="sub-swaths, comma-separated"),
     bursts: str = typer.Option("2", "--bursts", help="bursts per sub-swath; with --template indices like 0,1"),
     polarizations: str = typer.Option("VV,VH", "--polarizations", help="VV,VH or HH,HV or one"),
@@ -109,6 +110,7 @@ def simulate(
         dates=days,
         platforms=(platform,),
         product=product.upper(),  # type: ignore[arg-type]
+        mode=mode.upper(),  # type: ignore[arg-type]
         swaths=tuple(swaths.upper().split(",")),
         bursts=indices[0] if len(indices) == 1 and not template else tuple(indices),
         polarizations=tuple(polarizations.upper().split(",")),

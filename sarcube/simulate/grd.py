@@ -19,7 +19,7 @@ from sarcube.sensors.sentinel1.grd.reader import read_grd
 from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.simulate.archive import Archive, finish
 from sarcube.simulate.echo import Delays, Window, mean_beta0
-from sarcube.simulate.grd_xml import calibration_grd_xml, noise_grd_xml, plan_grd, product_xml
+from sarcube.simulate.grd_xml import DETECTIONS, calibration_grd_xml, noise_grd_xml, plan_grd, product_xml
 from sarcube.simulate.ground import Ground, lay_ground
 from sarcube.simulate.image import compact
 from sarcube.simulate.looks import Look, aoi_window, plan_looks
@@ -32,7 +32,6 @@ from sarcube.simulate.template import copy_metadata, gain_of, noise_power, tie_p
 from sarcube.simulate.timeline import ScenePlan
 from sarcube.simulate.viewing import fit_track
 
-LOOKS = 4.4  # of IW GRDH
 _CHUNK = 256  # lines simulated together
 _OLD_IPF = "002.84"
 
@@ -43,7 +42,7 @@ def write_grd(folder: Path, scene: ScenePlan, date_index: int, ground: Ground, o
     plan = plan_grd(scene, options, height, _span(scene, ground, options) if options.crop else None)
     old = options.noise_format == "old"
     name = (
-        f"{scene.platform}_IW_GRDH_1S{polarization_code(options.polarizations)}_{compact(plan.start)}_"
+        f"{scene.platform}_{plan.detection.mode}_{plan.detection.product_type}_1S{polarization_code(options.polarizations)}_{compact(plan.start)}_"
         f"{compact(plan.stop)}_{scene.absolute_orbit:06d}_{scene.data_take:06X}"
     )
     root = folder / f"{name}.SAFE"
@@ -69,7 +68,9 @@ def write_grd(folder: Path, scene: ScenePlan, date_index: int, ground: Ground, o
     end = plan.first_time + (plan.lines - 1) * plan.interval
     span = (str(plan.start), str(plan.stop), plan.first_time, end)
     version = {"version": _OLD_IPF} if old else {}
-    document = manifest_xml(scene, members, options.polarizations, span, _corners(image), product="GRD", **version)
+    document = manifest_xml(
+        scene, members, options.polarizations, span, _corners(image), product="GRD", mode=image.mode, **version
+    )
     (root / "manifest.safe").write_text(document)
     final = root.rename(folder / f"{name}_{crc16(document.encode()):04X}.SAFE")
     return zip_safe(final) if options.format == "zip" else final
@@ -162,6 +163,7 @@ def _fill_lines(
     how: tuple[int, Ground, SimulationOptions],
 ) -> None:
     date_index, ground, options = how
+    looks = DETECTIONS[image.mode].looks
     scatterers = ground.scatterers(date_index, look.polarizations)
     delays = Delays(ZENITH_DELAY) if options.delays else Delays()
     beta = mean_beta0(look.radar, look.track, window, ground.terrain, scatterers, delays, options.threads)
@@ -174,7 +176,7 @@ def _fill_lines(
         if options.noise and channel.noise is not None:
             mean += noise_power(image, channel.noise, lines, samples)
         rng = np.random.default_rng((options.seed, 41, date_index, k, window.first_line))
-        mean *= rng.standard_gamma(LOOKS, mean.shape, dtype=np.float32) / np.float32(LOOKS)
+        mean *= rng.standard_gamma(looks, mean.shape, dtype=np.float32) / np.float32(looks)
         file.write(window.first_line, first, np.clip(np.rint(np.sqrt(mean)), 1, 65535).astype(np.uint16))
 
 

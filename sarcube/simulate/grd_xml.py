@@ -18,11 +18,26 @@ from sarcube.simulate.timeline import ScenePlan
 from sarcube.simulate.viewing import Track, angles, fit_track, ground_point, to_geodetic
 
 Array = NDArray[np.float64]
-SPACING = 10.0  # m, in range and azimuth: IW GRDH
 AMPLITUDE_CONSTANT = 474.0  # betaNought of real IW GRDH: twice that of the SLC
 _DEGREE = 8
 _HEIGHTS = (0.0, 35.0, -20.0, 10.0, 60.0)  # m by which the height that polynomials assume changes from one to the next
 _NOISE_STEP, _PIXEL_STEP = 668, 40
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a mode's images are: mode and type as names have them, spacing in metres, equivalent looks of a sample.
+
+    Sentinel-1 Product Definition (S1-RS-MDA-52-7440), tables of GRD products.
+    """
+
+    mode: str
+    product_type: str
+    spacing: float
+    looks: float
+
+
+DETECTIONS = {"IW": Detection("IW", "GRDH", 10.0, 4.4), "EW": Detection("EW", "GRDM", 40.0, 10.7)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +71,7 @@ class GrdPlan:
     near: float
     height: float
     conversions: tuple[tuple[float, Array, Array], ...]
+    detection: Detection
 
     @property
     def start(self) -> np.datetime64:
@@ -69,7 +85,7 @@ class GrdPlan:
         """File name without extension, `s1a-iw-grd-vv-<start>-<stop>-<orbit>-<take>-<number>`."""
         scene = self.scene
         return (
-            f"{scene.platform.lower()}-iw-grd-{polarization.lower()}-{compact(self.start).lower()}-"
+            f"{scene.platform.lower()}-{self.detection.mode.lower()}-grd-{polarization.lower()}-{compact(self.start).lower()}-"
             f"{compact(self.stop).lower()}-{scene.absolute_orbit:06d}-{scene.data_take:06x}-{number:03d}"
         )
 
@@ -91,19 +107,21 @@ def plan_grd(
     middle = np.array([scene.orbit_time((first + last) / 2)])
     p, v, _ = track.state(np.concatenate([middle, middle + 1]))
     points = ground_point(p, v, np.full(2, (near + far) / 2), height)
-    interval = SPACING / float(np.linalg.norm(points[1] - points[0]))
+    detection = DETECTIONS[options.mode]
+    interval = detection.spacing / float(np.linalg.norm(points[1] - points[0]))
     lines = int((last - first) / interval)
     conversions, samples = [], 0
     for k, time in enumerate(np.arange(math.floor(first) - 1.5, last + 2.0, 1.0)):
         assumed = height + _HEIGHTS[k % len(_HEIGHTS)]
-        there, back, width = _polynomials(track, scene.orbit_time(float(time)), (near, far), assumed)
+        there, back, metres = _polynomials(track, scene.orbit_time(float(time)), (near, far), assumed)
         conversions.append((float(time), there, back))
+        width = int(metres / detection.spacing)
         samples = width if not samples else min(samples, width)
-    return GrdPlan(scene, track, first, interval, lines, samples, float(near), height, tuple(conversions))
+    return GrdPlan(scene, track, first, interval, lines, samples, float(near), height, tuple(conversions), detection)
 
 
-def _polynomials(track: Track, time: float, ranges: tuple[float, float], height: float) -> tuple[Array, Array, int]:
-    """Slant to ground range and back, of an ellipsoid at a height; and the samples that fit."""
+def _polynomials(track: Track, time: float, ranges: tuple[float, float], height: float) -> tuple[Array, Array, float]:
+    """Slant to ground range and back, of an ellipsoid at a height; and the metres of ground between the ranges."""
     slant = np.linspace(*ranges, 2000)
     p, v, _ = track.state(np.full(slant.shape, time))
     points = ground_point(p, v, slant, height)
@@ -111,7 +129,7 @@ def _polynomials(track: Track, time: float, ranges: tuple[float, float], height:
     polynomial = np.polynomial.Polynomial
     there = polynomial.fit(slant - ranges[0], ground, _DEGREE).convert().coef
     back = polynomial.fit(ground, slant, _DEGREE).convert().coef
-    return np.asarray(there), np.asarray(back), int(ground[-1] / SPACING)
+    return np.asarray(there), np.asarray(back), float(ground[-1])
 
 
 def header_xml(plan: GrdPlan, polarization: str, number: int) -> str:
@@ -120,8 +138,8 @@ def header_xml(plan: GrdPlan, polarization: str, number: int) -> str:
     <missionId>{plan.scene.platform}</missionId>
     <productType>GRD</productType>
     <polarisation>{polarization}</polarisation>
-    <mode>IW</mode>
-    <swath>IW</swath>
+    <mode>{plan.detection.mode}</mode>
+    <swath>{plan.detection.mode}</swath>
     <startTime>{plan.start}</startTime>
     <stopTime>{plan.stop}</stopTime>
     <absoluteOrbitNumber>{plan.scene.absolute_orbit}</absoluteOrbitNumber>
@@ -156,8 +174,8 @@ def product_xml(plan: GrdPlan, polarization: str, number: int) -> str:
       <slantRangeTime>{2 * plan.near / SPEED_OF_LIGHT:.15e}</slantRangeTime>
       <pixelValue>Detected</pixelValue>
       <outputPixels>16 bit Unsigned Integer</outputPixels>
-      <rangePixelSpacing>{SPACING:.6e}</rangePixelSpacing>
-      <azimuthPixelSpacing>{SPACING:.6e}</azimuthPixelSpacing>
+      <rangePixelSpacing>{plan.detection.spacing:.6e}</rangePixelSpacing>
+      <azimuthPixelSpacing>{plan.detection.spacing:.6e}</azimuthPixelSpacing>
       <azimuthTimeInterval>{plan.interval:.15e}</azimuthTimeInterval>
       <numberOfSamples>{plan.samples}</numberOfSamples>
       <numberOfLines>{plan.lines}</numberOfLines>
@@ -178,7 +196,7 @@ def _middle_incidence(plan: GrdPlan) -> float:
     """Incidence angle in the middle of the image, degrees."""
     time = plan.first_time + plan.lines * plan.interval / 2
     nearest = min(plan.conversions, key=lambda c: abs(c[0] - time))
-    slant = invert(nearest[1], np.array([plan.samples * SPACING / 2]), nearest[2]) + plan.near
+    slant = invert(nearest[1], np.array([plan.samples * plan.detection.spacing / 2]), nearest[2]) + plan.near
     instant = np.full(slant.shape, plan.scene.orbit_time(time))
     p, v, _ = plan.track.state(instant)
     return float(angles(plan.track, ground_point(p, v, slant, plan.height), instant)[0][0])
@@ -191,7 +209,7 @@ def _geolocation_xml(plan: GrdPlan) -> str:
     for line in lines:
         time = plan.first_time + float(line) * plan.interval
         nearest = min(plan.conversions, key=lambda c: abs(c[0] - time))
-        slant = invert(nearest[1], np.asarray(samples * SPACING, np.float64), nearest[2]) + plan.near
+        slant = invert(nearest[1], np.asarray(samples * plan.detection.spacing, np.float64), nearest[2]) + plan.near
         instant = np.full(slant.shape, plan.scene.orbit_time(time))
         p, v, _ = plan.track.state(instant)
         points = ground_point(p, v, slant, plan.height)
@@ -261,7 +279,7 @@ def calibration_grd_xml(plan: GrdPlan, polarization: str, number: int) -> str:
     for second in seconds:
         time = plan.first_time + float(second)
         nearest = min(plan.conversions, key=lambda c: abs(c[0] - time))
-        slant = invert(nearest[1], np.asarray(pixel * SPACING, np.float64), nearest[2]) + plan.near
+        slant = invert(nearest[1], np.asarray(pixel * plan.detection.spacing, np.float64), nearest[2]) + plan.near
         instant = np.full(slant.shape, plan.scene.orbit_time(time))
         p, v, _ = plan.track.state(instant)
         theta = np.radians(angles(plan.track, ground_point(p, v, slant, plan.height), instant)[0])
@@ -315,7 +333,7 @@ def noise_grd_xml(plan: GrdPlan, polarization: str, number: int, old: bool) -> s
         for k, swath in enumerate(plan.scene.swaths):
             factor = 1 + 0.1 * np.cos(2 * np.pi * along / (380 + 20 * k))
             blocks.append(f"""    <noiseAzimuthVector>
-      <swath>{swath.swath.name}</swath>
+      <swath>{plan.detection.mode}{swath.swath.name[2:]}</swath>
       <firstAzimuthLine>0</firstAzimuthLine>
       <firstRangeSample>{edges[k]}</firstRangeSample>
       <lastAzimuthLine>{plan.lines - 1}</lastAzimuthLine>

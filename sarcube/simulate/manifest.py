@@ -66,6 +66,7 @@ def manifest_xml(
     ring: Sequence[tuple[float, float]],
     product: str = "SLC",
     version: str = IPF_VERSION,
+    mode: str = "IW",
 ) -> str:
     """The document.
 
@@ -82,8 +83,12 @@ def manifest_xml(
         "SLC" or "GRD".
     version : str
         Of the IPF.
+    mode : str
+        "IW" or "EW".
     """
-    swaths = "".join(f"                  <s1sarl1:swath>{p.swath.name}</s1sarl1:swath>\n" for p in scene.swaths)
+    swaths = "".join(
+        f"                  <s1sarl1:swath>{mode}{p.swath.name[2:]}</s1sarl1:swath>\n" for p in scene.swaths
+    )
     received = "".join(
         f"            <s1sarl1:transmitterReceiverPolarisation>{p}</s1sarl1:transmitterReceiverPolarisation>\n"
         for p in polarizations
@@ -91,9 +96,11 @@ def manifest_xml(
     corners = " ".join(f"{lat:.6f},{wrap(lon):.6f}" for lon, lat in ring)
     created = f"{span[1][:19]}.000000"
     return f"""<?xml version="1.0" encoding="UTF-8"?>
-<xfdu:XFDU {_NAMESPACES} version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/{product.lower()}/standard/iwdp">
+<xfdu:XFDU {_NAMESPACES} version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/{product.lower()}/standard/{
+        mode.lower()
+    }dp">
   <informationPackageMap>
-    <xfdu:contentUnit unitType="SAFE Archive Information Package" textInfo="Sentinel-1 IW Level-1 {
+    <xfdu:contentUnit unitType="SAFE Archive Information Package" textInfo="Sentinel-1 {mode} Level-1 {
         product
     } Product" dmdID="{_DESCRIBED}" pdiID="processing">
 {"".join(_unit(m) for m in members)}    </xfdu:contentUnit>
@@ -136,7 +143,7 @@ def manifest_xml(
               <safe:familyName abbreviation="SAR">Synthetic Aperture Radar</safe:familyName>
               <safe:extension>
                 <s1sarl1:instrumentMode>
-                  <s1sarl1:mode>IW</s1sarl1:mode>
+                  <s1sarl1:mode>{mode}</s1sarl1:mode>
 {swaths}                </s1sarl1:instrumentMode>
               </safe:extension>
             </safe:instrument>

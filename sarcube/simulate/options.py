@@ -31,7 +31,10 @@ class SimulationOptions:
     platforms : tuple of str
         One of S1A to S1D for all dates, or one per date.
     product : "SLC" or "GRD"
-        GRD: detected, in ground range, one image of all swaths (IW GRDH); with templates that are GRD scenes.
+        GRD: detected, in ground range, one image of all swaths; with templates that are GRD scenes.
+    mode : "IW" or "EW"
+        GRD on an orbit of its own: cells and looks of IW GRDH (10 m) or EW GRDM (40 m), both over the ranges of the
+        swaths below.
     swaths : tuple of str
     bursts : int or tuple of int
         Own orbit: number of consecutive bursts per swath. Template: indices in the swath (an int n means 0 to
@@ -111,6 +114,7 @@ class SimulationOptions:
     dates: tuple[dt.date, ...] = (dt.date(2024, 5, 1), dt.date(2024, 5, 13), dt.date(2024, 5, 25))
     platforms: tuple[str, ...] = ("S1A",)
     product: ProductType = "SLC"
+    mode: Literal["IW", "EW"] = "IW"
     swaths: tuple[str, ...] = ("IW1", "IW2")
     bursts: int | tuple[int, ...] = 2
     polarizations: tuple[str, ...] = ("VV", "VH")
@@ -148,6 +152,11 @@ class SimulationOptions:
             (self.format in ("folder", "zip"), "format is folder or zip"),
             (self.truth in ("demo", "checkerboard", "constant"), "truth is demo, checkerboard or constant"),
             (self.product in ("SLC", "GRD"), "product is SLC or GRD"),
+            (self.mode in ("IW", "EW"), "mode is IW or EW"),
+            (
+                self.mode == "IW" or (self.product == "GRD" and self.template is None),
+                "EW is simulated as GRD on an orbit of its own; a template has its own mode",
+            ),
             (bool(self.swaths) and set(self.swaths) <= set(SWATHS), "swaths are of IW1, IW2, IW3"),
             (bool(self.dates) or self.template is not None, "dates holds at least one date"),
             (len(set(self.dates)) == len(self.dates), "dates are different days"),

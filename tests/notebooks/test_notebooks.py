@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(900)
 
 HERE = ROOT / "notebooks"
 # The order saves work: the first makes the region that the others read, the fifth the year that the third reads.
-NAMES = ["1-region", "2-static-layers", "4-opera", "5-cluster", "3-time-series"]
+NAMES = ["1-region", "2-static-layers", "4-opera", "5-cluster", "3-time-series", "8-from-opensartoolkit"]
 
 # IPython's own %reset takes __main__'s __spec__ too, without which no process can be spawned.
 EMPTY = """\
@@ -86,6 +86,12 @@ def test_top_to_bottom(name: str, kernel: Any) -> None:
         assert float(false) < 0.5
     elif name == "2-static-layers":
         assert re.search(r"valid\s+[89]\d\.\d\d%|valid\s+100", printed)
+    elif name == "8-from-opensartoolkit":
+        assert "2024-06-06: incomplete date: covers 60.1% of the area, the track's best date 100.0%" in printed
+        assert "bs <Plan: 4 to do, 0 done" in printed and "coh <Plan: 3 to do" in printed
+        assert "2 done, 2 existed" in printed and "<Plan: 0 to do, 4 done, 0 problems" in printed
+        coherence = float(re.findall(r"coherence of the ground ([\d.]+)", printed)[0])
+        assert 0.4 < coherence < 0.7
     assert bool(pictures) == (name != "5-cluster")
     if name == "4-opera" and "no OPERA files here" in printed:
         pytest.skip("the published OPERA files are not here: executed on simulated products")

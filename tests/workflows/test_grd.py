@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from sarcube.catalog.query import find_items
 from sarcube.config import RunConfig
 from sarcube.cube.open_cube import open_cube
 from sarcube.errors import ConfigError, GridError, SourceError
@@ -218,6 +219,32 @@ def test_a_scene_of_the_copernicus_data_space(
     query = server.asked("/odata/Products")[0].query
     assert query["$expand"] == "Attributes" and "contains(Name,'_GRD')" in query["$filter"]
     assert "relativeOrbitNumber' and" in query["$filter"]
+
+
+def test_an_ew_scene_goes_the_same_way(tmp_path: Path) -> None:
+    """HH and HV in cells of 40 m: name, annotation, tiles, speckle filter by its looks, truth, item."""
+    aoi = (LON - 0.06, LAT - 0.04, LON + 0.06, LAT + 0.04)
+    options = SimulationOptions(
+        product="GRD", mode="EW", center=(LON, LAT), dates=(dt.date(2024, 5, 1),), aoi=aoi, crop=True,
+        truth="constant", swaths=("IW2",), bursts=1, relief=60.0, polarizations=("HH", "HV"), posting=20.0,
+    )  # fmt: skip
+    made = simulate(tmp_path / "archive", options)
+    (scene,) = (made.directory / "scenes").iterdir()
+    assert scene.name.startswith("S1A_EW_GRDM_1SDH_")
+    config = config_of(made, tmp_path / "store", grid={"resolution": 40}, speckle="lee")
+    config = config.model_copy(update={"aoi": config.aoi.model_copy(update={"bbox": aoi}) if config.aoi else None})
+    (done,) = make_all(config)
+    assert not done.existed
+    (item,) = find_items(str(tmp_path / "store"))
+    told = item.properties
+    assert told["sar:instrument_mode"] == "EW" and told["sarcube:source_product_type"] == "GRDM"
+    assert told["sar:polarizations"] == ["HH", "HV"]
+    inner = (LON - 0.04, LAT - 0.025, LON + 0.04, LAT + 0.025)
+    values = open_cube(tmp_path / "store", bbox=inner, layers=["HH", "HV"]).isel(time=0).compute()
+    seen = np.isfinite(values["HH"].values)
+    assert seen.mean() > 0.8 and seen.sum() > 10_000
+    for name, truth in (("HH", 0.1), ("HV", 0.02)):
+        assert abs(10 * np.log10(float(values[name].mean()) / truth)) < 0.1
 
 
 def test_a_damaged_scene_is_a_problem_beside_the_others(archive: Archive, tmp_path: Path) -> None:

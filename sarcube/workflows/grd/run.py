@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _DEM_MARGIN_M = 6000.0  # layover and shadow come from terrain up to five kilometres away
 _STEP = 64  # pixels: what is computed of a tile begins and ends on multiples
-_LOOKS = 4.4  # of an IW GRDH sample, for speckle filters
+# Equivalent looks of a sample by mode and type (Sentinel-1 Product Definition, S1-RS-MDA-52-7440), for speckle filters.
+_LOOKS = {"IW GRDH": 4.4, "IW GRDM": 81.8, "EW GRDH": 2.7, "EW GRDM": 10.7}
 
 
 def run(task: Task, context: Context) -> Made:
@@ -66,7 +67,7 @@ def _compute(task: Task, context: Context, stages: Stages) -> Result:
         )
         dataset.attrs["speckle_filter"] = speckle
         if speckle != "none":
-            _filter(dataset, speckle)
+            _filter(dataset, speckle, _LOOKS.get(f"{image.first.mode} {image.first.product_type}", 1.0))
         dataset = on_tile(dataset, grid, task.grid, task.kind)
     warnings = (*image.warnings, *dem.warnings, *_said(dataset))
     return Result(
@@ -157,12 +158,12 @@ def _dem(config: RunConfig, grid: GeoGrid, image: GrdPass, footprint: Ring) -> D
     return load_dem(dem_of(config), bounds, grid.resolution * metres, footprint=footprint, known=known)
 
 
-def _filter(dataset: xr.Dataset, speckle: str) -> None:
-    """Filter the backscatter in place; a pixel has as many looks as samples it is made of."""
+def _filter(dataset: xr.Dataset, speckle: str, each: float) -> None:
+    """Filter the backscatter in place; a pixel has `each` looks of every sample that it is made of."""
     from sarcube.engines.speckle import FILTERS
 
     cells = float(np.nanmedian(dataset["number_of_looks"].values))
-    looks = _LOOKS * max(cells, 1.0) if np.isfinite(cells) else _LOOKS
+    looks = each * max(cells, 1.0) if np.isfinite(cells) else each
     for name in ("VV", "VH", "HH", "HV"):
         if name in dataset:
             dataset[name].values[:] = FILTERS[speckle](dataset[name].values, 7, looks)

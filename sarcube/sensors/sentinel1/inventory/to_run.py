@@ -31,7 +31,7 @@ def to_run(inventory: Inventory, path: Path | None, source: str | Path | None, k
         path.parent.mkdir(parents=True, exist_ok=True)
         # What was said: defaults are the reader's to look up, and absolute paths are true from anywhere.
         said = config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        said = {"workflow": config.workflow, **said, "store": config.store}
+        said = {"workflow": config.workflow, **{key: value for key, value in said.items() if value != {}}}
         path.write_text(_heading(inventory) + yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=200))
     return config
 
