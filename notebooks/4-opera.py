@@ -17,8 +17,9 @@
 # Where NASA's OPERA project has published RTC-S1, there is nothing to compute: a folder of its GeoTIFFs opens as a cube, and
 # joins with products of your own, since both follow the same names, layers and units.
 #
-# The files here are real: crops of 15 bursts of track 137 on the coast of California (100 × 100 pixels of 30 m each,
-# 21 dates). **For your own, a single line changes**: `files = Path("folder/of/OPERA_L2_RTC-S1...tif")`.
+# Where they are at hand the files are real: crops of 15 bursts of track 137 on the coast of California (100 × 100 pixels of
+# 30 m each, 21 dates). Where they are not, products of a simulated archive, which are named and tagged alike, stand for
+# them, and the notebook says so. **For your own, a single line changes**: `files = Path("folder/of/OPERA_L2_RTC-S1...tif")`.
 
 # %%
 import os
@@ -32,10 +33,10 @@ import sarcube
 
 files = Path(os.environ.get("SARCUBE_TEST_DATA", "../../shared")) / "data" / "opera_rtc" / "10SGD"
 real = files.is_dir()
+maker = "published by OPERA" if real else "simulated, not published"
 if not real:
-    # Without the published files: products of the simulated archive, which are named and tagged alike.
-    print("no OPERA files here; showing the same on simulated products")
     files = simulated.produced(simulated.region())
+print("what is shown was", maker)
 
 # %%
 cube = sarcube.open_cube(files, layers=["VV", "VH"])
@@ -70,39 +71,46 @@ for name in ("VV", "VH"):
     panels[2].plot(mine.time, 10 * np.log10(mine[name].mean(("x", "y"))), "o-", label=name)
 panels[2].legend()
 panels[2].tick_params(axis="x", rotation=40)
-panels[2].set_title("mean over the burst's crop, dB")
+panels[2].set_title("mean over the burst's crop, dB" if real else "mean over the burst, dB")
+figure.suptitle(f"{burst}, {maker}")
 plt.show()
 
 # %% [markdown]
 # ## Joined with your own
 #
-# Say a date is missing there, and you have made it yourself. `own_store` is a store of sarcube's (here of a simulated
-# acquisition of the same place, on the same grid of 30 m). Items of several places go into one cube:
+# Say a date is missing there, and you have made it yourself. `own` are items of a store of sarcube's (here of a simulated
+# acquisition of the same place, on the same grid; without the published files the last date is taken as yours). Items of
+# several places go into one cube:
 
 # %%
 from sarcube.cube.open_cube import read_items
 from sarcube.cube.selection import Selection
 
-own_store = simulated.produced(simulated.beside(mine)) if real else files
 token = burst.upper().replace("_", "-")
-published = [item for item in read_items(files, Selection()) if token in item.id]
-own = read_items(own_store, Selection())
+published = [item for item in read_items(files, Selection()) if token in item.id and "STATIC" not in item.id]
+if real:
+    own = read_items(simulated.produced(simulated.beside(mine)), Selection())
+else:
+    *published, last = sorted(published, key=lambda item: item.datetime)
+    own = [last]
 joined = sarcube.open_cube([*published, *own], layers=["VV", "VH"], bbox=simulated.bounds_of(mine)).compute()
-print(f"{len(published)} published items and {len(own)} own: {joined.sizes['time']} time steps on one grid")
+print(f"{len(published)} items {maker} and {len(own)} own: {joined.sizes['time']} time steps on one grid")
 
 # %%
 here = joined.sel(x=mine.x, y=mine.y)
-untouched = np.array_equal(here["VV"].sel(time=mine.time), mine["VV"], equal_nan=True)
-print("published values are untouched:", untouched)
-ours = ~np.isin(joined.time.values, mine.time.values)
+before = mine.sel(time=np.isin(mine.time, joined.time))
+untouched = np.array_equal(here["VV"].sel(time=before.time), before["VV"], equal_nan=True)
+print("what was there is untouched:", untouched)
+ours = ~np.isin(joined.time.values, mine.time.values) if real else joined.time.values == joined.time.values[-1]
 decibels = 10 * np.log10(here["VV"].median(("x", "y")))
 plt.figure(figsize=(8, 3))
-plt.plot(joined.time[~ours], decibels[~ours], "o-", label="published by OPERA")
+plt.plot(joined.time[~ours], decibels[~ours], "o-", label=maker)
 plt.plot(joined.time[ours], decibels[ours], "s", color="C3", label="own (simulated ground)")
-plt.ylabel("median VV of the crop, dB")
+plt.ylabel("median VV, dB")
+plt.xticks(rotation=20)
 plt.legend()
 plt.show()
 
 # %% [markdown]
-# The level of the last point tells nothing of California: its ground is simulated. That it lies in the same cube, on the same
-# pixels, is the point.
+# The level of the last point tells nothing of the others' ground: its own is simulated. That it lies in the same cube, on
+# the same pixels, is the point.

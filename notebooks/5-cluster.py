@@ -55,7 +55,7 @@ print("profiles here:", ", ".join(sorted(known_profiles())))
 # ## What it would cost
 
 # %%
-plan = sarcube.plan(run_file)
+plan = sarcube.plan(run_file, remake=True)  # the third notebook may have made it: make it again
 hours = plan.totals.cpu_s / 3600
 print(f"{len(plan.tasks)} tasks to do; about {plan.totals.cpu_s:.0f} s of one core")
 print(

@@ -345,6 +345,8 @@ class RunConfig(_Model):
         path = Path(path)
         try:
             raw = read_yaml(path)
+        except FileNotFoundError as error:
+            raise ConfigError(f"run file {path} is not there; {_another_run_file(path)}") from error
         except OSError as error:
             raise ConfigError(f"run file {path} cannot be read: {error.strerror or error}") from error
         except yaml.YAMLError as error:
@@ -403,6 +405,13 @@ class RunConfig(_Model):
         # What was chosen, and not the defaults.
         chosen = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return card("Run", ((key, _in_words(value)) for key, value in chosen.items()))
+
+
+def _another_run_file(path: Path) -> str:
+    """What to do where a run file is not there: one of a like name, or a new one."""
+    there = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, there, 1)
+    return f"did you mean {path.parent / near[0]}?" if near else f"`sarcube init {path}` writes one"
 
 
 def _degrees(value: Any) -> Any:

@@ -31,6 +31,7 @@ COLOURS = {"done": "#38a169", "partly": "#d69e2e", "to do": "#4299e1", "failed":
 COLOURS |= {"chosen": "#4299e1", "left out": "#a0aec0"}  # before there is a plan
 MAX_SHAPES = 5000  # more make a page that browsers choke on
 _WIDTH, _HEIGHT = 560.0, 420.0
+_LETTER = 6.0  # pixels that a letter of a name takes
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def place_map(shapes: Sequence[Shape], areas: Sequence[Ring] = (), *, legend: bo
         "</polygon>"
         for s, ring in zip(shown, rings, strict=True)
     )
+    names = "".join(frame.name(s.title.partition(":")[0], ring) for s, ring in zip(shown, rings, strict=True))
     dashed = "".join(f'<polyline points="{frame.points(ring)}"/>' for ring in outlines)
     states = [state for state in COLOURS if any(s.state == state for s in shapes)]
     words = " ".join(f'<span style="color:{COLOURS[s]}">&#9632;</span> {s}' for s in states)
@@ -151,7 +153,8 @@ def place_map(shapes: Sequence[Shape], areas: Sequence[Ring] = (), *, legend: bo
         'xmlns="http://www.w3.org/2000/svg">'
         f'<g stroke="rgba(128,140,155,.5)" stroke-width=".7" font-size="10">{frame.graticule()}</g>'
         f'<g stroke="currentColor" stroke-width=".7" fill-opacity=".45">{polygons}</g>'
-        f'<g stroke="currentColor" stroke-width="1.6" stroke-dasharray="5 4" fill="none">{dashed}</g></svg>'
+        f'<g stroke="currentColor" stroke-width="1.6" stroke-dasharray="5 4" fill="none">{dashed}</g>'
+        f'<g fill="currentColor" font-size="10" text-anchor="middle">{names}</g></svg>'
         + (f'<p class="soft">{words}{rest}</p>' if legend else "")
     )
 
@@ -173,6 +176,14 @@ class _Frame:
     def points(self, ring: Ring) -> str:
         """A ring as SVG has it."""
         return " ".join(f"{(x - self.west) * self._kx:.1f},{(self.north - y) * self._ky:.1f}" for x, y in ring)
+
+    def name(self, text: str, ring: Ring) -> str:
+        """The name of a place in the middle of its ring, where it has room; else its tooltip tells it."""
+        xs, ys = [(x - self.west) * self._kx for x, _ in ring], [(self.north - y) * self._ky for _, y in ring]
+        if max(xs) - min(xs) < _LETTER * len(text) or max(ys) - min(ys) < 2 * _LETTER:
+            return ""
+        x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+        return f'<text x="{x:.1f}" y="{y + 3:.1f}">{html.escape(text)}</text>'
 
     def graticule(self) -> str:
         """Meridians and parallels at round degrees, with their names."""

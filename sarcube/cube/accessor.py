@@ -101,14 +101,14 @@ class SarAccessor:
 
         return xr.Dataset({n: equivalent_looks(self._cube[n]) for n in self.polarizations})
 
-    def timeseries(self, where: Any) -> xr.Dataset:
-        """Mean power within a polygon, or at a point (longitude, latitude); see `sarcube.cube.series`."""
+    def timeseries(self, where: Any, *, box: float | None = None) -> xr.Dataset:
+        """Mean power within a polygon, at a point (longitude, latitude) or over `box` metres around it."""
         from sarcube.cube.series import timeseries
 
-        return timeseries(self._cube, where)
+        return timeseries(self._cube, where, box=box)
 
-    def plot_timeseries(self, where: Any, *, ax: Any = None) -> Any:
-        """Plot the series at a point (longitude, latitude) or of a polygon, in decibel; returns matplotlib's axes."""
+    def plot_timeseries(self, where: Any, *, box: float | None = None, ax: Any = None) -> Any:
+        """Plot that series, backscatter in decibel; returns matplotlib's axes."""
         from sarcube.cube.series import plot_timeseries
 
-        return plot_timeseries(self._cube, where, ax=ax)
+        return plot_timeseries(self._cube, where, box=box, ax=ax)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,8 +76,8 @@ def test_top_to_bottom(name: str, kernel: Any) -> None:
         assert "8 done, 0 existed" in shown
         assert "<iframe" in shown
         assert printed.count("mosaic_") == 3
-    elif name == "4-opera" and "no OPERA files here" not in printed:
-        assert "published values are untouched: True" in printed
+    elif name == "4-opera" and "published by OPERA" in printed:
+        assert "what was there is untouched: True" in printed
         assert "22 time steps on one grid" in printed
     elif name == "5-cluster":
         assert "2 workers" in printed
@@ -93,8 +95,29 @@ def test_top_to_bottom(name: str, kernel: Any) -> None:
         coherence = float(re.findall(r"coherence of the ground ([\d.]+)", printed)[0])
         assert 0.4 < coherence < 0.7
     assert bool(pictures) == (name != "5-cluster")
-    if name == "4-opera" and "no OPERA files here" in printed:
+    if name == "4-opera" and "published by OPERA" not in printed:
         pytest.skip("the published OPERA files are not here: executed on simulated products")
+
+
+def test_opera_without_its_files_says_what_it_shows(tutorial: FirstRun, tmp_path: Path) -> None:
+    (tmp_path / "region-archive").symlink_to(tutorial.archive)
+    # What it is run on is made already: the tutorial's store.
+    text = (tutorial.folder / "run.yaml").read_text().replace("archive/", "region-archive/")
+    (tmp_path / "region.yaml").write_text(text.replace("./store", str(tutorial.store)))
+    environment = os.environ | {
+        "SARCUBE_NOTEBOOK_DATA": str(tmp_path),
+        "SARCUBE_TEST_DATA": str(tmp_path / "nothing"),
+        "PYTHONPATH": os.pathsep.join([str(HERE), str(ROOT)]),
+        "MPLBACKEND": "agg",
+    }
+    command = [sys.executable, str(HERE / "4-opera.py")]
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "what is shown was simulated, not published" in done.stdout
+    assert "2 items simulated, not published and 1 own: 3 time steps on one grid" in done.stdout
+    assert "what was there is untouched: True" in done.stdout
 
 
 def render() -> Any:

@@ -228,29 +228,54 @@ def _shift(pair: Pair, both: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def draw_comparison(a: Path, b: Path, picture: Path) -> None:
-    """Draw A, B and their difference, a row a layer, as a PNG."""
+    """Draw A, B and their difference, a row a layer, as a PNG: cut to where there are data, with names and units."""
     from matplotlib.figure import Figure
 
     ours, theirs = layer_files(a), layer_files(b)
     shared = [name for name in LAYERS if name in ours and name in theirs]
-    figure = Figure(figsize=(13, 3.2 * len(shared)), layout="constrained")
+    figure = Figure(figsize=(13, 3.4 * len(shared) + 0.6), layout="constrained")
+    figure.suptitle(f"A: {product_name(a, ours)}\nB: {product_name(b, theirs)}", fontsize=9)
     panels = figure.subplots(len(shared), 3, squeeze=False)
     for row, name in zip(panels, shared, strict=True):
-        pair = read_pair(name, ours[name], theirs[name])
+        pair = cut_to_data(read_pair(name, ours[name], theirs[name]))
         step = max(1, max(pair.a.shape) // 1000)
         shown = [v[::step, ::step] for v in (pair.a, pair.b, pair.difference)]
+        unit, apart = ("dB", "dB") if name in POLARIZATIONS else (LAYERS[name].unit, difference_unit(name))
         if name in POLARIZATIONS:
             shown[:2] = [10 * np.log10(v) for v in shown[:2]]
-        low, high = np.nanpercentile(shown[0], (2, 98)) if np.isfinite(shown[0]).any() else (0, 1)
+        both = np.concatenate([v[np.isfinite(v)] for v in shown[:2]])
+        low, high = np.percentile(both, (2, 98)) if both.size else (0, 1)
         width = np.nanpercentile(np.abs(shown[2]), 98) if np.isfinite(shown[2]).any() else 1
         for panel, values, title in zip(row, shown, ("A", "B", "A - B"), strict=True):
             last = title == "A - B"
             limits = {"vmin": -width or -1, "vmax": width or 1} if last else {"vmin": low, "vmax": high}
             image = panel.imshow(values, cmap="RdBu_r" if last else "gray", interpolation="nearest", **limits)
-            panel.set_title(f"{name}  {title}", fontsize=9)
+            panel.set_title(f"{LAYERS[name].title}, {title}", fontsize=9)
             panel.set_axis_off()
-            figure.colorbar(image, ax=panel, shrink=0.8)
+            said = apart if last else unit
+            figure.colorbar(image, ax=panel, shrink=0.8, label="" if said == "1" else said)
     figure.savefig(picture, dpi=100)
+
+
+def product_name(product: Path, files: dict[str, Path]) -> str:
+    """What a product is called, and where it lies."""
+    layer, path = next(iter(files.items()))
+    return f"{path.stem.removesuffix(f'_{layer}')}  ({product})"
+
+
+def difference_unit(layer: str) -> str:
+    """Unit of A - B."""
+    return "dB" if layer in POLARIZATIONS else "%" if layer in _RATIO_LAYERS else LAYERS[layer].unit
+
+
+def cut_to_data(pair: Pair) -> Pair:
+    """A pair without the rows and columns around it in which neither has data."""
+    seen = np.isfinite(pair.a) | np.isfinite(pair.b)
+    if not seen.any():
+        return pair
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return Pair(pair.layer, pair.a[part], pair.b[part])
 
 
 def comparison_table(layers: tuple[LayerComparison, ...]) -> str:
