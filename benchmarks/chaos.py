@@ -1,6 +1,6 @@
 """Chaos: whatever is killed, full, torn, damaged, asleep or wrong about the time, the store stays whole.
 
-    python benchmarks/chaos.py [--rounds 200] [--seed 1] [--side-by-side 2] [--json]
+    python benchmarks/chaos.py [--rounds 200] [--seed 1] [--side-by-side 2] [--pairs] [--json]
 
 Each round starts a run and, as its seed says, kills workers, the scheduler, the client, or all of them at once, also
 while it brings its collections up to date; sets a second client to work on the same store, or two that make
@@ -8,8 +8,8 @@ everything again, one of which may sleep in the middle and wake when the other h
 scene. Every fourth round is one of remakes by two clients, in every tenth clocks are wrong by minutes or days. Rounds
 take turns on a small disk, on an S3 server that answers 500 and 503, hangs, tears connections in the middle of uploads
 and answers, loses its own answers and lists page by page, and on SeaweedFS. After each mishap the run is started again.
-All the time a reader looks at the store, and asks it. Every 25th round is one
-of real backscatter, whose scheduler goes.
+All the time a reader looks at the store, and asks it. Every 25th round is one of real products: of backscatter, whose
+scheduler goes, and in turn of pairs, merged and unwrapped; with --pairs all are.
 
 At the end of a round the store has to be as from a quiet run. No product that could be made may be missing or there
 twice, none may ever have been visible in part, without its files, or found by no query; every checksum must be right;
@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from benchmarks.chaos_judge import Reader, items_of, judge  # noqa: E402
 from benchmarks.chaos_processes import Nursery, Started  # noqa: E402
-from benchmarks.chaos_real import play_real, simulate_archive  # noqa: E402
+from benchmarks.chaos_real import play_pairs, play_real, quiet_pairs, simulate_archive, simulate_pairs  # noqa: E402
 from benchmarks.chaos_stage import STORES, Scene, full_disk, stage  # noqa: E402
 from benchmarks.chaos_workflow import scene_bytes  # noqa: E402
 
@@ -252,14 +252,18 @@ def _until(there: Callable[[], object]) -> None:
 _nurseries: list[Nursery] = []  # of this process: one, kept from round to round
 
 
-def _play_one(seed: int, archive: Path) -> Round:
+def _play_one(seed: int, archive: Path, pairs: bool) -> Round:
     if not _nurseries:
         _nurseries.append(Nursery())
     with tempfile.TemporaryDirectory(prefix="sarcube-chaos-", ignore_cleanup_errors=True) as folder:
+        begun = time.monotonic()
+        if pairs or seed % (2 * _REAL) == 0:
+            events, alive, faults = play_pairs(seed, Path(folder), archive / "pairs", _nurseries[0])
+            told = [f"{event} of pairs" for event in events]
+            return Round(seed, "disk", told, faults, alive=alive, restarts=1, seconds=time.monotonic() - begun)
         if seed % _REAL == 0:
-            begun = time.monotonic()
             result = Round(seed, "disk", ["scheduler of real backscatter"], alive=1)
-            result.faults = play_real(seed, Path(folder), archive, _nurseries[0])
+            result.faults = play_real(seed, Path(folder), archive / "backscatter", _nurseries[0])
             result.seconds = time.monotonic() - begun
             return result
         return play(seed, Path(folder), _nurseries[0], mount=True)
@@ -271,6 +275,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--side-by-side", type=int, default=2, help="rounds at a time, each in its own processes")
+    parser.add_argument("--pairs", action="store_true", help="rounds of pairs only")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     rounds = []
@@ -281,9 +286,14 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="sarcube-chaos-archive-") as archive,
         concurrent.futures.ProcessPoolExecutor(args.side_by_side, mp_context=spawn) as pool,
     ):
-        if any(seed % _REAL == 0 for seed in seeds):
-            simulate_archive(Path(archive))
-        for result in pool.map(partial(_play_one, archive=Path(archive)), seeds):
+        if not args.pairs and any(seed % _REAL == 0 for seed in seeds):
+            simulate_archive(Path(archive) / "backscatter")
+        if args.pairs or any(seed % (2 * _REAL) == 0 for seed in seeds):
+            simulate_pairs(Path(archive) / "pairs")
+            nursery = Nursery()
+            quiet_pairs(Path(archive) / "pairs", nursery)
+            nursery.close()
+        for result in pool.map(partial(_play_one, archive=Path(archive), pairs=args.pairs), seeds):
             rounds.append(result)
             if not args.json or result.faults:
                 print(
