@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -262,6 +263,9 @@ class RunConfig(_Model):
     grid: Grid = Grid()
     store: str = "./store"
     static_store: str | None = Field(None, description="where products without a time live, if elsewhere")
+    public: str | None = Field(
+        None, description="https:// address at which others read the store; items then say their address there"
+    )
     collections: dict[str, str] = Field(default_factory=dict, description="collection of a kind, by the kind's name")
     cluster: str = "local"
     compression: Compression = Compression()
@@ -312,6 +316,19 @@ class RunConfig(_Model):
         """The same run with other choices in the section of that workflow, checked as a file's are."""
         old = self.sections[name].model_dump() if name in self.sections else {}
         return RunConfig.from_dict({**self.model_dump(exclude_none=True), name: {**old, **changes}})
+
+    @field_validator("public")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "")
+        if value is None:
+            return None
+        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or "@" in value:
+            raise ValueError(
+                "the public address of a store is like https://my-bucket.s3.eu-central-1.amazonaws.com/nrb, without a "
+                "login and a query"
+            )
+        return value.rstrip("/")
 
     @field_validator("dates", mode="before")
     @classmethod

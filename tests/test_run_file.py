@@ -121,3 +121,14 @@ def test_there_is_no_second_reader_of_yaml() -> None:
     package = Path(__file__).parents[1] / "sarcube"
     readers = [path.name for path in package.rglob("*.py") if "yaml.safe_load" in path.read_text()]
     assert readers == []
+
+
+@pytest.mark.parametrize(
+    "address", ["my-bucket", "s3://my-bucket/nrb", "https://user:secret@host/nrb", "https://host/nrb?token=secret"]
+)
+def test_a_public_address_is_one_that_others_can_read(address: str) -> None:
+    raw = {"source": {"path": "."}, "dem": {"kind": "cop_glo30"}, "public": address}
+    with pytest.raises(ConfigError, match=r"https://my-bucket\.s3") as caught:
+        RunConfig.from_dict(raw)
+    assert "secret" not in str(caught.value)
+    assert RunConfig.from_dict(raw | {"public": "https://host/nrb/"}).public == "https://host/nrb"

@@ -1,4 +1,6 @@
-"""A store's catalog as other catalogs take it in: lines of JSON with absolute addresses (pgstac, any STAC API)."""
+"""A store's catalog as other catalogs take it in: lines of JSON with absolute addresses (pgstac, any STAC API).
+
+Where the run file has named a public address, the addresses are https:// ones."""
 
 from __future__ import annotations
 
@@ -56,6 +58,8 @@ def write_ndjson(store: Store | str, folder: str | Path) -> tuple[Path, Path]:
 
 
 def _absolute(stored: dict[str, Any], base: str) -> dict[str, Any]:
+    # Where an item says at which public address it is, others are to read it there, and not from s3://.
+    base = next((link["href"] for link in stored.get("links", ()) if link["rel"] == "self"), base)
     links = [
         {**link, "href": absolute_href(base, link["href"])}
         for link in stored.get("links", ())

@@ -49,6 +49,7 @@ def publish_item(
     *,
     schemas: Schemas | str | None = None,
     overwrite: bool = False,
+    public: str = "",
 ) -> Publication:
     """Validate an item and commit its product by one conditional write of the item's file, which one writer wins.
 
@@ -63,6 +64,9 @@ def publish_item(
     overwrite : bool
         Replace the item that was there when the product was begun (reprocessing); the files that only this one
         names are then removed. Where another has replaced it meanwhile, that one is kept.
+    public : str
+        Address at which others read the store. The item then says its own (its link `self`), from which STAC reckons
+        its relative hrefs: within the store they stay what they are.
 
     Raises
     ------
@@ -77,6 +81,9 @@ def publish_item(
     stored = without_secrets(item_dict(item))
     if product.attempt.lineage:
         stored["properties"][LINEAGE] = list(product.attempt.lineage)
+    if public:
+        here = {"rel": "self", "href": f"{public}/{product.item_key}", "type": "application/geo+json"}
+        stored["links"] = [here, *stored["links"]]
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     try:
         require_valid(stored, known, product.kind.rules)

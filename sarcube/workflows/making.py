@@ -172,7 +172,8 @@ def _commit(task: Task, config: RunConfig, kind: ProductKind, result: Result, st
             raise
         # Where this fails the item may still arrive, however late: its files stay, until another item is there.
         schemas = str(config.schemas) if config.schemas else None
-        published = publish_item(store, item, product, schemas=schemas, overwrite=task.remake)
+        address = config.public if config.public and store.url == open_store(config.store).url else ""
+        published = publish_item(store, item, product, schemas=schemas, overwrite=task.remake, public=address)
     thumbnail = next((file.key for file in product.files if file.layer == THUMBNAIL), "")
     return Made(
         existed=not published.created,

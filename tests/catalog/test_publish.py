@@ -10,16 +10,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pystac
 import pytest
 
-from sarcube.catalog.collections import ensure_collection
+from sarcube.catalog.check import check_store
+from sarcube.catalog.collections import ensure_collection, update_collections
+from sarcube.catalog.export import api_items
 from sarcube.catalog.publish import publish_item
-from sarcube.catalog.query import find_items, read_item
+from sarcube.catalog.query import find_items, find_static_item, read_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.errors import CatalogError
 from sarcube.products.names import item_key
 from sarcube.store.local_store import LocalStore
-from tests.catalog.examples import RTC_S1, all_files, make_burst, make_rtc, make_static, publish
+from tests.catalog.examples import KINDS, RTC_S1, all_files, make_burst, make_rtc, make_static, publish
 from tests.files import faults_of
 
 BURST = "t070_149815_iw3"
@@ -138,7 +141,7 @@ def test_a_kill_between_files_and_item_leaves_no_product(local: LocalStore, sche
     code = (
         "import os, signal\n"
         "from sarcube.store.local_store import LocalStore\n"
-        "from tests.catalog.examples import RTC_S1, make_rtc\n"
+        "from tests.catalog.examples import KINDS, RTC_S1, make_rtc\n"
         f"make_rtc(LocalStore({str(local.root)!r}), seed=5)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -168,3 +171,33 @@ def test_a_reader_never_meets_half_a_product(local: LocalStore, schemas: Schemas
     stop.set()
     reader.join()
     assert faults == [] and len(find_items(local, "rtc")) == 5
+
+
+def test_an_item_says_its_public_address(local: LocalStore, core_schemas: Schemas) -> None:
+    """Whoever has the JSON alone, or an API, gets https addresses; the house reads its own store."""
+    address = "https://my-bucket.s3.eu-central-1.amazonaws.com/nrb"
+    for name in ("rtc", "static"):
+        ensure_collection(local, name, KINDS[name], schemas=core_schemas)
+    product, item = make_static(local)
+    publish_item(local, item, product, schemas=core_schemas, public=address)
+    static = find_static_item(local, "static", "t070_149815_iw3")
+    assert static is not None and static.assets["incidence_angle"].href.startswith(local.url)
+    product, item = make_rtc(local, static=static)
+    publish_item(local, item, product, schemas=core_schemas, public=address)
+    update_collections(local, schemas=core_schemas)
+
+    stored = json.loads(local.read_bytes(product.item_key))
+    alone = pystac.Item.from_dict(stored)
+    folder = product.item_key.rpartition("/")[0]
+    assert alone.assets["VV"].get_absolute_href() == f"{address}/{folder}/{product.name.stem}_VV.tif"
+    angle = alone.assets["incidence_angle"].get_absolute_href() or ""
+    assert angle.startswith(f"{address}/static/t070_149815_iw3/") and angle.endswith("_incidence_angle.tif")
+    (link,) = [one for one in alone.links if one.rel == "static-layers"]
+    assert link.get_absolute_href() == f"{address}/static/t070_149815_iw3/T070-149815-IW3_STATIC.json"
+    # The same keys as in the store: each address without its beginning is a file there.
+    for exported in api_items(local):
+        hrefs = [asset["href"] for asset in exported["assets"].values()]
+        assert hrefs and all(local.exists(href.removeprefix(f"{address}/")) for href in hrefs)
+    found = find_items(local, "rtc")[0]
+    assert found.assets["VV"].href.startswith(local.url)
+    assert list(check_store(local, checksums=True, schemas=core_schemas)) == []
