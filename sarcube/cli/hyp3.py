@@ -26,6 +26,7 @@ _BUCKET = typer.Option("", "--bucket", help="S3 bucket that the zip is copied to
 _PREFIX = typer.Option("", "--bucket-prefix", help="its prefix")
 _OUT = typer.Option(Path(), "--out", "-o", help="folder for the zip")
 _SOURCE = typer.Option(None, "--source", help="folder or address that holds the SAFEs; none: ASF")
+_ACCESS = typer.Option("auto", "--access", help="of scenes: remote (the bursts' bytes alone), download (whole), auto")
 _ORBITS = typer.Option(None, "--orbits", help="folder of orbit files; none: AWS open data")
 _DEM = typer.Option(None, "--dem-path", help="a DEM of your own; none: Copernicus GLO-30")
 _HEIGHTS = typer.Option("ellipsoid", "--dem-heights", help="heights of --dem-path: ellipsoid, egm2008 or egm96")
@@ -91,6 +92,7 @@ def burst(
     bucket_prefix: str = _PREFIX,
     out: Path = _OUT,
     source: str = _SOURCE,
+    access: str = _ACCESS,
     orbits: Path = _ORBITS,
     dem_path: str = _DEM,
     dem_heights: str = _HEIGHTS,
@@ -118,7 +120,7 @@ def burst(
     folder = Folder(store)
     options = Hyp3Options(
         folder.address, looks, source, orbits, dem_path, dem_heights, geoid, polarization, cluster, power_of(alpha),
-        method, water, apply_water_mask,
+        method, water, apply_water_mask, access,
     )  # fmt: skip
     ways = Delivery(out, bucket, bucket_prefix, as_json, bool(store))
     with folder:
@@ -139,6 +141,7 @@ def scene(
     bucket_prefix: str = _PREFIX,
     out: Path = _OUT,
     source: str = _SOURCE,
+    access: str = _ACCESS,
     orbits: Path = _ORBITS,
     dem_path: str = _DEM,
     dem_heights: str = _HEIGHTS,
@@ -163,7 +166,7 @@ def scene(
     folder = Folder(store)
     options = Hyp3Options(
         folder.address, looks, source, orbits, dem_path, dem_heights, geoid, polarization, cluster, power_of(alpha),
-        method, water, apply_water_mask,
+        method, water, apply_water_mask, access,
     )  # fmt: skip
     ways = Delivery(out, bucket, bucket_prefix, as_json, bool(store))
     with folder:

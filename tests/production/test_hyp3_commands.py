@@ -23,9 +23,12 @@ from sarcube.sensors.sentinel1.granules import NamedBurst, granule_name
 from sarcube.simulate.archive import simulate
 from sarcube.simulate.options import SimulationOptions
 from sarcube.store.local_store import LocalStore
+from tests import own_places as fixtures
 from tests.documented import carry_out, in_folder
+from tests.http_server import Reply, Server
 from tests.once import once
 
+own_places, server = fixtures.own_places, fixtures.server
 REFERENCE = "S1_136231_IW2_20200604T022312_VV_7C85-BURST"
 SECONDARY = "S1_136231_IW2_20200616T022313_VV_5D11-BURST"
 SCENES = (
@@ -302,6 +305,57 @@ def test_a_store_without_slcs_says_how_to_keep_them(slcs: Path, tmp_path: Path) 
     made = carry_out(f"sarcube export {slcs} --as hyp3 --pair 2020-06-04 --out {tmp_path}")
     assert made.exit_code == 2 and "two days" in made.output
     assert not list(tmp_path.iterdir())
+
+
+def _feature(day: str, time: str, scene: str) -> dict[str, Any]:
+    """As ASF answers `dataset=SLC-BURST`."""
+    ring = [[53.42, 27.5], [53.53, 27.5], [53.53, 27.75], [53.42, 27.75], [53.42, 27.5]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {
+            "bytes": 100_000_000, "flightDirection": "DESCENDING", "pathNumber": 64, "polarization": "VV",
+            "startTime": f"{day}T{time}Z", "url": f"https://sentinel1-burst.asf.alaska.edu/{scene}/IW2/VV/1.tiff",
+            "burst": {
+                "fullBurstID": "064_136231_IW2", "burstIndex": 1, "subswath": "IW2", "azimuthTime": f"{day}T{time}Z",
+            },
+        },
+    }  # fmt: skip
+
+
+def test_logins_come_from_netrc_and_are_shown_nowhere(
+    archive: Path,
+    own_places: Path,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The example as it is typed, against stand-ins for ASF and for NASA's identity server, which refuses."""
+    pytest.importorskip("whirlwind")
+    scene = "S1A_IW_SLC__1SDV_{0}T022251_{0}T022318_{1}_03CE65_{2}"
+    found = [
+        _feature("2020-06-04", "02:23:12.5", scene.format("20200604", "032861", "7C85")),
+        _feature("2020-06-16", "02:23:13.2", scene.format("20200616", "033036", "5D11")),
+    ]
+    server.routes["/search"] = lambda r: Reply(json.dumps({"type": "FeatureCollection", "features": found}).encode())
+    server.routes["/api/users"] = lambda r: Reply(b"no", 401)
+    monkeypatch.setenv("SARCUBE_ASF_SEARCH_URL", f"{server.url}/search")
+    monkeypatch.setenv("SARCUBE_EARTHDATA_URL", server.url)
+    with in_folder(archive):
+        words = f"{COMMAND.replace('--source scenes ', '')} --out {tmp_path / 'out'} --store {tmp_path / 'store'}"
+        without = carry_out(words)
+        (own_places / ".netrc").write_text("machine urs.earthdata.nasa.gov login somebody password canary-4711\n")
+        (own_places / ".netrc").chmod(0o600)
+        refused = carry_out(words)
+    assert without.exit_code == 2 and "EARTHDATA_USERNAME" in without.output and ".netrc" in without.output
+    assert refused.exit_code == 2 and "refuses the login from .netrc" in refused.output
+    assert server.requests[0].query["fullBurstID"] == "064_136231_IW2"
+    assert server.requests[0].query["start"].startswith("2020-06-04")
+    signed = [r for r in server.requests if r.path.startswith("/api/users")]
+    assert signed and all(r.headers["authorization"].startswith("Basic ") for r in signed)
+    written = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert "canary-4711" not in without.output + refused.output and b"canary-4711" not in written
+    assert not list(tmp_path.rglob("*.zip"))
 
 
 ENTRY = Path(__file__).parents[2] / "docker" / "entrypoint.sh"

@@ -57,6 +57,8 @@ class Hyp3Options:
         Tells where water is, in place of the tiles beside Copernicus GLO-30.
     apply_water_mask : bool
         Leave water out before unwrapping.
+    access : str
+        "remote" reads of scenes what the bursts need, "download" fetches them whole, "auto" as a run file does.
     """
 
     store: str
@@ -72,6 +74,7 @@ class Hyp3Options:
     method: str = "whirlwind"
     water: Path | None = None
     apply_water_mask: bool = False
+    access: str = "auto"
 
 
 def named_pair(
@@ -225,7 +228,7 @@ def _config(
     raw = {
         "workflow": "insar",
         "dates": list(span),
-        "source": {**source, **only},
+        "source": {**source, "access": options.access, **only},
         "orbits": orbits,
         "dem": dem,
         "store": options.store,
