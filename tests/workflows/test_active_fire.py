@@ -25,9 +25,11 @@ from sarcube.geometry.grid import GeoGrid
 from sarcube.production.plan.plan import plan
 from sarcube.production.run.produce import produce
 from sarcube.sensors.sentinel3.search.found import FoundGranule, best_made
+from sarcube.sensors.sentinel3.search.granules import find_granules
 from sarcube.simulate.slstr import SimulatedGranule, SlstrOptions, simulate_slstr
 from sarcube.testing.workflow import WorkflowSuite
 from sarcube.workflows.active_fire.land_cover import covers_on
+from tests.http_server import Reply, Server
 
 AOI = (23.85, 40.6, 25.2, 41.45)
 SMALL = SlstrOptions(shape=(100, 130), fires=15, traps=False)
@@ -208,3 +210,30 @@ def test_viewer_and_command(store: Path, tmp_path: Path) -> None:
     assert told.exit_code == 0, told.output
     assert json.loads(told.output)["hotspots"] == len(table) == len(json.loads(out.read_text())["features"])
     assert sum(day["hotspots"] for day in json.loads(told.output)["days"]) == len(table)
+
+
+def test_cdse_is_asked_for_granules_of_the_area(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Granules by the form of CDSE's catalogue; what is no SL_1_RBT, or lies nowhere, is left out."""
+    name = "S3B_SL_1_RBT____20230822T090309_20230822T090609_20230823T094214_0179_083_121_2160_PS2_O_NT_004.SEN3"
+    ring = [[20.0, 38.0], [32.0, 36.0], [33.0, 46.0], [21.0, 48.0], [20.0, 38.0]]
+    entry = {
+        "Id": "aaaa-bbbb", "Name": name, "ContentLength": 500_000_000,
+        "GeoFootprint": {"type": "Polygon", "coordinates": [ring]},
+        "Checksum": [{"Algorithm": "MD5", "Value": "0" * 32}],
+    }  # fmt: skip
+    others = [{**entry, "Name": name.replace("SL_1_RBT", "OL_1_EFR")}, {**entry, "Id": "c", "GeoFootprint": None}]
+    server.routes["/odata"] = lambda _: Reply(json.dumps({"value": [*others, entry]}).encode())
+    monkeypatch.setenv("SARCUBE_CDSE_ODATA_URL", f"{server.url}/odata/v1")
+    monkeypatch.setenv("SARCUBE_CDSE_DOWNLOAD_URL", f"{server.url}/download")
+    run = run_of(tmp_path, tmp_path / "store", source={"kind": "cdse"}, dates="2023-08")
+    (one,) = find_granules(run).granules
+    assert one.path == f"{server.url}/download/Products(aaaa-bbbb)/$value" and one.size_bytes == 500_000_000
+    assert (one.timeliness, one.collection, one.relative_orbit) == ("NT", "004", 121)
+    (asked,) = server.asked("/odata/v1/Products")
+    text = asked.query["$filter"]
+    assert "SENTINEL-3" in text and "_SL_1_RBT____" in text and "Intersects" in text and "2023-08-01" in text
+    assert not find_granules(run_of(tmp_path, tmp_path, source={"kind": "cdse"}, aoi={"bbox": [0, 0, 1, 1]})).granules
+    with pytest.raises(ConfigError, match="choose local or cdse"):
+        find_granules(run_of(tmp_path, tmp_path, source={"kind": "asf"}))
