@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rasterio.warp import transform_bounds
 
 import sarcube
@@ -93,6 +94,76 @@ def year() -> Path:
         seed=3,
     )
     return _run_file("year", options)
+
+
+def quake() -> Path:
+    """Run file of a pair: on the real annotations of the Moroccan pair of 2023, where these are here.
+
+    A fault through the middle slips by 60 cm between the dates; fields, forest, a meadow and a lake of their coherence.
+    """
+    shared = Path(os.environ.get("SARCUBE_TEST_DATA", "../../shared")) / "data"
+    scenes = tuple(sorted((shared / "safe").glob("S1A_IW_SLC__1SDV_202309*.zip")))
+    dem = shared / "dem" / "morocco_iw1_b0.tif"
+    change = {"coherent": True, "displacement": "fault", "displacement_metres": 0.6, "seed": 4}
+    bbox = (-8.39, 31.69, -8.29, 31.75)
+    if len(scenes) == 2 and dem.exists():
+        options = SimulationOptions(
+            template=scenes, dem=dem, swaths=("IW1",), bursts=(0,), polarizations=("VV",), aoi=bbox, **change
+        )  # type: ignore[arg-type]
+    else:
+        options = SimulationOptions(
+            center=(-8.34, 31.72), swaths=("IW1",), bursts=1, polarizations=("VV",), aoi=bbox, crop=True,
+            dates=(dt.date(2023, 9, 4), dt.date(2023, 9, 16)), **change,
+        )  # type: ignore[arg-type]  # fmt: skip
+    return _pairs_file("quake", options, 80)
+
+
+def seasons() -> Path:
+    """Run file of the pairs of four dates, VV and VH; a forest is cut before the last of them.
+
+    `backscatter` makes one of the same scenes' backscatter, in the same store.
+    """
+    options = SimulationOptions(
+        center=(8.2, 48.0),
+        aoi=(8.17, 47.98, 8.23, 48.02),
+        crop=True,
+        swaths=("IW2",),
+        bursts=1,
+        dates=tuple(dt.date(2024, 5, 1) + dt.timedelta(days=12 * k) for k in range(4)),
+        clearcut_after=3,
+        coherent=True,
+        coherence=(),
+    )
+    return _pairs_file("seasons", options, 40)
+
+
+def backscatter(run_file: Path) -> Path:
+    """Run file of the backscatter of a run of pairs: same scenes, same store."""
+    folder = run_file.parent
+    path = folder / f"{run_file.stem}-backscatter.yaml"
+    options = archive_options(folder / f"{run_file.stem}-archive", f"./{run_file.stem}-store", relative_to=folder)
+    path.write_text(run_file_text(options))
+    return path
+
+
+def _pairs_file(name: str, options: SimulationOptions, posting: int) -> Path:
+    folder = data_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    archive, path = folder / f"{name}-archive", folder / f"{name}.yaml"
+    if not (archive / "simulation.json").exists():
+        simulate(archive, options)
+    run: dict[str, Any] = {
+        "workflow": "insar",
+        "aoi": {"bbox": list(options.aoi or ())},
+        "source": {"kind": "local", "path": f"./{archive.name}/scenes"},
+        "dem": {"path": f"./{archive.name}/dem.tif", "heights": "ellipsoid"},
+        "store": f"./{name}-store",
+        "insar": {"posting": posting, "pairs": {"next": 1}},
+    }
+    if any((archive / "orbits").iterdir()):  # a real annotation brings its own
+        run["orbits"] = {"path": f"./{archive.name}/orbits"}
+    path.write_text(yaml.safe_dump(run, sort_keys=False))
+    return path
 
 
 def produced(run_file: Path) -> str:

@@ -21,7 +21,16 @@ pytestmark = pytest.mark.timeout(900)
 
 HERE = ROOT / "notebooks"
 # The order saves work: the first makes the region that the others read, the fifth the year that the third reads.
-NAMES = ["1-region", "2-static-layers", "4-opera", "5-cluster", "3-time-series", "8-from-opensartoolkit"]
+NAMES = [
+    "1-region",
+    "2-static-layers",
+    "4-opera",
+    "5-cluster",
+    "3-time-series",
+    "6-earthquake",
+    "7-coherence",
+    "8-from-opensartoolkit",
+]
 
 # IPython's own %reset takes __main__'s __spec__ too, without which no process can be spawned.
 EMPTY = """\
@@ -86,6 +95,15 @@ def test_top_to_bottom(name: str, kernel: Any) -> None:
         found, false = re.findall(r"found ([\d.]+)% of the cut; false alarms elsewhere ([\d.]+)%", printed)[0]
         assert float(found) > 75
         assert float(false) < 0.5
+    elif name == "6-earthquake":
+        assert "20230904_20230916" in shown and "12 d" in printed
+        rms, wrong = re.findall(r"rms ([\d.]+) mm over \d+ pixels\npixels of a wrong cycle: ([\d.]+)%", printed)[0]
+        assert float(rms) < 5.0 and float(wrong) < 0.1
+    elif name == "7-coherence":
+        told = dict(re.findall(r"(\w+ and \w+): VV \d+%, VH \d+%, coherence_VV (\d+)%", printed))
+        assert int(told["meadow and fields"]) > 75 and "no next date" in printed
+        first, _, last = map(float, re.findall(r"will be cut: ([\d.]+) ([\d.]+) ([\d.]+)", printed)[0])
+        assert last < first - 0.05
     elif name == "2-static-layers":
         assert re.search(r"valid\s+[89]\d\.\d\d%|valid\s+100", printed)
     elif name == "8-from-opensartoolkit":
