@@ -20,7 +20,7 @@
 #
 # The geometry, orbits and timing are those of the real pair's annotations; the echo is simulated, so that the truth is known:
 # a fault through the middle slips by 60 cm between the dates, under fields, forest, a meadow and a lake.
-# **For the real scenes two lines of the run file change**: `source: {kind: asf}` and `dem: {kind: cop_glo30}`.
+# **For real archives a single line changes**: `run_file = "earthquake.yaml"`, whose source is `asf` and whose DEM `cop_glo30`.
 
 # %%
 import matplotlib.pyplot as plt

@@ -18,7 +18,7 @@
 # and a field may be equally bright; one was left alone, the other was worked. This notebook lays the coherence of consecutive
 # dates beside backscatter, on one grid and one axis of time, makes a map of both, and finds a cut forest in each.
 #
-# **For a real store nothing changes** but its address.
+# **For real archives a single line changes**: `store = "s3://my-bucket/coherent"`.
 
 # %%
 import matplotlib.pyplot as plt
@@ -37,9 +37,7 @@ simulated.produced(simulated.backscatter(run_file))  # backscatter of the same s
 
 # %%
 cube = sarcube.open_cube(store, layers=["VV", "VH", "coherence_VV"], bbox=(8.172, 47.982, 8.228, 48.018))
-cube
-
-# %%
+print(*cube.data_vars, dict(cube.sizes))
 for time, until in zip(cube["time"].values, cube["next_date"].values, strict=True):
     print(f"{time:.10}:", "no next date" if np.isnat(until) else f"coherence to {until:.10}")
 
