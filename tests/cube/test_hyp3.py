@@ -218,7 +218,8 @@ def test_parameters_have_hyp3s_keys_in_hyp3s_order(product: Path) -> None:
 def test_many_bursts_have_one_name_and_no_radar_geometry(pair: Hyp3Pair, tmp_path: Path) -> None:
     many = pairs_of([item(136232), item(136231), item(136231, "IW1")])
     assert re.fullmatch(
-        r"S1_064_136231s1n01-136231s2n02-000000s3n00_IW_20200604_20200616_VV_INT80_[0-9A-F]{4}", product_name(many)
+        r"S1_064_136231s1n01-136231s2n02-000000s3n00_IW_20200604_20200616_VV_INT80_[0-9A-F]{4}",
+        product_name(many, Processing()),
     )
     text = parameter_text(many, Processing(alpha=None, unwrapped_by="snaphu"))
     assert [line.split(": ")[0] for line in text.splitlines()] == keys(KEYS)
@@ -280,8 +281,12 @@ def test_a_pair_that_lacks_a_layer_is_refused(pair: Hyp3Pair) -> None:
         replace(pair, grid=GeoGrid(4326, 53.0, 28.0, 0.001, 220, 300))
 
 
-def test_the_same_pair_has_the_same_name(bursts: tuple[BurstPair, ...]) -> None:
-    assert product_name(bursts) == product_name(pairs_of([item()])) != product_name(pairs_of([item(136232)]))
+def test_the_same_pair_made_alike_has_the_same_name(bursts: tuple[BurstPair, ...]) -> None:
+    name = product_name(bursts, Processing())
+    assert (
+        name == product_name(pairs_of([item()]), Processing()) != product_name(pairs_of([item(136232)]), Processing())
+    )
+    assert name != product_name(bursts, Processing(alpha=0.6)), "made otherwise: beside the other, not in its place"
 
 
 def _products(folder: Path, pair: Hyp3Pair, **more: Any) -> None:

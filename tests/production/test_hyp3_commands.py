@@ -167,6 +167,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+LAKE = {"type": "Polygon", "coordinates": [[[53.44, 27.65], [53.46, 27.65], [53.46, 27.66], [53.44, 27.65]]]}
 COMMAND = f"sarcube insar burst {REFERENCE} {SECONDARY} --looks 20x4 --source scenes --orbits orbits --dem-path dem.tif"
 
 
@@ -180,9 +181,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_hyp3s_own_example(archive: Path, store: Path, tmp_path: Path) -> None:
     """The command as hyp3-isce2 prints it, to a zip with the right cycle everywhere; and the same from the store."""
     pytest.importorskip("whirlwind")
-    lake = {"type": "Polygon", "coordinates": [[[53.44, 27.65], [53.46, 27.65], [53.46, 27.66], [53.44, 27.65]]]}
     water = tmp_path / "lake.geojson"
-    water.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": lake}))
+    water.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": LAKE}))
     masked = f"--apply-water-mask True --water {water}"
     with in_folder(archive):
         made = carry_out(f"{COMMAND} {masked} --out {tmp_path} --store {store} --json")
@@ -295,6 +295,31 @@ def test_geocoded_slcs_as_operas_readers_take_them(slcs: Path, tmp_path: Path) -
     phase = np.angle(np.nansum(product, axis=(1, 3)))
     whole = np.isfinite(pair) & np.isfinite(product).all(axis=(1, 3))
     assert whole.sum() > 3000 and np.abs(np.angle(np.exp(1j * (phase - np.angle(pair))))[whole]).mean() < 0.03
+
+
+def test_bursts_that_are_not_merged_are_on_the_way(slcs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("whirlwind")
+    water = tmp_path / "lake.geojson"
+    water.write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": LAKE}))
+    words = f"sarcube export {slcs} --as hyp3 --pair 2020-06-04,2020-06-16 --out {tmp_path} --json --water {water}"
+    zips = []
+    for more, masked in ((" --apply-water-mask --alpha baran", True), ("", False)):
+        made = carry_out(words + more)
+        assert made.exit_code == 0, made.output
+        (product,) = (Path(text) for text in json.loads(made.output)["products"])
+        name = product.stem
+        with zipfile.ZipFile(product) as archived:
+            assert len(archived.namelist()) == 20
+            archived.extractall(tmp_path)
+        layers = {}
+        for end in ("unw_phase", "water_mask", "conncomp"):
+            with rasterio.open(tmp_path / name / f"{name}_{end}.tif") as file:
+                layers[end] = file.read(1)
+        wet = layers["water_mask"] == 0
+        assert 20 < wet.sum() < 500 and layers["unw_phase"][wet].any() != masked
+        assert (layers["conncomp"] == 1).sum() > 4000
+        zips.append(product)
+    assert zips[0] != zips[1], "made otherwise, so beside the other"
 
 
 def test_a_store_without_slcs_says_how_to_keep_them(slcs: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -191,14 +191,16 @@ def looks(posting: float) -> tuple[int, int]:
     return max(1, round(posting / _METRES_RANGE)), max(1, round(posting / _METRES_AZIMUTH))
 
 
-def product_name(bursts: tuple[BurstPair, ...]) -> str:
+def product_name(bursts: tuple[BurstPair, ...], processing: Processing) -> str:
     """HyP3's name of a product: of one burst, or of several of one track.
 
-    Its last four digits, random at HyP3, are a checksum of what went in: the same pair has the same name.
+    Its last four digits, random at HyP3, are a checksum of what went in and what was done: the same pair made alike has
+    the same name.
     """
     one = bursts[0]
     days = [f"{min(b.starts[0] for b in bursts):%Y%m%d}", f"{max(b.starts[1] for b in bursts):%Y%m%d}"]
-    digits = zlib.crc32("".join(name for b in bursts for name in b.granules).encode()) & 0xFFFF
+    made = (*(name for b in bursts for name in b.granules), *map(str, astuple(processing)))
+    digits = zlib.crc32(" ".join(made).encode()) & 0xFFFF
     rest = f"{'_'.join(days)}_{one.polarization}_INT{round(one.posting)}_{digits:04X}"
     if len(bursts) == 1:
         return f"S1_{one.burst.number:06d}_{one.burst.swath}_{rest}"

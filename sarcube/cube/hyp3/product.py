@@ -105,7 +105,7 @@ def write_product(pair: Hyp3Pair, folder: str | Path) -> Path:
     OrbitError
         One burst whose item carries no orbit.
     """
-    folder, name = Path(folder), product_name(pair.bursts)
+    folder, name = Path(folder), product_name(pair.bursts, pair.processing)
     target = folder / f"{name}.zip"
     try:
         folder.mkdir(parents=True, exist_ok=True)
