@@ -49,7 +49,7 @@ def main(store: str, place: str = "8.2,48.0") -> None:
             picture = Image.open(path).convert("RGB")
             # Smaller and of few colours: speckle does not compress.
             picture = picture.resize((WIDTH, WIDTH * picture.height // picture.width), Image.Resampling.LANCZOS)
-            for colours in (128, 96, 64):
+            for colours in (256, 128, 96, 64):
                 # By coverage, or the greys of speckle leave no place for the colours of lines and words.
                 picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
                     path, optimize=True
