@@ -200,6 +200,8 @@ def test_keys_work_at_once(look: Callable[..., Any]) -> None:
     settled(page)
     assert page.locator("#when").inner_text().startswith("2024-05-13")
     page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.keyboard.press("-")
     page.wait_for_url("**map=14/**")
     lon, lat = centre(page)
     page.keyboard.press("ArrowRight")

@@ -101,12 +101,13 @@ function connect() {
   drawing = connectBox(map, box => { state.at = null; state.box = box; read(); });
   const last = store.passes.length - 1;
   const before = () => choose(state.pass - 1), after = () => choose(state.pass + 1);
+  const zoom = step => map.setZoom(map.getZoom() + step, { animate: false });  // a second press is not lost
   connectKeys(map, {
     aim: () => { $("cross").hidden = false; },
     escape: () => { if (drawing.active()) drawing.cancel(); else if (!$("panel").hidden) close(); $("cross").hidden = true; },
     keys: {
       ",": before, PageUp: before, ".": after, PageDown: after, Home: () => choose(0), End: () => choose(last),
-      "+": () => map.zoomIn(), "=": () => map.zoomIn(), "-": () => map.zoomOut(), "0": fit,
+      "+": () => zoom(1), "=": () => zoom(1), "-": () => zoom(-1), "0": fit,
       Enter: () => { const { lat, lng } = map.getCenter().wrap(); state.box = null; state.at = [lng, lat]; $("cross").hidden = true; read(); },
       b: () => drawing.toggle(), l: () => layer(1), L: () => layer(-1), "?": () => $("keys").showModal(),
       p: () => { $("places").checked = !$("places").checked; places(); },
