@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,32 @@ def test_gaps_are_refused_where_that_is_asked_for() -> None:
         check_mergeable(items, contiguous=True)
 
 
+def test_timing_is_looked_for_where_bursts_meet_unless_orbits_know_it_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Precise orbits of one platform: only for the seams, and only where overlaps tell it well."""
+    from sarcube.engines.insar.options import InsarOptions
+    from sarcube.engines.insar.timing import Timing
+    from sarcube.workflows.insar import timing
+
+    burst: Any = SimpleNamespace(platform="S1A", orbit_type="POEORB", radar=SimpleNamespace(line_interval=0.002))
+    restituted: Any = SimpleNamespace(**{**vars(burst), "orbit_type": "RESORB"})
+    overlaps = finding.Overlaps((((None, None), (None, None)),))  # type: ignore[arg-type]
+
+    def of(pair: tuple[Any, Any], deviation: float, over: Any = overlaps, **section: Any) -> timing.Found:
+        known = Timing(1e-6, deviation, 2e-4, 0.0005, (), 0.1, 3)
+        monkeypatch.setattr(timing, "find_timing", lambda *_: timing.Found(known))
+        return timing.timing_of(pair, over, config(tmp_path, **section), InsarOptions())
+
+    assert of((burst, burst), 1e-6).timing is not None
+    doubtful = of((burst, burst), 3e-6)
+    assert doubtful.timing is None and "precise orbits know it better" in doubtful.warnings[-1]
+    assert of((burst, restituted), 3e-6).timing is not None
+    assert of((burst, burst), 1e-6, finding.Overlaps(())) == timing.Found()
+    assert of((burst, burst), 1e-6, timing="off") == timing.Found()
+    assert of((burst, burst), 3e-6, timing="esd").timing is not None
+
+
 # --- the whole way
 
 
@@ -326,6 +353,17 @@ def test_a_merged_pair_holds_the_truth(archive: Path, tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(ProductError, match="has no interferogram"):
         run_task(replace(task, remake=True), Context("test", planned.config))
+
+
+def test_bursts_that_are_asked_for_by_name_make_a_pass_of_these(archive: Path, tmp_path: Path) -> None:
+    run = run_of(archive, tmp_path / "store", unwrap="none")
+    names = sorted({task.place for task in plan(run).tasks if task.kind == "INSAR_S1"})
+    assert len(names) == 4
+    source = run.source.model_copy(update={"places": tuple(names[:2])})
+    tasks = plan(run.model_copy(update={"source": source})).tasks
+    (merged,) = (task for task in tasks if task.kind == "INSAR_S1_PASS")
+    assert merged.place == pass_place(names[:2]) and tasks[-1] == merged
+    assert {key.split("/")[1] for key in merged.after} == {*names[:2], merged.place}
 
 
 def test_water_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class InsarSection(Section):
     posting: float = Field(80.0, gt=0, description="metres between pixels: 20, 40, 80 or another multiple of 10")
     pairs: Pairs = Pairs(next=1)
     timing: Literal["auto", "off", "esd"] = Field(
-        "auto", description="azimuth timing from burst overlaps; auto: with restituted orbits or two platforms"
+        "auto", description="azimuth timing from burst overlaps; auto: with restituted orbits, two platforms, or merge"
     )
     keep_slc: bool = Field(False, description="keep each date's geocoded SLC: further pairs cost a multiplication")
     corrections: Corrections = Corrections()
