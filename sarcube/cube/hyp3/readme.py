@@ -82,7 +82,7 @@ def readme(name: str, bursts: tuple[BurstPair, ...], processing: Processing, eps
     one = bursts[0]
     in_range, in_azimuth = looks(one.posting)
     known = [
-        (file, text) for file in files for key, text in _FILES.items() if file in (f"{name}_{key}", f"{name}.{key}")
+        (file, text) for key, text in _FILES.items() for file in files if file in (f"{name}_{key}", f"{name}.{key}")
     ]
     years = sorted({start.year for burst in bursts for start in burst.starts})
     return _TEXT.format(
