@@ -76,7 +76,8 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, text: str, says:
         read_water(path, GRID)
 
 
-def _tile(folder: Path, tile: Tile, values: np.ndarray, mask: str = "") -> None:
+def write_tile(folder: Path, tile: Tile, values: np.ndarray, mask: str = "") -> None:
+    """A tile of heights, or the mask of that name beside it."""
     place = folder / tile.name / mask.rpartition("/")[0]
     place.mkdir(parents=True, exist_ok=True)
     name = mask.rpartition("/")[2] or f"{tile.name}.tif"
@@ -97,9 +98,9 @@ def test_water_bodies_beside_the_heights(tmp_path: Path, folder: str) -> None:
     known, silent = Tile(47, 8), Tile(47, 9)
     heights, classes = np.full((3600, 3600), 400, np.int16), np.zeros((3600, 3600), np.uint8)
     classes[1200:2400] = 3
-    _tile(tmp_path, known, heights)
-    _tile(tmp_path, known, classes, f"{folder}{known.name.replace('_DEM', '_WBM')}.tif")
-    _tile(tmp_path, silent, heights)
+    write_tile(tmp_path, known, heights)
+    write_tile(tmp_path, known, classes, f"{folder}{known.name.replace('_DEM', '_WBM')}.tif")
+    write_tile(tmp_path, silent, heights)
     grid = GeoGrid.snapped(4326, (8.5, 46.8, 9.5, 47.9), 0.01)
     water, whence, said = read_water_bodies(str(tmp_path), grid)
     lat, west, east = grid.y(), grid.x() < 8.99, grid.x() > 9.01

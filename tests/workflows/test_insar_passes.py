@@ -380,3 +380,29 @@ def test_water_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:
     grid = GeoGrid(32632, 500_000, 5_300_000, 80, 20, 20)
     with pytest.raises(DemError, match="does not touch the bursts"):
         _water(config(tmp_path, water=str(tmp_path / "lake.tif")), grid, None)
+
+
+def test_water_is_that_of_the_dems_own_tiles(tmp_path: Path) -> None:
+    """Ocean, a river, land, and land whose heights are not public: nothing is told of its water."""
+    import xarray as xr
+
+    from sarcube.geometry.grid import GeoGrid
+    from sarcube.terrain.copernicus import Tile
+    from sarcube.workflows.insar.run_pass import _water
+    from tests.terrain.test_water import write_tile
+
+    tile, classes = Tile(47, 8), np.zeros((3600, 3600), np.uint8)
+    classes[:, :720] = 3
+    write_tile(tmp_path, tile, np.full((3600, 3600), 400, np.int16))
+    write_tile(tmp_path, tile, classes, f"AUXFILES/{tile.name.replace('_DEM', '_WBM')}.tif")
+    grid = GeoGrid.snapped(4326, (8.0, 46.9, 8.4, 47.1), 0.01)
+    heights = np.full(grid.shape, 400.0, np.float32)
+    heights[:2, -2:] = np.nan
+    static = xr.Dataset({"digital_elevation_model": (("y", "x"), heights)})
+    raw = config(tmp_path).model_dump(mode="json", exclude_none=True)
+    run = RunConfig.from_dict(raw | {"dem": {"kind": "cop_glo30", "mirror": str(tmp_path)}})
+    water, whence, said = _water(run, grid, static)
+    assert (water[:9, :19] == 0).all() and (water[2:9, 21:38] == 1).all() and (water[11:] == 0).all()
+    assert (water[:2, -2:] == 255).all() and "1 tiles" in whence and not said
+    nowhere = RunConfig.from_dict(raw | {"insar": {"merge": True, "unwrap": "none", "water": "none"}})
+    assert (_water(nowhere, grid, static)[0] == 255).all() and _water(nowhere, grid, static)[2] == (NO_WATER,)
