@@ -100,7 +100,7 @@ runs = {
     "coh": chosen.to_run_file(workflow="insar", insar={"posting": 20, "pairs": {"next": 1}}, **shared),
 }
 for name, run in runs.items():
-    print(name, sarcube.plan(run))
+    print(f"{name}: {len(sarcube.plan(run))} products to make")
 
 # %% [markdown]
 # ## Restart
@@ -113,7 +113,7 @@ print(simulated.made(first))
 print(simulated.made(runs["bs"]))
 print(simulated.made(runs["pol"]))
 print(simulated.made(runs["coh"]))
-print(sarcube.plan(runs["bs"]))
+print(f"{len(sarcube.plan(runs['bs']))} products to make")
 
 # %% [markdown]
 # ## Timeseries

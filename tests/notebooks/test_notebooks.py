@@ -108,8 +108,8 @@ def test_top_to_bottom(name: str, kernel: Any) -> None:
         assert re.search(r"valid\s+[89]\d\.\d\d%|valid\s+100", printed)
     elif name == "8-from-opensartoolkit":
         assert "2024-06-06: incomplete date: covers 60.1% of the area, the track's best date 100.0%" in printed
-        assert "bs <Plan: 4 to do, 0 done" in printed and "coh <Plan: 3 to do" in printed
-        assert "2 done, 2 existed" in printed and "<Plan: 0 to do, 4 done, 0 problems" in printed
+        assert "bs: 4 products to make" in printed and "coh: 3 products to make" in printed
+        assert "2 done, 2 existed" in printed and "\n0 products to make" in printed
         coherence = float(re.findall(r"coherence of the ground ([\d.]+)", printed)[0])
         assert 0.4 < coherence < 0.7
     assert bool(pictures) == (name != "5-cluster")
