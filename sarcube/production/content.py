@@ -20,6 +20,7 @@ from sarcube.catalog.walk import collections
 from sarcube.errors import StoreError
 from sarcube.production.records import RUNS
 from sarcube.products.attempt import as_item, lineage_of, marker_key, verdict
+from sarcube.products.kinds import ENDINGS
 from sarcube.products.names import ItemName, ProductName
 from sarcube.products.sweep import own_name
 from sarcube.store.protocol import Store
@@ -113,7 +114,7 @@ class Content:
             self.items[key] = item
             return
         name = own_name(path.name) if path.parts[0] in self.collections else None
-        if name is not None and path.suffix in (".tif", ".png") and str(path.parent) == name.folder(path.parts[0]):
+        if name is not None and path.suffix in ENDINGS and str(path.parent) == name.folder(path.parts[0]):
             self.files[key] = name
         else:
             self.foreign.append(key)

@@ -28,6 +28,7 @@ DTYPES = (
     "complex128",
 )  # fmt: skip
 Colour = tuple[int, int, int, int]
+ENDINGS = (".tif", ".png", ".geojson", ".parquet")  # of files of products; others in a store are not sarcube's
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,10 @@ class Attached:
     suffix: str
     media_type: str
     roles: tuple[str, ...] = ("data",)
+
+    def __post_init__(self) -> None:
+        if not self.suffix.endswith(ENDINGS):
+            raise ProductError(f"{self.name}: files of products end in {', '.join(ENDINGS)}, not {self.suffix!r}")
 
 
 @dataclass(frozen=True)

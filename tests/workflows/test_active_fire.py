@@ -94,6 +94,7 @@ def store(archive: tuple[Path, Any], cover: Path, tmp_path_factory: pytest.TempP
     outcome = produce(planned)
     assert outcome.ok, outcome.failed
     assert not plan(config).tasks
+    assert not sarcube.status(str(place)).foreign, "hotspots and pictures are files of the product"
     return place
 
 
