@@ -16,9 +16,9 @@ def within(limit: float, call: Callable[[], object]) -> None:
     """
     spent = []
     for _ in range(TRIES):
-        start = time.process_time()
+        start = time.thread_time()
         call()
-        spent.append(time.process_time() - start)
+        spent.append(time.thread_time() - start)
         if spent[-1] < limit:
             return
     raise AssertionError(f"{min(spent):.1f} s of CPU time at best of {TRIES}; at most {limit:.1f} s are allowed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -25,5 +26,6 @@ def dask_setup(_worker: Any) -> None:
             handler.addFilter(RedactingFilter())
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if (numba := sys.modules.get("numba")) is not None:
+    own = multiprocessing.parent_process() is not None  # a worker may also be a thread of the client's process
+    if own and (numba := sys.modules.get("numba")) is not None:
         os.environ["NUMBA_NUM_THREADS"] = str(numba.config.NUMBA_NUM_THREADS)

@@ -403,7 +403,7 @@ def _source_window(source: rasterio.DatasetReader, part: Lattice, first: int, la
     at = at[:, np.isfinite(at).all(axis=0)]
     if not at.size:
         return None
-    column, row = ~source.transform * (at[0], at[1])
+    column, row = ~source.transform @ (at[0], at[1])
     # Between the points the way may bend outwards: a hundredth of the window, and the kernel.
     pad_c, pad_r = 4 + 0.01 * np.ptp(column), 4 + 0.01 * np.ptp(row)
     c0, c1 = max(int(column.min() - pad_c), 0), min(math.ceil(column.max() + pad_c), source.width)

@@ -53,5 +53,5 @@ def _moved(recorded: Path, folder: Path) -> Path:
     for file in (folder / "rtc").glob("*.tif"):
         file.chmod(0o644)
         with rasterio.open(file, "r+") as layer:
-            layer.transform = layer.transform * layer.transform.translation(1, 0)
+            layer.transform = layer.transform @ layer.transform.translation(1, 0)
     return folder

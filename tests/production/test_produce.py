@@ -251,7 +251,7 @@ def test_losing_a_race_counts_as_existing(rehearse: Rehearse, two_workers: Any) 
 
 def test_an_outcome_reads_like_a_sentence(rehearse: Rehearse, two_workers: Any) -> None:
     outcome = produce(rehearse(bursts=1, dates=2, faults={FIRST: "bad"}), two_workers)
-    assert str(outcome).startswith("2 done, 0 existed, 1 failed in ")
+    assert str(outcome).startswith("2 done, 0 existed, 1 failed")
 
 
 def test_a_worker_of_other_versions_that_joins_late_spoils_nothing(

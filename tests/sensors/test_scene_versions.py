@@ -18,8 +18,8 @@ from rasterio.transform import from_origin
 
 from sarcube.config import RunConfig
 from sarcube.production.plan.plan import Plan, plan
+from sarcube.products.names import utc_second
 from sarcube.sensors.sentinel1.search.scenes import deduplicated, find_scenes, made_from_older
-from sarcube.workflows.task import utc_second
 from tests.http_server import Server
 from tests.sensors.test_local_scenes import MOROCCO, made
 from tests.sensors.test_providers import SCENE, asf_feature, cdse_entry, reply

@@ -199,7 +199,7 @@ def test_a_geojson_of_any_bytes(tmp_path: Path, data: bytes) -> None:
 
 def test_a_run_of_a_damaged_answer_ends_with_problems_not_with_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     features = [changed(asf_feature(n, "VV"), [0.99, 0.5], value) for n, value in enumerate((None, [], "x", 5, {}))]
-    monkeypatch.setattr(asf, "_ask", lambda query: features)
+    monkeypatch.setattr(asf, "ask", lambda query: features)
     config = RunConfig.from_dict(
         {"source": {"kind": "asf"}, "aoi": {"bbox": [-9, 31, -7, 32]}, "dem": {"path": "d", "heights": "ellipsoid"}}
     )
