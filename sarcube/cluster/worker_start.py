@@ -22,7 +22,7 @@ def dask_setup(_worker: Any) -> None:
     threads a kernel uses is limited all the same.
     """
     for handler in (*logging.getLogger().handlers, logging.lastResort):
-        if handler is not None:
+        if handler is not None and not any(isinstance(known, RedactingFilter) for known in handler.filters):
             handler.addFilter(RedactingFilter())
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -140,7 +140,7 @@ def redact(text: str, secrets: tuple[str, ...] | None = None) -> str:
     secrets : tuple of str, optional
         Values to blot out; default: all that this process knows (`secrets_of`).
     """
-    known = _pattern(secrets_of() if secrets is None else secrets)
+    known = _pattern(tuple(value for value in (secrets_of() if secrets is None else secrets) if _core(value) in text))
     if known is not None:
         text = known.sub(MASK, text)
     text = _GDAL_URL.sub(r"\1...", text)
@@ -216,6 +216,15 @@ def _netrc_secrets(path: str, _time: int, _size: int) -> frozenset[str]:
     except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
         return frozenset()
     return frozenset(password for _, _, password in hosts.values() if password)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _core(value: str) -> str:
+    """The longest run of letters and digits: no encoding changes it, so that a text without it lacks the value too.
+
+    A process that has used thousands of tokens would else try the pattern of each at every character of every text.
+    """
+    return max(re.findall(r"[A-Za-z0-9]+", value), key=len, default="")
 
 
 @functools.lru_cache(maxsize=16)
