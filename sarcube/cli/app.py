@@ -53,11 +53,11 @@ def _options(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger().setLevel(level)
     # Libraries like distributed set the levels of their own loggers when they are imported: the handler decides.
-    from sarcube.transfer.redact import RedactingFilter
+    from sarcube.transfer.redact import keep_out_of
 
     for handler in logging.getLogger().handlers:
         handler.setLevel(level)
-        handler.addFilter(RedactingFilter())
+        keep_out_of(handler)
 
 
 for module in (start, init, search, runs, scene, stores, cubes, combine, export, fire, insar, view, optical, cluster):

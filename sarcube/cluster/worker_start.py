@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any
 
-from sarcube.transfer.redact import RedactingFilter
+from sarcube.transfer.redact import keep_out_of
 
 
 def dask_setup(_worker: Any) -> None:
@@ -22,8 +22,8 @@ def dask_setup(_worker: Any) -> None:
     threads a kernel uses is limited all the same.
     """
     for handler in (*logging.getLogger().handlers, logging.lastResort):
-        if handler is not None and not any(isinstance(known, RedactingFilter) for known in handler.filters):
-            handler.addFilter(RedactingFilter())
+        if handler is not None:
+            keep_out_of(handler)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     own = multiprocessing.parent_process() is not None  # a worker may also be a thread of the client's process

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import CredentialError, DownloadTimeoutError, SourceError, TransferError
-from sarcube.transfer.redact import RedactingFilter, redact
+from sarcube.transfer.redact import keep_out_of, redact
 
 if TYPE_CHECKING:
     import requests
@@ -191,9 +191,7 @@ def new_session() -> requests.Session:
     """A session that says who asks and takes proxies, but no credentials, from the environment."""
     import requests
 
-    connections = logging.getLogger("urllib3.connectionpool")
-    if not any(isinstance(known, RedactingFilter) for known in connections.filters):
-        connections.addFilter(RedactingFilter())
+    keep_out_of(logging.getLogger("urllib3.connectionpool"))
     session = requests.Session()
     session.auth = _nobody
     session.headers["User-Agent"] = "sarcube"

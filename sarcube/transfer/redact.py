@@ -179,6 +179,12 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+def keep_out_of(place: logging.Filterer) -> None:
+    """Have a logger or a handler keep secrets out; once, however often it is asked: each further filter looks again."""
+    if not any(isinstance(known, RedactingFilter) for known in place.filters):
+        place.addFilter(RedactingFilter())
+
+
 def _masked(match: re.Match[str]) -> str:
     quote = re.match(r"\\*(?:[\"']|&quot;|&#x27;|&#39;)|", match[2])
     return f"{match[1]}{quote[0] if quote else ''}{MASK}"

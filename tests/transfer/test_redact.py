@@ -169,3 +169,20 @@ def test_logs_and_their_traces(caplog: pytest.LogCaptureFixture) -> None:
         logging.getLogger("anyone").warning("token=%s", CANARY, exc_info=True)
     assert "no answer from" in caplog.text
     assert CANARY not in caplog.text
+
+
+def test_a_handler_filters_once_and_many_tokens_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in-process worker added a filter, and each token a pattern that was tried at every character."""
+    import logging
+
+    from sarcube.transfer import redact as module
+
+    handler = logging.StreamHandler()
+    for _ in range(3):
+        module.keep_out_of(handler)
+    assert len(handler.filters) == 1
+    monkeypatch.setattr(module, "_used", {f"token-{n:06d}/of+one" for n in range(5000)})
+    assert module.redact("asked with token-004321%2Fof%2Bone") == f"asked with {module.MASK}"
+    before = module._pattern.cache_info().misses
+    module.redact("nothing of the kind")
+    assert module._pattern.cache_info().misses <= before + 1
