@@ -1,8 +1,9 @@
 """Workflows by their names: the package's own by their folder, others by entry point.
 
 A workflow is the object WORKFLOW of a module `workflow`. Those of this package are the folders of `sarcube.workflows`,
-so that a checkout is complete without being installed anew; another package names its own in the entry point group
-`sarcube.workflows`; a test or a trial names one as `module:attribute`. Nothing is imported before it is asked for.
+so that a checkout is complete without being installed anew; what stands elsewhere is named in the entry point group
+`sarcube.workflows`: those of other packages, and `combine`, which makes products of cubes and stands in their room; a
+test or a trial names one as `module:attribute`. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from typing import Any
 from sarcube.errors import ConfigError
 
 GROUP = "sarcube.workflows"
-# Makes products of finished ones, for which it needs cubes: it stands in their room.
-_OF_CUBES = {"combine": "sarcube.cube.combine_workflow:WORKFLOW"}
 
 
 @lru_cache(maxsize=1)
@@ -30,7 +29,7 @@ def workflow_addresses() -> dict[str, str]:
         if (folder / "workflow.py").is_file()
     }
     others = {entry.name: entry.value for entry in importlib.metadata.entry_points(group=GROUP)}
-    return {**others, **own, **_OF_CUBES}
+    return {**others, **own}
 
 
 @lru_cache(maxsize=64)

@@ -208,6 +208,16 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def download_once(
+    address: str, target: Path, expected: Expected = Expected(), came: Callable[[int], None] | None = None
+) -> Path:
+    """A file that is kept: what is there is taken, and of many processes few fetch at a time. Else as `download`."""
+    if not target.exists():
+        with download_slot(target.parent):
+            download(address, target, expected, came)
+    return target
+
+
 @contextlib.contextmanager
 def download_slot(folder: Path) -> Iterator[None]:
     """Hold one of the few places for downloads into a folder, across the processes of a machine."""

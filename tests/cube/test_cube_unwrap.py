@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import xarray as xr
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.unwrap import LAYERS, UnwrapOptions, only, pair_name, read_water, unwrap_pairs
 from sarcube.errors import CubeError
+from tests.water import lake
 
 SHAPE = (160, 200)
 
@@ -40,18 +40,6 @@ def cube() -> xr.Dataset:
         {"y": y, "x": x, **{n: ("time", np.array(t, "datetime64[ns]")) for n, t in times.items()}},
     )
     return made.assign(truth=(("y", "x"), ramp)).rio.write_crs(32632)
-
-
-def lake(folder: Path, **more: Any) -> Path:
-    """A raster of water of its own grid: columns 100 to 119 of the cube."""
-    path = folder / "wbm.tif"
-    values = np.zeros((80, 100), np.uint8)
-    values[:, 50:60] = 2
-    profile = {"driver": "GTiff", "width": 100, "height": 80, "count": 1, "dtype": "uint8", "crs": "EPSG:32632"}
-    profile |= {"transform": rasterio.Affine(160, 0, 500_000, 0, -160, 5_300_000), **more}
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(values, 1)
-    return path
 
 
 def test_pairs_of_one_first_date_are_told_apart_and_right(cube: xr.Dataset, tmp_path: Path) -> None:

@@ -14,20 +14,9 @@ from sarcube.errors import DemError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.terrain.copernicus import Tile
 from sarcube.terrain.water import UNKNOWN, read_water, read_water_bodies
+from tests.water import lake
 
 GRID = GeoGrid(32632, 500_000, 5_300_000, 80, 200, 160)
-
-
-def lake(folder: Path, **more: object) -> Path:
-    """A raster of water of its own grid: columns 100 to 119 of the grid."""
-    path = folder / "lake.tif"
-    values = np.zeros((80, 100), np.uint8)
-    values[:, 50:60] = 2
-    profile = {"driver": "GTiff", "width": 100, "height": 80, "count": 1, "dtype": "uint8", "crs": "EPSG:32632"}
-    profile |= {"transform": rasterio.Affine(160, 0, 500_000, 0, -160, 5_300_000), **more}
-    with rasterio.open(path, "w", **profile) as file:
-        file.write(values, 1)
-    return path
 
 
 def test_rasters(tmp_path: Path) -> None:

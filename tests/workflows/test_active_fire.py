@@ -229,12 +229,12 @@ def test_cdse_is_asked_for_granules_of_the_area(
     monkeypatch.setenv("SARCUBE_CDSE_ODATA_URL", f"{server.url}/odata/v1")
     monkeypatch.setenv("SARCUBE_CDSE_DOWNLOAD_URL", f"{server.url}/download")
     run = run_of(tmp_path, tmp_path / "store", source={"kind": "cdse"}, dates="2023-08")
-    (one,) = find_granules(run).granules
+    (one,) = find_granules(run).found
     assert one.path == f"{server.url}/download/Products(aaaa-bbbb)/$value" and one.size_bytes == 500_000_000
     assert (one.timeliness, one.collection, one.relative_orbit) == ("NT", "004", 121)
     (asked,) = server.asked("/odata/v1/Products")
     text = asked.query["$filter"]
     assert "SENTINEL-3" in text and "_SL_1_RBT____" in text and "Intersects" in text and "2023-08-01" in text
-    assert not find_granules(run_of(tmp_path, tmp_path, source={"kind": "cdse"}, aoi={"bbox": [0, 0, 1, 1]})).granules
+    assert not find_granules(run_of(tmp_path, tmp_path, source={"kind": "cdse"}, aoi={"bbox": [0, 0, 1, 1]})).found
     with pytest.raises(ConfigError, match="choose local or cdse"):
         find_granules(run_of(tmp_path, tmp_path, source={"kind": "asf"}))

@@ -37,7 +37,7 @@ class ActiveFireWorkflow:
                 ACTIVE_FIRE.name, place, one.start, one.stop, (one,), one.footprint, label=one.name,
                 bytes_in=one.size_bytes, versioned=True,
             )
-            for one in search.granules
+            for one in search.found
         ]  # fmt: skip
         return Found(units, search.problems, search.explanation, warnings=search.remarks)
 

@@ -31,8 +31,8 @@ class BurnedAreaWorkflow:
         section = config.section(BurnedAreaSection)
         search = find_tiles(config, "auto")
         units, problems = [], list(search.problems)
-        for tile in sorted({one.tile for one in search.tiles}):
-            found = [one for one in search.tiles if one.tile == tile]
+        for tile in sorted({one.tile for one in search.found}):
+            found = [one for one in search.found if one.tile == tile]
             before, after, why = chosen_pair(found, section)
             if why:
                 problems.append(Problem(found[0].place, why))

@@ -29,7 +29,7 @@ class Sentinel2Workflow:
         section = config.section(Sentinel2Section)
         search = find_tiles(config, section.level)
         units = []
-        for one in search.tiles:
+        for one in search.found:
             place = place_in(one.place, config, section.area)
             units.append(
                 Unit(

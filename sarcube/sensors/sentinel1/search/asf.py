@@ -99,8 +99,18 @@ def expected_of(properties: dict[str, Any]) -> Expected:
 
 
 def _queries(config: RunConfig, area: Area | None, polarizations: Sequence[str] | None) -> list[dict[str, str]]:
-    source = config.source
-    query = {"dataset": "SLC-BURST", "output": "geojson"}
+    of = {"dataset": "SLC-BURST"}
+    if polarizations is not None:
+        of["polarization"] = ",".join(p.upper() for p in polarizations)
+    if config.source.burst_ids:
+        ids = (normal_burst_id(text) for text in config.source.burst_ids)
+        of["fullBurstID"] = ",".join(text[1:].upper() for text in ids)
+    return queries(config, area, of)
+
+
+def queries(config: RunConfig, area: Area | None, of: dict[str, str]) -> list[dict[str, str]]:
+    """What to ask for: `of` names the products, the run's source and area narrow them; one for each part of an area."""
+    source, query = config.source, {**of, "output": "geojson"}
     span = period(config)
     if span:
         query["start"], query["end"] = (t.strftime("%Y-%m-%dT%H:%M:%SZ") for t in span)
@@ -108,11 +118,6 @@ def _queries(config: RunConfig, area: Area | None, polarizations: Sequence[str] 
         query["flightDirection"] = source.orbit_direction.upper()
     if source.relative_orbits:
         query["relativeOrbit"] = ",".join(str(n) for n in source.relative_orbits)
-    if polarizations is not None:
-        query["polarization"] = ",".join(p.upper() for p in polarizations)
-    if source.burst_ids:
-        ids = (normal_burst_id(text) for text in source.burst_ids)
-        query["fullBurstID"] = ",".join(text[1:].upper() for text in ids)
     if area is None:
         return [query]
     return [{**query, "intersectsWith": wkt} for wkt in query_area(area)]

@@ -9,7 +9,7 @@ from typing import Protocol
 from sarcube.config import RunConfig
 from sarcube.errors import SourceError
 from sarcube.transfer.cache import cache_folder
-from sarcube.transfer.download import Expected, download, download_slot
+from sarcube.transfer.download import Expected, download_once
 from sarcube.transfer.redact import redact
 
 
@@ -78,5 +78,4 @@ def fetch_scene(found: Located, folder: Path, provider: str, came: Callable[[int
         from sarcube.sensors.sentinel1.search.cdse import announced as announced_by_cdse
 
         expected = announced_by_cdse(found.path)
-    with download_slot(folder):
-        return download(found.path, target, expected, came)
+    return download_once(found.path, target, expected, came)

@@ -14,8 +14,6 @@ from sarcube.geometry.aoi import Area
 from sarcube.sensors.sentinel1.search import asf, cdse
 from sarcube.sensors.sentinel1.search.grd import FoundGrd, grd_scene
 from sarcube.sensors.sentinel1.search.provider_json import (
-    period,
-    query_area,
     require_limits,
     ring_of,
     scene_in,
@@ -50,19 +48,8 @@ def search_asf(config: RunConfig, area: Area | None) -> Answer:
         The service does not answer, or not in the form of its API.
     """
     require_limits(config, area, "ASF")
-    source = config.source
-    query = {"dataset": "SENTINEL-1", "processingLevel": _ASF_LEVELS, "beamMode": ",".join(_MODES), "output": "geojson"}
-    span = period(config)
-    if span:
-        query["start"], query["end"] = (t.strftime("%Y-%m-%dT%H:%M:%SZ") for t in span)
-    if source.orbit_direction:
-        query["flightDirection"] = source.orbit_direction.upper()
-    if source.relative_orbits:
-        query["relativeOrbit"] = ",".join(str(n) for n in source.relative_orbits)
-    areas = [None] if area is None else query_area(area)
-    features = [
-        feature for wkt in areas for feature in asf.ask(query if wkt is None else {**query, "intersectsWith": wkt})
-    ]
+    of = {"dataset": "SENTINEL-1", "processingLevel": _ASF_LEVELS, "beamMode": ",".join(_MODES)}
+    features = [feature for query in asf.queries(config, area, of) for feature in asf.ask(query)]
     return _read(features, _of_asf, lambda f: str((f.get("properties") or {}).get("sceneName", "?")), "ASF")
 
 

@@ -21,11 +21,7 @@ def ensure_product(found: FoundTile, config: RunConfig) -> str:
     if "://" not in found.path or found.path.startswith(PREFIX):
         return found.path  # here, or read over the network window by window
     from sarcube.transfer.cache import cache_folder
-    from sarcube.transfer.download import Expected, download, download_slot
+    from sarcube.transfer.download import Expected, download_once
 
-    folder = cache_folder("scenes", config.source.cache)
-    target = folder / f"{found.name}.zip"
-    if not target.exists():
-        with download_slot(folder):
-            download(found.path, target, Expected(found.size_bytes, found.checksum))
-    return str(target)
+    target = cache_folder("scenes", config.source.cache) / f"{found.name}.zip"
+    return str(download_once(found.path, target, Expected(found.size_bytes, found.checksum)))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import lru_cache
 from pathlib import Path
 
 from sarcube.config import RunConfig
-from sarcube.errors import SarcubeError, SourceError
+from sarcube.errors import SarcubeError
+from sarcube.sensors.product_search import products_in, source_folder
 from sarcube.sensors.sentinel2.names import parse_name
 from sarcube.sensors.sentinel2.scene import open_scene
 from sarcube.sensors.sentinel2.search.found import FoundTile, scene_names, tiles_asked
 from sarcube.transfer.problem import Problem
 
 log = logging.getLogger(__name__)
-_MOST = 200_000  # folders and files looked at
 
 
 def search_local(config: RunConfig) -> tuple[list[FoundTile], list[Problem]]:
@@ -28,12 +27,10 @@ def search_local(config: RunConfig) -> tuple[list[FoundTile], list[Problem]]:
     SourceError
         The path does not exist.
     """
-    root = Path(str(config.source.path)).expanduser().resolve()
-    if not root.exists():
-        raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
+    root = source_folder(config.source.path)
     names, tiles = scene_names(config), tiles_asked(config)
     found, problems = [], []
-    for path in products_in(root):
+    for path in products_in(root, _product_of):
         name = parse_name(path.name)
         if name is None:
             continue
@@ -50,24 +47,8 @@ def search_local(config: RunConfig) -> tuple[list[FoundTile], list[Problem]]:
     return found, problems
 
 
-def products_in(root: Path) -> list[Path]:
-    """SAFE folders and zips of Sentinel-2 at and below a folder; a folder wins over the zip beside it."""
-    if root.is_file() or root.name.endswith(".SAFE"):
-        return [root]
-    found: dict[str, Path] = {}
-    seen = 0
-    for folder, folders, files in os.walk(root):
-        seen += len(folders) + len(files)
-        if seen > _MOST:
-            raise SourceError(f"{root} holds more than {_MOST} files; name the folder of the SAFEs")
-        for name in sorted(files):
-            if name.endswith(".zip") and parse_name(name):
-                found.setdefault(name.removesuffix(".zip").removesuffix(".SAFE"), Path(folder) / name)
-        for name in [n for n in folders if parse_name(n)]:
-            found[name.removesuffix(".SAFE")] = Path(folder) / name
-            folders.remove(name)
-        folders.sort()
-    return [found[name] for name in sorted(found)]
+def _product_of(name: str) -> str | None:
+    return name.removesuffix(".zip").removesuffix(".SAFE") if parse_name(name) else None
 
 
 def found_of(path: str) -> FoundTile:

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.aoi import load_aoi
+from sarcube.sensors.product_search import ProductSearch
 from sarcube.sensors.sentinel2.search.found import FoundTile, Level, explain, one_per_datatake, selected
-from sarcube.transfer.problem import Problem
 
 
-@dataclass(frozen=True)
-class TileSearch:
-    """What a search found.
-
-    Attributes
-    ----------
-    tiles : tuple of FoundTile
-    problems, remarks : tuple of Problem
-        What cannot be used, and what was passed over.
-    explanation : str
-        Why there is nothing, where there is nothing.
-    """
-
-    tiles: tuple[FoundTile, ...]
-    problems: tuple[Problem, ...] = ()
-    remarks: tuple[Problem, ...] = ()
-    explanation: str = ""
-
-
-def find_tiles(config: RunConfig, level: Level) -> TileSearch:
+def find_tiles(config: RunConfig, level: Level) -> ProductSearch[FoundTile]:
     """Products of the run's source.
 
     Raises
@@ -62,4 +41,4 @@ def find_tiles(config: RunConfig, level: Level) -> TileSearch:
     why = "" if tiles else explain(found, config, where)
     if chosen and not tiles:
         why = f"{where} has {chosen[0].level} only; the run asks for level: {level}"
-    return TileSearch(tuple(tiles), tuple(problems), tuple(remarks), why)
+    return ProductSearch(tuple(tiles), tuple(problems), tuple(remarks), why)

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.aoi import load_aoi
+from sarcube.sensors.product_search import ProductSearch
 from sarcube.sensors.sentinel3.search.found import FoundGranule, best_made, selected
-from sarcube.transfer.problem import Problem
 
 
-@dataclass(frozen=True)
-class GranuleSearch:
-    """What a search found.
-
-    Attributes
-    ----------
-    granules : tuple of FoundGranule
-    problems, remarks : tuple of Problem
-        What cannot be used, and what was passed over.
-    explanation : str
-        Why there is nothing, where there is nothing.
-    """
-
-    granules: tuple[FoundGranule, ...]
-    problems: tuple[Problem, ...] = ()
-    remarks: tuple[Problem, ...] = ()
-    explanation: str = ""
-
-
-def find_granules(config: RunConfig) -> GranuleSearch:
+def find_granules(config: RunConfig) -> ProductSearch[FoundGranule]:
     """Granules of the run's source.
 
     Raises
@@ -55,7 +34,7 @@ def find_granules(config: RunConfig) -> GranuleSearch:
         raise ConfigError(f"source.kind {source.kind} has no SLSTR granules; choose local or cdse")
     kept, remarks = best_made(selected(found, config, area))
     why = "" if kept else _explain(found, where)
-    return GranuleSearch(tuple(kept), tuple(problems), tuple(remarks), why)
+    return ProductSearch(tuple(kept), tuple(problems), tuple(remarks), why)
 
 
 def _explain(found: list[FoundGranule], where: str) -> str:
@@ -78,11 +57,7 @@ def ensure_granule(found: FoundGranule, config: RunConfig) -> str:
     if "://" not in found.path:
         return found.path
     from sarcube.transfer.cache import cache_folder
-    from sarcube.transfer.download import Expected, download, download_slot
+    from sarcube.transfer.download import Expected, download_once
 
-    folder = cache_folder("scenes", config.source.cache)
-    target = folder / f"{found.name}.SEN3.zip"
-    if not target.exists():
-        with download_slot(folder):
-            download(found.path, target, Expected(found.size_bytes, found.checksum))
-    return str(target)
+    target = cache_folder("scenes", config.source.cache) / f"{found.name}.SEN3.zip"
+    return str(download_once(found.path, target, Expected(found.size_bytes, found.checksum)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError, SourceError
+from sarcube.sensors.product_search import products_in, source_folder
 from sarcube.sensors.sentinel3.granule import open_granule, read
 from sarcube.sensors.sentinel3.names import GranuleName, parse_name
 from sarcube.sensors.sentinel3.search.found import FoundGranule, is_asked
 from sarcube.transfer.problem import Problem
 
 log = logging.getLogger(__name__)
-_MOST = 200_000  # folders and files looked at
 _SIDE = 12  # points of a footprint along each side
 
 
@@ -31,11 +30,9 @@ def search_local(config: RunConfig) -> tuple[list[FoundGranule], list[Problem]]:
     SourceError
         The path does not exist.
     """
-    root = Path(str(config.source.path)).expanduser().resolve()
-    if not root.exists():
-        raise SourceError(f"source.path {root} does not exist; name the folder of the granules")
+    root = source_folder(config.source.path)
     found, problems = [], []
-    for path in granules_in(root):
+    for path in products_in(root, _product_of):
         name = parse_name(path.name)
         if name is None:
             continue
@@ -51,24 +48,9 @@ def search_local(config: RunConfig) -> tuple[list[FoundGranule], list[Problem]]:
     return found, problems
 
 
-def granules_in(root: Path) -> list[Path]:
-    """SEN3 folders and zips of SLSTR level 1B at and below a folder; a folder wins over the zip beside it."""
-    if root.is_file() or parse_name(root.name):
-        return [root]
-    found: dict[str, Path] = {}
-    seen = 0
-    for folder, folders, files in os.walk(root):
-        seen += len(folders) + len(files)
-        if seen > _MOST:
-            raise SourceError(f"{root} holds more than {_MOST} files; name the folder of the granules")
-        for name in sorted(files):
-            if name.endswith(".zip") and (parsed := parse_name(name)):
-                found.setdefault(parsed.text, Path(folder) / name)
-        for name in folders:
-            if parsed := parse_name(name):
-                found[parsed.text] = Path(folder) / name
-        folders[:] = sorted(name for name in folders if not name.endswith(".SEN3"))
-    return [found[name] for name in sorted(found)]
+def _product_of(name: str) -> str | None:
+    parsed = parse_name(name)
+    return parsed.text if parsed else None
 
 
 def _of(path: Path, name: GranuleName, ring: tuple[tuple[float, float], ...], size: int) -> FoundGranule:
