@@ -19,6 +19,8 @@ from sarcube.config import RunConfig
 from sarcube.errors import ProductError
 from sarcube.production.demo.measure import CoverError, Measured, measure, read_truth
 from sarcube.production.demo.pictures import draw_dates, draw_time_series
+from sarcube.production.said import Said
+from sarcube.words import several
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,11 +83,16 @@ def run_demo(directory: Path, echo: Echo = print) -> dict[str, Any]:
         from sarcube.engines.rtc.native.engine import warm_up
 
         warm_up()
-    with steps("simulate", "Simulate 3 dates x 2 sub-swaths x 2 bursts, VV and VH: hills, a lake, a clear-cut to come"):
+    with steps(
+        "simulate",
+        "Simulate 3 dates x 2 sub-swaths x 2 bursts, the lines over the area: hills, a lake, a clear-cut to come",
+    ):
         archive = _archive(directory / "archive")
     run_file = _write_run_file(directory, archive)
     with steps("produce", "Produce 4 static products and 12 acquisitions on Dask"):
-        _produce(run_file)
+        said = _produce(run_file)
+    for one in said:
+        echo(f"   warning, {several(one.count, 'time')}: {one.message}")
     with steps("cube", "Open the cube and merge the four bursts of each date"):
         cube, bursts, mosaics = _open(directory, archive)
     with steps("measure", "Measure against the truth and draw"):
@@ -121,7 +128,7 @@ def _write_run_file(directory: Path, archive: Archive) -> Path:
     return path
 
 
-def _produce(run_file: Path) -> None:
+def _produce(run_file: Path) -> tuple[Said, ...]:
     from sarcube.production.plan.plan import plan
     from sarcube.production.run.produce import produce
     from sarcube.production.views.progress import show_progress
@@ -134,6 +141,7 @@ def _produce(run_file: Path) -> None:
             f"{p.subject}: {p.message}" for p in outcome.problems
         ]
         raise ProductError("the demonstration could not be produced; " + "; ".join(causes or [str(outcome)]))
+    return outcome.warnings
 
 
 def _open(directory: Path, archive: Archive) -> tuple[xr.Dataset, xr.Dataset, int]:
