@@ -10,7 +10,7 @@ __version__ = "0.2.0.dev0"
 _LAZY = {
     "RunConfig": "sarcube.config",
     "SarcubeError": "sarcube.errors",
-    "Plan": "sarcube.production.plan.plan",
+    "Plan": "sarcube.production.plan.value",
     "plan": "sarcube.production.plan.plan",
     "Outcome": "sarcube.production.run.outcome",
     "produce": "sarcube.production.run.produce",
@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     from sarcube.cube.temporal import timescan
     from sarcube.cube.viewer import show
     from sarcube.errors import SarcubeError
-    from sarcube.production.plan.plan import Plan, plan
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.plan.value import Plan
     from sarcube.production.run.outcome import Outcome
     from sarcube.production.run.produce import produce
     from sarcube.production.status import Status, refill, status

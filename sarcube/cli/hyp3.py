@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
-    from sarcube.production.plan.plan import Plan
+    from sarcube.production.plan.value import Plan
     from sarcube.production.run.hyp3 import Hyp3Options
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

@@ -13,7 +13,7 @@ from sarcube.cli.output import JSON, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     from sarcube.config import RunConfig
-    from sarcube.production.plan.plan import Plan
+    from sarcube.production.plan.value import Plan
     from sarcube.production.run.outcome import Outcome
 
 _RUN = typer.Argument(..., metavar="RUN", help="run file (YAML)")

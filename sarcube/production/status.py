@@ -12,7 +12,8 @@ from typing import ClassVar
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SarcubeError
 from sarcube.production.content import Content, PlaceStatus
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.records import RUNS, read_lines
 from sarcube.production.said import Said, counted
 from sarcube.production.shown import Shown

@@ -14,7 +14,8 @@ from sarcube.geometry.longitudes import wrap_longitude
 from sarcube.terrain.files import dem_paths
 from sarcube.terrain.geoid import Geoid, load_geoid
 from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, lattice_crs
-from sarcube.terrain.mosaic import rasters_by_heights, read_mosaic
+from sarcube.terrain.mosaic import read_mosaic
+from sarcube.terrain.raster_info import rasters_by_heights
 from sarcube.terrain.voids import Voids
 from sarcube.transfer.redact import public_address
 

@@ -166,7 +166,7 @@ def _outline(path: str) -> Any:
     from shapely.geometry import Polygon, box
 
     from sarcube.geometry.longitudes import wrap_longitude
-    from sarcube.terrain.mosaic import describe
+    from sarcube.terrain.raster_info import describe
 
     info = describe(path)
     if info.geographic:

@@ -11,7 +11,8 @@ import pytest
 
 from sarcube.cluster import Demand, Profile, connect
 from sarcube.config import RunConfig
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 
 
 def rehearsal_config(store: Path | str, **options: Any) -> RunConfig:

@@ -21,7 +21,8 @@ from sarcube.catalog.selection import Selection
 from sarcube.cli.app import app
 from sarcube.errors import ConfigError, TransferError
 from sarcube.production.clean import clean
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.produce import produce
 from sarcube.production.status import status
 from sarcube.products.attempt import announce

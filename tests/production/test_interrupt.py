@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 
 _CLIENT = """
 import sys

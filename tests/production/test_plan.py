@@ -14,7 +14,8 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.production.plan.estimates import estimate, former_records, rates_of
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 from sarcube.products.names import item_key
 from sarcube.store.protocol import open_store
 from sarcube.workflows.rehearsal import workflow as rehearsal

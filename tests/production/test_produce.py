@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from distributed.scheduler import KilledWorker
 
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.dispatch import Dispatcher, _Flight
 from sarcube.production.run.events import Event, TaskResult
 from sarcube.production.run.options import ProduceOptions

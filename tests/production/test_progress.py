@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.events import Counts, Event, TaskResult
 from sarcube.production.run.produce import produce
 from sarcube.production.views.progress import counts_text, show_progress

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from sarcube.cli.app import app
 from sarcube.errors import PassedOverWarning
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.log import RunLog, listening
 from sarcube.production.run.outcome import Failure, Outcome
 from sarcube.production.run.produce import produce

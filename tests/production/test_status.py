@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sarcube.errors import ConfigError
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.produce import produce
 from sarcube.production.status import refill, status
 from sarcube.store.protocol import open_store

@@ -17,7 +17,8 @@ import rasterio
 from rasterio.transform import from_origin
 
 from sarcube.config import RunConfig
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 from sarcube.products.names import utc_second
 from sarcube.sensors.sentinel1.search.scenes import deduplicated, find_scenes, made_from_older
 from tests.http_server import Server

@@ -258,7 +258,7 @@ def test_a_server_that_falls_silent(program: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_exit_codes_of_outcomes() -> None:
-    from sarcube.production.plan.plan import Plan
+    from sarcube.production.plan.value import Plan
     from sarcube.production.run.produce import Failure, Outcome
     from sarcube.transfer.problem import Problem
 

@@ -17,7 +17,7 @@ from distributed.scheduler import KilledWorker
 
 from sarcube.cluster.environment import MEMORY
 from sarcube.errors import ClusterError
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.events import Counts, Event, OnEvent, TaskResult
 from sarcube.production.run.execute import RunPlugin, execute
 from sarcube.production.run.feed import Feed

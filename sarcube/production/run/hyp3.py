@@ -15,7 +15,8 @@ from sarcube.config import RunConfig
 from sarcube.cube.hyp3.export import ExportOptions, hyp3_pairs
 from sarcube.cube.hyp3.product import write_product
 from sarcube.errors import ConfigError, DownloadTimeoutError, SourceError
-from sarcube.production.plan.plan import Plan, plan
+from sarcube.production.plan.plan import plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.outcome import Outcome
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.sensors.sentinel1.granules import NamedBurst

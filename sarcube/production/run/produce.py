@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from sarcube.errors import ClusterError, SarcubeError
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.events import Event, OnEvent, TaskResult
 from sarcube.production.run.log import RunLog, listening
 from sarcube.production.run.options import ProduceOptions

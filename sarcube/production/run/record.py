@@ -22,7 +22,7 @@ from typing import Any
 
 import sarcube
 from sarcube.errors import SarcubeError
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.records import RUNS, read_lines
 from sarcube.production.run.events import Event
 from sarcube.production.run.log import RunLog

@@ -9,7 +9,7 @@ from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.run.outcome import Outcome
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.terrain.geoid import EGM2008

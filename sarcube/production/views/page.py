@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sarcube.config import Aoi
 from sarcube.html import COLOURS, STYLE, PlaceMap, Ring, Shape, card, html_table, page, place_map, wrap
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.said import Said
 
 __all__ = [

@@ -15,7 +15,7 @@ from sarcube.extras import need
 from sarcube.geometry.longitudes import together
 from sarcube.html import PlaceMap, Shape, html_table, page, place_map, wrap
 from sarcube.production.plan.estimates import START_CPU_S
-from sarcube.production.plan.plan import PlaceSummary, Plan
+from sarcube.production.plan.value import PlaceSummary, Plan
 from sarcube.production.said import counted
 from sarcube.production.views.network import NetworkPicture, connection_dict, network_table
 from sarcube.production.views.page import areas, said_html

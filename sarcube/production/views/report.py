@@ -12,7 +12,7 @@ from PIL import Image
 
 from sarcube.errors import SarcubeError
 from sarcube.html import Shape, html_table, page, place_map
-from sarcube.production.plan.plan import Plan
+from sarcube.production.plan.value import Plan
 from sarcube.production.said import Said
 from sarcube.production.views.page import areas, outcome_shapes, said_html
 from sarcube.store.protocol import Store
