@@ -87,7 +87,7 @@ def publish_item(
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     try:
         require_valid(stored, known, product.kind.rules)
-    except BaseException:
+    except BaseException:  # raised again: whatever ended the check, an interrupt too, no file stays without its item
         withdraw(store, product.attempt, files)
         raise
     key = product.item_key

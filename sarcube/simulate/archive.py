@@ -103,7 +103,7 @@ def simulate(directory: str | Path, options: SimulationOptions | None = None) ->
             return simulate_templates(directory, options)
         return _simulate_own(directory, options)
     except BaseException:
-        # Survives nothing: after Ctrl-C, too, half an archive would be taken for a whole one.
+        # Raised again: after a fault, or Ctrl-C, half an archive would be taken for a whole one.
         for name in ("scenes", "orbits", "truth"):
             shutil.rmtree(directory / name, ignore_errors=True)
         (directory / "dem.tif").unlink(missing_ok=True)
