@@ -67,7 +67,9 @@ def api(server: Server, safe: Path, form: str) -> None:
                  "proj:transform": [size, 0, LEFT, 0, -size, TOP]}  # fmt: skip
         if form in ("stated", "removed") and band != "SCL":
             asset["raster:bands"] = [{"scale": 1e-4, "offset": 0.0 if form == "removed" else -0.1, "nodata": 0}]
-        assets[band if form == "metadata" else common] = asset
+        if form == "cdse":  # as its items of STAC 1.1 are: bands without what the numbers mean, which the asset says
+            asset |= {"bands": [{"name": band, "eo:common_name": common}], "raster:scale": 1e-4, "raster:offset": -0.1}
+        assets[{"metadata": band, "cdse": f"{band}_{size}m"}.get(form, common)] = asset
     if form == "metadata":
         (xml,) = safe.glob("MTD_MSIL2A.xml")
         server.routes["/data/MTD.xml"] = lambda _: Reply(xml.read_bytes())
@@ -76,11 +78,15 @@ def api(server: Server, safe: Path, form: str) -> None:
         "datetime": "2022-07-08T11:16:21Z", "s2:product_uri": f"{name}.SAFE", "eo:cloud_cover": 12.5,
         "s2:datatake_id": "GS2A_20220708T110621_036785_N04.00", "view:sun_elevation": 61.0, "view:sun_azimuth": 140.0,
     }  # fmt: skip
+    if form == "cdse":
+        told["eopf:datatake_id"] = told.pop("s2:datatake_id")
+        del told["s2:product_uri"]
     if form == "removed":
         told["earthsearch:boa_offset_applied"] = True
     ring = [[-5.4, 41.5], [-5.3, 41.5], [-5.3, 41.6], [-5.4, 41.6], [-5.4, 41.5]]
+    known_as = name if form == "cdse" else "S2A_30TUL_20220708_0_L2A"
     item = {
-        "type": "Feature", "stac_version": "1.0.0", "id": "S2A_30TUL_20220708_0_L2A", "collection": "sentinel-2-l2a",
+        "type": "Feature", "stac_version": "1.0.0", "id": known_as, "collection": "sentinel-2-l2a",
         "geometry": {"type": "Polygon", "coordinates": [ring]}, "bbox": [-5.4, 41.5, -5.3, 41.6], "properties": told,
         "links": [{"rel": "self", "href": f"{root}/item"}], "assets": assets,
     }  # fmt: skip
@@ -122,9 +128,9 @@ def values(store: Path) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize("form", ["removed", "stated", "metadata"])
+@pytest.mark.parametrize("form", ["removed", "stated", "metadata", "cdse"])
 def test_what_an_api_offers_is_what_the_product_holds(form: str, server: Server, safe: Path, tmp_path: Path) -> None:
-    """Offset taken off by the provider; stated by the assets; stated by the product's metadata alone."""
+    """Offset taken off by the provider; stated by the assets, in two ways; stated by the product's metadata alone."""
     api(server, safe, form)
     local = run_of({"path": str(safe.parent)}, tmp_path / "local")
     assert produce(plan(local)).ok

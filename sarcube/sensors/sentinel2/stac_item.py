@@ -80,11 +80,11 @@ def _pixel(asset: Mapping[str, Any], native: int) -> float:
 
 
 def _raster(asset: Mapping[str, Any]) -> dict[str, Any]:
-    for key in ("raster:bands", "bands"):
-        bands = asset.get(key)
-        if isinstance(bands, list) and bands and isinstance(bands[0], dict):
-            return {k.removeprefix("raster:"): v for k, v in bands[0].items()}
-    return {k.removeprefix("raster:"): v for k, v in asset.items() if k.startswith("raster:")}
+    """Fields of the raster extension, 1.x and 2.0: in a list of bands, at the asset, or at both."""
+    lists = (asset.get(key) for key in ("raster:bands", "bands"))
+    bands: list[dict[str, Any]] = next((b for b in lists if isinstance(b, list) and b and isinstance(b[0], dict)), [{}])
+    own = {k: v for k, v in asset.items() if k.startswith("raster:") and k != "raster:bands"}
+    return {k.removeprefix("raster:"): v for k, v in {**own, **bands[0]}.items()}
 
 
 def open_item(address: str) -> Scene:
@@ -127,7 +127,7 @@ def _scene(item: dict[str, Any], address: str) -> Scene:
     if not images:
         raise SceneError(f"{where} has no bands as GeoTIFF or JPEG 2000 behind an address")
     radiometry, warnings = _radiometry(item, name, where)
-    datatake = str(told.get("s2:datatake_id", ""))
+    datatake = str(told.get("s2:datatake_id") or told.get("eopf:datatake_id") or "")
     orbit = match[3] if (match := _DATATAKE.search(datatake)) else "0"
     epsg, left, top, sizes = _grid(item, name.tile, images)
     return Scene(
