@@ -260,15 +260,11 @@ def test_a_thousand_scenes_are_planned_again_as_they_were_at_first(
     monkeypatch.setattr(local, "bursts_of", bursts)
     for number in range(1000):
         (tmp_path / f"S1A_{number:04d}.zip").touch()
-    start = time.process_time()
     first = find_scenes(run(tmp_path))
-    seconds = time.process_time() - start
     assert count == 1000 and len(first.bursts) == 27_000
-    start = time.process_time()
     again = find_scenes(run(tmp_path, aoi={"bbox": [10.1, 45.0, 10.15, 45.05]}))
-    seconds_again = time.process_time() - start
-    assert count == 1000 and len(again.bursts) == 27_000
-    assert seconds_again < 4.0 * seconds  # measured: 1.8, for what is kept is read and every footprint looked at
+    assert count == 1000  # no scene was opened again
+    assert again.bursts == first.bursts
 
 
 def test_a_folder_that_cannot_be_read_as_a_scene_names_itself(tmp_path: Path) -> None:

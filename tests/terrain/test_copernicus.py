@@ -283,17 +283,23 @@ def test_a_bursts_window_costs_little_more_than_its_tiles(tmp_path: Path) -> Non
     for column in (9, 10):
         make_tile(tmp_path, Tile(45, column), lambda lon, lat: rough + 0 * lon)
     bounds = (9.4, 45.2, 10.6, 45.7)  # 4,336 x 1,816 pixels of two tiles
-    read_glo30(str(tmp_path), bounds)
-    start = time.process_time()
-    heights, *_ = read_glo30(str(tmp_path), bounds)
-    seconds = time.process_time() - start
-    assert heights.size > 7e6
-    start = time.process_time()
-    for path in tmp_path.rglob("*.tif"):
-        with rasterio.open(path) as source:
-            source.read(1)
-    whole = time.process_time() - start
-    assert seconds < 2.0 * whole  # measured: 0.46
+
+    def window() -> None:
+        heights, *_ = read_glo30(str(tmp_path), bounds)
+        assert heights.size > 7e6
+
+    def tiles() -> None:
+        for path in tmp_path.rglob("*.tif"):
+            with rasterio.open(path) as source:
+                source.read(1)
+
+    def seconds(what: Callable[[], None]) -> float:
+        start = time.process_time()
+        what()
+        return time.process_time() - start
+
+    # The least of three: what else runs in this process (a collection of garbage) is not what is measured.
+    assert min(seconds(window) for _ in range(3)) < 2.0 * min(seconds(tiles) for _ in range(3))  # measured: 0.46
 
 
 def test_a_mirror_on_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
