@@ -17,6 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.apart import apart
+
 SHAPE, FIRES = (1200, 1500), 400
 WANTED = {"cpu_s": 20.0, "memory_gb": 2.0}
 
@@ -41,6 +44,13 @@ def whole(granule: Path) -> dict[str, float]:
     return {"hotspots": float(len(made.hotspots))} | {name: round(value, 2) for name, value in found.items()}
 
 
+def simulate(folder: Path) -> None:
+    """A granule of full size."""
+    from sarcube.simulate.slstr import SlstrOptions, simulate_slstr
+
+    simulate_slstr(folder, SlstrOptions(shape=SHAPE, fires=FIRES))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--granule", type=Path, help="SEN3 folder or zip; default: one is simulated")
@@ -53,9 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         granule = given.granule
         if granule is None:
-            from sarcube.simulate.slstr import SlstrOptions, simulate_slstr
-
-            granule = simulate_slstr(folder, SlstrOptions(shape=SHAPE, fires=FIRES)).path
+            apart(simulate, Path(folder))
+            (granule,) = Path(folder).glob("*.SEN3")
         call = [sys.executable, __file__, "--inner", "--granule", str(granule)]
         best = min(
             (json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout) for _ in range(3)),

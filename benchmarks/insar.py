@@ -28,6 +28,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.apart import apart
+
 BOUNDS = {"slc_cpu_s": 6.0, "pair_cpu_s": 20.0, "further_pair_cpu_s": 4.0, "peak_mb": 1500.0}
 LAYERS = ("interferogram", "coherence", "amplitude_first", "amplitude_second", "number_of_looks", "mask")
 
@@ -153,7 +156,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         archive = arguments.archive or Path(scratch) / "archive"
         if not (archive / "simulation.json").exists():
-            simulate_archive(archive)
+            apart(simulate_archive, archive)
         if arguments.stage:
             print(json.dumps(stage(arguments.stage, archive, arguments.resolution)))
             return
