@@ -9,6 +9,6 @@ from typing import Any
 
 
 def apart(work: Callable[..., Any], *arguments: Any) -> None:
-    """Do it in a process of its own: what a process holds when it starts a child counts as the child's largest memory."""
+    """In a process of its own: what a process holds when it starts a child counts as the child's largest memory."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         pool.submit(work, *arguments).result()
