@@ -20,3 +20,10 @@ def shared_data() -> Path:
     if not (root / "data").is_dir():
         pytest.skip(f"real test data not found at {root}; set SARCUBE_TEST_DATA to a folder with data/ in it")
     return root
+
+
+@pytest.fixture(scope="session")
+def official() -> Path | None:
+    """Folder of the official schemas, for tests that have more to say than what these are the witness of; else None."""
+    folder = Path(os.environ.get("SARCUBE_TEST_DATA", Path(__file__).parents[2] / "shared")).resolve() / "schemas"
+    return folder if folder.is_dir() else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sarcube.catalog.extension_fields import EXTENSIONS
 from sarcube.catalog.hrefs import absolute_href
 from sarcube.catalog.items import CATALOG_FILE, COLLECTION_FILE
 from sarcube.catalog.passed import PassedOver
@@ -47,8 +48,10 @@ class Checked:
     items, collections : int
         How many were looked at.
     faults : tuple of Fault
+    own : tuple of str
+        Schemas that could not be had, in whose place sarcube's own rules for the extension were asked.
     unchecked : tuple of str
-        Schemas that could not be had: what only they ask for was not checked.
+        Schemas that could not be had, and for which sarcube has no rules: what only they ask for was not checked.
     deep : bool
         Whether every file was read.
     """
@@ -57,14 +60,18 @@ class Checked:
     items: int
     collections: int
     faults: tuple[Fault, ...]
+    own: tuple[str, ...]
     unchecked: tuple[str, ...]
     deep: bool
 
     def lines(self) -> Iterator[str]:
         """For a terminal."""
         yield from (f"{fault.key}: {fault.message}" for fault in self.faults)
+        if self.own:
+            names = ", ".join(" ".join(uri.split("/")[-3:-1]) for uri in self.own)
+            yield f"checked by sarcube's own rules for {names}: the official schemas are not at hand"
         yield from (f"not checked, since it cannot be had: schema {uri}" for uri in self.unchecked)
-        if self.unchecked:
+        if self.own or self.unchecked:
             yield "name a folder of schemas (--schemas), or say it again with a network: what was had once is kept"
         how = "their checksums" if self.deep else "the sizes of their files (--checksums reads them)"
         harm = several(len(self.faults), "fault") if self.faults else "no fault"
@@ -95,8 +102,10 @@ def examine_store(
         )
     seen = _Seen()
     faults = tuple(check_store(store, collection, checksums=checksums, schemas=known, rules=rules, seen=seen))
-    missing = tuple(sorted(uri for uri in seen.schemas if known.get(uri) is None))
-    return Checked(store.url, seen.items, 1 if collection else len(names), faults, missing, checksums)
+    missing = sorted(uri for uri in seen.schemas if known.get(uri) is None)
+    own = tuple(uri for uri in missing if uri in EXTENSIONS)
+    unchecked = tuple(uri for uri in missing if uri not in EXTENSIONS)
+    return Checked(store.url, seen.items, 1 if collection else len(names), faults, own, unchecked, checksums)
 
 
 class _Seen:

@@ -16,6 +16,7 @@ from sarcube.errors import CatalogError, StoreError
 from sarcube.products.attempt import LINEAGE, as_item, withdraw
 from sarcube.products.commit import commit
 from sarcube.products.product import Product
+from sarcube.products.public import published_at
 from sarcube.store.protocol import Store
 from sarcube.transfer.redact import redact
 
@@ -65,8 +66,8 @@ def publish_item(
         Replace the item that was there when the product was begun (reprocessing); the files that only this one
         names are then removed. Where another has replaced it meanwhile, that one is kept.
     public : str
-        Address at which others read the store. The item then says its own (its link `self`), from which STAC reckons
-        its relative hrefs: within the store they stay what they are.
+        Address at which others read the store. The item then says its own (its link `self`), and those of its files
+        and links there; the house reads it from the store all the same (`products.public`).
 
     Raises
     ------
@@ -82,8 +83,7 @@ def publish_item(
     if product.attempt.lineage:
         stored["properties"][LINEAGE] = list(product.attempt.lineage)
     if public:
-        here = {"rel": "self", "href": f"{public}/{product.item_key}", "type": "application/geo+json"}
-        stored["links"] = [here, *stored["links"]]
+        stored = published_at(stored, public, product.item_key)
     known = schemas if isinstance(schemas, Schemas) else shared_schemas(str(schemas) if schemas else None)
     try:
         require_valid(stored, known, product.kind.rules)

@@ -1,7 +1,7 @@
 """Where the JSON schemas come from that items and collections are checked against.
 
 STAC's core comes with pystac. Extensions come from a folder that the user names, else from a cache that is filled
-once over the network. Without either an extension cannot be checked, which is logged and stops nothing.
+once over the network. Without either, sarcube's own rules (`extension_rules`) are asked in their place, and it is said.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Schemas:
         except (OSError, ValueError) as error:
             # Without a network every further address would cost the same waiting.
             self.network = False
-            log.info("schemas cannot be fetched (%s): items are checked without them", error)
+            log.info("schemas cannot be fetched (%s): extensions are checked by sarcube's own rules", error)
         return None
 
 

@@ -1,4 +1,6 @@
-"""Is an item or a collection what it says? The official schemas, and what no schema can say."""
+"""Is an item or a collection what it says? The official schemas, and what no schema can say.
+
+Where the schema of an extension cannot be had, sarcube's own rules for that extension are asked in its place."""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from sarcube.catalog.extension_rules import extension_problems
 from sarcube.catalog.fields import field_problems
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.errors import CatalogError
@@ -30,11 +33,14 @@ class Validation:
     ----------
     problems : tuple of str
         What is wrong; empty where nothing is.
+    own : tuple of str
+        Schemas that could not be had, in whose place sarcube's own rules for the extension were asked.
     unchecked : tuple of str
-        Schemas that could not be had.
+        Schemas that could not be had, and for which sarcube has no rules.
     """
 
     problems: tuple[str, ...]
+    own: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
 
 
@@ -57,18 +63,19 @@ def validate(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iter
     version = stored.get("stac_version")
     core = f"https://schemas.stacspec.org/v{version}/{kind}-spec/json-schema/{kind}.json"
     problems: list[str] = []
+    own: list[str] = []
     unchecked: list[str] = []
     for uri in (core, *stored.get("stac_extensions", ())):
         found = _check(stored, uri, schemas)
         if found is None:
-            unchecked.append(uri)
-        else:
-            problems.extend(found)
+            found = extension_problems(stored, uri)
+            (unchecked if found is None else own).append(uri)
+        problems.extend(found or ())
     if core in unchecked:
         problems.append(f"STAC version {version!r} is not one that the installed pystac knows")
     if kind == "item":
         problems.extend(_own(stored, rules))
-    return Validation(tuple(problems), tuple(unchecked))
+    return Validation(tuple(problems), tuple(own), tuple(unchecked))
 
 
 def require_valid(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> None:
@@ -81,18 +88,21 @@ def require_valid(stored: dict[str, Any], schemas: Schemas | None = None, rules:
             f"{stored.get('id')} is not valid STAC and is not published: {shown}"
             + (f"; and {more} more" if more > 0 else "")
         )
-    if outcome.unchecked:
-        _say_unchecked(outcome.unchecked)
+    if outcome.own or outcome.unchecked:
+        _say_without(outcome.own, outcome.unchecked)
 
 
 @lru_cache(maxsize=64)
-def _say_unchecked(uris: tuple[str, ...]) -> None:
+def _say_without(own: tuple[str, ...], unchecked: tuple[str, ...]) -> None:
     # Who publishes many items says it to people once (`shared_schemas(...).get`), not in every process.
-    log.info(
-        "no schema to be had for %s: checked are STAC's core and sarcube's own rules; name a folder of "
-        "schemas as `schemas` in the run file to check all",
-        ", ".join(uris),
-    )
+    if own:
+        log.info("checked by sarcube's own rules, since the official schema is not at hand: %s", ", ".join(own))
+    if unchecked:
+        log.info(
+            "no schema to be had for %s, for which sarcube has no rules either; name a folder of schemas as `schemas` "
+            "in the run file to check all",
+            ", ".join(unchecked),
+        )
 
 
 class _Validator:

@@ -14,6 +14,7 @@ from sarcube.catalog.passed import PassedOver, require_usable
 from sarcube.catalog.selection import Selection
 from sarcube.errors import CatalogError, StoreError
 from sarcube.products.names import item_file, product_folder
+from sarcube.products.public import at_home
 from sarcube.store.protocol import Store
 
 _READERS = 8
@@ -112,11 +113,11 @@ def _read_if_there(store: Store, key: str) -> dict[str, Any] | CatalogError | No
 
 
 def read_stored(store: Store, key: str) -> dict[str, Any]:
-    """An item as it is stored; CatalogError where the file is something else."""
+    """An item as it is stored, hrefs relative; CatalogError where the file is something else."""
     try:
         stored = json.loads(store.read_bytes(key))
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{store.href(key)} is not JSON: {error}; delete it and run again") from error
     if not isinstance(stored, dict) or stored.get("type") != "Feature":
         raise CatalogError(f"{store.href(key)} is not a STAC item; delete it and run again")
-    return stored
+    return at_home(stored)

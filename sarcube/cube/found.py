@@ -108,8 +108,9 @@ def _of_file(path: Path, selection: Selection, collection: str | None, elsewhere
 
 def _open(stored: dict[str, Any], path: Path) -> pystac.Item:
     from sarcube.catalog.query import open_item
+    from sarcube.products.public import beside
 
-    return open_item(stored, str(path.absolute()))
+    return open_item(beside(stored, path.absolute().parent), str(path.absolute()))
 
 
 def _items_in(folder: Path) -> list[pystac.Item]:

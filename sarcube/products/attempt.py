@@ -33,6 +33,7 @@ from typing import Any
 from sarcube.errors import ProductError, StoreConflictError, StoreError
 from sarcube.products.holder import gone, holder
 from sarcube.products.names import ProductName
+from sarcube.products.public import at_home
 from sarcube.store.protocol import Store
 
 log = logging.getLogger(__name__)
@@ -173,12 +174,12 @@ def remove_files(store: Store, keys: Iterable[str]) -> None:
 
 
 def as_item(data: bytes) -> dict[str, Any]:
-    """A stored item; empty where it is something else."""
+    """A stored item, hrefs relative; empty where it is something else."""
     try:
         stored = json.loads(data)
     except ValueError:
         return {}
-    return stored if isinstance(stored, dict) else {}
+    return at_home(stored) if isinstance(stored, dict) else {}
 
 
 def processed(stored: dict[str, Any]) -> dt.datetime | None:

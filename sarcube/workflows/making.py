@@ -75,7 +75,7 @@ def product_options(config: RunConfig) -> ProductOptions:
 
 
 def ensure_collections(config: RunConfig, kinds: Iterable[str]) -> None:
-    """Make the collections that a run writes to, and say where items cannot be checked against all schemas."""
+    """Make the collections that a run writes to, and say where items are checked without the official schemas."""
     from sarcube.catalog.collections import ensure_collection
     from sarcube.catalog.extensions import PROJECTION
     from sarcube.catalog.items import CATALOG_FILE
@@ -88,8 +88,8 @@ def ensure_collections(config: RunConfig, kinds: Iterable[str]) -> None:
         ensure_collection(store_of(config, kind), collection_of(config, kind), kind, schemas=schemas)
     if first and shared_schemas(schemas).get(PROJECTION) is None:  # said once per store
         log.warning(
-            "items are checked against STAC itself, not its extensions: their schemas are neither on the network "
-            "nor in a folder (name one in the run file: `schemas`)"
+            "items are checked against STAC's schemas, and by sarcube's own rules for its extensions: their official "
+            "schemas are neither on the network nor in a folder (name one in the run file: `schemas`)"
         )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pystac
 import pytest
@@ -19,8 +21,12 @@ from sarcube.catalog.export import api_items
 from sarcube.catalog.publish import publish_item
 from sarcube.catalog.query import find_items, find_static_item, read_item
 from sarcube.catalog.schemas import Schemas
+from sarcube.cube.found import read_items
+from sarcube.cube.selection import Selection
 from sarcube.errors import CatalogError
+from sarcube.production.clean import clean
 from sarcube.products.names import item_key
+from sarcube.products.public import at_home
 from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import KINDS, RTC_S1, all_files, make_burst, make_rtc, make_static, publish
 from tests.files import faults_of
@@ -173,7 +179,7 @@ def test_a_reader_never_meets_half_a_product(local: LocalStore, schemas: Schemas
     assert faults == [] and len(find_items(local, "rtc")) == 5
 
 
-def test_an_item_says_its_public_address(local: LocalStore, core_schemas: Schemas) -> None:
+def test_an_item_says_its_public_address(local: LocalStore, core_schemas: Schemas, tmp_path: Path) -> None:
     """Whoever has the JSON alone, or an API, gets https addresses; the house reads its own store."""
     address = "https://my-bucket.s3.eu-central-1.amazonaws.com/nrb"
     for name in ("rtc", "static"):
@@ -187,8 +193,12 @@ def test_an_item_says_its_public_address(local: LocalStore, core_schemas: Schema
     update_collections(local, schemas=core_schemas)
 
     stored = json.loads(local.read_bytes(product.item_key))
-    alone = pystac.Item.from_dict(stored)
     folder = product.item_key.rpartition("/")[0]
+    assert stored["assets"]["VV"]["href"] == f"{address}/{folder}/{product.name.stem}_VV.tif"
+    ways = {link["rel"]: link["href"] for link in stored["links"]}
+    assert ways["self"] == f"{address}/{product.item_key}" and ways["root"] == f"{address}/catalog.json"
+    assert ways["parent"] == ways["collection"] == f"{address}/rtc/collection.json"
+    alone = pystac.Item.from_dict(stored)
     assert alone.assets["VV"].get_absolute_href() == f"{address}/{folder}/{product.name.stem}_VV.tif"
     angle = alone.assets["incidence_angle"].get_absolute_href() or ""
     assert angle.startswith(f"{address}/static/t070_149815_iw3/") and angle.endswith("_incidence_angle.tif")
@@ -198,6 +208,47 @@ def test_an_item_says_its_public_address(local: LocalStore, core_schemas: Schema
     for exported in api_items(local):
         hrefs = [asset["href"] for asset in exported["assets"].values()]
         assert hrefs and all(local.exists(href.removeprefix(f"{address}/")) for href in hrefs)
-    found = find_items(local, "rtc")[0]
-    assert found.assets["VV"].href.startswith(local.url)
     assert list(check_store(local, checksums=True, schemas=core_schemas)) == []
+    assert not list(local.list("rtc/_pending"))
+    # The house reads the store wherever it is: with its index and without, and one item alone.
+    moved = LocalStore(tmp_path / "moved")
+    shutil.copytree(local.url, moved.url)
+    for indexed in (True, False):
+        found = find_items(moved, "rtc")[0]
+        assert all(asset.href.startswith(moved.url) for asset in found.assets.values())
+        assert all(link.href.startswith(moved.url) for link in found.links if link.rel in ("parent", "static-layers"))
+        if indexed:
+            moved.delete("rtc/items.parquet")
+    for path, there in ((moved.path(product.item_key), True), (tmp_path / "alone.json", False)):
+        path.write_bytes(local.read_bytes(product.item_key))
+        (opened,) = read_items(path, Selection())
+        assert opened.assets["VV"].href.startswith(moved.url if there else address)
+
+
+def test_an_item_with_a_public_address_is_replaced_with_all_its_files(local: LocalStore, core_schemas: Schemas) -> None:
+    address = "https://host/nrb"
+    ensure_collection(local, "rtc", RTC_S1, schemas=core_schemas)
+    before, item = make_rtc(local)
+    publish_item(local, item, before, schemas=core_schemas, public=address)
+    after, item = make_rtc(local, seed=1)
+    assert publish_item(local, item, after, schemas=core_schemas, public=address, overwrite=True).created
+    assert not any(local.exists(file.key) for file in before.files)
+    assert all(local.exists(file.key) for file in after.files)
+    update_collections(local, schemas=core_schemas)
+    swept = clean(local)
+    assert swept.files == () and swept.healed == ()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    (
+        {},
+        {"links": None},
+        {"links": [None, {"rel": "self"}, {"rel": "root", "href": 3}]},
+        {"links": [{"rel": "self", "href": "https://a/x.json"}, {"rel": "root", "href": "../catalog.json"}]},
+        {"links": [{"rel": "self", "href": "https://a/x.json"}, {"rel": "root", "href": "https://b/catalog.json"}]},
+    ),
+)
+def test_what_says_no_public_address_is_read_as_it_is(odd: dict[str, Any]) -> None:
+    assert at_home(odd) is odd
+    assert at_home({**odd, "assets": {"VV": None}})["assets"] == {"VV": None}

@@ -22,6 +22,7 @@ from sarcube.cube.order_statistics import percentiles
 from sarcube.cube.s_expression import is_s_expression, translated
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from tests.catalog.verdicts import judge_alike
 from tests.cube.examples import lay_out
 
 NAMES = ("a", "b", "VV")
@@ -158,7 +159,7 @@ def test_percentiles_are_exact(size: int) -> None:
         np.testing.assert_allclose(ours, np.percentile(values.astype(np.float64), (0, 2, 50, 98, 100)), rtol=1e-6)
 
 
-def test_rasters_of_several_grids_become_one_picture(tmp_path: Path) -> None:
+def test_rasters_of_several_grids_become_one_picture(official: Path | None, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     one = rng.uniform(1, 9, (2, 60, 80)).astype(np.float32)
     one[0, 5, 5] = np.nan
@@ -183,6 +184,7 @@ def test_rasters_of_several_grids_become_one_picture(tmp_path: Path) -> None:
     low, high = np.nanpercentile(first, (2, 98))
     wanted = np.rint(255 * np.clip((first - low) / (high - low), 0, 1))
     assert np.abs(pixels[0] - wanted)[pixels[3] == 255].max() <= 1
+    judge_alike(tmp_path, official)
     item = json.loads(done.item.read_text())
     assert item["properties"]["processing:expression"]["expression"]["red"] == "nd(pre.band_1, pre.band_2)"
     assert item["properties"]["renders"]["combination"]["rescale"][0] == pytest.approx([low, high])

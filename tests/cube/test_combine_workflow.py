@@ -18,6 +18,7 @@ from sarcube.errors import ConfigError
 from sarcube.production.plan.plan import plan
 from sarcube.production.run.produce import produce
 from sarcube.testing.workflow import WorkflowSuite
+from tests.catalog.verdicts import judge_alike
 from tests.cube.examples import GRID, lay_out, speckle
 from tests.cube.test_combine import write
 
@@ -53,7 +54,7 @@ class TestCombine(WorkflowSuite):
         return run_of(source, tmp_path / "store")
 
 
-def test_each_date_becomes_what_the_command_makes(source: Path, tmp_path: Path) -> None:
+def test_each_date_becomes_what_the_command_makes(source: Path, official: Path | None, tmp_path: Path) -> None:
     config = run_of(source, tmp_path / "store")
     assert produce(plan(config)).ok
     items = find_items(str(tmp_path / "store"))
@@ -71,6 +72,7 @@ def test_each_date_becomes_what_the_command_makes(source: Path, tmp_path: Path) 
     np.testing.assert_array_equal(np.moveaxis(picture.read(), 0, -1), colours)
     assert items[1].properties["processing:expression"]["expression"]["blue"] == "b.band_1"
     assert items[1].assets["legend"].media_type == "image/png"
+    judge_alike(tmp_path / "store", official)
 
 
 def test_days_before_count_where_a_date_has_nothing(source: Path, bursts: Any, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from sarcube.cube.export import (
 )
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from tests.catalog.verdicts import judge_alike
 from tests.cube.examples import GRID, SMALL, lay_out, same, speckle, tear
 
 
@@ -32,13 +33,14 @@ def cube(bursts: Any) -> xr.Dataset:
     return sarcube.open_cube(speckle(bursts, "03", "15", "27"), chunks=64)
 
 
-def test_cogs_with_stac_open_as_the_same_cube(cube: xr.Dataset, tmp_path: Path) -> None:
+def test_cogs_with_stac_open_as_the_same_cube(cube: xr.Dataset, official: Path | None, tmp_path: Path) -> None:
     items = write_cogs(cube, tmp_path / "out")
     assert len(items) == 3
     same(cube, sarcube.open_cube(items))
     item = json.loads((tmp_path / "out" / f"{items[0].id}.json").read_text())
     assert item["assets"]["VV"]["href"] == f"./{items[0].id}_VV.tif"
     assert item["properties"]["proj:epsg"] == 32629
+    judge_alike(tmp_path / "out", official)
     with rasterio.open(items[0].assets["VV"].href) as written:
         assert written.profile["tiled"]
         assert written.block_shapes == [(512, 512)]

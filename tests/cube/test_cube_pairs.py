@@ -13,6 +13,7 @@ import sarcube
 from sarcube.cube.cog_export import write_cogs
 from sarcube.cube.pairs.axis import by_time, network_of, pair_names
 from sarcube.errors import CubeError
+from tests.catalog.verdicts import judge_alike
 from tests.cube.pairs import GRID, item
 
 DAYS = ("2024-05-01", "2024-05-13", "2024-05-25", "2024-06-06")
@@ -98,7 +99,9 @@ def test_coherence_through_time(items: list[pystac.Item]) -> None:
     np.testing.assert_array_equal(turned.values, mean.values)
 
 
-def test_exports_keep_pairs_apart_and_what_they_are(items: list[pystac.Item], tmp_path: Path) -> None:
+def test_exports_keep_pairs_apart_and_what_they_are(
+    items: list[pystac.Item], official: Path | None, tmp_path: Path
+) -> None:
     """Two pairs of one first date have names of their own, and the folder opens as the pairs that it was."""
     cube = sarcube.open_cube(items)
     write_cogs(cube, tmp_path / "out")
@@ -111,6 +114,7 @@ def test_exports_keep_pairs_apart_and_what_they_are(items: list[pystac.Item], tm
     for step in range(2):
         write_cogs(cube.isel(time=[step]), tmp_path / "nested" / str(cube["pair"].values[step]))
     assert sarcube.open_cube(tmp_path / "nested").sizes["time"] == 2
+    judge_alike(tmp_path / "out", official)
 
 
 def test_a_cube_without_pairs_says_so(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from sarcube.sensors.sentinel3.search.granules import find_granules
 from sarcube.simulate.slstr import SimulatedGranule, SlstrOptions, simulate_slstr
 from sarcube.testing.workflow import WorkflowSuite
 from sarcube.workflows.active_fire.land_cover import covers_on
+from tests.catalog.verdicts import judge_alike
 from tests.http_server import Reply, Server
 
 AOI = (23.85, 40.6, 25.2, 41.45)
@@ -117,7 +118,8 @@ def test_hotspots_of_many_scenes_are_one_table(store: Path, archive: tuple[Path,
         sarcube.hotspots(store, dates="2022")
 
 
-def test_what_an_item_holds(store: Path) -> None:
+def test_what_an_item_holds(store: Path, official: Path | None) -> None:
+    judge_alike(store, official)
     day, night = find_items(str(store))
     assert day.properties["platform"] == "sentinel-3b"
     assert day.properties["sarcube:hotspots"] == len(

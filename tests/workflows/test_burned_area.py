@@ -16,6 +16,7 @@ from sarcube.sensors.sentinel2.scene import open_scene
 from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
 from sarcube.workflows.sentinel2.command import preprocess, write_burned_area
 from sarcube.workflows.sentinel2.section import Sentinel2Section
+from tests.catalog.verdicts import judge_alike
 
 N = 240  # 20 m pixels of one side
 REAL = "S2A_MSIL2A_20221005T115411_N0400_R023_T29UNU_20221005T164454.zip"
@@ -125,7 +126,7 @@ def test_the_command_writes_bands_in_the_order_asked_for(pair, tmp_path):
             np.testing.assert_allclose(data.read(1) * 1e-4, bands["B12"], atol=1.1e-4)
 
 
-def test_the_workflow_makes_the_pair_of_a_run(pair, tmp_path):
+def test_the_workflow_makes_the_pair_of_a_run(pair, official, tmp_path):
     from sarcube.config import RunConfig
     from sarcube.production.plan.plan import plan
     from sarcube.workflows.registry import load_workflow
@@ -152,6 +153,7 @@ def test_the_workflow_makes_the_pair_of_a_run(pair, tmp_path):
     assert item["properties"]["sarcube:before"] == [before.name.removesuffix(".SAFE")]
     assert {"dnbr", "severity", "valid", "B12_pre", "B12_post"} <= set(item["assets"])
     work.finish(run, ["BURNED_AREA"])
+    judge_alike(tmp_path / "store", official)
     assert after.exists()
 
 

@@ -27,6 +27,7 @@ from sarcube.workflows.grd.tiles import overlap, tile_grid, tile_ring, tiles_und
 from sarcube.workflows.grd.workflow import WORKFLOW
 from sarcube.workflows.task import Ring
 from sarcube.workflows.workflow import Context
+from tests.catalog.verdicts import judge_alike
 from tests.http_server import Reply, Server, ranged
 
 LON, LAT = 8.2, 48.0
@@ -85,7 +86,7 @@ def test_products_open_as_a_cube_and_hold_the_truth(archive: Archive, store: Pat
     assert np.isnan(values[(cube["mask"].values & 3) > 0]).all()  # masked, as asked for
 
 
-def test_items_say_what_was_done(store: Path) -> None:
+def test_items_say_what_was_done(store: Path, official: Path | None) -> None:
     import json
 
     (first, _) = sorted(store.rglob("t*/2024/*/*/*.json"))
@@ -96,6 +97,7 @@ def test_items_say_what_was_done(store: Path) -> None:
     assert facts["sarcube:layover_shadow"] == "mask" and facts["sarcube:noise_removal_applied"] is True
     assert facts["sarcube:orbit_type"] == "POEORB" and len(facts["sarcube:source_scenes"]) == 1
     assert facts["proj:shape"] == [5000, 5000]
+    judge_alike(store, official)
     assert set(item["assets"]) >= {"VV", "VH", "mask", "number_of_looks", "incidence_angle", "local_incidence_angle"}
 
 

@@ -26,6 +26,7 @@ from sarcube.workflows.insar.checks import NO_NEIGHBOUR
 from sarcube.workflows.insar.section import InsarSection, Pairs
 from sarcube.workflows.insar.timing import find_timing, wanted
 from sarcube.workflows.insar.workflow import WORKFLOW
+from tests.catalog.verdicts import judge_alike
 
 RING = ((-8.9, 31.1), (-8.0, 31.2), (-8.1, 31.4), (-9.0, 31.3), (-8.9, 31.1))
 
@@ -283,7 +284,7 @@ def test_a_kept_slc_that_was_made_otherwise_is_refused(made: Any, said: str | No
 
 
 @pytest.mark.timeout(600)
-def test_from_scenes_to_a_cube(reference: Path, tmp_path: Path) -> None:
+def test_from_scenes_to_a_cube(reference: Path, official: Path | None, tmp_path: Path) -> None:
     """A date that cannot be read is told and the rest is kept; the next run makes the pair, as good as the engine."""
     import sarcube
 
@@ -343,6 +344,7 @@ def test_from_scenes_to_a_cube(reference: Path, tmp_path: Path) -> None:
     coarse = sarcube.open_cube(tmp_path / "store", layers="interferogram", resolution=160)["interferogram"].values
     assert np.abs(np.angle(coarse[np.isfinite(coarse)])).max() > 1.0
     _check_unwrapped(reference / "mogi" / "truth.tif", tmp_path)
+    judge_alike(tmp_path / "store", official)
     shutil.rmtree(tmp_path / "store")
 
 

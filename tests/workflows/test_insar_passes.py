@@ -26,6 +26,7 @@ from sarcube.workflows.insar.passes import gaps, is_pass, parts_of, pass_place
 from sarcube.workflows.insar.run import run as run_task
 from sarcube.workflows.insar.workflow import WORKFLOW
 from sarcube.workflows.workflow import Context
+from tests.catalog.verdicts import judge_alike
 from tests.once import once
 
 DATES = ("2023-01-01", "2023-01-13", "2023-01-25")
@@ -275,7 +276,7 @@ def turned_by(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.angle(product[np.isfinite(product)].sum()))
 
 
-def test_a_merged_pair_holds_the_truth(archive: Path, tmp_path: Path) -> None:
+def test_a_merged_pair_holds_the_truth(archive: Path, official: Path | None, tmp_path: Path) -> None:
     """Right cycles, displacement and seams; a burst that is missing is told, and the product outdated once it comes."""
     pytest.importorskip("whirlwind")
     from sarcube.catalog.query import read_item
@@ -342,6 +343,7 @@ def test_a_merged_pair_holds_the_truth(archive: Path, tmp_path: Path) -> None:
     moved = turned_by(piece.interferogram, np.exp(1j * there))
     assert moved == pytest.approx(turned_by(seen, np.exp(1j * own)), abs=0.02)
 
+    judge_alike(tmp_path / "store", official)
     lost = item.properties["sarcube:burst_id"]
     next(path for path in (tmp_path / "store" / "s1_insar" / lost).rglob("T*.json")).unlink()
     again = run_task(replace(task, remake=True), Context("test", planned.config))

@@ -16,6 +16,7 @@ from sarcube.production.plan.plan import plan
 from sarcube.production.run.produce import produce
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.options import SimulationOptions
+from tests.catalog.verdicts import judge_alike
 
 CO, CROSS, SHARE = 0.1, 0.02, 0.5  # gamma0 of both channels, and their correlation
 
@@ -43,13 +44,14 @@ def run_of(archive: Archive, store: Path, **section: object) -> RunConfig:
     )
 
 
-def test_the_covariance_of_the_ground_comes_back(archive: Archive, tmp_path: Path) -> None:
+def test_the_covariance_of_the_ground_comes_back(archive: Archive, official: Path | None, tmp_path: Path) -> None:
     config = run_of(archive, tmp_path / "store", window=9, indices=["dprvi"])
     made = plan(config)
     assert [task.kind for task in made.tasks] == ["RTC_S1_STATIC", "POL_S1"]
     outcome = produce(made)
     assert outcome.ok, outcome.failed
     assert not plan(config).tasks
+    judge_alike(tmp_path / "store", official)
 
     layers = ["C11", "C12", "C22", "entropy", "alpha", "dprvi"]
     inner = (8.18, 47.985, 8.22, 48.015)

@@ -97,4 +97,4 @@ def test_that_schemas_are_missing_is_said_once_per_store(
         )
         WORKFLOW.prepare(config, kinds)
     shared_schemas.cache_clear()
-    assert caplog.text.count("their schemas are neither on the network") == 2, "once for each of two stores"
+    assert caplog.text.count("official schemas are neither on the network") == 2, "once for each of two stores"

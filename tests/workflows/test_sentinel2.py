@@ -18,6 +18,7 @@ from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
 from sarcube.workflows.sentinel2.process import process
 from sarcube.workflows.sentinel2.section import Sentinel2Section
 from sarcube.workflows.workflow import Context
+from tests.catalog.verdicts import judge_alike
 
 SIZE = 3_000
 AOI = [-5.395, 41.505, -5.37, 41.53]
@@ -123,6 +124,7 @@ def test_dates_across_2022_01_25_are_alike_on_one_grid(tmp_path, shared_data):
     assert asset["bands"][0]["eo:common_name"] == "red"
     assert [c["name"] for c in item["assets"]["scl"]["classification:classes"]][8] == "cloud_medium"
     assert (tmp_path / "store" / "s2_ard" / "collection.json").exists()
+    judge_alike(tmp_path / "store", shared_data / "schemas")
     again = plan(run)
     assert len(again.tasks) == 0
 

@@ -12,6 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from sarcube.errors import GridError, ProductError
+from sarcube.products.public import beside
 from sarcube.workflows.rtc.kinds import LAYERS, MASK_VALUES, POLARIZATIONS
 
 _RATIO_LAYERS = ("number_of_looks", "rtc_anf_gamma0_to_beta0", "rtc_anf_gamma0_to_sigma0")
@@ -70,7 +71,7 @@ def layer_files(product: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     if product.suffix == ".json":
         try:
-            assets = json.loads(product.read_text())["assets"]
+            assets = beside(json.loads(product.read_text()), product.parent)["assets"]
         except (OSError, ValueError, KeyError) as error:
             raise ProductError(f"{product} is not a STAC item: {error}; name an item's JSON or a folder") from error
         for name, asset in assets.items():
