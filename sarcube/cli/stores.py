@@ -56,7 +56,8 @@ def validate(
     """Check a store: items and collections against their schemas and rules, files there and unharmed, links resolving.
 
     STAC's own schemas are part of the installation; those of extensions come from --schemas, else from a cache that
-    is filled over the network once, else sarcube's own rules for them are asked, which is said. Exit code 1 where something is wrong.
+    is filled over the network once, else sarcube's own rules for them are asked, which is said. Exit code 1
+    where something is wrong.
 
     Example: sarcube validate store --checksums
     """

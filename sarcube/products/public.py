@@ -45,8 +45,9 @@ def at_home(stored: dict[str, Any]) -> dict[str, Any]:
     """
     links = stored.get("links")
     there = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
-    ways = {link.get("rel"): link.get("href") for link in there}
-    here, root = str(ways.get("self", "")), str(ways.get("root", ""))
+    here, root = (
+        str(next((one.get("href") for one in there if one.get("rel") == rel), "")) for rel in ("self", "root")
+    )
     base = root.removesuffix(_ROOT_FILE)
     if base == root or not base.startswith(("https://", "http://")) or not here.startswith(base):
         return stored
@@ -64,7 +65,9 @@ def at_home(stored: dict[str, Any]) -> dict[str, Any]:
 def beside(stored: dict[str, Any], folder: Path) -> dict[str, Any]:
     """An item whose JSON lies in a folder: at home where its files are there too, else with the addresses it says."""
     own = at_home(stored)
-    hrefs = (asset["href"] for asset in own.get("assets", {}).values())
+    assets = own.get("assets")
+    there = assets.values() if isinstance(assets, dict) else ()
+    hrefs = [str(asset.get("href")) for asset in there if isinstance(asset, dict)]
     return own if any(href.startswith("./") and (folder / href).exists() for href in hrefs) else stored
 
 
@@ -74,6 +77,7 @@ def _with_hrefs(stored: dict[str, Any], changed: Callable[[str], str]) -> dict[s
             return member
         return {**member, "href": changed(member["href"])}
 
-    assets = stored.get("assets")
-    assets = {name: moved(asset) for name, asset in assets.items()} if isinstance(assets, dict) else assets
-    return {**stored, "links": [moved(link) for link in stored.get("links", ())], "assets": assets}
+    made = {**stored, "links": [moved(link) for link in stored.get("links", ())]}
+    if isinstance(assets := stored.get("assets"), dict):
+        made["assets"] = {name: moved(asset) for name, asset in assets.items()}
+    return made

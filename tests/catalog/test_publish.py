@@ -244,7 +244,7 @@ def test_an_item_with_a_public_address_is_replaced_with_all_its_files(local: Loc
     (
         {},
         {"links": None},
-        {"links": [None, {"rel": "self"}, {"rel": "root", "href": 3}]},
+        {"links": [None, {"rel": ["self"]}, {"rel": "self"}, {"rel": "root", "href": 3}]},
         {"links": [{"rel": "self", "href": "https://a/x.json"}, {"rel": "root", "href": "../catalog.json"}]},
         {"links": [{"rel": "self", "href": "https://a/x.json"}, {"rel": "root", "href": "https://b/catalog.json"}]},
     ),

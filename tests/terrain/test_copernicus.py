@@ -214,6 +214,57 @@ def test_land_without_a_tile_is_void_and_said(shared_data: Path, tmp_path: Path)
         load_dem(config, (42.8, 41.3, 43.5, 41.5), known=points(lon, lat, np.array(-28.0)))
 
 
+def _shore(height: float) -> np.ndarray:
+    """Nought but for the three columns in the west."""
+    return np.where(np.arange(11) < 3, height, 0.0)[None, :]
+
+
+# Heights of annotations over the shore of the Caspian, from the geoid's height above the ellipsoid there.
+LOW_LAND = {
+    "28 m below the sea": lambda geoid: np.array(-28.0),
+    "as near to the geoid as to nought": lambda geoid: np.array(-13.0),
+    "a shore of 2 m": lambda geoid: _shore(2.0),
+    "a shore of 14 m": lambda geoid: _shore(14.0),
+    "a shore at the geoid's height": lambda geoid: np.where(np.arange(11) < 3, geoid, 0.0),
+    "28 m below the sea, above the ellipsoid": lambda geoid: geoid - 28.0,
+    "a shore of 8 m, above the ellipsoid": lambda geoid: geoid + _shore(8.0),
+}
+
+
+@pytest.mark.parametrize("case", LOW_LAND)
+def test_low_land_without_a_tile_is_no_sea(shared_data: Path, tmp_path: Path, case: str) -> None:
+    """Tiles of Azerbaijan are not public. Version 0.1 read all of it as sea."""
+    make_tile(tmp_path, Tile(39, 48), plane)
+    geoid = str(shared_data / "data" / "geoid" / "egm96_15.gtx")
+    config = DemConfig(kind="cop_glo30", mirror=str(tmp_path), geoid=geoid, heights="egm96")
+    lon, lat, box = np.linspace(49.0, 50.0, 11), np.linspace(40.0, 41.0, 11), (49.2, 40.2, 49.4, 40.4)
+    undulation = load_geoid(geoid, (48.0, 39.0, 51.0, 42.0), "egm96").at_axes(lon, lat)
+    assert -25 < undulation.min() < undulation.max() < 0
+    with pytest.raises(DemError, match=r"N40_00_E049.*no sea"):
+        load_dem(config, box, known=points(lon, lat, LOW_LAND[case](undulation)))
+    for sea in (np.array(3e-4), undulation, undulation + 1.5):
+        assert not load_dem(config, box, known=points(lon, lat, sea)).warnings
+
+
+def test_over_sea_real_annotations_have_nought(shared_data: Path) -> None:
+    """Outside of the tiles that the provider has there is no land: a metre is far more than heights are off there."""
+    import pyarrow.parquet as pq
+
+    from sarcube.sensors.sentinel1.burst import read_bursts
+    from sarcube.sensors.sentinel1.safe import open_safe
+
+    names = set(pq.read_table(shared_data / "data" / "dem" / "glo_30.parquet")["tile_id"].to_pylist())
+    count = 0
+    for scene, swath in (("F1F1", "IW1"), ("DAA1", "IW3"), ("93A7", "IW2"), ("93A7", "IW3")):
+        (path,) = (shared_data / "data" / "safe").glob(f"*{scene}.zip")
+        grid = read_bursts(open_safe(str(path)), swaths=(swath,))[0].geolocation
+        for x, y, height in zip(grid.longitude, grid.latitude, grid.height, strict=True):
+            if Tile(int(np.floor(y)), int(np.floor(x))).name not in names:
+                assert abs(height) < 1e-3
+                count += 1
+    assert count > 100
+
+
 def test_heights_of_real_annotations_tell_land_from_sea(shared_data: Path, tmp_path: Path) -> None:
     from sarcube.sensors.sentinel1.burst import read_bursts
     from sarcube.sensors.sentinel1.safe import open_safe

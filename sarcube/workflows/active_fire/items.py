@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sarcube.workflows.active_fire.process import Fires
     from sarcube.workflows.active_fire.section import ActiveFireSection
 
+# Within what time granules of Sentinel-3 are delivered (STAC's product extension 1.0, Timeliness).
+_TIMELINESS = {"NR": "PT3H", "ST": "PT48H", "NT": "P1M"}
+
 
 def facts_of(
     product: Product, granule: Granule, fires: Fires, section: ActiveFireSection, config: RunConfig, source: str
@@ -42,6 +45,7 @@ def facts_of(
         "constellation": "sentinel-3",
         "instruments": ["slstr"],
         "product:type": name.kind,
+        "product:timeliness": _TIMELINESS[seen.timeliness],
         "product:timeliness_category": seen.timeliness,
         "sat:relative_orbit": seen.relative_orbit,
         "processing:level": name.level,

@@ -48,9 +48,10 @@ def _compute(task: Task, context: Context, stages: Stages) -> Result:
 
 
 def _facts(product: Product, before: list[Scene], after: list[Scene], done: BurnedArea, config: RunConfig) -> ItemFacts:
+    from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAT
     from sarcube.catalog.items import ItemFacts
     from sarcube.engines.optical.burned import BURNED_FROM, SEVERITY_NAMES
-    from sarcube.workflows.sentinel2.items import EXTENSIONS, common_properties
+    from sarcube.workflows.sentinel2.items import common_properties
 
     burned = sum(done.hectares[name] for name in SEVERITY_NAMES[BURNED_FROM - 1 :])
     properties = common_properties(product, after[-1], config, done.notes) | {
@@ -61,7 +62,7 @@ def _facts(product: Product, before: list[Scene], after: list[Scene], done: Burn
         "sarcube:burned_hectares": round(burned, 4),
         "sarcube:perimeters": perimeters_in_degrees(done.perimeters, product.grid),
     }
-    return ItemFacts(before[0].sensed, after[-1].sensed, properties, tuple(e for e in EXTENSIONS if "/eo/" not in e))
+    return ItemFacts(before[0].sensed, after[-1].sensed, properties, (SAT, PROCESSING, PRODUCT))
 
 
 def perimeters_in_degrees(perimeters: list[tuple[dict[str, Any], float]], grid: GeoGrid) -> dict[str, Any]:

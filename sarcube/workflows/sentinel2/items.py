@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sarcube.workflows.sentinel2.process import Processed
     from sarcube.workflows.sentinel2.section import Sentinel2Section
 
-EXTENSIONS = (EO, VIEW, SAT, PROCESSING, PRODUCT)
-
 
 def reflectance_of(scene: Scene) -> str:
     """Of the surface or at the top of the atmosphere."""
@@ -88,7 +86,8 @@ def ard_facts(
     config, notes = about["config"], [*done.notes, *about["notes"]]
     radiometry = scene.radiometry
     offsets = sorted({radiometry.offset(band) for band in section.bands})
-    properties = common_properties(product, scene, config, notes) | view_properties(scene)
+    view = view_properties(scene)  # of a damaged angle grid there is none
+    properties = common_properties(product, scene, config, notes) | view
     if scene.cloud_cover is not None:
         properties["eo:cloud_cover"] = scene.cloud_cover
     properties |= {
@@ -112,7 +111,8 @@ def ard_facts(
         links.append(
             pystac.Link("derived_from", public_address(about["source"].removeprefix("stac:")), title="Source product")
         )
-    return ItemFacts(scene.sensed, None, properties, EXTENSIONS, tuple(links))
+    extensions = (EO, *([VIEW] if view else []), SAT, PROCESSING, PRODUCT)
+    return ItemFacts(scene.sensed, None, properties, extensions, tuple(links))
 
 
 def _lineage(scene: Scene, section: Sentinel2Section) -> str:
