@@ -128,8 +128,12 @@ def check_width(west: float, east: float) -> None:
 class Source(_Model):
     """Where scenes come from."""
 
-    kind: Literal["local", "asf", "cdse", "stac"] = "local"
-    path: str | None = Field(None, description="local: folder, or s3:// / https:// address of SAFEs")
+    kind: Literal["local", "asf", "cdse", "stac", "cslc"] = Field(
+        "local", description="cslc: OPERA's geocoded SLCs (workflow insar)"
+    )
+    path: str | None = Field(
+        None, description="local: folder, or s3:// / https:// address of SAFEs; cslc: the same of CSLC-S1 files"
+    )
     url: str | None = Field(None, description="stac: address of the API")
     collection: str | None = Field(None, description="stac: collection to search")
     orbit_direction: Literal["ascending", "descending"] | None = None
@@ -148,6 +152,8 @@ class Source(_Model):
     def _complete(self) -> Source:
         if self.kind == "local" and not self.path:
             raise ValueError("source.kind local needs source.path, the folder of the SAFEs")
+        if self.kind == "cslc" and not self.path:
+            raise ValueError("source.kind cslc needs source.path, the folder or s3:// address of the CSLC-S1 files")
         if self.kind == "stac" and not (self.url and self.collection):
             raise ValueError("source.kind stac needs source.url and source.collection")
         return self

@@ -100,7 +100,7 @@ def dem_around(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:
     metres = metres_per_unit(grid.epsg)
     bounds = grid_lonlat_bounds(grid, _DEM_MARGIN_M / metres)
     points = burst.geolocation
-    known = (points.longitude, points.latitude, points.height)
+    known = (points.longitude, points.latitude, points.height) if points.height.size else None
     return load_dem(dem_of(config), bounds, grid.resolution * metres, footprint=burst.footprint, known=known)
 
 

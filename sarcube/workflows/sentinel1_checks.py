@@ -35,7 +35,7 @@ def defects(config: RunConfig, units: Sequence[Unit]) -> dict[int, str]:
         acquisition = unit.inputs[0]
         if acquisition.absent and unit.start is not None:
             found[i] = _no_samples(acquisition)
-        elif not config.orbits.allow_annotation and (message := no_orbit(config, acquisition)):
+        elif not (config.orbits.allow_annotation or own_orbits(config)) and (message := no_orbit(config, acquisition)):
             found[i] = message
     return found
 
@@ -44,10 +44,15 @@ def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ..
     """Index of each acquisition that can be processed, but not as well as it might be, and what its item will say."""
     from sarcube.sensors.sentinel1.open_burst import ANNOTATION_ORBIT
 
-    if not config.orbits.allow_annotation:
+    if not config.orbits.allow_annotation or own_orbits(config):
         return {}
     strict = config.model_copy(update={"orbits": config.orbits.model_copy(update={"allow_annotation": False})})
     return {i: (ANNOTATION_ORBIT,) for i, unit in enumerate(units) if no_orbit(strict, unit.inputs[0])}
+
+
+def own_orbits(config: RunConfig) -> bool:
+    """Whether what the source has brings the orbits to use it with: geocoded SLCs were flattened with them."""
+    return config.source.kind == "cslc"
 
 
 def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ import math
 import numpy as np
 
 from sarcube.geometry.ellipsoid import ecef_to_geodetic, geodetic_to_ecef
+from sarcube.geometry.orbit import state
+from sarcube.geometry.rdr2geo import rdr2geo
 from sarcube.sensors.sentinel1.model import Burst, Channel
 from sarcube.sensors.sentinel1.placement import azimuth_factors, lines_of_noise, lines_of_vectors
 
@@ -47,6 +49,8 @@ def azimuth_spacing(burst: Burst) -> float | None:
     By times, not by line numbers: consecutive bursts overlap in time.
     """
     grid = burst.geolocation
+    if not grid.sample.size:
+        return None
     edge = grid.sample == grid.sample.min()
     order = np.argsort(grid.azimuth_time[edge])
     times = grid.azimuth_time[edge][order]
@@ -90,15 +94,34 @@ def radar_image(burst: Burst) -> dict[str, float | int | str]:
 
 
 def incidence_angles(burst: Burst) -> tuple[float, float, float]:
-    """Ellipsoidal incidence angle at near, middle and far range of the burst, degrees (ESA's geolocation grid)."""
+    """Ellipsoidal incidence angle at near, middle and far range of the burst, degrees.
+
+    Of ESA's geolocation grid; a geocoded SLC has none, and its orbit tells them.
+    """
     grid = burst.geolocation
     middle = burst.radar.first_line_time + 0.5 * burst.radar.lines * burst.radar.line_interval
+    if not grid.incidence_angle.size:
+        return _incidence_of_orbit(burst, middle)
     times = np.unique(grid.azimuth_time)
     nearest = times[np.argmin(np.abs(times - middle))]
     # Points of one line differ by less than a pulse interval.
     angles = grid.incidence_angle[np.abs(grid.azimuth_time - nearest) < 0.1]
     near, far = float(angles.min()), float(angles.max())
     return round(near, 4), round(float(np.median(angles)), 4), round(far, 4)
+
+
+def _incidence_of_orbit(burst: Burst, time: float) -> tuple[float, float, float]:
+    """Angle between the look and the ellipsoid's normal at one instant, for its first, middle and last sample."""
+    radar = burst.radar
+    ranges = np.linspace(radar.first_sample_range, radar.last_sample_range, 3)
+    lon, lat, _ = rdr2geo(burst.orbit, time, ranges)
+    ground = geodetic_to_ecef(lon, lat, 0.0)
+    above = geodetic_to_ecef(lon, lat, 1000.0) - ground
+    sensor, _ = state(burst.orbit, np.array([time]))
+    look = sensor - ground
+    cosine = np.einsum("ki,ki->k", look, above) / (np.linalg.norm(look, axis=1) * np.linalg.norm(above, axis=1))
+    near, centre, far = (round(float(angle), 4) for angle in np.degrees(np.arccos(cosine)))
+    return near, centre, far
 
 
 def noise_equivalent_sigma0(burst: Burst, channel: Channel) -> dict[str, float] | None:

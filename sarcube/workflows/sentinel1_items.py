@@ -92,7 +92,6 @@ def burst_properties(product: Product, burst: Burst, attrs: Mapping[str, Any], c
         "sat:orbit_state": burst.orbit_direction,
         "sat:absolute_orbit": burst.absolute_orbit,
         "sat:relative_orbit": burst.relative_orbit,
-        "sat:anx_datetime": utc_text(utc_of(burst.orbit.epoch + np.timedelta64(round(burst.anx_time * 1e9), "ns"))),
         "processing:level": "L2",
         "processing:datetime": utc_text(name.processed),
         "processing:version": name.version,
@@ -116,6 +115,7 @@ def burst_properties(product: Product, burst: Burst, attrs: Mapping[str, Any], c
         "sarcube:gridding_convention": "edges at multiples of the pixel spacing; one grid per burst ID",
         "sarcube:processing": {key: plain(value) for key, value in attrs.items()},
     }
+    properties |= _node_time(burst)
     if not product.grid.is_geographic:
         properties["gsd"] = float(product.grid.resolution)
     if burst.platform in _DESIGNATORS:
@@ -137,6 +137,14 @@ def burst_properties(product: Product, burst: Burst, attrs: Mapping[str, Any], c
     if warnings := tuple(dict.fromkeys((*burst.warnings, *context.warnings))):
         properties["sarcube:warnings"] = list(warnings)
     return properties | dict(context.properties)
+
+
+def _node_time(burst: Burst) -> dict[str, str]:
+    """When it passed the ascending node, which a geocoded SLC does not tell."""
+    if not np.isfinite(burst.anx_time):
+        return {}
+    time = burst.orbit.epoch + np.timedelta64(round(burst.anx_time * 1e9), "ns")
+    return {"sat:anx_datetime": utc_text(utc_of(time))}
 
 
 def source_links(context: ItemContext) -> list[pystac.Link]:

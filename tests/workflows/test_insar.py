@@ -58,7 +58,7 @@ def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """`find` of a run whose source has these bursts."""
 
     def run(*bursts: FoundBurst, **section: Any) -> Any:
-        monkeypatch.setattr(finding, "find_scenes", lambda _: SceneSearch(bursts))
+        monkeypatch.setattr(finding, "find_scenes", lambda _, **__: SceneSearch(bursts))
         monkeypatch.setattr(pairing.Baselines, "__call__", lambda *_: None)
         return finding.find(config(tmp_path, **section))
 

@@ -60,7 +60,7 @@ def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Units of passes, of a run whose source has these bursts."""
 
     def run(*bursts: FoundBurst, **section: Any) -> Any:
-        monkeypatch.setattr(finding, "find_scenes", lambda _: SceneSearch(bursts))
+        monkeypatch.setattr(finding, "find_scenes", lambda _, **__: SceneSearch(bursts))
         monkeypatch.setattr(pairing.Baselines, "__call__", lambda *_: None)
         units = finding.find(config(tmp_path, **section)).units
         return [unit for unit in units if unit.kind == "INSAR_S1_PASS"], units

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sarcube.engines.insar.baseline import Baseline, find_baseline
 from sarcube.engines.insar.coherence import debiased_coherence
 from sarcube.engines.insar.date import make_date
-from sarcube.engines.insar.fine import FineGrid, fine_grid
+from sarcube.engines.insar.fine import FineGrid, as_fine, fine_grid
 from sarcube.engines.insar.lattice import Nodes, make_nodes
 from sarcube.engines.insar.options import InsarOptions
 from sarcube.engines.insar.pair import Cells, locate_cells, sum_pair
@@ -51,16 +51,16 @@ class Ground:
     height: NDArray[np.float32]
 
 
-def lay_ground(grid: GeoGrid, dem: Dem) -> Ground:
-    """Terrain on a grid.
+def lay_ground(grid: GeoGrid | FineGrid, dem: Dem) -> Ground:
+    """Terrain on a grid, or on a fine grid that is not the usual one.
 
     Raises
     ------
     DemError, GridError
         The DEM holds no height on the grid, or its CRS cannot be reached.
     """
-    fine = fine_grid(grid)
-    height = sample_grid(dem, grid)
+    fine = as_fine(grid)
+    height = sample_grid(dem, fine.grid)
     low, high = _heights_of(dem, height)
     return Ground(fine, make_nodes(fine, (low, high)), make_relief(dem, fine), height)
 
@@ -120,21 +120,21 @@ def interferogram(
         "first_orbit": first.orbit_source, "second_orbit": second.orbit_source,
         "dem": dem.description, "wavelength": first.radar.wavelength,
     }  # fmt: skip
-    return pair_layers(sums, cells, mask, grid, options, baseline, {"polarization": name, **facts}, shift)
+    return pair_layers(sums, cells, mask, ground.fine, options, baseline, {"polarization": name, **facts}, shift)
 
 
 def pair_layers(
     sums: PairSums,
     cells: Cells,
     mask: NDArray[np.uint8],
-    grid: GeoGrid,
+    fine: FineGrid,
     options: InsarOptions,
     baseline: Baseline,
     facts: dict[str, Any],
     shift: float,
 ) -> xr.Dataset:
     """Layers and facts of a pair from its sums."""
-    fine = fine_grid(grid)
+    grid = fine.grid
     enough = sums.count >= max(1.0, options.minimum_share * fine.rows * fine.columns)
     enough &= (sums.power_first > 0) & (sums.power_second > 0)
     complex_mean = sums.mean_interferogram()
@@ -220,7 +220,7 @@ def pair_of_slcs(
     first: Burst,
     second: Burst,
     slcs: tuple[NDArray[np.complex64], NDArray[np.complex64]],
-    grid: GeoGrid,
+    grid: GeoGrid | FineGrid,
     dem: Dem,
     options: InsarOptions | None = None,
     *,
@@ -229,6 +229,9 @@ def pair_of_slcs(
 ) -> xr.Dataset:
     """As `interferogram`, from geocoded SLCs of the same polarization that were kept.
 
+    `grid` is a fine grid where their samples are not those of `fine_grid`: others made them. `options` are those that
+    they were made with.
+
     Raises
     ------
     GridError
@@ -236,19 +239,19 @@ def pair_of_slcs(
     """
     options = options or InsarOptions()
     name = common_polarization(first, second, None)
-    fine = fine_grid(grid)
+    fine = as_fine(grid)
     for slc in slcs:
         if slc.shape != fine.shape:
             raise GridError(f"a geocoded SLC of {slc.shape} samples is not of this grid, whose are {fine.shape}")
     with threads(options.threads):
-        ground = lay_ground(grid, dem)
+        ground = lay_ground(fine, dem)
         date = make_date(first, name, ground.nodes, options)
         cells = locate_cells(date, fine, ground.nodes.lattice, ground.height)
         sums = sum_slcs(slcs, date, fine, ground.nodes.lattice, cells)
-        mask = _mask(static, first, grid, dem)
+        mask = _mask(static, first, fine.grid, dem)
     baseline = find_baseline(first, second, ground.nodes)
     facts = {"first_scene": first.scene, "second_scene": second.scene, "dem": dem.description}
-    return pair_layers(sums, cells, mask, grid, options, baseline, facts, shift)
+    return pair_layers(sums, cells, mask, fine, options, baseline, facts, shift)
 
 
 def static_layers(burst: Burst, grid: GeoGrid, dem: Dem) -> xr.Dataset:

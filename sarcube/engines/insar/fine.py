@@ -58,6 +58,11 @@ def fine_grid(grid: GeoGrid) -> FineGrid:
     )
 
 
+def as_fine(grid: GeoGrid | FineGrid) -> FineGrid:
+    """The fine grid of a product's grid; one that is given stays as it is."""
+    return grid if isinstance(grid, FineGrid) else fine_grid(grid)
+
+
 def metres_per_unit(grid: GeoGrid) -> tuple[float, float]:
     """Metres along x and along y that a CRS unit is worth, at the grid's middle."""
     if not grid.is_geographic:

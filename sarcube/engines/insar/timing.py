@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from sarcube.engines.insar.date import make_date
 from sarcube.engines.insar.engine import Ground, common_polarization, lay_ground, threads
+from sarcube.engines.insar.fine import FineGrid
 from sarcube.engines.insar.options import InsarOptions
 from sarcube.engines.insar.pair import locate_cells, sum_pair
+from sarcube.engines.insar.slc import sum_slcs
 from sarcube.errors import EngineError
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.dem import Dem
@@ -36,6 +38,24 @@ _LEAST_DIFFERENCE = 200.0  # Hz between two looks below which they say nothing a
 _ROUNDS = 12
 
 Pair = tuple[Burst, Burst]
+Samples = tuple[NDArray[np.complex64], NDArray[np.complex64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Geocoded:
+    """Samples of two bursts on both dates that lie geocoded on one fine grid.
+
+    Attributes
+    ----------
+    fine : FineGrid
+        Over their overlap.
+    a, b : (first date, second date)
+        Of each burst.
+    """
+
+    fine: FineGrid
+    a: Samples
+    b: Samples
 
 
 @dataclass(frozen=True)
@@ -97,7 +117,13 @@ class Timing:
 
 
 def observe_overlap(
-    a: Pair, b: Pair, epsg: int, resolution: float, dem: Dem, options: InsarOptions | None = None
+    a: Pair,
+    b: Pair,
+    epsg: int,
+    resolution: float,
+    dem: Dem,
+    options: InsarOptions | None = None,
+    geocoded: Geocoded | None = None,
 ) -> Overlap | None:
     """The double difference of two neighbouring bursts, computed where they overlap and nowhere else.
 
@@ -109,6 +135,8 @@ def observe_overlap(
         Cells in which coherence is averaged: the product's own grid.
     dem : Dem
     options : InsarOptions, optional
+    geocoded : Geocoded, optional
+        Samples on `overlap_grid(a[0], b[0], epsg, resolution)`, where bursts have none in radar geometry.
 
     Returns
     -------
@@ -120,8 +148,11 @@ def observe_overlap(
     if grid is None:
         return None
     with threads(options.threads):
-        ground = lay_ground(grid, dem)
-        (one, f_one), (two, f_two) = (_coherence(pair, ground, options) for pair in (a, b))
+        ground = lay_ground(geocoded.fine if geocoded else grid, dem)
+        (one, f_one), (two, f_two) = (
+            _coherence(pair, ground, options, slcs)
+            for pair, slcs in ((a, geocoded.a if geocoded else None), (b, geocoded.b if geocoded else None))
+        )
     product = one * two.conj()
     difference = f_one - f_two
     seen = np.isfinite(product) & np.isfinite(difference)
@@ -159,13 +190,19 @@ def overlap_grid(a: Burst, b: Burst, epsg: int, resolution: float) -> GeoGrid | 
     return None if shared.is_empty or shared.area <= 0 else GeoGrid.snapped(epsg, shared.bounds, resolution)
 
 
-def _coherence(pair: Pair, ground: Ground, options: InsarOptions) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
+def _coherence(
+    pair: Pair, ground: Ground, options: InsarOptions, slcs: Samples | None
+) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
     """Complex coherence of a pair and its carrier's frequency, NaN where there are too few samples."""
     name = common_polarization(*pair, None)
-    one, two = (make_date(burst, name, ground.nodes, options) for burst in pair)
     lattice = ground.nodes.lattice
+    one = make_date(pair[0], name, ground.nodes, options)
     cells = locate_cells(one, ground.fine, lattice, ground.height)
-    sums = sum_pair(one, two, ground.fine, lattice, ground.relief, cells)
+    if slcs is None:
+        two = make_date(pair[1], name, ground.nodes, options)
+        sums = sum_pair(one, two, ground.fine, lattice, ground.relief, cells)
+    else:
+        sums = sum_slcs(slcs, one, ground.fine, lattice, cells)
     least = options.minimum_share * ground.fine.rows * ground.fine.columns
     with np.errstate(invalid="ignore", divide="ignore"):
         value = sums.interferogram / (np.sqrt(sums.power_first) * np.sqrt(sums.power_second))

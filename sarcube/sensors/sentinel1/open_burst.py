@@ -24,7 +24,7 @@ _SAME_START = 1.0  # s; a burst ID comes back after 12 days, its neighbours alon
 
 
 def open_burst(found: FoundBurst, config: RunConfig, index: OrbitIndex | None = None) -> Burst:
-    """Read one burst's annotation and give it the best orbit there is.
+    """Read one burst's annotation and give it the best orbit there is; a geocoded SLC has its own.
 
     Parameters
     ----------
@@ -49,6 +49,10 @@ def open_burst(found: FoundBurst, config: RunConfig, index: OrbitIndex | None = 
     SourceError, CredentialError
         The scene or an orbit could not be fetched.
     """
+    if config.source.kind == "cslc":
+        from sarcube.sensors.sentinel1.search.cslc import open_cslc
+
+        return open_cslc(found.path).narrowed(found.polarizations).burst
     path = scene_path(found, config)
     if "://" in path:
         from sarcube.transfer.remote import open_remote

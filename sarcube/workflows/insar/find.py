@@ -51,17 +51,21 @@ def find(config: RunConfig) -> Found:
     Raises
     ------
     ConfigError
-        `grid` and `insar.posting` contradict each other.
+        `grid` and `insar.posting` contradict each other, or the source and `insar.keep_slc`.
     MissingExtraError
         What is to unwrap is not installed.
     """
     section = config.section(InsarSection)
     _check_grid(config, section)
+    if section.keep_slc and config.source.kind == "cslc":
+        raise ConfigError(
+            "insar.keep_slc: the source's files are geocoded SLCs already (source.kind cslc); leave it out"
+        )
     if section.merge and section.unwrap != "none":
         from sarcube.engines.insar.unwrap import EXTRAS
 
         need(section.unwrap, EXTRAS[section.unwrap])
-    search = find_scenes(narrowed_source(config))
+    search = find_scenes(narrowed_source(config), geocoded=True)
     problems, warnings = list(search.problems), list(search.warnings)
     warnings += [Problem("dem", text) for text in dem_remarks(dem_of(config), search.bursts)]
     tracks = passes_of(search.bursts)
@@ -188,12 +192,12 @@ def polarization_of(section: InsarSection, first: FoundBurst, second: FoundBurst
 
 def _with_neighbours(config: RunConfig, bursts: Sequence[FoundBurst]) -> Sequence[FoundBurst]:
     """The bursts of a run and those along the track beside them that a source on this machine has as well."""
-    if config.source.kind != "local" or "://" in str(config.source.path):
+    if config.source.kind not in ("local", "cslc") or "://" in str(config.source.path):
         return bursts  # a provider is asked once
     there = {burst.burst_id for burst in bursts}
     beside = {name for burst in there for name in _beside(burst)} - there
     source = config.source.model_copy(update={"burst_ids": tuple(sorted(there | beside)), "places": None})
-    return find_scenes(config.model_copy(update={"source": source, "aoi": None})).bursts
+    return find_scenes(config.model_copy(update={"source": source, "aoi": None}), geocoded=True).bursts
 
 
 def _beside(burst_id: str) -> tuple[str, str]:

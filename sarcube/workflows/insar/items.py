@@ -86,7 +86,8 @@ def pair_facts(
     """
     first, second = pair
     perpendicular = float(attrs["perpendicular_baseline"])
-    properties = burst_properties(product, first, {**attrs, "geocoding": _RESAMPLING}, context)
+    properties = burst_properties(product, first, {"geocoding": _RESAMPLING, **attrs}, context)
+    flattened_over = str(attrs.get("source_dem") or context.dem)
     properties |= {
         "title": f"{product.name.kind} {product.name.place} {utc_of(first.start_time):%Y-%m-%d} "
         f"{utc_of(second.start_time):%Y-%m-%d}",
@@ -97,8 +98,8 @@ def pair_facts(
         "insar:temporal_baseline": round(float(attrs["temporal_baseline_days"]), 4),
         "insar:reference_datetime": utc_text(utc_of(first.start_time)),
         "insar:secondary_datetime": utc_text(utc_of(second.start_time)),
-        "insar:processing_dem": context.dem,
-        "insar:geocoding_dem": context.dem,
+        "insar:processing_dem": flattened_over,
+        "insar:geocoding_dem": flattened_over,
         "sarcube:parallel_baseline": round(float(attrs["parallel_baseline"]), 2),
         "sarcube:range_common_band": round(float(attrs["range_common_band"]), 4),
         "sarcube:azimuth_common_band": round(float(attrs["azimuth_common_band"]), 4),
@@ -115,6 +116,8 @@ def pair_facts(
         "sarcube:azimuth_timing": _timing(timing),
         "processing:lineage": _lineage(attrs, timing),
     } | {key: bool(attrs.get(name)) for name, key in CORRECTIONS.items()}
+    if "source_products" in attrs:
+        properties |= {"sarcube:source_product_type": "CSLC", "sarcube:source_geometry": "map"}
     if abs(perpendicular) > 0.1:
         radar = first.radar
         middle = 0.5 * (radar.first_sample_range + radar.last_sample_range)
@@ -157,7 +160,12 @@ def _timing(timing: Timing | None) -> dict[str, Any]:
 
 
 def _lineage(attrs: Mapping[str, Any], timing: Timing | None) -> str:
-    steps = ["two Sentinel-1 IW SLC bursts, each geocoded with its own orbit and flattened by its geometric range"]
+    made = "each geocoded with its own orbit and flattened by its geometric range"
+    steps = [
+        f"two geocoded SLCs of a Sentinel-1 burst ({attrs['source_products']}), {made}"
+        if "source_products" in attrs
+        else f"two Sentinel-1 IW SLC bursts, {made}"
+    ]
     if timing is not None:
         steps.append("azimuth timing found where bursts overlap and taken off")
     steps.append("multiplied and averaged over each pixel, not filtered")

@@ -187,6 +187,10 @@ class Baselines:
 
         first, last = (_time(t) for t in (one.start, max(b.end_time for b in one.bursts.values())))
         orbits = self._config.orbits
+        if self._config.source.kind == "cslc":
+            from sarcube.sensors.sentinel1.search.cslc import open_cslc
+
+            return open_cslc(found.path).burst.orbit
         if not self._fetch:
             orbits = orbits.model_copy(update={"kind": None, "allow_annotation": True})
         file = find_orbit(found.platform, first, last, orbits, scene=found.scene)

@@ -125,6 +125,7 @@ def _slc(task: Task, context: Context, stages: Stages) -> Result:
 
 def _pair(task: Task, context: Context, stages: Stages) -> Result:
     from sarcube.engines.insar import interferogram, pair_of_slcs
+    from sarcube.workflows.insar.cslcs import open_pair, samples_on
     from sarcube.workflows.insar.items import pair_facts, pair_tags
     from sarcube.workflows.insar.slcs import kept_slcs
     from sarcube.workflows.insar.timing import timing_of
@@ -133,25 +134,36 @@ def _pair(task: Task, context: Context, stages: Stages) -> Result:
     config, section = context.config, context.config.section(InsarSection)
     found = bursts_of(task.unit)
     name = polarization_of(section, *found)
+    options = insar_options(config, context.threads)
+    geocoded = None
     with stages("open"):
-        first, second = (open_acquisition(replace(one, polarizations=(name,)), config) for one in found)
+        if config.source.kind == "cslc":
+            geocoded = open_pair(found, name, config)
+            (first, second), options = geocoded.bursts, geocoded.options(options)
+        else:
+            first, second = (open_acquisition(replace(one, polarizations=(name,)), config) for one in found)
     with stages("static"):
         item, static, grid = static_layers(task, config, INSAR_S1_STATIC.name, ("mask",))
     with stages("dem"):
         dem = dem_around(config, dem_grid(grid), first)
-    options = insar_options(config, context.threads)
     with stages("timing"):
         timing = timing_of((first, second), task.inputs[2], config, options)
     with stages("compute"):
         shift = timing.timing.shift if timing.timing else 0.0
-        if section.keep_slc:
+        of_kept: tuple[str, ...] = ()
+        if geocoded is not None:
+            fine, of_kept = geocoded.fine(grid), geocoded.warnings
+            with samples_on(geocoded, name, fine) as samples:
+                dataset = pair_of_slcs(first, second, samples, fine, dem, options, static=static, shift=shift)
+            dataset.attrs.update(geocoded.facts, polarization=name)
+        elif section.keep_slc:
             with kept_slcs(config, found, (first, second), name, dem.description) as kept:
                 dataset = pair_of_slcs(first, second, kept.samples, grid, dem, options, static=static, shift=shift)
             dataset.attrs.setdefault("polarization", name)
+            of_kept = kept.warnings
         else:
             dataset = interferogram(first, second, grid, dem, options, polarization=name, static=static, shift=shift)
     dataset = dataset.drop_vars([layer for layer in dataset.data_vars if layer not in INSAR_S1.table])
-    of_kept = kept.warnings if section.keep_slc else ()
     said = tuple(dict.fromkeys((*first.warnings, *second.warnings, *dem.warnings, *timing.warnings, *of_kept)))
     about = ItemContext(
         dem=dem.description, facility=config.metadata.facility, static=item,

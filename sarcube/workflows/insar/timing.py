@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
-from sarcube.errors import BurstNotFoundError, DemError, EngineError, OrbitError, SceneError
+from sarcube.errors import BurstNotFoundError, DemError, EngineError, GridError, OrbitError, SceneError
 from sarcube.workflows.insar.checks import NO_NEIGHBOUR
 from sarcube.workflows.insar.find import Overlaps, polarization_of
 from sarcube.workflows.insar.passes import Seen
@@ -92,7 +92,7 @@ def _find(overlaps: Overlaps, config_text: str, options: InsarOptions) -> Found:
         name = f"{a[0].burst_id}"
         try:
             overlap, interval = _observe(a, b, config, options)
-        except (SceneError, BurstNotFoundError, OrbitError, DemError, EngineError) as error:
+        except (SceneError, BurstNotFoundError, OrbitError, DemError, GridError, EngineError) as error:
             said.append(f"azimuth timing: the overlap of {name} is left out: {error}")
             continue
         if overlap is not None:
@@ -125,6 +125,10 @@ def _observe(a: Seen, b: Seen, config: RunConfig, options: InsarOptions) -> tupl
 
     section = config.section(InsarSection)
     name = polarization_of(section, *a)
+    if config.source.kind == "cslc":
+        from sarcube.workflows.insar.cslcs import observe_geocoded
+
+        return observe_geocoded(a, b, name, config, options)
     (a1, a2), (b1, b2) = (
         tuple(open_acquisition(replace(found, polarizations=(name,)), config) for found in pair) for pair in (a, b)
     )

@@ -32,12 +32,21 @@ class InsarWorkflow:
         return find(config)
 
     def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
-        """From the burst database where the run names one, else from the footprint; pixels of `insar.posting`."""
+        """From the burst database where the run names one, else that of geocoded SLCs, else from the footprint.
+
+        Pixels are of `insar.posting`.
+        """
         from sarcube.workflows.grids import grid_around
         from sarcube.workflows.insar.passes import is_pass
         from sarcube.workflows.sentinel1 import burst_grid
 
-        return grid_around(config, footprint) if is_pass(place) else burst_grid(config, place, footprint)
+        if is_pass(place):
+            return grid_around(config, footprint)
+        if config.source.kind == "cslc" and config.grid.burst_database is None:
+            from sarcube.workflows.insar.cslcs import grid_of_files
+
+            return grid_of_files(config, place)
+        return burst_grid(config, place, footprint)
 
     def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
         """Pairs that lack a polarization or samples on a date, an orbit, or the ground's height."""

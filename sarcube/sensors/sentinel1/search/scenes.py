@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sarcube.config import RunConfig
-from sarcube.errors import SourceError
+from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.longitudes import narrowest
 from sarcube.instants import utc_time
@@ -142,7 +142,9 @@ class SceneSearch:
     warnings: tuple[Problem, ...] = ()
 
 
-def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None, *, doubles: bool = False) -> SceneSearch:
+def find_scenes(
+    config: RunConfig, polarizations: Sequence[str] | None = None, *, doubles: bool = False, geocoded: bool = False
+) -> SceneSearch:
     """Find the bursts of a run: its source's, within its area, dates and other filters.
 
     Parameters
@@ -152,16 +154,23 @@ def find_scenes(config: RunConfig, polarizations: Sequence[str] | None = None, *
         Only these, as "VV"; by default all.
     doubles : bool
         An acquisition that lies in several scenes comes once from each of them.
+    geocoded : bool
+        Who asks can do with geocoded SLCs (`source.kind: cslc`), too.
 
     Raises
     ------
     ConfigError
-        The area, a burst ID or the source's address is wrong.
+        The area, a burst ID or the source's address is wrong, or the source has geocoded SLCs where scenes are needed.
     SourceError
         The source cannot be reached or read at all.
     CredentialError
         The source refuses the credentials.
     """
+    if config.source.kind == "cslc" and not geocoded:
+        raise ConfigError(
+            f"source.kind cslc has geocoded SLCs, of which the workflow {config.workflow} can make nothing: it needs "
+            "the scenes themselves (kind: local, asf, cdse or stac); the workflow insar makes pairs of them"
+        )
     area = load_aoi(config.aoi)
     found, problems = _ask(config, area, polarizations)
     return select(found, problems, config, area, polarizations, doubles=doubles)
@@ -175,6 +184,10 @@ def _ask(
         from sarcube.sensors.sentinel1.search.local import search_local
 
         return search_local(config)
+    if kind == "cslc":
+        from sarcube.sensors.sentinel1.search.cslc import search_cslc
+
+        return search_cslc(config)
     if kind == "asf":
         from sarcube.sensors.sentinel1.search.asf import search_asf
 
@@ -240,6 +253,8 @@ def _lacking(bursts: Sequence[FoundBurst], wanted: set[str]) -> list[Problem]:
 
 def _looked_at(config: RunConfig) -> str:
     source = config.source
+    if source.kind == "cslc":
+        return f"looked for CSLC-S1 files in {redact(str(source.path))} and below; is source.path right?"
     if source.kind == "local":
         return f"looked for SAFE folders and zips in {redact(str(source.path))} and below; is source.path right?"
     asked = [key for key in ("aoi", "dates") if getattr(config, key)]
@@ -394,9 +409,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def scene_name(text: str) -> str:
-    """A SAFE's name without folder and extension."""
+    """Name of a SAFE or a geocoded SLC without folder and extension."""
     name = text.rstrip("/").rsplit("/", 1)[-1]
-    for ending in (".zip", ".SAFE"):
+    for ending in (".zip", ".SAFE", ".h5"):
         name = name.removesuffix(ending)
     return name
 
