@@ -56,6 +56,10 @@ class Source:
     bounds: tuple[float, float, float, float]
     weight: str | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Dask pickles every one of them for the names in its graph; what dataclass makes for that takes four times it.
+        return Source, (self.href, self.origin, self.grid, self.bounds, self.weight)
+
 
 @dataclass(frozen=True, slots=True)
 class Merge:
@@ -76,6 +80,9 @@ class Merge:
     rule: MergeRule = "first"
     averaging: LayerMerge = "mean"
     blind: tuple[int, ...] = ()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Merge, (self.sources, self.rule, self.averaging, self.blind)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         return (
@@ -101,16 +108,29 @@ class MergeReader:
         gdal_env: Any = None,
         errors_as_nodata: tuple[Exception, ...] = (),
     ) -> None:
-        self.merge = url
-        self.resampling = resampling
-        self.dtype = np.dtype(dtype)
-        self.fill_value = fill_value
         height, width = spec.shape
         left, _, _, top = spec.bounds
-        self.grid = GeoGrid(spec.epsg, left, top, spec.resolutions_xy[0], width, height)
+        self._set(url, GeoGrid(spec.epsg, left, top, spec.resolutions_xy[0], width, height), resampling, dtype)
+        self.fill_value = fill_value
 
-    def read(self, window: Window) -> NDArray[Any] | None:
-        """Pixels of a window of the cube's grid, shape (height, width), or None where no file touches it."""
+    @classmethod
+    def on(
+        cls, merge: Merge, grid: GeoGrid, resampling: Resampling, dtype: np.dtype[Any], fill_value: float
+    ) -> MergeReader:
+        """A reader of a merge on a grid, without stackstac's words for it."""
+        reader = cls.__new__(cls)
+        reader._set(merge, grid, resampling, dtype)
+        reader.fill_value = fill_value
+        return reader
+
+    def _set(self, merge: Merge, grid: GeoGrid, resampling: Resampling, dtype: np.dtype[Any]) -> None:
+        self.merge, self.grid, self.resampling, self.dtype = merge, grid, resampling, np.dtype(dtype)
+
+    def read(self, window: Window, out: NDArray[Any] | None = None) -> NDArray[Any] | None:
+        """Pixels of a window of the cube's grid, shape (height, width), or None where no file touches it.
+
+        With `out` they are written there and `out` is returned; it stays as it was where no file touches it.
+        """
         box = _Box(int(window.row_off), int(window.col_off), int(window.height), int(window.width))
         parts = [(source, part) for source in self.merge.sources if (part := self._overlap(source, box))]
         if not parts:
@@ -118,14 +138,22 @@ class MergeReader:
         remote = any("://" in source.href for source, _ in parts)
         with rasterio.Env(**gdal_options(remote)):
             if len(parts) == 1 and parts[0][1] == box:
-                return self._read(parts[0][0], box)
-            if self.merge.averaging == "classes":
-                return self._merge_masks(parts, box)
-            if self.merge.rule in ("mean", "looks") and self.merge.averaging == "mode":
-                return self._most_frequent(parts, box)
-            if self.merge.rule in ("mean", "looks") and self.merge.averaging != "first":
-                return self._average(parts, box)
-            return self._pick(parts, box)
+                values = self._read(parts[0][0], box, out=out)
+            else:
+                values = self._merged(parts, box)
+        if out is None or values is out:
+            return values
+        out[:] = values
+        return out
+
+    def _merged(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+        if self.merge.averaging == "classes":
+            return self._merge_masks(parts, box)
+        if self.merge.rule in ("mean", "looks") and self.merge.averaging == "mode":
+            return self._most_frequent(parts, box)
+        if self.merge.rule in ("mean", "looks") and self.merge.averaging != "first":
+            return self._average(parts, box)
+        return self._pick(parts, box)
 
     def close(self) -> None:
         """Nothing stays open between reads."""
@@ -222,7 +250,7 @@ class MergeReader:
 
     def _overlap(self, source: Source, box: _Box) -> _Box | None:
         x, y = _fractional(self.grid, source.bounds)
-        if _aligned(self.grid, source.grid):
+        if aligned(self.grid, source.grid):
             first_col, last_col, first_row, last_row = round(x[0]), round(x[1]), round(y[0]), round(y[1])
         else:
             # One pixel more, since the outline of a reprojected rectangle is curved.
@@ -230,7 +258,7 @@ class MergeReader:
             first_row, last_row = int(np.floor(y[0])) - 1, int(np.ceil(y[1])) + 1
         return box.intersection(first_row, first_col, last_row, last_col)
 
-    def _read(self, source: Source, part: _Box, weight: bool = False) -> NDArray[Any]:
+    def _read(self, source: Source, part: _Box, weight: bool = False, out: NDArray[Any] | None = None) -> NDArray[Any]:
         if weight and self.dtype.kind != "f":
             plain = copy.copy(self)
             plain.dtype, plain.fill_value = np.dtype(np.float32), float("nan")
@@ -239,8 +267,8 @@ class MergeReader:
         try:
             with open_raster(href) as dataset:
                 _check(dataset, source, href)
-                if _aligned(self.grid, source.grid):
-                    return self._read_aligned(dataset, source, part)
+                if aligned(self.grid, source.grid):
+                    return self._read_aligned(dataset, source, part, out)
                 return self._read_warped(dataset, part)
         except RasterioError as error:
             x, y = self.grid.left + part.col * self.grid.resolution, self.grid.top - part.row * self.grid.resolution
@@ -250,10 +278,13 @@ class MergeReader:
                 f"{self.grid.crs}): {error}. It vanished or is damaged: restore it or open the cube again"
             ) from error
 
-    def _read_aligned(self, dataset: Any, source: Source, part: _Box) -> NDArray[Any]:
+    def _read_aligned(self, dataset: Any, source: Source, part: _Box, out: NDArray[Any] | None) -> NDArray[Any]:
         col = part.col - round((source.grid.left - self.grid.left) / self.grid.resolution)
         row = part.row - round((self.grid.top - source.grid.top) / self.grid.resolution)
-        values: NDArray[Any] = dataset.read(1, window=Window(col, row, part.width, part.height), out_dtype=self.dtype)
+        window = Window(col, row, part.width, part.height)
+        if out is not None:
+            dataset.read(1, window=window, out=out)
+        values: NDArray[Any] = dataset.read(1, window=window, out_dtype=self.dtype) if out is None else out
         nodata = dataset.nodata
         if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value:
             values[values == self.dtype.type(nodata)] = self.fill_value
@@ -314,7 +345,8 @@ def _fractional(
     return ((left - grid.left) / r, (right - grid.left) / r), ((grid.top - top) / r, (grid.top - bottom) / r)
 
 
-def _aligned(grid: GeoGrid, other: GeoGrid) -> bool:
+def aligned(grid: GeoGrid, other: GeoGrid) -> bool:
+    """Whether the pixels of two grids are those of one lattice."""
     if grid.epsg != other.epsg or abs(grid.resolution - other.resolution) > 1e-9 * grid.resolution:
         return False
     x, y = (other.left - grid.left) / grid.resolution, (grid.top - other.top) / grid.resolution

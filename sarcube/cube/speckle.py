@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sarcube.cube.layers import measures
 from sarcube.cube.lazy import as_dask, da, whole_stack
-from sarcube.engines.speckle import FILTERS, local_mean
+from sarcube.cube.speckle_kernels import quegan_yu
+from sarcube.engines.speckle import FILTERS
 from sarcube.errors import CubeError
 
 Filter = Literal["quegan_yu", "lee", "refined_lee", "gamma_map"]
@@ -103,24 +104,9 @@ def equivalent_looks(variable: xr.DataArray) -> xr.DataArray:
 
 
 def _quegan_yu(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
-    """Quegan and Yu 2001, IEEE TGRS 39(11), equation 14 for uncorrelated channels.
-
-    J_k = (m_k / M) sum over i of I_i / m_i, with m the local mean of each date.
-    """
-    total = np.zeros(stack.shape[1:])
-    count = np.zeros(stack.shape[1:])
-    for image in stack:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = image / local_mean(image, window)
-        valid = np.isfinite(ratio)
-        total += np.where(valid, ratio, 0)
-        count += valid
-    with np.errstate(invalid="ignore"):
-        texture = total / np.where(count > 0, count, np.nan)
-    out = np.empty_like(stack)
-    for image, target in zip(stack, out, strict=True):
-        # A date that did not see the pixel gets no value, though its neighbourhood has one.
-        target[:] = np.where(np.isnan(image), np.nan, local_mean(image, window) * texture)
+    block = np.ascontiguousarray(stack)
+    out = np.empty_like(block)
+    quegan_yu(block, window, out)
     return out
 
 

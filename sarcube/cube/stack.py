@@ -27,8 +27,10 @@ from dask.layers import ArraySliceDep
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
+from sarcube.cube.cube_variable import CubeVariable
 from sarcube.cube.lazy import da
 from sarcube.cube.reader import Merge, MergeReader
+from sarcube.cube.through_time import Origin
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Layer
 
@@ -90,7 +92,11 @@ def stack_layer(
     pixels = stacked.data if table is None else _read_by_chunk(stacked.data, table, layer)
     # A blockwise step keeps the graph symbolic; indexing would write out a task per chunk.
     values = da.map_blocks(_drop_band, pixels, drop_axis=1, dtype=layer.dtype, meta=np.empty((0, 0, 0), layer.dtype))
-    return xr.DataArray(values, dims=("time", "y", "x"), name=layer.name)
+    variable = xr.Variable(("time", "y", "x"), values)
+    if table is not None and np.dtype(layer.dtype) == np.float32 and np.isnan(layer.nodata):
+        origin = Origin(tuple(merges), grid, resampling_of(merges, grid, layer), float(layer.nodata))
+        variable = CubeVariable.of(variable, origin)
+    return xr.Dataset({layer.name: variable})[layer.name]  # a DataArray made alone would take the array out
 
 
 def table_of(stacked: Any) -> str | None:

@@ -14,9 +14,11 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
+from sarcube.cube.cube_variable import moments
 from sarcube.cube.layers import in_decibel, measures
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
-from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels, update_moments
+from sarcube.cube.moment_kernels import no_moments, update_moments
+from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels
 from sarcube.errors import CubeError
 
 Scale = Literal["power", "db"]
@@ -29,6 +31,7 @@ _YEAR = np.timedelta64(31_557_600, "s")  # 365.25 days
 _BLOCKS_PER_STEP = 4
 # What a conversion to decibel applies to; spread, count and angles have none.
 _LEVELS = ("mean", "median", "min", "max")
+_EMPTY = np.empty((0, 0), np.float32)
 _UNITS = {"count": "1", "cov": "1", "phase": "radian"}
 
 
@@ -183,21 +186,19 @@ def _scan_block(block: np.ndarray, time: np.ndarray, percentiles: np.ndarray, op
 
 
 def _moments(variable: xr.DataArray, options: TimescanOptions) -> list[Any]:
-    data = as_dask(variable)
-    parts = [[data.blocks[i : i + _BLOCKS_PER_STEP]] for i in range(0, data.numblocks[0], _BLOCKS_PER_STEP)]
     wanted = set(options.metrics)
     states = 5 if wanted & {"min", "max"} else 3 if wanted & {"std", "cov"} else 2
     finishers = [partial(_moment, metric=m, decibel=options.scale == "db") for m in options.metrics]
+    state = moments(variable.transpose("time", "y", "x").variable, states)
+    if state is not None:
+        return [da.map_blocks(f, state, dtype=np.float32, drop_axis=0, meta=_EMPTY) for f in finishers]
+    data = as_dask(variable)
+    parts = [[data.blocks[i : i + _BLOCKS_PER_STEP]] for i in range(0, data.numblocks[0], _BLOCKS_PER_STEP)]
     return [fold(partial(_update, states=states), states, parts, f, np.float32) for f in finishers]
 
 
 def _update(state: np.ndarray | None, blocks: list[np.ndarray], states: int) -> np.ndarray:
-    if state is None:
-        state = np.zeros((states, *blocks[0].shape[1:]))
-        if states > 3:
-            state[3], state[4] = np.inf, -np.inf
-    else:
-        state = state.copy()
+    state = no_moments(states, *blocks[0].shape[1:]) if state is None else state.copy()
     for block in blocks:
         update_moments(state, np.ascontiguousarray(block, np.float32))
     return state

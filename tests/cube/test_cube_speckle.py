@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from sarcube.cube.speckle import SpeckleOptions, equivalent_looks, filter_speckle, local_mean
+from sarcube.cube.speckle import SpeckleOptions, equivalent_looks, filter_speckle
+from sarcube.engines.speckle import local_mean
 from sarcube.errors import CubeError
 
 LOOKS = 4.4
@@ -37,6 +38,24 @@ def test_quegan_yu_gains_the_published_looks(dates: int, window: int) -> None:
     gained = equivalent_looks(_inner(filtered)).mean()
     pixels = window * window  # Quegan and Yu 2001: M N L / (M + N - 1)
     assert float(gained) == pytest.approx(dates * pixels * LOOKS / (dates + pixels - 1), rel=0.06)
+
+
+@pytest.mark.parametrize("window", [3, 7, 41])
+def test_quegan_yu_is_its_paper_s_equation(window: int) -> None:
+    """J_k = (m_k / M) sum of I_i / m_i, with the local means of scipy's filter."""
+    values = _speckle(6, size=50)
+    rng = np.random.default_rng(4)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    values[:, :20, 30:] = np.nan
+    values[3, 25:] = np.nan
+    values[1, 40, 40] *= 1e6
+    mean = np.stack([local_mean(image, window) for image in values])
+    ratio = values / mean
+    count = np.isfinite(ratio).sum(axis=0)
+    texture = np.where(count > 0, np.nansum(ratio, axis=0) / np.maximum(count, 1), np.nan)
+    expected = np.where(np.isnan(values), np.nan, mean * texture)
+    filtered = filter_speckle(_cube(values, chunk=50), SpeckleOptions("quegan_yu", window)).compute(scheduler="sync")
+    np.testing.assert_allclose(filtered["VV"], expected, rtol=1e-5)
 
 
 def test_quegan_yu_keeps_each_dates_level_and_details() -> None:
