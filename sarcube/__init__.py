@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.2.0.dev0"
 
@@ -76,7 +76,7 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # Imported at first use: `import sarcube` and `sarcube --help` must answer at once.
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)

@@ -10,7 +10,7 @@ import datetime as dt
 import difflib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeGuard, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
@@ -30,6 +30,7 @@ from sarcube import plugins
 from sarcube.crs import is_geographic
 from sarcube.days import parse_days, span
 from sarcube.errors import ConfigError, GridError
+from sarcube.jsons import JsonObject
 from sarcube.yaml_text import read_yaml
 
 DEFAULT_WORKFLOW = "rtc"
@@ -87,7 +88,7 @@ class Aoi(_Model):
 
     @field_validator("bbox", mode="before")
     @classmethod
-    def _numbers(cls, value: Any) -> Any:
+    def _numbers(cls, value: object) -> object:
         if isinstance(value, list | tuple):
             return [_degrees(v) for v in value]
         return value
@@ -202,7 +203,7 @@ class Grid(_Model):
 
     @field_validator("crs", mode="before")
     @classmethod
-    def _epsg(cls, value: Any) -> Any:
+    def _epsg(cls, value: object) -> object:
         if isinstance(value, str) and value.upper().startswith("EPSG:"):
             value = value[5:]
         if isinstance(value, str) and value.strip().isdecimal():
@@ -252,7 +253,7 @@ class Metadata(_Model):
     """What only the operator knows, for the items of the run."""
 
     facility: str | None = Field(None, description="who processes")
-    properties: dict[str, Any] = Field(
+    properties: dict[str, object] = Field(
         default_factory=dict, description="further properties of every item, such as an accuracy that was measured"
     )
 
@@ -281,7 +282,7 @@ class RunConfig(_Model):
 
     @model_validator(mode="before")
     @classmethod
-    def _lifted(cls, raw: Any) -> Any:
+    def _lifted(cls, raw: object) -> object:
         """Sections out of what a file or a program says, each checked by its workflow's model."""
         if not isinstance(raw, Mapping) or _are_read(raw.get("sections")):
             return raw
@@ -291,9 +292,9 @@ class RunConfig(_Model):
         return {**shared, "sections": sections}
 
     @model_serializer(mode="wrap")
-    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _flat(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
         """As a file has it: sections at the top, by their names."""
-        data: dict[str, Any] = handler(self)
+        data: JsonObject = handler(self)
         sections = data.pop("sections", {})
         return {**data, **sections}
 
@@ -318,7 +319,7 @@ class RunConfig(_Model):
         """The section that a model describes; its defaults where the run has none."""
         return next((s for s in self.sections.values() if isinstance(s, model)), None) or model()
 
-    def with_section(self, name: str, **changes: Any) -> RunConfig:
+    def with_section(self, name: str, **changes: object) -> RunConfig:
         """The same run with other choices in the section of that workflow, checked as a file's are."""
         old = self.sections[name].model_dump() if name in self.sections else {}
         return RunConfig.from_dict({**self.model_dump(exclude_none=True), name: {**old, **changes}})
@@ -338,7 +339,7 @@ class RunConfig(_Model):
 
     @field_validator("dates", mode="before")
     @classmethod
-    def _days(cls, value: Any) -> Any:
+    def _days(cls, value: object) -> object:
         if isinstance(value, str | int | dt.date):
             return parse_days(str(value))
         if isinstance(value, list | tuple) and len(value) == 2:
@@ -374,15 +375,19 @@ class RunConfig(_Model):
             raise ConfigError(f"run file {path} cannot be read: {error.strerror or error}") from error
         except yaml.YAMLError as error:
             raise ConfigError(f"run file {path} is not valid YAML: {error}") from error
-        if not isinstance(raw, dict):
-            raise ConfigError(f"run file {path} must hold keys and values, like `store: ./store`")
         return cls.from_dict(raw, base=path.resolve().parent, origin=str(path))
 
     @classmethod
-    def from_dict(
-        cls, raw: dict[str, Any], *, base: Path | None = None, origin: str = "the configuration"
-    ) -> RunConfig:
-        """Validate a mapping; with `base`, relative local paths are made absolute against it."""
+    def from_dict(cls, raw: object, *, base: Path | None = None, origin: str = "the configuration") -> RunConfig:
+        """Validate a mapping; with `base`, relative local paths are made absolute against it.
+
+        Raises
+        ------
+        ConfigError
+            It is no mapping, or a key or value is wrong (the message names it).
+        """
+        if not isinstance(raw, Mapping):
+            raise ConfigError(f"{origin} must hold keys and values, like `store: ./store`")
         shared, sections, problems = _split(raw, cls, origin)
         try:
             config = cls.model_validate({**shared, "sections": sections})
@@ -394,14 +399,14 @@ class RunConfig(_Model):
         return config._anchored(base) if base else config
 
     def _anchored(self, base: Path) -> RunConfig:
-        def at(value: Any) -> Any:
-            if value is None or (isinstance(value, str) and "://" in value):
-                return value
+        def at(value: object) -> object:
             if isinstance(value, tuple):
                 return tuple(at(v) for v in value)
+            if not isinstance(value, str | Path) or "://" in str(value):
+                return value
             return type(value)(base / Path(value).expanduser())
 
-        def within(model: _Model, *names: str) -> Any:
+        def within(model: _Model, *names: str) -> _Model:
             return model.model_copy(update={n: at(getattr(model, n)) for n in names})
 
         return self.model_copy(
@@ -437,19 +442,19 @@ def _another_run_file(path: Path) -> str:
     return f"did you mean {path.parent / near[0]}?" if near else f"`sarcube init {path}` writes one"
 
 
-def _degrees(value: Any) -> Any:
+def _degrees(value: object) -> object:
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
-            return value[:40]
+            return str(value)[:40]
     if isinstance(value, int | float) and not abs(value) <= 540.0:
         text = f"{value:g}" if isinstance(value, float) else str(value) if abs(value) < 10**15 else "a number too large"
         raise ValueError(f"{text} is no longitude or latitude in degrees")
     return value
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key}: {_in_words(inner)}" for key, inner in value.items())
     if isinstance(value, list):
@@ -458,11 +463,14 @@ def _in_words(value: Any) -> str:
 
 
 def _split(
-    raw: Mapping[str, Any], model: type[RunConfig], origin: str
-) -> tuple[dict[str, Any], dict[str, Section], list[str]]:
+    raw: Mapping[str, object], model: type[RunConfig], origin: str
+) -> tuple[dict[str, object], dict[str, Section], list[str]]:
     """What is shared, the sections, and what is wrong with these."""
     shared, problems = dict(raw), list[str]()
-    given: dict[str, Any] = dict(shared.pop("sections")) if _are_read(shared.get("sections")) else {}
+    given: dict[str, object] = {}
+    if _are_read(read := shared.get("sections")):
+        given |= read
+        del shared["sections"]
     try:
         work = plugins.load(str(shared.get("workflow", DEFAULT_WORKFLOW)))
     except ConfigError as error:
@@ -475,7 +483,7 @@ def _split(
             models[key] = plugins.load(key).section
         if key in models:
             given[key] = shared.pop(key)
-    own, lifted = models[work.name], dict[str, Any]()
+    own, lifted = models[work.name], dict[str, object]()
     if own.at_the_top:
         lifted = {k: shared.pop(k) for k in list(shared) if k in own.model_fields and k not in model.model_fields}
         inside = given.get(work.name) or {}
@@ -494,7 +502,7 @@ def _split(
     return shared, sections, problems
 
 
-def _are_read(sections: Any) -> bool:
+def _are_read(sections: object) -> TypeGuard[Mapping[str, Section]]:
     return isinstance(sections, Mapping) and all(isinstance(section, Section) for section in sections.values())
 
 

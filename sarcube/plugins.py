@@ -13,11 +13,24 @@ import importlib
 import importlib.metadata
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from sarcube.errors import ConfigError
 
+if TYPE_CHECKING:
+    from sarcube.config import Section
+
 GROUP = "sarcube.workflows"
+
+
+class Named(Protocol):
+    """What a run file has to know of a workflow: its name, and the model of its section."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def section(self) -> type[Section]: ...
 
 
 @lru_cache(maxsize=1)
@@ -33,7 +46,7 @@ def workflow_addresses() -> dict[str, str]:
 
 
 @lru_cache(maxsize=64)
-def load(name: str) -> Any:
+def load(name: str) -> Named:
     """The workflow of a name, or at `module:attribute`.
 
     Raises
@@ -51,6 +64,7 @@ def load(name: str) -> Any:
         )
     module, _, attribute = known.get(name, name).partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found: Named = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"workflow {name!r} cannot be loaded: {error}; a name is module:attribute") from error
+    return found

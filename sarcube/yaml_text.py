@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,10 +17,10 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """One node; YAMLError for an alias and beyond the depth."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        mark: Any = event.start_mark
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             raise yaml.composer.ComposerError(
                 None, None, f"the alias *{event.anchor} is not understood here; write the value out", mark
@@ -32,7 +33,7 @@ class _Loader(yaml.SafeLoader):
         finally:
             self.depth -= 1
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         """As any other, but no key may stand twice: the last would win in silence."""
         seen: set[str] = set()
         for key, _ in node.value:
@@ -44,25 +45,27 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _timestamp(loader: _Loader, node: yaml.ScalarNode) -> Any:
+def _timestamp(loader: _Loader, node: yaml.ScalarNode) -> dt.date | str:
     try:
-        return loader.construct_yaml_timestamp(node)
+        time: dt.date = loader.construct_yaml_timestamp(node)
     except ValueError:
-        return node.value  # like 2024-06-31, which who reads the key can name
+        return str(node.value)  # like 2024-06-31, which who reads the key can name
+    return time
 
 
-def _integer(loader: _Loader, node: yaml.ScalarNode) -> Any:
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int | str:
     try:
-        return loader.construct_yaml_int(node)
+        number: int = loader.construct_yaml_int(node)
     except ValueError:  # more digits than Python turns into a number
-        return node.value
+        return str(node.value)
+    return number
 
 
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str) -> object:
     """The plain values of a YAML text.
 
     Raises
@@ -79,7 +82,7 @@ def load_yaml(text: str) -> Any:
         raise yaml.YAMLError(str(error)) from error
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> object:
     """The plain values of a YAML file, UTF-8 with or without a byte order mark.
 
     Raises
