@@ -9,7 +9,7 @@ import logging
 import secrets as random_names
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sarcube.cluster import tls
 from sarcube.cluster.aws_down import stop_run
@@ -20,6 +20,9 @@ from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
 from sarcube.extras import need
 
+if TYPE_CHECKING:
+    from distributed import Security, SpecCluster
+
 log = logging.getLogger(__name__)
 _OWN_SHARE = 256_000_000  # bytes of a worker's container that its nanny and the system take
 _POLL_S = 1.0
@@ -27,7 +30,7 @@ _DEATH_S = 60  # a worker without scheduler ends itself
 
 
 @contextlib.contextmanager
-def aws_cluster(profile: Profile) -> Iterator[Any]:
+def aws_cluster(profile: Profile) -> Iterator[SpecCluster]:
     """A cluster object of dask-cloudprovider, without workers yet; nothing runs after the block.
 
     Raises
@@ -87,12 +90,12 @@ def _dask_config_kept() -> Iterator[None]:
             del dask.config.config[key]
 
 
-def _fargate(profile: Profile, session: Session, found: Resources, security: Any, run: str) -> Any:
-    base = _with_own_containers(need("dask_cloudprovider.aws.ecs", "aws"))
+def _fargate(profile: Profile, session: Session, found: Resources, security: Security, run: str) -> SpecCluster:
+    base = _with_own_containers()
     threads = profile.threads or 1
     size = fargate_memory(threads, profile.memory)
     memory = size * 2**20 - _OWN_SHARE
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "cluster_arn": found.cluster_arn,
         "scheduler_task_definition_arn": found.scheduler_definition,
         "worker_task_definition_arn": found.worker_definition,
@@ -122,14 +125,13 @@ def _fargate(profile: Profile, session: Session, found: Resources, security: Any
     return _timely(base, profile.aws.start_s)(**{**options, **profile.options})
 
 
-def _ec2(profile: Profile, session: Session, found: Resources, security: Any, run: str) -> Any:
+def _ec2(profile: Profile, session: Session, found: Resources, security: Security, run: str) -> SpecCluster:
     from dask.utils import parse_timedelta
 
-    module = need("dask_cloudprovider.aws.ec2", "aws")
     tags = {**session.tags, RUN_TAG: run}
     memory = int((profile.memory or 1.0) * 1e9)
     logs = f"--log-opt awslogs-region={found.region} --log-opt awslogs-group={found.log_group}"
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "region": found.region,
         "vpc": found.vpc,
         "subnet_id": found.subnets[0],
@@ -158,17 +160,18 @@ def _ec2(profile: Profile, session: Session, found: Resources, security: Any, ru
         "n_workers": 0,
         "security": security,
     }
-    cluster = _with_own_machines(module, session.parameters, found.scheduler_profile)
+    cluster = _with_own_machines(session.parameters, found.scheduler_profile)
     return _timely(cluster, profile.aws.start_s)(**{**options, **profile.options})
 
 
-def _with_own_containers(module: Any) -> Any:
+def _with_own_containers() -> type[SpecCluster]:
     """FargateCluster whose containers start today's Dask, and that asks how they are at a bearable pace."""
-    distributed: Any = need("distributed", "aws")
+    from dask_cloudprovider.aws import ecs
+    from distributed import SpecCluster
 
     class Container:
         task_type: str
-        _overrides: dict[str, Any]
+        _overrides: dict[str, list[str]]
 
         def _todays_command(self) -> None:
             # It calls dask-scheduler and dask-worker, which distributed no longer has.
@@ -178,38 +181,39 @@ def _with_own_containers(module: Any) -> Any:
             await asyncio.sleep(_POLL_S)  # it asks without a pause until AWS throttles it
             await super()._update_task()  # type: ignore[misc]
 
-    class Scheduler(Container, module.Scheduler):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+    class Scheduler(Container, ecs.Scheduler):  # type: ignore[misc]
+        def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)
             self._todays_command()
 
-    class Worker(Container, module.Worker):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+    class Worker(Container, ecs.Worker):  # type: ignore[misc]
+        def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)
             self._todays_command()
 
-    class Own(distributed.SpecCluster):  # type: ignore[misc]
+    class Own(SpecCluster):
         async def _start(self) -> None:
             # FargateCluster has said by now what it would start; this comes before it does.
             self.scheduler_spec["cls"], self.new_spec["cls"] = Scheduler, Worker
-            await super()._start()
+            await super()._start()  # type: ignore[no-untyped-call]
 
-    class Cluster(module.FargateCluster, Own):  # type: ignore[misc]
+    class Cluster(ecs.FargateCluster, Own):  # type: ignore[misc]
         pass
 
     return Cluster
 
 
-def _with_own_machines(module: Any, parameters: str, scheduler_profile: str) -> Any:
+def _with_own_machines(parameters: str, scheduler_profile: str) -> type[SpecCluster]:
     """EC2Cluster whose machines fetch their secrets themselves, and talk to each other by private addresses.
 
     The scheduler's has a role of its own, which reads the certificates alone.
     """
+    from dask_cloudprovider.aws import ec2
 
     class Machine:
         command: str
         set_env: str
-        instance: dict[str, Any]
+        instance: dict[str, str]
         use_private_ip: bool
 
         def _fetch_secrets(self, path: str) -> None:
@@ -217,23 +221,23 @@ def _with_own_machines(module: Any, parameters: str, scheduler_profile: str) -> 
             node = f"python -m sarcube.cluster.node {path} --"
             self.command = self.command.replace(self.set_env, node)
 
-        async def configure_vm(self, client: Any) -> tuple[str, str | None]:
+        async def configure_vm(self, client: object) -> tuple[str, str | None]:
             await super().configure_vm(client)  # type: ignore[misc]
             # It gives workers the public address of the scheduler, which the security group keeps closed to them.
             public = None if self.use_private_ip else self.instance["PublicIpAddress"]
             return self.instance["PrivateIpAddress"], public
 
-    class Scheduler(Machine, module.EC2Scheduler):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+    class Scheduler(Machine, ec2.EC2Scheduler):  # type: ignore[misc]
+        def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **{**kwargs, "iam_instance_profile": {"Arn": scheduler_profile}})
             self._fetch_secrets(f"{parameters}/tls")
 
-    class Worker(Machine, module.EC2Worker):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+    class Worker(Machine, ec2.EC2Worker):  # type: ignore[misc]
+        def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)
             self._fetch_secrets(parameters)
 
-    class Cluster(module.EC2Cluster):  # type: ignore[misc]
+    class Cluster(ec2.EC2Cluster):  # type: ignore[misc]
         async def _start(self) -> None:
             self.scheduler_class, self.worker_class = Scheduler, Worker
             await super()._start()
@@ -241,10 +245,10 @@ def _with_own_machines(module: Any, parameters: str, scheduler_profile: str) -> 
     return Cluster
 
 
-def _timely(base: Any, seconds: float) -> Any:
+def _timely(base: type[SpecCluster], seconds: float) -> type[SpecCluster]:
     """The same cluster, whose start ends in time: it would wait for ever for a scheduler that cannot come."""
 
-    class Timely(base):  # type: ignore[misc]
+    class Timely(base):  # type: ignore[misc, valid-type]
         async def _start(self) -> None:
             try:
                 await asyncio.wait_for(super()._start(), seconds)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
+from collections.abc import Callable
 
-from sarcube.cluster.aws_session import RUN_TAG, TAG, Session, already, aws_errors, code_of, open_session, pages
+from sarcube.cluster.aws_session import (
+    RUN_TAG,
+    TAG,
+    AwsClient,
+    Session,
+    already,
+    aws_errors,
+    code_of,
+    open_session,
+    pages,
+)
 from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
 from sarcube.extras import need
+from sarcube.jsons import JsonObject
 
 _WAIT_S = 300.0
 _POLL_S = 3.0
@@ -109,7 +120,7 @@ def _stop_tasks(session: Session, run: str | None = None) -> list[str]:
     return [f"task {arn}" for _, arns in running for arn in arns]
 
 
-def _untag(ecs: Any, arns: list[str]) -> None:
+def _untag(ecs: AwsClient, arns: list[str]) -> None:
     """What has ended stays in listings for a while, with its tags: only what exists is to be found by them."""
     exceptions = need("botocore.exceptions", "aws")
     for arn in arns:
@@ -124,7 +135,7 @@ def _instances(session: Session, run: str | None = None, *, dead: bool = False) 
     return [i["InstanceId"] for i in instances if dead or i["State"]["Name"] not in _DEAD]
 
 
-def _volumes(session: Session) -> list[Any]:
+def _volumes(session: Session) -> list[JsonObject]:
     return [
         v
         for v in pages(session.client("ec2"), "describe_volumes", "Volumes", Filters=session.filters)
@@ -150,7 +161,7 @@ def _terminate(session: Session, run: str | None = None, *, wait: bool = True) -
     return [f"machine {i}" for i in ids]
 
 
-def _wait(done: Any) -> None:
+def _wait(done: Callable[[], bool]) -> None:
     deadline, pause = time.monotonic() + _WAIT_S, 0.2
     while not done() and time.monotonic() < deadline:
         time.sleep(pause)

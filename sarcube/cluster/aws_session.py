@@ -6,17 +6,25 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from sarcube.cluster.profiles import Profile
 from sarcube.errors import ClusterError
 from sarcube.extras import need
+from sarcube.jsons import JsonObject
 
 TAG = "sarcube-cluster"
 RUN_TAG = "sarcube-run"
+AwsClient: TypeAlias = Any  # botocore makes clients from AWS's descriptions while it runs: they have no types
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+class AwsError(Protocol):
+    """What is read of botocore's ClientError."""
+
+    response: JsonObject
 
 
 @dataclass
@@ -35,9 +43,9 @@ class Session:
     region: str
     account: str = ""
     partition: str = "aws"
-    _clients: dict[str, Any] = field(default_factory=dict)
+    _clients: dict[str, AwsClient] = field(default_factory=dict)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str) -> AwsClient:
         """A client of one AWS service."""
         if service not in self._clients:
             session = _botocore()
@@ -61,13 +69,13 @@ class Session:
         return f"/sarcube/{self.name}"
 
     @property
-    def tag_filter(self) -> list[dict[str, Any]]:
+    def tag_filter(self) -> list[dict[str, object]]:
         """The parameter store's way to ask for what carries the tag."""
         return [{"Key": f"tag:{TAG}", "Values": [self.name]}]
 
-    def bears_tag(self, tags: Any) -> bool:
+    def bears_tag(self, tags: Mapping[str, str] | Iterable[Mapping[str, str]] | None) -> bool:
         """Whether tags, in any of AWS's forms, say that something is this cluster's."""
-        if isinstance(tags, dict):
+        if isinstance(tags, Mapping):
             return bool(tags.get(TAG) == self.name)
         pairs = ((t.get("Key", t.get("key")), t.get("Value", t.get("value"))) for t in tags or ())
         return any(pair == (TAG, self.name) for pair in pairs)
@@ -80,17 +88,17 @@ class Session:
         )
 
     @property
-    def filters(self) -> list[dict[str, Any]]:
+    def filters(self) -> list[dict[str, object]]:
         """EC2's way to ask for what carries the tag."""
         return [{"Name": f"tag:{TAG}", "Values": [self.name]}]
 
 
 @functools.cache
-def _descriptions() -> Any:
+def _descriptions() -> object:
     return need("botocore.loaders", "aws").create_loader()
 
 
-def _botocore() -> Any:
+def _botocore() -> AwsClient:
     """A fresh session, which sees today's credentials, on descriptions of AWS that are read once: they are large."""
     session = need("botocore.session", "aws").get_session()
     session.register_component("data_loader", _descriptions())
@@ -142,7 +150,7 @@ def open_session(profile: Profile) -> Session:
     return session
 
 
-def code_of(error: Any) -> str:
+def code_of(error: AwsError) -> str:
     """The code of an AWS ClientError."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
@@ -158,7 +166,7 @@ def already(*codes: str) -> Iterator[None]:
             raise
 
 
-def pages(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
+def pages(client: AwsClient, operation: str, key: str, **arguments: object) -> list[Any]:
     """Everything that a listing has, page by page."""
     found: list[Any] = []
     for page in client.get_paginator(operation).paginate(**arguments):

@@ -13,7 +13,6 @@ import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
 
 import yaml
 
@@ -31,6 +30,7 @@ from sarcube.cluster.aws_session import Session, already, aws_errors, open_sessi
 from sarcube.cluster.environment import cluster_environment
 from sarcube.cluster.profiles import Profile, definitions_file
 from sarcube.errors import ClusterError
+from sarcube.jsons import JsonObject
 from sarcube.yaml_text import read_yaml
 
 SCHEDULER_PORT = 8786
@@ -74,9 +74,12 @@ class _Maker:
         }
         path = definitions_file(profile)
         try:
-            self.definitions: dict[str, Any] = read_yaml(path)
+            found = read_yaml(path)
         except (OSError, yaml.YAMLError) as error:
             raise ClusterError(f"{path} cannot be read: {error}") from error
+        if not isinstance(found, dict):
+            raise ClusterError(f"{path} must hold keys and values, as the file that sarcube comes with")
+        self.definitions: JsonObject = found
 
     def make(self, buckets: tuple[str, ...], read: tuple[str, ...]) -> Resources:
         """All of it, in the order in which one rests on the other."""
@@ -156,8 +159,9 @@ class _Maker:
                 if not s.bears_tag(latest.get("tags")):
                     raise s.not_ours(f"task definition {family}")
 
-    def _defined(self, section: str, **more: str) -> Any:
-        return _filled(self.definitions[section], {**self._fill, **more})
+    def _defined(self, section: str, **more: str) -> JsonObject:
+        names = {**self._fill, **more}
+        return {key: _filled(value, names) for key, value in self.definitions[section].items()}
 
     def _secrets(self) -> dict[str, str]:
         """Write what is secret into encrypted parameters; returns the ARN of each by variable."""
@@ -217,11 +221,11 @@ class _Maker:
                 self._allow(group, rule)
         return group
 
-    def _allow(self, group: str, rule: Mapping[str, Any]) -> None:
+    def _allow(self, group: str, rule: JsonObject) -> None:
         with already("InvalidPermission.Duplicate"):
             self.session.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
-    def _bucket_statements(self, asked: tuple[str, ...], read: tuple[str, ...]) -> list[Any]:
+    def _bucket_statements(self, asked: tuple[str, ...], read: tuple[str, ...]) -> list[JsonObject]:
         """For buckets asked for now, in the profile, or before (the role's policy remembers)."""
         written, only_read = {*asked, *self.profile.aws.buckets}, {*read, *self.profile.aws.read}
         role = self._defined("worker_role")["RoleName"]
@@ -240,7 +244,7 @@ class _Maker:
             statements += self._defined("worker_role", bucket=bucket)["read_statements"]
         return statements
 
-    def _role(self, section: str, more: Iterable[Any] = ()) -> str:
+    def _role(self, section: str, more: Iterable[JsonObject] = ()) -> str:
         iam, defined = self.session.client("iam"), self._defined(section)
         name = defined["RoleName"]
         trust = {"Effect": "Allow", "Principal": {"Service": defined["principals"]}, "Action": "sts:AssumeRole"}
@@ -281,7 +285,7 @@ class _Maker:
         )
         return str(made["cluster"]["clusterArn"])
 
-    def _task(self, section: str, more: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    def _task(self, section: str, more: JsonObject, secrets: Mapping[str, str]) -> str:
         defined = self._defined(section)
         (container,) = defined["containerDefinitions"]
         container["image"] = self.profile.image
@@ -307,9 +311,9 @@ def _repository(image: str) -> str | None:
     return f"arn:{partition}:ecr:{region}:{account}:repository/{name}"
 
 
-def _single_rules(permission: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _single_rules(permission: JsonObject) -> Iterator[JsonObject]:
     """A permission of a security group as rules of one origin each, without descriptions."""
-    base = {k: permission[k] for k in ("IpProtocol", "FromPort", "ToPort") if k in permission}
+    base: JsonObject = {k: permission[k] for k in ("IpProtocol", "FromPort", "ToPort") if k in permission}
     fields = {
         "IpRanges": "CidrIp",
         "Ipv6Ranges": "CidrIpv6",
@@ -321,11 +325,11 @@ def _single_rules(permission: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**base, key: [{field: origin[field]}]}
 
 
-def _policy(statements: list[Any]) -> str:
+def _policy(statements: list[JsonObject]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
-def _filled(value: Any, names: Mapping[str, str]) -> Any:
+def _filled(value: object, names: Mapping[str, str]) -> object:
     if isinstance(value, str):
         return string.Template(value).safe_substitute(names)
     if isinstance(value, dict):

@@ -9,7 +9,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.cluster.environment import AT_START, MEMORY, TICK, kernel_environment, passed_environment
 from sarcube.cluster.profiles import Profile, find_profile
@@ -17,7 +17,7 @@ from sarcube.cluster.tls import temporary_security
 from sarcube.errors import ClusterError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 _SHARE = 0.9  # of the machine's free memory that workers may take together
 _CGROUP = Path("/sys/fs/cgroup")
@@ -127,7 +127,7 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
     if "dashboard_address" not in profile.options:
         # Pages that nobody looks at, but that every user of the machine could.
         settings |= {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "n_workers": workers,
         "threads_per_worker": 1,
         "processes": True,
@@ -144,10 +144,9 @@ def local_client(profile: Profile, demand: Demand) -> Iterator[Client]:
         **profile.options,
     }
     with dask.config.set(settings), _quiet("distributed"):
-        make: Any = LocalCluster  # untyped in distributed
         try:
             with _unset(AT_START):
-                cluster = make(**options)
+                cluster = LocalCluster(**options)
         except (OSError, RuntimeError, TimeoutError, TypeError, ValueError) as error:
             raise ClusterError(f"the local cluster does not start: {error}; see `sarcube doctor`") from error
         with cluster, _client(cluster) as client:
@@ -176,12 +175,10 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _client(target: Any, **options: Any) -> Client:
+def _client(target: str | LocalCluster, **options: object) -> Client:
     from distributed import Client
 
-    make: Any = Client  # untyped in distributed
-    client: Client = make(target, set_as_default=False, **options)
-    return client
+    return Client(target, set_as_default=False, **options)
 
 
 @contextlib.contextmanager
@@ -227,7 +224,7 @@ def compare_versions(client: Client) -> None:
     """
     own = versions()
     try:
-        theirs: Mapping[str, Any] = client.run(versions, on_error="return")
+        theirs: Mapping[str, object] = client.run(versions, on_error="return")
     except (OSError, TimeoutError) as error:
         raise ClusterError(f"the cluster's workers do not answer: {error}") from error
     different: dict[str, list[str]] = {}

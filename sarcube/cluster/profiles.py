@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sarcube import __version__
 from sarcube.errors import ClusterError
+from sarcube.jsons import JsonObject
 from sarcube.yaml_text import read_yaml
 
 KINDS = ("local", "address", "fargate", "ec2", "slurm", "kubernetes", "gateway")
@@ -132,7 +133,7 @@ class Profile(BaseModel):
     spot: bool = False
     aws: Aws = Field(default_factory=Aws)
     usd_per_core_hour: float | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: JsonObject = Field(default_factory=dict)
     file: Path | None = Field(None, exclude=True, repr=False)
 
 
@@ -207,6 +208,8 @@ def find_profile(name: str) -> Profile:
     except (OSError, yaml.YAMLError) as error:
         raise ClusterError(f"cluster profile {path} cannot be read: {error}") from error
     try:
+        if not isinstance(raw, dict):
+            raise TypeError
         if "file" in raw:
             raise ClusterError(f"cluster profile {path}: `file`: Extra inputs are not permitted")
         return Profile.model_validate({"name": path.stem, **raw} | ({"file": path} if by_path else {}))

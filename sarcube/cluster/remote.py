@@ -6,9 +6,9 @@ import contextlib
 import logging
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from sarcube.cluster.environment import MEMORY, cluster_environment, kernel_environment
 from sarcube.cluster.profiles import Profile
@@ -25,6 +25,13 @@ log = logging.getLogger(__name__)
 # Dask replaces a machine whose worker is gone for that long; a nanny there may be quicker, but not within Dask's 15 s.
 _LOST = {"distributed.deploy.lost-worker-timeout": "60s"}
 _ADAPT = {"interval": "5s", "wait_count": 12}  # a worker goes after a minute without work
+
+
+class Scalable(Protocol):
+    """What is asked of a cluster of whichever library: Dask's own, its gateway's or its operator's."""
+
+    @property
+    def adapt(self) -> Callable[..., object]: ...
 
 
 @contextlib.contextmanager
@@ -51,14 +58,13 @@ def remote_client(profile: Profile, demand: Demand) -> Iterator[Client]:
     with dask.config.set(_LOST), _OPENERS[profile.kind](profile) as cluster:
         import distributed
 
-        make: Any = distributed.Client  # untyped
-        with make(cluster, set_as_default=False) as client:
+        with distributed.Client(cluster, set_as_default=False) as client:
             _scale(cluster, profile, demand)
             _await_worker(client, profile)
             yield client
 
 
-def _scale(cluster: Any, profile: Profile, demand: Demand) -> None:
+def _scale(cluster: Scalable, profile: Profile, demand: Demand) -> None:
     """Between the bounds as the work asks for; never more workers than tasks, and one for a start."""
     most = profile.workers or max(profile.maximum, profile.minimum)
     most = max(1, min(most, demand.tasks or most))
@@ -68,7 +74,7 @@ def _scale(cluster: Any, profile: Profile, demand: Demand) -> None:
     cluster.adapt(minimum=least, maximum=most, **options)
 
 
-def _await_worker(client: Any, profile: Profile) -> None:
+def _await_worker(client: Client, profile: Profile) -> None:
     try:
         client.wait_for_workers(1, timeout=profile.aws.start_s)
     except TimeoutError as error:
@@ -79,7 +85,7 @@ def _await_worker(client: Any, profile: Profile) -> None:
 
 
 @contextlib.contextmanager
-def _aws(profile: Profile) -> Iterator[Any]:
+def _aws(profile: Profile) -> Iterator[Scalable]:
     from sarcube.cluster.aws_clusters import aws_cluster
 
     with aws_cluster(profile) as cluster:
@@ -87,7 +93,7 @@ def _aws(profile: Profile) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _queue(profile: Profile) -> Iterator[Any]:
+def _queue(profile: Profile) -> Iterator[Scalable]:
     """Jobs of Slurm, or of another queue that dask-jobqueue knows."""
     jobqueue = need("dask_jobqueue", "hpc")
     memory = int((profile.memory or 4.0) * 1e9)
@@ -97,7 +103,7 @@ def _queue(profile: Profile) -> Iterator[Any]:
     environment = cluster_environment(profile)
     exports = [f"export {key}={value}" for key, value in sorted(environment.items())]
     with tempfile.TemporaryDirectory(prefix=".sarcube-cluster-", dir=Path.home()) as folder:
-        own: dict[str, Any] = {
+        own: dict[str, object] = {
             "cores": profile.threads or 1,
             "processes": 1,
             "memory": f"{memory}B",
@@ -119,7 +125,7 @@ def _queue(profile: Profile) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _kubernetes(profile: Profile) -> Iterator[Any]:
+def _kubernetes(profile: Profile) -> Iterator[Scalable]:
     """Pods, through the Dask operator."""
     operator = need("dask_kubernetes.operator", "kubernetes")
     memory = int((profile.memory or 4.0) * 1e9)
@@ -130,7 +136,7 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
         "give them a namespace with a NetworkPolicy of its own",
         profile.name,
     )
-    own: dict[str, Any] = {
+    own: dict[str, object] = {
         "name": f"sarcube-{profile.name}-{secrets.token_hex(3)}",  # a name that is there would be shared
         "image": profile.image,
         "n_workers": 0,
@@ -149,7 +155,7 @@ def _kubernetes(profile: Profile) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _gateway(profile: Profile) -> Iterator[Any]:
+def _gateway(profile: Profile) -> Iterator[Scalable]:
     """A cluster of a Dask Gateway."""
     if not profile.address:
         raise ClusterError(f"cluster profile {profile.name!r} needs the address of the gateway")

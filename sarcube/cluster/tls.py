@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from distributed import Security
@@ -63,12 +63,10 @@ def temporary_security() -> Security:
     for role in _ROLES:
         texts[f"tls_{role.lower()}_key"] = variables[f"{PREFIX}{role}__KEY"]
         texts[f"tls_{role.lower()}_cert"] = variables[f"{PREFIX}{role}__CERT"]
-    make: Any = Security  # untyped in distributed
-    made: Security = make(require_encryption=True, **texts)
-    return made
+    return Security(require_encryption=True, **texts)
 
 
-def security_files(folder: Path) -> Any:
+def security_files(folder: Path) -> Security:
     """Dask's Security with a fresh certificate in files of a folder, for all roles."""
     import distributed
 
@@ -80,8 +78,7 @@ def security_files(folder: Path) -> Any:
     key.write_text(variables[f"{PREFIX}CLIENT__KEY"])
     for role in _ROLES:
         paths |= {f"tls_{role.lower()}_key": key, f"tls_{role.lower()}_cert": paths["tls_ca_file"]}
-    make: Any = distributed.Security  # untyped
-    return make(require_encryption=True, **{name: str(path) for name, path in paths.items()})
+    return distributed.Security(require_encryption=True, **{name: str(path) for name, path in paths.items()})
 
 
 def expires_soon(variables: Mapping[str, str], days: float = _RENEW_DAYS) -> bool:
@@ -95,12 +92,11 @@ def expires_soon(variables: Mapping[str, str], days: float = _RENEW_DAYS) -> boo
     return bool(left < dt.timedelta(days=days))
 
 
-def security(variables: Mapping[str, str]) -> Any:
+def security(variables: Mapping[str, str]) -> Security:
     """Dask's Security for the client's side of these variables."""
     import distributed
 
-    make: Any = distributed.Security  # untyped
-    return make(
+    return distributed.Security(
         require_encryption=True,
         tls_ca_file=variables[f"{PREFIX}CA_FILE"],
         tls_client_key=variables[f"{PREFIX}CLIENT__KEY"],

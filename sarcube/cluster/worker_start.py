@@ -8,12 +8,11 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
 
 from sarcube.transfer.redact import keep_out_of
 
 
-def dask_setup(_worker: Any) -> None:
+def dask_setup(_worker: object) -> None:
     """Keep secrets out of what is logged here, leave Ctrl-C to the client, and numba's threads as they are.
 
     A terminal sends it to every process; the client ends the workers in order. A script that starts a run is imported

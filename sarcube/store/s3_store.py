@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sarcube.errors import CredentialError, StoreConflictError, StoreError, TransferError
 from sarcube.store.protocol import ObjectInfo, checked_key, checked_prefix
@@ -19,6 +19,9 @@ from sarcube.transfer import aws
 from sarcube.transfer.http import server_time
 from sarcube.transfer.raster import REMOTE_OPTIONS
 from sarcube.transfer.redact import redact
+
+if TYPE_CHECKING:
+    import obstore
 
 _MULTIPART = 64 * 1024 * 1024
 _PART = 16 * 1024 * 1024
@@ -55,7 +58,7 @@ class S3Store:
     def __repr__(self) -> str:
         return f"S3Store({self.url!r})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[str, bool | None], S3Store], tuple[str, bool | None]]:
         return _open, (self.url, self._anonymous_argument)
 
     def __eq__(self, other: object) -> bool:
@@ -86,14 +89,14 @@ class S3Store:
         return aws.region(self.bucket)
 
     @cached_property
-    def _client(self) -> Any:
+    def _client(self) -> obstore.store.S3Store:
         return self._connected(None)
 
-    def client(self) -> Any:
+    def client(self) -> obstore.store.S3Store:
         """obstore's own store at this address, for libraries that take one."""
         return self._connected(self.prefix or None)
 
-    def _connected(self, prefix: str | None) -> Any:
+    def _connected(self, prefix: str | None) -> obstore.store.S3Store:
         return aws.s3_client(self.bucket, prefix, anonymous=self.anonymous, retries=self.retries)
 
     def _path(self, key: str) -> str:
@@ -215,7 +218,7 @@ class S3Store:
         found = self._children(prefix)["objects"]
         return tuple(sorted(entry["path"].rsplit("/", 1)[-1] for entry in found))
 
-    def _children(self, prefix: str) -> Any:
+    def _children(self, prefix: str) -> obstore.ListResult[Sequence[obstore.ObjectMeta]]:
         import obstore
 
         torn = 0

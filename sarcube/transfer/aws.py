@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sarcube.errors import CredentialError, DownloadTimeoutError, TransferError
 from sarcube.transfer.http import OFFLINE, AbsentError
 from sarcube.transfer.redact import redact
 
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
 # Public buckets outside the region that clients assume.
 _REGIONS = {"copernicus-dem-30m": "eu-central-1", "copernicus-dem-90m": "eu-central-1", "s1-orbits": "us-west-2"}
+_T = TypeVar("_T")
 _YES = {"1", "yes", "true", "on"}
 # What decides how a bucket is reached, and as whom.
 _DECISIVE = (
@@ -71,12 +75,12 @@ def _session(profile: str | None) -> Any:
         raise CredentialError(f"AWS credentials cannot be read ({type(error).__name__}); check AWS_PROFILE") from None
 
 
-def s3_store(bucket: str) -> Any:
+def s3_store(bucket: str) -> S3Store:
     """obstore's client of a bucket that is read from, unsigned where there are no credentials."""
     return s3_client(bucket, anonymous=unsigned())
 
 
-def s3_client(bucket: str, prefix: str | None = None, *, anonymous: bool, retries: int = 8) -> Any:
+def s3_client(bucket: str, prefix: str | None = None, *, anonymous: bool, retries: int = 8) -> S3Store:
     """obstore's client of a bucket or of a prefix in it, with back-off over what may pass.
 
     One for all tasks of a process: connections and the chain of credentials are kept, until the environment names
@@ -99,24 +103,23 @@ def s3_client(bucket: str, prefix: str | None = None, *, anonymous: bool, retrie
 @functools.lru_cache(maxsize=64)
 def _client(
     bucket: str, prefix: str | None, anonymous: bool, retries: int, _surroundings: tuple[str | None, ...]
-) -> Any:
-    from obstore.store import S3Store
+) -> S3Store:
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
 
     address = endpoint()
-    options: dict[str, Any] = {
-        "region": region(bucket),
-        "client_options": {
-            "timeout": "120s",
-            "connect_timeout": "15s",
-            "allow_http": bool(address and address.startswith("http://")),
-        },
-        # Exponential back-off over 5xx, SlowDown and torn connections.
-        "retry_config": {
-            "max_retries": retries,
-            "retry_timeout": timedelta(seconds=180),
-            "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=15), "base": 2.0},
-        },
+    options: S3Config = {"region": region(bucket)}
+    client: ClientConfig = {
+        "timeout": "120s",
+        "connect_timeout": "15s",
+        "allow_http": bool(address and address.startswith("http://")),
     }
+    # Exponential back-off over 5xx, SlowDown and torn connections.
+    retry: RetryConfig = {
+        "max_retries": retries,
+        "retry_timeout": timedelta(seconds=180),
+        "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=15), "base": 2.0},
+    }
+    credentials = None
     if address:
         options["endpoint"] = address
     if anonymous:
@@ -124,8 +127,15 @@ def _client(
     elif not os.environ.get("AWS_ACCESS_KEY_ID") and (session := _session(os.environ.get("AWS_PROFILE"))):
         from obstore.auth.boto3 import Boto3CredentialProvider
 
-        options["credential_provider"] = Boto3CredentialProvider(session)
-    return S3Store(bucket, prefix=prefix, **options)
+        credentials = Boto3CredentialProvider(session)
+    return S3Store(
+        bucket,
+        prefix=prefix,
+        config=options,
+        client_options=client,
+        retry_config=retry,
+        credential_provider=credentials,
+    )
 
 
 def gdal_options(bucket: str) -> dict[str, str]:
@@ -149,7 +159,7 @@ def gdal_server() -> dict[str, str]:
     }
 
 
-def unsaid(options: Mapping[str, Any]) -> dict[str, Any]:
+def unsaid(options: Mapping[str, _T]) -> dict[str, _T]:
     """Options for `rasterio.Env` without those that the environment says already.
 
     When it ends, rasterio sets what it found in the environment for the whole process, so that a later change of the
@@ -158,7 +168,7 @@ def unsaid(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if os.environ.get(name) != value}
 
 
-def s3_call(address: str, call: Any) -> Any:
+def s3_call(address: str, call: Callable[[], _T]) -> _T:
     """Make one request; the client's errors become those of sarcube.
 
     Raises

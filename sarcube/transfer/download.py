@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sarcube.errors import SourceError, TransferError
 from sarcube.transfer.http import attempts, pause, request, torn
@@ -224,7 +223,7 @@ def download_slot(folder: Path) -> Iterator[None]:
     places = max(1, int(os.environ.get("SARCUBE_DOWNLOADS", str(_AT_ONCE))))
     while True:
         for place in range(places):
-            file: Any = (folder / f".place-{place}.lock").open("w")
+            file = (folder / f".place-{place}.lock").open("w")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -52,7 +52,7 @@ def torn(address: str, error: Exception, what: str, advice: str = "") -> Transfe
     return TransferError(f"{redact(address)}{what.format(type(error).__name__)}{advice}")
 
 
-def request(method: str, address: str, *, session: Any = None, **options: Any) -> requests.Response:
+def request(method: str, address: str, *, session: requests.Session | None = None, **options: Any) -> requests.Response:
     """Make one request, again and with growing pauses where the failure may pass.
 
     Raises
@@ -108,7 +108,7 @@ class _OwnRetries(logging.Filter):
         return not ours or logging.getLogger(__name__).isEnabledFor(logging.INFO)
 
 
-def read_small(address: str, limit: int, session: Any = None) -> bytes:
+def read_small(address: str, limit: int, session: requests.Session | None = None) -> bytes:
     """The whole of a small file.
 
     Raises
@@ -155,7 +155,7 @@ def pause() -> float:
     return float(os.environ.get("SARCUBE_HTTP_PAUSE", "0.5"))
 
 
-def _once(method: str, address: str, session: Any, options: dict[str, Any]) -> requests.Response:
+def _once(method: str, address: str, session: requests.Session, options: dict[str, Any]) -> requests.Response:
     import requests
 
     shown = redact(address)
@@ -198,6 +198,6 @@ def new_session() -> requests.Session:
     return session
 
 
-def _nobody(prepared: Any) -> Any:
+def _nobody(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
     """An authentication that does nothing: with one set, requests does not look into .netrc."""
     return prepared

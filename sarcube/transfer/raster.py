@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.errors import DemError
 from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
     import rasterio
+    from affine import Affine
 
 # How GDAL reads over a network, whoever asks it to: never list a remote folder, merge neighbouring ranges, and retry
 # what may pass.
@@ -39,7 +40,7 @@ def is_remote(path: str) -> bool:
     return "://" in path or path.startswith(("/vsis3/", "/vsicurl/"))
 
 
-def _placed(transform: Any) -> bool:
+def _placed(transform: Affine) -> bool:
     """Whether pixels have a place and a size that can be reckoned with; a damaged file may state any numbers."""
     return all(abs(value) < 1e12 for value in transform[:6]) and abs(transform.determinant) > 1e-18
 

@@ -10,13 +10,17 @@ from __future__ import annotations
 import functools
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sarcube.errors import SourceError, TransferError
 from sarcube.transfer.aws import s3_call, s3_store
 from sarcube.transfer.http import read_small, request
 from sarcube.transfer.redact import redact
+
+if TYPE_CHECKING:
+    import requests
 
 BLOCK = 256 << 10  # bytes: a zip's directory is about 20 kB, an annotation 1 MB
 LARGE = 1 << 20  # reads from here on bypass the cache
@@ -53,7 +57,7 @@ class RemoteBytes:
         self._transport: _Transport = _transport(address)
         self._size: int | None = None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[Callable[[str], RemoteBytes], tuple[str]]:
         return open_remote, (self.address,)
 
     def __repr__(self) -> str:
@@ -164,7 +168,7 @@ class _Http:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def _session(self) -> Any:
+    def _session(self) -> requests.Session | None:
         from sarcube.transfer.sessions import session_for
 
         return session_for(self.address)
@@ -197,12 +201,13 @@ class _S3:
         self.store = s3_store(bucket)
 
     def size(self) -> int:
-        return int(self._call("head")["size"])
-
-    def fetch(self, offset: int, length: int) -> bytes:
-        return bytes(self._call("get_range", start=offset, length=length))
-
-    def _call(self, name: str, **options: Any) -> Any:
         import obstore
 
-        return s3_call(self.address, lambda: getattr(obstore, name)(self.store, self.key, **options))
+        return s3_call(self.address, lambda: obstore.head(self.store, self.key))["size"]
+
+    def fetch(self, offset: int, length: int) -> bytes:
+        import obstore
+
+        return bytes(
+            s3_call(self.address, lambda: obstore.get_range(self.store, self.key, start=offset, length=length))
+        )

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import urllib.parse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SourceError
@@ -20,6 +20,7 @@ from sarcube.transfer.redact import remember
 
 if TYPE_CHECKING:
     import requests
+    from requests.auth import HTTPBasicAuth
 
 _ASF_HOSTS = (".asf.alaska.edu", ".earthdatacloud.nasa.gov")
 _CDSE_HOSTS = (".dataspace.copernicus.eu",)
@@ -125,10 +126,11 @@ def _earthdata(login: Login) -> requests.Session:
     class Session(requests.Session):
         """Signs in where it is redirected to the identity server; carries nothing to other hosts."""
 
-        def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+        def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+            address = prepared_request.url or ""
             prepared_request.headers.pop("Authorization", None)
-            if _host(prepared_request.url) == _host(earthdata_address()) and login.username:
-                prepared_request.prepare_auth(_basic(login), prepared_request.url)
+            if _host(address) == _host(earthdata_address()) and login.username:
+                prepared_request.prepare_auth(_basic(login), address)
 
     session = Session()
     plain = new_session()
@@ -136,7 +138,7 @@ def _earthdata(login: Login) -> requests.Session:
     if login.token:
         token = login.token.reveal()
 
-        def bearer(prepared: Any) -> Any:
+        def bearer(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
             prepared.headers["Authorization"] = f"Bearer {token}"
             return prepared
 
@@ -153,15 +155,15 @@ def _cdse(login: Login) -> requests.Session:
     class Session(requests.Session):
         """Sends a valid token to CDSE's hosts, also when one of them redirects to another."""
 
-        def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+        def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
             prepared_request.headers.pop("Authorization", None)
-            if home(_host(prepared_request.url)):
+            if home(_host(prepared_request.url or "")):
                 prepared_request.headers["Authorization"] = f"Bearer {_cdse_token(login)}"
 
     session = Session()
     session.headers = new_session().headers
 
-    def bearer(prepared: Any) -> Any:
+    def bearer(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
         prepared.headers["Authorization"] = f"Bearer {_cdse_token(login)}"
         return prepared
 
@@ -206,7 +208,7 @@ def _cdse_token(login: Login) -> str:
         return token
 
 
-def _basic(login: Login) -> Any:
+def _basic(login: Login) -> HTTPBasicAuth:
     from requests.auth import HTTPBasicAuth
 
     assert login.username and login.password
