@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from scipy.ndimage import uniform_filter
 from sarcube.engines.speckle_kernels import refined_lee as _kernel
 
 
-def local_mean(image: NDArray[Any], window: int) -> NDArray[np.float64]:
+def local_mean(image: NDArray[np.floating], window: int) -> NDArray[np.float64]:
     """Mean over the valid pixels of a window in the last two axes; NaN where there are none."""
     size = (1,) * (image.ndim - 2) + (window, window)
     valid = ~np.isnan(image)
@@ -23,7 +22,7 @@ def local_mean(image: NDArray[Any], window: int) -> NDArray[np.float64]:
     return result
 
 
-def _statistics(stack: NDArray[Any], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _statistics(stack: NDArray[np.floating], window: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     # Local mean and squared coefficient of variation.
     mean = local_mean(stack, window)
     square = local_mean(np.square(stack, dtype=np.float64), window)
@@ -32,18 +31,18 @@ def _statistics(stack: NDArray[Any], window: int) -> tuple[NDArray[np.float64], 
     return mean, variation
 
 
-def lee(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+def lee(stack: NDArray[np.floating], window: int, enl: float) -> NDArray[np.floating]:
     """Lee 1980, IEEE TPAMI 2(2): local linear minimum mean square error for multiplicative noise."""
     mean, variation = _statistics(stack, window)
     noise = 1 / enl
     with np.errstate(divide="ignore", invalid="ignore"):
         weight = np.clip((1 - noise / variation) / (1 + noise), 0, 1)
         weight = np.where(variation > noise, weight, 0)
-    result: NDArray[Any] = (mean + weight * (stack - mean)).astype(stack.dtype)
+    result: NDArray[np.floating] = (mean + weight * (stack - mean)).astype(stack.dtype)
     return result
 
 
-def gamma_map(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+def gamma_map(stack: NDArray[np.floating], window: int, enl: float) -> NDArray[np.floating]:
     """Lopes et al. 1990, Proc. IGARSS: maximum a posteriori for gamma distributed texture and speckle."""
     mean, variation = _statistics(stack, window)
     noise = 1 / enl
@@ -53,18 +52,18 @@ def gamma_map(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
         root = np.sqrt(np.maximum(mean**2 * b**2 + 4 * alpha * enl * mean * stack, 0))
         estimate = (b * mean + root) / (2 * alpha)
     out = np.where(variation <= noise, mean, np.where(variation >= 2 * noise, stack, estimate))
-    result: NDArray[Any] = np.where(np.isnan(stack), np.nan, out).astype(stack.dtype)
+    result: NDArray[np.floating] = np.where(np.isnan(stack), np.nan, out).astype(stack.dtype)
     return result
 
 
-def refined_lee(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+def refined_lee(stack: NDArray[np.floating], window: int, enl: float) -> NDArray[np.floating]:
     """Lee 1981: edge-aligned half windows of 7 x 7."""
     flat = np.ascontiguousarray(stack.reshape(-1, *stack.shape[-2:]), np.float32)
-    result: NDArray[Any] = _kernel(flat, 1 / enl).reshape(stack.shape).astype(stack.dtype)
+    result: NDArray[np.floating] = _kernel(flat, 1 / enl).reshape(stack.shape).astype(stack.dtype)
     return result
 
 
-FILTERS: dict[str, Callable[[NDArray[Any], int, float], NDArray[Any]]] = {
+FILTERS: dict[str, Callable[[NDArray[np.floating], int, float], NDArray[np.floating]]] = {
     "lee": lee,
     "refined_lee": refined_lee,
     "gamma_map": gamma_map,

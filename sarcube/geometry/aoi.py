@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sarcube.config import Aoi, check_width
 from sarcube.errors import ConfigError
 from sarcube.geometry.longitudes import cut, turns, unwrap
+from sarcube.jsons import JsonObject
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -161,7 +162,7 @@ def _from_geojson(path: Path) -> Area:
     return _checked(shapely.unary_union([shapely.make_valid(s) for s in shapes]), origin)
 
 
-def _geometries(raw: Any, origin: str, depth: int = 0) -> list[Any]:
+def _geometries(raw: object, origin: str, depth: int = 0) -> list[JsonObject]:
     if not isinstance(raw, dict) or "type" not in raw or depth > 8:
         raise ConfigError(f"{origin} is not GeoJSON: a Feature, a FeatureCollection or a geometry is wanted")
     inner = {"FeatureCollection": "features", "GeometryCollection": "geometries"}.get(str(raw["type"]))
@@ -175,10 +176,10 @@ def _geometries(raw: Any, origin: str, depth: int = 0) -> list[Any]:
     return [raw]
 
 
-def _flat(geometry: Any) -> Any:
+def _flat(geometry: JsonObject) -> JsonObject:
     """The geometry without heights: points of two and of three numbers may stand in one ring."""
 
-    def flat(value: Any) -> Any:
+    def flat(value: object) -> object:
         if isinstance(value, list) and value and not isinstance(value[0], list):
             return value[:2]
         return [flat(v) for v in value] if isinstance(value, list) else value

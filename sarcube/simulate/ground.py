@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +87,9 @@ def lay_ground(options: SimulationOptions, looks: list[Look], dates: tuple[str, 
     return Ground(terrain, scene, (float(scene.heights.min()), float(scene.heights.max())), change)
 
 
-def write_raster(path: Path, values: NDArray[Any], grid: GeoGrid, nodata: float | None, tags: dict[str, str]) -> None:
+def write_raster(
+    path: Path, values: NDArray[np.generic], grid: GeoGrid, nodata: float | None, tags: dict[str, str]
+) -> None:
     """A compressed tiled GeoTIFF."""
     import rasterio
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +91,7 @@ class MeasurementFile:
         sizes = np.full(self.lines, self.samples * self._bytes, dtype="<u4")
         return head + offsets.astype("<u4").tobytes() + sizes.tobytes()
 
-    def write(self, first_line: int, first_sample: int, values: NDArray[Any]) -> None:
+    def write(self, first_line: int, first_sample: int, values: NDArray[np.generic]) -> None:
         """Put samples, (lines, samples, 2) int16 or (lines, samples) uint16, in their place."""
         data = np.ascontiguousarray(values, dtype="<i2" if self._bytes == 4 else "<u2")
         if values.shape[1] == self.samples:

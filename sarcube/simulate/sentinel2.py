@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ class Sentinel2Options:
 def write_sentinel2(
     folder: str | Path,
     options: Sentinel2Options,
-    reflectance: Mapping[str, NDArray[Any] | float],
+    reflectance: Mapping[str, NDArray[np.generic] | float],
     scl: NDArray[np.uint8] | None = None,
     clouds: Mapping[Cloud, NDArray[np.bool_]] | None = None,
     probability: NDArray[np.uint8] | None = None,
@@ -181,13 +181,13 @@ def write_sentinel2(
     return _zipped(root) if as_zip else root
 
 
-def to_numbers(reflectance: NDArray[Any], options: Sentinel2Options) -> NDArray[np.uint16]:
+def to_numbers(reflectance: NDArray[np.generic], options: Sentinel2Options) -> NDArray[np.uint16]:
     """Reflectance as a product has it: rounded, with its offset; 0 where there is none."""
     numbers = np.rint(reflectance * options.quantification) - (options.stated_offset or 0.0)
     return np.where(np.isfinite(reflectance), np.clip(numbers, 1, 65534), 0).astype(np.uint16)
 
 
-def write_jp2(path: Path, values: NDArray[Any], options: Sentinel2Options, resolution: int) -> None:
+def write_jp2(path: Path, values: NDArray[np.generic], options: Sentinel2Options, resolution: int) -> None:
     """Write a raster of the tile, (rows, columns) or (layers, rows, columns), without loss."""
     import rasterio
     from affine import Affine
@@ -221,7 +221,9 @@ def _image_path(images: Path, stem: str, name: str, resolution: int, level: str)
     return folder / f"{stem}_{name}_{resolution}m.jp2"
 
 
-def _on_tile(value: Any, options: Sentinel2Options, resolution: int, name: str) -> NDArray[Any]:
+def _on_tile(
+    value: NDArray[np.generic] | float, options: Sentinel2Options, resolution: int, name: str
+) -> NDArray[np.generic]:
     shape = (options.pixels(resolution),) * 2
     array = np.full(shape, value, np.float64) if np.ndim(value) == 0 else np.asarray(value)
     if array.shape != shape:

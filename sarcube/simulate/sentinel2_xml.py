@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,7 +135,7 @@ def _angle(pair: tuple[float, float]) -> str:
     return f'<ZENITH_ANGLE unit="deg">{zenith}</ZENITH_ANGLE><AZIMUTH_ANGLE unit="deg">{azimuth}</AZIMUTH_ANGLE>'
 
 
-def cloud_gml(layers: Mapping[Any, NDArray[np.bool_]], options: Sentinel2Options) -> str:
+def cloud_gml(layers: Mapping[str, NDArray[np.bool_]], options: Sentinel2Options) -> str:
     """MSK_CLOUDS_B00.gml: polygons along the 60 m pixels of masks "opaque" and "cirrus"."""
     from affine import Affine
     from rasterio.features import shapes

@@ -7,7 +7,6 @@ import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,15 +102,26 @@ def simulate_slstr(directory: str | Path, options: SlstrOptions | None = None) -
     try:
         world = _world(o)
         _write(folder, o, world, (start, stop))
-        Path(directory, f"{name}_truth.json").write_text(json.dumps(world["fires"], indent=1))
+        Path(directory, f"{name}_truth.json").write_text(json.dumps(world.fires, indent=1))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return SimulatedGranule(folder, world["fires"])
+    return SimulatedGranule(folder, world.fires)
 
 
-def _world(o: SlstrOptions) -> dict[str, Any]:
-    """Radiance of the channels (W m-2 sr-1 um-1), reflectance, flags, angles on the 1 km grid."""
+@dataclass(frozen=True)
+class _World:
+    """On the 1 km grid: radiance of the channels (W m-2 sr-1 um-1), reflectance, flags, the sun's angle; the fires."""
+
+    light: dict[str, NDArray[np.float64]]
+    reflectance: dict[str, NDArray[np.float64]]
+    flags: NDArray[np.integer]
+    sun: NDArray[np.float64]
+    fires: list[dict[str, float]]
+    rng: np.random.Generator
+
+
+def _world(o: SlstrOptions) -> _World:
     from scipy.ndimage import gaussian_filter
 
     rng, (rows, columns) = np.random.default_rng(o.seed), o.shape
@@ -159,10 +169,10 @@ def _world(o: SlstrOptions) -> dict[str, Any]:
             for values in light.values():
                 values[row, column + 1] = values[row, column]
             flags[row, column + 1] |= _DUPLICATE if i % 2 else _COSMETIC
-    return {"light": light, "reflectance": reflectance, "flags": flags, "sun": sun_zenith, "fires": fires, "rng": rng}
+    return _World(light, reflectance, flags, sun_zenith, fires, rng)
 
 
-def _plant(o: SlstrOptions, rng: np.random.Generator, light: dict[str, NDArray[Any]]) -> list[dict[str, float]]:
+def _plant(o: SlstrOptions, rng: np.random.Generator, light: dict[str, NDArray[np.float64]]) -> list[dict[str, float]]:
     """Mixes fires into pixels of the upper half: L = (1 - f) L(ground) + f B(T); power s f A T^4 (Stefan-Boltzmann)."""
     rows, columns = o.shape
     spots = [(i, j) for i in range(15, int(0.5 * rows), 13) for j in range(20, columns - 20, 13)]
@@ -177,9 +187,9 @@ def _plant(o: SlstrOptions, rng: np.random.Generator, light: dict[str, NDArray[A
     return fires
 
 
-def _write(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt.datetime, dt.datetime]) -> None:
+def _write(folder: Path, o: SlstrOptions, world: _World, times: tuple[dt.datetime, dt.datetime]) -> None:
     rows, columns = o.shape
-    rng, light = world["rng"], world["light"]
+    rng, light = world.rng, world.light
     r, c = np.mgrid[0:rows, 0:columns].astype(np.float64)
     own = o.collection == "004"
     t7, t8, t9 = (planck.temperature(light[k], w) for k, w in (("4", planck.S7), ("11", planck.S8), ("12", planck.S9)))
@@ -199,7 +209,7 @@ def _write(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt
     moved[:, : columns - shift] = f1[:, shift:]
     _nc(folder, f"F1_BT_{suffix}.nc", times, suffix, {f"F1_BT_{suffix}": (moved, "bt"),
         f"F1_exception_{suffix}": (np.zeros(o.shape), "u1")})  # fmt: skip
-    flags = world["flags"]
+    flags = world.flags
     grids = {"in": (r, c, flags)} | ({"fn": (r, c + shift - 0.3, np.roll(flags, -shift, axis=1))} if own else {})
     fine = np.mgrid[0 : 2 * rows, 0 : 2 * columns] / 2.0 - 0.25
     grids["an"] = (fine[0], fine[1], np.kron(flags, np.ones((2, 2), int)))
@@ -225,24 +235,26 @@ def _write(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt
         "x_tx": ((columns / 2 - tc) * 1000.0, "f8"), "y_tx": (tr * 1000.0, "f8")})  # fmt: skip
     lon, lat = _lonlat(o, tr, tc)
     _nc(folder, "geodetic_tx.nc", times, "tx", {"longitude_tx": (lon, "degrees"), "latitude_tx": (lat, "degrees")})
-    sun = float(world["sun"].flat[0])
+    sun = float(world.sun.flat[0])
     # Nadir throughout: pixels are 1 km2, so that planted power is what a formula gives.
     angles = {"solar_zenith": sun, "solar_azimuth": 130.0, "sat_zenith": 0.0, "sat_azimuth": 280.0}
     _nc(folder, "geometry_tn.nc", times, "tn", {f"{n}_tn": (np.full(tr.shape, v), "f8") for n, v in angles.items()})
 
 
-def _orphans(name: str, values: NDArray[Any], o: SlstrOptions, world: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+def _orphans(
+    name: str, values: NDArray[np.generic], o: SlstrOptions, world: _World
+) -> dict[str, tuple[NDArray[np.generic], str]]:
     """Measurements that found no pixel: here those of the fires once more, in the rows that they were made in."""
     out = np.full((o.shape[0], o.shape[1] // 13), np.nan)
-    for one in world["fires"] if o.repeated else ():
+    for one in world.fires if o.repeated else ():
         row = out[int(one["row"])]
         row[int(np.isfinite(row).sum())] = values[int(one["row"]), int(one["column"])]
     return {f"{name}_orphan_in": (out, "bt")}
 
 
-def _write_solar(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tuple[dt.datetime, dt.datetime]) -> None:
-    for key, reflectance in world["reflectance"].items() if o.day else ():
-        stored = reflectance * _E0[key] * np.cos(np.radians(world["sun"])) / (np.pi * _FACTORS[key])
+def _write_solar(folder: Path, o: SlstrOptions, world: _World, times: tuple[dt.datetime, dt.datetime]) -> None:
+    for key, reflectance in world.reflectance.items() if o.day else ():
+        stored = reflectance * _E0[key] * np.cos(np.radians(world.sun)) / (np.pi * _FACTORS[key])
         fine = np.kron(stored, np.ones((2, 2)))
         _nc(folder, f"{key}_radiance_an.nc", times, "an", {
             f"{key}_radiance_an": (fine, "radiance"), f"{key}_exception_an": (np.zeros(fine.shape), "u1")})  # fmt: skip
@@ -256,7 +268,9 @@ def _write_solar(folder: Path, o: SlstrOptions, world: dict[str, Any], times: tu
         )
 
 
-def _lonlat(o: SlstrOptions, row: Any, column: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _lonlat(
+    o: SlstrOptions, row: NDArray[np.generic], column: NDArray[np.generic]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A plane of 1 km pixels, flown from north-north-east to south-south-west."""
     turn = np.radians(12.0)
     east, south = np.asarray(column) - o.shape[1] / 2, np.asarray(row) - o.shape[0] / 2
@@ -273,9 +287,13 @@ _PACKED: dict[str, tuple[str, float, float, int]] = {
 
 
 def _nc(
-    folder: Path, name: str, times: Any, grid: str, variables: dict[str, tuple[Any, str]],
+    folder: Path,
+    name: str,
+    times: tuple[dt.datetime, dt.datetime],
+    grid: str,
+    variables: dict[str, tuple[NDArray[np.generic], str]],
     dimensions: tuple[str, ...] = ("rows", "columns"),
-) -> None:  # fmt: skip
+) -> None:
     import netCDF4
 
     with netCDF4.Dataset(folder / name, "w") as data:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
     import rasterio
+    from rasterio.windows import Window
 
 MARGIN = 8  # pixels around the area, for the widest interpolation kernel in use (biquintic: 6 x 6)
 LARGEST = 250_000_000  # pixels: 1 GB of float32; beyond it a mistake is likelier than a wish
@@ -159,7 +160,7 @@ def _aligned(info: RasterInfo, lattice: Lattice, bounds: Bounds) -> bool:
     return all(abs(value - round(value)) < 0.02 for value in (row, *columns))
 
 
-def read_window(source: rasterio.DatasetReader, window: Any, **options: Any) -> NDArray[np.float32]:
+def read_window(source: rasterio.DatasetReader, window: Window, **options: object) -> NDArray[np.float32]:
     """Values of a window as float32, void as NaN, the file's scale and offset applied."""
     data = source.read(1, window=window, masked=True, **options)
     values: NDArray[np.float32] = data.data.astype(np.float32, copy=False)
@@ -178,7 +179,9 @@ class _Laid:
     covered: NDArray[np.bool_]
     voids: Voids
 
-    def add(self, info: RasterInfo, block: NDArray[np.float32], at: Any, inside: NDArray[np.bool_] | None) -> None:
+    def add(
+        self, info: RasterInfo, block: NDArray[np.float32], at: tuple[slice, slice], inside: NDArray[np.bool_] | None
+    ) -> None:
         """Put a block where nothing was before, and into the voids of what was; DemError where it contradicts."""
         values, covered = self.values[at], self.covered[at]
         if not covered.any():
@@ -263,7 +266,7 @@ def _warped(source: rasterio.DatasetReader, info: RasterInfo, part: Lattice, voi
     return block
 
 
-def _source_window(source: rasterio.DatasetReader, part: Lattice, first: int, last: int) -> Any:
+def _source_window(source: rasterio.DatasetReader, part: Lattice, first: int, last: int) -> Window | None:
     """The raster's pixels below rows `first` to `last` of a part of the lattice, and some around; None where none."""
     from rasterio.warp import transform
     from rasterio.windows import Window

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +9,7 @@ from sarcube.errors import DemError
 from sarcube.geometry.grid import GeoGrid
 
 
-def warp_band(path: str, grid: GeoGrid, how: str, what: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def warp_band(path: str, grid: GeoGrid, how: str, what: str) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
     """Values of the first band on a grid, and where there are any.
 
     Parameters

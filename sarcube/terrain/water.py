@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from sarcube.errors import ConfigError, DemError, MissingExtraError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.terrain.warped import warp_band
+
+if TYPE_CHECKING:
+    from shapely import Polygon
 
 _SHAPES = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".kml", ".gml")
 UNKNOWN = 255
@@ -100,7 +103,7 @@ def _warped(path: str, grid: GeoGrid) -> NDArray[np.uint8]:
     return np.where(seen, values != 0, UNKNOWN).astype(np.uint8)
 
 
-def _polygons(path: str | Path) -> list[Any]:
+def _polygons(path: str | Path) -> list[Polygon]:
     """Polygons in degrees, cut at the antimeridian."""
     from sarcube.config import Aoi
     from sarcube.geometry.aoi import load_aoi
@@ -114,7 +117,7 @@ def _polygons(path: str | Path) -> list[Any]:
     return [] if area is None else area.parts()
 
 
-def _drawn(polygons: list[Any], grid: GeoGrid) -> NDArray[np.uint8]:
+def _drawn(polygons: list[Polygon], grid: GeoGrid) -> NDArray[np.uint8]:
     from affine import Affine
     from rasterio.features import rasterize
     from rasterio.warp import transform_geom

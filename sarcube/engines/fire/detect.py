@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from sarcube.engines.fire.planck import STEFAN_BOLTZMANN, radiance
 from sarcube.engines.fire.scene import Field, FireScene, Flag
 
 CLOUD_CLASSES = {0: "clear", 1: "cold", 2: "bright", 3: "bright and cool", 255: "not seen"}
+Pixels = tuple[NDArray[np.intp], ...]  # rows and columns
 
 
 def find_fires(scene: FireScene, options: ContextualOptions | GepOptions) -> pd.DataFrame:
@@ -77,11 +76,11 @@ def _contextual(scene: FireScene, o: ContextualOptions) -> pd.DataFrame:
     return table.assign(confidence=_confidence(table, found[fire], o))
 
 
-def _by_day(day: Any, pair: tuple[float, float]) -> Any:
+def _by_day(day: Flag, pair: tuple[float, float]) -> NDArray[np.float64]:
     return np.where(day, pair[0], pair[1])
 
 
-def _tests(scene: FireScene, o: ContextualOptions, at: tuple[Any, Any], t4: Field, found: Field) -> Flag:
+def _tests(scene: FireScene, o: ContextualOptions, at: Pixels, t4: Field, found: Field) -> Flag:
     """Tests 1 to 6 of Giglio et al. 2003 and what rejects false alarms by day."""
     day = scene.sun_zenith[at] < o.day_zenith
     hot, t11 = t4[at], scene.t11[at]
@@ -105,7 +104,7 @@ def _tests(scene: FireScene, o: ContextualOptions, at: tuple[Any, Any], t4: Fiel
     return np.asarray(fire & ~(day & (mirrored | desert)), np.bool_)
 
 
-def _confidence(table: pd.DataFrame, found: Field, o: ContextualOptions) -> Any:
+def _confidence(table: pd.DataFrame, found: Field, o: ContextualOptions) -> Field:
     """Geometric mean of five ramps (Giglio et al. 2003, section 3.3)."""
     day = table["day"].to_numpy()
     low, high = _by_day(day, o.candidate_t4), _by_day(day, (340.0, 320.0))
@@ -117,7 +116,8 @@ def _confidence(table: pd.DataFrame, found: Field, o: ContextualOptions) -> Any:
         1.0 - found[:, bg.CLOUDS] / 6.0,
         1.0 - found[:, bg.WATERS] / 6.0,
     ]
-    return np.prod([np.clip(np.asarray(ramp, np.float64), 0.0, 1.0) for ramp in ramps], axis=0) ** 0.2
+    confidence: Field = np.prod([np.clip(np.asarray(ramp, np.float64), 0.0, 1.0) for ramp in ramps], axis=0) ** 0.2
+    return confidence
 
 
 def _fixed(scene: FireScene, o: GepOptions) -> pd.DataFrame:
@@ -136,7 +136,7 @@ def _fixed(scene: FireScene, o: GepOptions) -> pd.DataFrame:
 
 
 def _table(
-    scene: FireScene, at: tuple[Any, ...], t4: Field, channel: Any, day: Flag, found: Field, power: PowerOptions
+    scene: FireScene, at: Pixels, t4: Field, channel: NDArray[np.str_], day: Flag, found: Field, power: PowerOptions
 ) -> pd.DataFrame:
     frp, uncertainty = _power(scene, at, t4, channel, found, power)
     known = found[:, bg.SIZE] > 0
@@ -155,8 +155,8 @@ def _table(
 
 
 def _power(
-    scene: FireScene, at: tuple[Any, ...], t4: Field, channel: Any, found: Field, o: PowerOptions
-) -> tuple[Any, Any]:
+    scene: FireScene, at: Pixels, t4: Field, channel: NDArray[np.str_], found: Field, o: PowerOptions
+) -> tuple[Field, Field]:
     """FRP = A s / (a t) (L4 - L4 background) in MW (Wooster et al. 2005), and its standard deviation."""
     known = found[:, bg.SIZE] > 0
     excess = radiance(t4[at]) - found[:, bg.L4]

@@ -53,14 +53,14 @@ class Lines:
 
     date: Date
     span: tuple[int, int]
-    read: Callable[[int, int], NDArray[np.int16]] | None
+    read: Callable[[int, int], NDArray[np.integer]] | None
 
     def deramped(self, first: int, stop: int) -> tuple[NDArray[np.float32], int]:
         """Lines [first, stop) without their carrier, as far as there are any, and the number of the first."""
         first, stop = max(first, self.span[0]), min(stop, self.span[1])
         if stop <= first or self.read is None:
             return np.empty((0, 2 * self.date.burst.radar.samples), np.float32), first
-        samples = self.read(first, stop)
+        samples = self.read(first, stop).astype(np.int16, copy=False)  # as a burst's are
         out = np.empty((stop - first, 2 * samples.shape[1]), np.float32)
         deramp(self.date.view, samples, first, out)
         return out, first

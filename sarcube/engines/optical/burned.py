@@ -9,7 +9,6 @@ multiply by 1000.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ BURNED_FROM = SEVERITY_NAMES.index("low") + 1
 NOT_SEEN = 0  # values of classes count from 1
 
 
-def nbr(nir: NDArray[Any], swir2: NDArray[Any]) -> NDArray[np.float32]:
+def nbr(nir: NDArray[np.floating], swir2: NDArray[np.floating]) -> NDArray[np.float32]:
     """Normalized burn ratio of reflectance; NaN where either is missing or their sum is nearly zero.
 
     Parameters
@@ -47,14 +46,14 @@ def nbr(nir: NDArray[Any], swir2: NDArray[Any]) -> NDArray[np.float32]:
     return ratio.astype(np.float32)
 
 
-def rbr(difference: NDArray[Any], before: NDArray[Any]) -> NDArray[np.float32]:
+def rbr(difference: NDArray[np.floating], before: NDArray[np.floating]) -> NDArray[np.float32]:
     """Relativized burn ratio from dNBR and the first date's NBR."""
     with np.errstate(divide="ignore", invalid="ignore"):
         value = difference / (before + 1.001)
     return np.where(np.isfinite(value), value, np.nan).astype(np.float32)
 
 
-def rdnbr(difference: NDArray[Any], before: NDArray[Any]) -> NDArray[np.float32]:
+def rdnbr(difference: NDArray[np.floating], before: NDArray[np.floating]) -> NDArray[np.float32]:
     """Relative dNBR; NaN where the first date's NBR is nearly zero."""
     size = np.abs(before)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -62,7 +61,7 @@ def rdnbr(difference: NDArray[Any], before: NDArray[Any]) -> NDArray[np.float32]
     return value.astype(np.float32)
 
 
-def severity(difference: NDArray[Any]) -> NDArray[np.uint8]:
+def severity(difference: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Classes of dNBR: 1 (high regrowth) to 7 (high), 0 where there is none.
 
     Thresholds are Key and Benson's of dNBR * 1000, to which values are rounded as theirs are: 99.6 is 100, low.
@@ -81,7 +80,7 @@ def hectares(classes: NDArray[np.uint8], resolution: float) -> dict[str, float]:
 
 def perimeters(
     classes: NDArray[np.uint8], transform: Sequence[float], least_pixels: int
-) -> list[tuple[dict[str, Any], int]]:
+) -> list[tuple[dict[str, object], int]]:
     """Outlines of what burned (class low and worse): GeoJSON polygons in the grid's CRS, each with its pixels.
 
     Parameters
@@ -107,7 +106,7 @@ def perimeters(
     return sorted(found, key=lambda pair: -pair[1])
 
 
-def _area(shape: dict[str, Any]) -> float:
+def _area(shape: dict[str, object]) -> float:
     import shapely
 
     return float(shapely.geometry.shape(shape).area)

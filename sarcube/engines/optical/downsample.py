@@ -15,14 +15,12 @@ GDAL's `med` takes one pixel and its `nearest` the lower right one of 2 x 2: nei
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.engines.optical.rules import DOWNSAMPLING, FLAG_DOWNSAMPLING, Downsampling, FlagDownsampling
-from sarcube.engines.optical.upsample import cut
+from sarcube.engines.optical.upsample import Pixel, cut
 
 _FIRST, _MIN, _MAX, _MEAN, _MEDIAN = range(5)
 _AND, _OR, _MEDIAN_AND, _MEDIAN_OR = range(1, 5)
@@ -32,8 +30,12 @@ _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def aggregate(
-    values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64], rule: Downsampling, nodata: float
-) -> NDArray[Any]:
+    values: NDArray[Pixel],
+    rows: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    rule: Downsampling,
+    nodata: float,
+) -> NDArray[Pixel]:
     """Aggregate measures.
 
     Parameters
@@ -52,24 +54,30 @@ def aggregate(
     whole = values.dtype.kind in "ui"
     code = DOWNSAMPLING.index(rule)
     window = int((np.ceil(np.diff(rows).max()) + 1) * (np.ceil(np.diff(columns).max()) + 1))
-    out: NDArray[Any] = _aggregate(
+    out: NDArray[Pixel] = _aggregate(
         values, *_windows(rows), *_windows(columns), code, float(nodata), whole, np.empty(window)
     )
     return out
 
 
 def aggregate_flags(
-    values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64], rule: FlagDownsampling, nodata: int
-) -> NDArray[Any]:
+    values: NDArray[Pixel],
+    rows: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    rule: FlagDownsampling,
+    nodata: int,
+) -> NDArray[Pixel]:
     """Aggregate flags, bit by bit: unsigned numbers. Parameters as of `aggregate`; `nodata` -1: all are values."""
     code = FLAG_DOWNSAMPLING.index(rule)
     first_row, last_row, _, _ = _windows(rows)
     first_column, last_column, _, _ = _windows(columns)
-    out: NDArray[Any] = _flags(values, first_row, last_row, first_column, last_column, code, int(nodata))
+    out: NDArray[Pixel] = _flags(values, first_row, last_row, first_column, last_column, code, int(nodata))
     return out
 
 
-def _windows(edges: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], Any, Any]:
+def _windows(
+    edges: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """First and last source pixel of each window, and how much of these two it covers."""
     begin, end = edges[:-1], edges[1:]
     first, last = np.floor(begin + _EPS).astype(np.int64), np.floor(end).astype(np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numba
 import numpy as np
@@ -24,7 +23,7 @@ CLEAR, CLOUD_SHADOW, CLOUD_CIRRUS, CLOUD, BUFFERED, UNKNOWN = 0, 1, 2, 3, 4, 255
 _jit = numba.njit(cache=True, nogil=True)
 
 
-def class_flags(values: NDArray[Any]) -> NDArray[np.uint16]:
+def class_flags(values: NDArray[np.integer]) -> NDArray[np.uint16]:
     """Classes as flags, one bit each, so that the rules for flags apply to them; class 0 (no data) is none."""
     table = np.zeros(256, np.uint16)
     for value in range(1, len(SCL_CLASSES)):
@@ -84,12 +83,12 @@ def large_areas(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
     return kept
 
 
-def sea_of_heights(heights: NDArray[Any], pixels: int) -> NDArray[np.bool_]:
+def sea_of_heights(heights: NDArray[np.floating], pixels: int) -> NDArray[np.bool_]:
     """Sea: no height, or a height of exactly 0 above the geoid, where more than `pixels` connected pixels are so."""
     return large_areas(~np.isfinite(heights) | (heights == 0), pixels)
 
 
-def blank(values: NDArray[Any], hidden: NDArray[np.bool_], nodata: float) -> None:
+def blank(values: NDArray[np.generic], hidden: NDArray[np.bool_], nodata: float) -> None:
     """Set `values` to no data where `hidden` is, in place."""
     _blank(values, hidden, values.dtype.type(nodata))
 

@@ -7,7 +7,6 @@ are the product's own. No data and saturated numbers are told before the offset,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -35,7 +34,7 @@ class Numbers:
     saturated: int = 65535
 
 
-def to_reflectance(values: NDArray[Any], numbers: Numbers) -> NDArray[np.float32]:
+def to_reflectance(values: NDArray[np.unsignedinteger], numbers: Numbers) -> NDArray[np.float32]:
     """Reflectance, NaN where there is no data or the sensor was saturated; negative values are kept.
 
     Parameters
@@ -58,7 +57,7 @@ def _reflect(values, out, offset, quantification, nodata, saturated):  # type: i
         out[i] = np.nan if v in (nodata, saturated) else (v + offset) / quantification
 
 
-def harmonise(values: NDArray[Any], numbers: Numbers) -> tuple[NDArray[np.uint16], int, int]:
+def harmonise(values: NDArray[np.unsignedinteger], numbers: Numbers) -> tuple[NDArray[np.uint16], int, int]:
     """Numbers whose reflectance is `number * SCALE`, with no offset; 0 is no data.
 
     Reflectance below 0.00005 becomes the number 1, since 0 is no data and nothing may wrap around; saturated pixels

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.engines.optical.downsample import aggregate, aggregate_flags
 from sarcube.engines.optical.rules import Downsampling, FlagDownsampling, Upsampling
-from sarcube.engines.optical.upsample import bicubic, bilinear, nearest
+from sarcube.engines.optical.upsample import Pixel, bicubic, bilinear, nearest
 from sarcube.errors import GridError
 from sarcube.geometry.grid import GeoGrid
 
@@ -20,13 +18,13 @@ REACH = 3
 
 
 def resample(
-    values: NDArray[Any],
+    values: NDArray[Pixel],
     source: GeoGrid,
     target: GeoGrid,
     upsampling: Upsampling = "nearest",
     downsampling: Downsampling = "first",
     nodata: float = 0.0,
-) -> NDArray[Any]:
+) -> NDArray[Pixel]:
     """Measures on another grid: interpolated where it is finer, aggregated where it is coarser.
 
     Parameters
@@ -60,12 +58,12 @@ def resample(
 
 
 def resample_flags(
-    values: NDArray[Any],
+    values: NDArray[Pixel],
     source: GeoGrid,
     target: GeoGrid,
     downsampling: FlagDownsampling = "first",
     nodata: int = -1,
-) -> NDArray[Any]:
+) -> NDArray[Pixel]:
     """Flags on another grid: the nearest where it is finer, aggregated bit by bit where it is coarser.
 
     Parameters as of `resample`; the values are unsigned, and -1 for `nodata` means that each is a value.
@@ -77,18 +75,24 @@ def resample_flags(
     return nearest(values, rows[:-1], columns[:-1], max(nodata, 0))
 
 
-def _edges(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[Any], NDArray[Any]]:
+def _edges(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Edges of the target's rows and columns in source pixels. Divided last, so that whole ratios stay whole."""
-    rows = (source.top - target.top + np.arange(target.height + 1) * target.resolution) / source.resolution
-    columns = (target.left - source.left + np.arange(target.width + 1) * target.resolution) / source.resolution
+    rows = (
+        source.top - target.top + np.arange(target.height + 1, dtype=np.float64) * target.resolution
+    ) / source.resolution
+    columns = (
+        target.left - source.left + np.arange(target.width + 1, dtype=np.float64) * target.resolution
+    ) / source.resolution
     return rows, columns
 
 
-def _centres(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[Any], NDArray[Any]]:
+def _centres(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centres of the target's rows and columns, in source pixels from the first centre."""
-    rows = (source.top - target.top + (np.arange(target.height) + 0.5) * target.resolution) / source.resolution - 0.5
+    rows = (
+        source.top - target.top + (np.arange(target.height, dtype=np.float64) + 0.5) * target.resolution
+    ) / source.resolution - 0.5
     columns = (
-        target.left - source.left + (np.arange(target.width) + 0.5) * target.resolution
+        target.left - source.left + (np.arange(target.width, dtype=np.float64) + 0.5) * target.resolution
     ) / source.resolution - 0.5
     return rows, columns
 
@@ -97,7 +101,7 @@ def _aligned(source: GeoGrid, target: GeoGrid) -> bool:
     return (source.left - target.left) % source.resolution == 0 and (source.top - target.top) % source.resolution == 0
 
 
-def _check(values: NDArray[Any], source: GeoGrid, target: GeoGrid) -> None:
+def _check(values: NDArray[np.generic], source: GeoGrid, target: GeoGrid) -> None:
     if values.shape != source.shape:
         raise GridError(f"values of shape {values.shape} are not on their grid of {source.shape}")
     if source.epsg != target.epsg:

@@ -17,12 +17,13 @@ Where SNAP is wrong, this is not:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+Pixel = TypeVar("Pixel", bound=np.generic)
 CUT_EPS = 1e-7  # what sums of weights fall short of a whole number by rounding is no reason to cut to the one below
 
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -35,8 +36,8 @@ def cut(value):  # type: ignore[no-untyped-def]
 
 
 def nearest(
-    values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64], nodata: float
-) -> NDArray[Any]:
+    values: NDArray[Pixel], rows: NDArray[np.float64], columns: NDArray[np.float64], nodata: float
+) -> NDArray[Pixel]:
     """The pixel in which each new pixel's upper left corner lies.
 
     Parameters
@@ -52,7 +53,7 @@ def nearest(
     (rows, columns) array of the source's type.
     """
     first_rows, first_columns = np.floor(rows).astype(np.int64), np.floor(columns).astype(np.int64)
-    out: NDArray[Any] = _nearest(values, first_rows, first_columns, values.dtype.type(nodata))
+    out: NDArray[Pixel] = _nearest(values, first_rows, first_columns, values.dtype.type(nodata))
     return out
 
 
@@ -69,29 +70,31 @@ def _nearest(values, rows, columns, nodata):  # type: ignore[no-untyped-def]
 
 
 def bilinear(
-    values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64], nodata: float
-) -> NDArray[Any]:
+    values: NDArray[Pixel], rows: NDArray[np.float64], columns: NDArray[np.float64], nodata: float
+) -> NDArray[Pixel]:
     """Between the four nearest centres. Parameters as of `nearest`, but positions of centres: 0 is the first centre."""
     return _interpolated(values, rows, columns, float(nodata), values.dtype.kind in "ui", False)
 
 
 def bicubic(
-    values: NDArray[Any], rows: NDArray[np.float64], columns: NDArray[np.float64], nodata: float
-) -> NDArray[Any]:
+    values: NDArray[Pixel], rows: NDArray[np.float64], columns: NDArray[np.float64], nodata: float
+) -> NDArray[Pixel]:
     """By cubic convolution of the sixteen nearest centres, the edge pixels repeated. Parameters as of `bilinear`."""
     return _interpolated(values, rows, columns, float(nodata), values.dtype.kind in "ui", True)
 
 
 def _interpolated(
-    values: NDArray[Any],
+    values: NDArray[Pixel],
     rows: NDArray[np.float64],
     columns: NDArray[np.float64],
     nodata: float,
     whole: bool,
     cubic: bool,
-) -> NDArray[Any]:
-    low, high = (float(np.iinfo(values.dtype).min), float(np.iinfo(values.dtype).max)) if whole else (-np.inf, np.inf)
-    out: NDArray[Any] = _interpolate(values, rows, columns, nodata, whole, cubic, low, high)
+) -> NDArray[Pixel]:
+    low, high = (
+        (float(np.iinfo(values.dtype.name).min), float(np.iinfo(values.dtype.name).max)) if whole else (-np.inf, np.inf)
+    )
+    out: NDArray[Pixel] = _interpolate(values, rows, columns, nodata, whole, cubic, low, high)
     return out
 
 

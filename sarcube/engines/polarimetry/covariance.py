@@ -9,7 +9,7 @@ leaves C12 alone (thermal noise near the cross-polarized signal would raise the 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -120,14 +120,14 @@ def polarimetry(
     parts = decompose(c11, c12, c22)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(c11 > 0, c22 / np.where(c11 > 0, c11, 1.0), np.nan)
-    measures: dict[str, NDArray[Any]] = {
+    measures: dict[str, NDArray[np.generic]] = {
         "C11": c11, "C12": c12, "C22": c22, "entropy": parts.entropy, "anisotropy": parts.anisotropy,
         "alpha": parts.alpha, "span": c11 + c22, "ratio": ratio.astype(np.float32), "dprvi": dprvi(c11, c12, c22),
         "number_of_looks": looks,
     }  # fmt: skip
     layers = {name: np.where(seen, values, np.array(np.nan, values.dtype)) for name, values in measures.items()}
     layers["mask"] = np.where((sums.count >= least) & (mask != OUTSIDE), mask, OUTSIDE).astype(np.uint8)
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "engine": "polarimetry", "engine_version": VERSION, **asdict(options), "backscatter": "gamma0",
         "co_polarization": names[0], "cross_polarization": names[1],
         "thermal_noise": len(removed) == len(names), "noise_removed": removed, "absolute_calibration": True,

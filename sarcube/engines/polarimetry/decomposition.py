@@ -13,7 +13,6 @@ cos(alpha_i) = |e_i1|. The first eigenvector is proportional to (C12, l1 - C11),
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +39,7 @@ class Decomposition:
     alpha: Real
 
 
-def decompose(c11: NDArray[Any], c12: NDArray[Any], c22: NDArray[Any]) -> Decomposition:
+def decompose(c11: NDArray[np.floating], c12: NDArray[np.complexfloating], c22: NDArray[np.floating]) -> Decomposition:
     """Entropy, anisotropy and alpha.
 
     Parameters
@@ -68,7 +67,7 @@ def decompose(c11: NDArray[Any], c12: NDArray[Any], c22: NDArray[Any]) -> Decomp
     )
 
 
-def dprvi(c11: NDArray[Any], c12: NDArray[Any], c22: NDArray[Any]) -> Real:
+def dprvi(c11: NDArray[np.floating], c12: NDArray[np.complexfloating], c22: NDArray[np.floating]) -> Real:
     """Dual-pol radar vegetation index, 0 (bare) to 1 (canopy): 1 - m b, with the degree of polarization m and the
     share b of the first eigenvalue (Mandal et al. 2020, Remote Sensing of Environment 247, 111954)."""  # fmt: skip
     degree = decompose(c11, c12, c22).anisotropy.astype(np.float64)
