@@ -13,16 +13,20 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from sarcube.config import Orbits
 from sarcube.errors import OrbitError, SourceError, TransferError
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.orbit_file import OrbitFile, parse_orbit
 from sarcube.sensors.sentinel1.orbits import MARGIN, OrbitIndex, entry_of
 from sarcube.transfer.cache import cache_folder, write_atomically
 from sarcube.transfer.http import AbsentError, read_small, request
+
+if TYPE_CHECKING:
+    import requests
 
 log = logging.getLogger(__name__)
 
@@ -260,7 +264,7 @@ class CdseOrbits:
 PROVIDERS: dict[str, Callable[[], OrbitProvider]] = {"aws": AwsOrbits, "asf": AsfOrbits, "cdse": CdseOrbits}
 
 
-def _products(answer: Any) -> list[dict[str, Any]]:
+def _products(answer: requests.Response) -> list[JsonObject]:
     try:
         found = answer.json()["value"]
     except (ValueError, KeyError, TypeError) as error:

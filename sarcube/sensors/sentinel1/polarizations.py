@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
 POLARIZATIONS = ("VV", "VH", "HH", "HV")
 
 
-def _channels(value: Any) -> Any:
+def _channels(value: object) -> object:
     if value == "auto" or not isinstance(value, str | list | tuple):
         return value
     names = value.replace(",", " ").replace("+", " ").split() if isinstance(value, str) else value

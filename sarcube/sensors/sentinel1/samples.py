@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ class Stored(Protocol):
     def channels(self) -> Mapping[str, Channel]: ...
 
 
-def read_samples(burst: Stored, polarization: str, lines: tuple[int, int] | None = None) -> NDArray[Any]:
+def read_samples(burst: Stored, polarization: str, lines: tuple[int, int] | None = None) -> NDArray[np.integer]:
     """Digital numbers of one polarization of a burst or of a slice of a detected image.
 
     Parameters
@@ -80,7 +80,7 @@ def reads_in_place(burst: Stored, polarization: str) -> bool:
 
 def line_readers(
     burst: Stored, polarizations: tuple[str, ...], lines: tuple[int, int]
-) -> list[Callable[[int, int], NDArray[Any]]]:
+) -> list[Callable[[int, int], NDArray[np.integer]]]:
     """For each polarization, a function that gives lines (first, stop) of the burst or slice, within `lines`.
 
     What lies in a local file is read when it is asked for; what has to be fetched or unpacked, once and in advance.
@@ -92,15 +92,15 @@ def line_readers(
     return [partial(_lines_from, samples, lines[0]) for samples in whole]
 
 
-def _lines_of(burst: Stored, name: str, first: int, stop: int) -> NDArray[Any]:
+def _lines_of(burst: Stored, name: str, first: int, stop: int) -> NDArray[np.integer]:
     return read_samples(burst, name, (first, stop))
 
 
-def _lines_from(samples: NDArray[Any], begin: int, first: int, stop: int) -> NDArray[Any]:
+def _lines_from(samples: NDArray[np.integer], begin: int, first: int, stop: int) -> NDArray[np.integer]:
     return samples[first - begin : stop - begin]
 
 
-def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArray[Any]:
+def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArray[np.integer]:
     """Samples of a stretch of a measurement TIFF: (lines, samples, 2) int16 or, detected, (lines, samples) uint16.
 
     Errors are those of `read_samples`.
@@ -142,7 +142,7 @@ def read_stored(stored: Samples, lines: tuple[int, int] | None = None) -> NDArra
     return values[:, : stored.samples]
 
 
-def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, where: str) -> NDArray[Any]:
+def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, where: str) -> NDArray[np.integer]:
     width = layout.samples * layout.sample_bytes  # bytes of a line
     rows = layout.rows_per_strip
     line = np.arange(first, stop)
@@ -174,18 +174,18 @@ def _read_strips(source: ByteSource, layout: TiffLayout, first: int, stop: int, 
 
 def _read_with_gdal(
     files: SafeFiles, name: str, source: ByteSource, window: tuple[int, int, int], where: str, detected: bool
-) -> NDArray[Any]:
+) -> NDArray[np.integer]:
     """Compressed or tiled TIFF: GDAL decodes it."""
     import rasterio
     from rasterio.windows import Window
 
     first, stop, samples = window
-    opened: Any = _FileLike(source) if is_remote(files.path) else files.gdal_path(name)
+    opened = _FileLike(source) if is_remote(files.path) else files.gdal_path(name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             shape = (stop - first, samples)
-            values: NDArray[Any] = np.empty(shape, np.uint16) if detected else np.empty((*shape, 2), np.int16)
+            values: NDArray[np.integer] = np.empty(shape, np.uint16) if detected else np.empty((*shape, 2), np.int16)
             with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(opened) as dataset:
                 height = max(1, dataset.block_shapes[0][0])
                 step = max(height, _AT_ONCE // samples // height * height)

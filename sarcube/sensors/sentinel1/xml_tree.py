@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import overload
 
 import numpy as np
 from lxml import etree
@@ -35,7 +35,7 @@ class Node:
 
     __slots__ = ("_element", "_error", "where")
 
-    def __init__(self, element: Any, where: str, error: type[SarcubeError] = SceneError) -> None:
+    def __init__(self, element: etree._Element, where: str, error: type[SarcubeError] = SceneError) -> None:
         self._element, self.where, self._error = element, where, error
 
     @property
@@ -146,7 +146,7 @@ class Node:
         return values
 
 
-def _rows(elements: list[Any], keys: Sequence[str]) -> list[list[str | None]]:
+def _rows(elements: list[etree._Element], keys: Sequence[str]) -> list[list[str | None]]:
     """Texts of the children `keys` of each element; quick where all have the same children in the same order."""
     tags = [child.tag for child in elements[0]] if elements else []
     if not set(keys) <= set(tags) or len(set(tags)) < len(tags):
@@ -210,9 +210,15 @@ def parse_xml(data: bytes, where: str, root: str | None = None, error: type[Sarc
     return node
 
 
-def seconds(times: Any, epoch: np.datetime64) -> Any:
+@overload
+def seconds(times: np.datetime64, epoch: np.datetime64) -> np.float64: ...
+@overload
+def seconds(times: NDArray[np.datetime64], epoch: np.datetime64) -> NDArray[np.float64]: ...
+def seconds(times: np.datetime64 | NDArray[np.datetime64], epoch: np.datetime64) -> np.float64 | NDArray[np.float64]:
     """UTC instants (datetime64[ns], scalar or array) to float64 seconds since `epoch`, exact to the nanosecond."""
-    return (np.asarray(times, dtype="datetime64[ns]") - epoch.astype("datetime64[ns]")).astype(np.int64) / 1e9
+    passed = np.asarray(times, dtype="datetime64[ns]") - epoch.astype("datetime64[ns]")
+    since: np.float64 | NDArray[np.float64] = passed.astype(np.int64) / 1e9
+    return since
 
 
 def whole_second(time: np.datetime64) -> np.datetime64:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import SceneError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.xml_tree import Node, parse_xml
 from sarcube.sensors.sentinel2.images import read_mask
 from sarcube.sensors.sentinel2.model import Scene
@@ -68,7 +67,7 @@ def _polygons(scene: Scene, grid: GeoGrid) -> NDArray[np.uint8]:
     name = scene.masks["CLOUDS"]
     where = f"{scene.path}: {name.rpartition('/')[2]}"
     root = parse_xml(open_files(scene.path).read(name), where)
-    shapes: list[tuple[Any, int]] = []
+    shapes: list[tuple[JsonObject, int]] = []
     flags = np.zeros(grid.shape, np.uint8)
     for feature in root.find_all(".//{*}MaskFeature"):
         kind = feature.text("{*}maskType")
@@ -86,8 +85,8 @@ def _polygons(scene: Scene, grid: GeoGrid) -> NDArray[np.uint8]:
     return flags
 
 
-def _rings(feature: Node) -> list[dict[str, Any]]:
-    found = []
+def _rings(feature: Node) -> list[JsonObject]:
+    found: list[JsonObject] = []
     for polygon in feature.find_all(".//{*}Polygon"):
         rings = []
         for path in ("{*}exterior/{*}LinearRing", "{*}interior/{*}LinearRing"):

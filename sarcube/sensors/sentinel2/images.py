@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +39,7 @@ def native_resolution(scene: Scene, name: str) -> int:
     raise SceneError(f"{scene.path}: has no {name}{why}; it has {', '.join(there)}")
 
 
-def read_image(scene: Scene, name: str, resolution: int, window: GeoGrid | None = None) -> NDArray[Any]:
+def read_image(scene: Scene, name: str, resolution: int, window: GeoGrid | None = None) -> NDArray[np.unsignedinteger]:
     """Numbers of a band or of classes.
 
     Parameters
@@ -65,16 +63,18 @@ def read_image(scene: Scene, name: str, resolution: int, window: GeoGrid | None 
     GridError
         The window is not on the pixels of the image or not within it.
     """
-    values: NDArray[Any] = _read(scene, scene.images[name, resolution], scene.grid(resolution), window, 1)[0]
+    values: NDArray[np.unsignedinteger] = _read(
+        scene, scene.images[name, resolution], scene.grid(resolution), window, 1
+    )[0]
     return values
 
 
-def read_mask(scene: Scene, key: str, resolution: int, window: GeoGrid | None = None) -> NDArray[Any]:
+def read_mask(scene: Scene, key: str, resolution: int, window: GeoGrid | None = None) -> NDArray[np.unsignedinteger]:
     """Numbers of a JPEG 2000 mask, shape (layers, rows, columns); parameters and errors as of `read_image`."""
     return _read(scene, scene.masks[key], scene.grid(resolution), window, _MASK_LAYERS)
 
 
-def _read(scene: Scene, member: str, grid: GeoGrid, window: GeoGrid | None, most: int) -> NDArray[Any]:
+def _read(scene: Scene, member: str, grid: GeoGrid, window: GeoGrid | None, most: int) -> NDArray[np.unsignedinteger]:
     import rasterio
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
@@ -95,7 +95,7 @@ def _read(scene: Scene, member: str, grid: GeoGrid, window: GeoGrid | None, most
                 )
             if not 1 <= data.count <= most or any(t not in ("uint8", "uint16") for t in data.dtypes):
                 raise SceneError(f"{where} has {data.count} layers of {data.dtypes[0]}; the file is damaged")
-            values: NDArray[Any] = data.read(window=part)
+            values: NDArray[np.unsignedinteger] = data.read(window=part)
     except (RasterioError, CPLE_BaseError, MemoryError) as error:
         if remote:  # its address may be signed
             raise SceneError(f"{where} cannot be read: {redact(str(error))}; try again later") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -177,7 +176,7 @@ def _angles(root: Node) -> Angles:
 
 
 def _utc(time: np.datetime64) -> dt.datetime:
-    value: Any = time.astype("datetime64[us]").astype(dt.datetime)
+    value: object = time.astype("datetime64[us]").astype(dt.datetime)
     if not isinstance(value, dt.datetime):
         raise GridError(f"{time} is no time")
     return value.replace(tzinfo=dt.UTC)

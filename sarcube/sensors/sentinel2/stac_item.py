@@ -13,11 +13,11 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any
 
 from sarcube.errors import SarcubeError, SceneError
 from sarcube.geometry.mgrs import tile_corner
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel2.bands import BAND_IDS, BANDS
 from sarcube.sensors.sentinel2.metadata import product_facts
 from sarcube.sensors.sentinel2.model import RESOLUTIONS, Angles, Radiometry, Scene
@@ -40,7 +40,7 @@ _tokens: dict[tuple[str, str], tuple[float, str]] = {}
 _lock = threading.Lock()
 
 
-def name_in(item: Mapping[str, Any]) -> SceneName | None:
+def name_in(item: JsonObject) -> SceneName | None:
     """What the name of the SAFE tells that an item was made of; None where it tells none."""
     told = item.get("properties") or {}
     for text in (told.get("s2:product_uri"), told.get("title"), item.get("id")):
@@ -49,7 +49,7 @@ def name_in(item: Mapping[str, Any]) -> SceneName | None:
     return None
 
 
-def band_assets(item: Mapping[str, Any]) -> dict[tuple[str, int], str]:
+def band_assets(item: JsonObject) -> dict[tuple[str, int], str]:
     """Addresses of band and class rasters, by name and pixel size; GeoTIFFs before JPEG 2000."""
     found: dict[tuple[str, int], str] = {}
     for key, asset in sorted(item["assets"].items(), key=lambda pair: "jp2" in str(pair[1].get("href", "")).lower()):
@@ -72,17 +72,17 @@ def band_assets(item: Mapping[str, Any]) -> dict[tuple[str, int], str]:
     return found
 
 
-def _pixel(asset: Mapping[str, Any], native: int) -> float:
+def _pixel(asset: JsonObject, native: int) -> float:
     transform = asset.get("proj:transform")
     told = [transform[0]] if isinstance(transform, list) and transform else []
     told += [_raster(asset).get("spatial_resolution"), asset.get("gsd"), native]
     return float(next(v for v in told if isinstance(v, int | float) and v > 0))
 
 
-def _raster(asset: Mapping[str, Any]) -> dict[str, Any]:
+def _raster(asset: JsonObject) -> JsonObject:
     """Fields of the raster extension, 1.x and 2.0: in a list of bands, at the asset, or at both."""
     lists = (asset.get(key) for key in ("raster:bands", "bands"))
-    bands: list[dict[str, Any]] = next((b for b in lists if isinstance(b, list) and b and isinstance(b[0], dict)), [{}])
+    bands: list[JsonObject] = next((b for b in lists if isinstance(b, list) and b and isinstance(b[0], dict)), [{}])
     own = {k: v for k, v in asset.items() if k.startswith("raster:") and k != "raster:bands"}
     return {k.removeprefix("raster:"): v for k, v in {**own, **bands[0]}.items()}
 
@@ -118,7 +118,7 @@ def open_item(address: str) -> Scene:
         ) from error
 
 
-def _scene(item: dict[str, Any], address: str) -> Scene:
+def _scene(item: JsonObject, address: str) -> Scene:
     where, told = redact(address.removeprefix(PREFIX)), item["properties"]
     name = name_in(item)
     if name is None:
@@ -157,14 +157,14 @@ def _scene(item: dict[str, Any], address: str) -> Scene:
     )
 
 
-def ring_in(item: Mapping[str, Any]) -> tuple[tuple[float, float], ...]:
+def ring_in(item: JsonObject) -> tuple[tuple[float, float], ...]:
     """The outer ring of an item's geometry."""
     from sarcube.sensors.sentinel1.search.provider_json import ring_of
 
     return ring_of(item["geometry"])
 
 
-def _radiometry(item: Mapping[str, Any], name: SceneName, where: str) -> tuple[Radiometry, list[str]]:
+def _radiometry(item: JsonObject, name: SceneName, where: str) -> tuple[Radiometry, list[str]]:
     """From numbers to reflectance, and what is doubtful of it."""
     told, assets = item["properties"], item["assets"]
     stated = _of_assets(assets)
@@ -190,7 +190,7 @@ def _radiometry(item: Mapping[str, Any], name: SceneName, where: str) -> tuple[R
     )
 
 
-def _of_assets(assets: Mapping[str, Any]) -> Radiometry | None:
+def _of_assets(assets: JsonObject) -> Radiometry | None:
     """Scale and offset as the assets state them, as offset and quantification of the numbers."""
     offsets: dict[str, float] = {}
     scales = set[float]()
@@ -209,7 +209,7 @@ def _of_assets(assets: Mapping[str, Any]) -> Radiometry | None:
 
 
 def _grid(
-    item: Mapping[str, Any], tile: str, images: Mapping[tuple[str, int], str]
+    item: JsonObject, tile: str, images: Mapping[tuple[str, int], str]
 ) -> tuple[int, float, float, dict[int, tuple[int, int]]]:
     """Zone, upper left corner and sizes: as assets state them, else those of the tile."""
     epsg, left, top = tile_corner(tile)
@@ -229,7 +229,7 @@ def _grid(
     )
 
 
-def _angles(told: Mapping[str, Any]) -> Angles:
+def _angles(told: JsonObject) -> Angles:
     elevation = _number(told.get("view:sun_elevation"))
     zenith = _number(told.get("s2:mean_solar_zenith"))
     azimuth = _number(told.get("s2:mean_solar_azimuth"))
@@ -241,7 +241,7 @@ def _angles(told: Mapping[str, Any]) -> Angles:
     )
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

@@ -7,13 +7,16 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import ConfigError, SceneError
 from sarcube.sensors.sentinel3.names import GranuleName, parse_name
+
+if TYPE_CHECKING:
+    import netCDF4
 
 # Flags (Sentinel-3 SLSTR Product Data Format Specification).
 EXCEPTION_SATURATED = 16
@@ -121,8 +124,8 @@ def _is_flag(stored_name: str) -> bool:
     return any(word in stored_name for word in ("confidence", "cloud", "exception", "bayes", "pointing"))
 
 
-def _floating(values: Any) -> NDArray[Any]:
-    return np.asarray(values.astype(np.float64).filled(np.nan))
+def _floating(values: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]]) -> NDArray[np.float64]:
+    return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
 
 
 def has(granule: Granule, file: str) -> bool:
@@ -131,7 +134,7 @@ def has(granule: Granule, file: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(granule: Granule, file: str, where: str) -> Iterator[Any]:
+def _opened(granule: Granule, file: str, where: str) -> Iterator[netCDF4.Dataset]:
     try:
         import netCDF4
     except ImportError as error:

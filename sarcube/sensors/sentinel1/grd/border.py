@@ -57,7 +57,7 @@ def dark_level(samples: Samples, ends: Sequence[int] = ()) -> int:
     return int(SHARE * lowest) if np.isfinite(lowest) else 0
 
 
-def _darkest(lines: NDArray[np.uint16]) -> float:
+def _darkest(lines: NDArray[np.integer]) -> float:
     """Mean amplitude of the darkest stretch of the middle; infinite where none holds an echo."""
     edge = lines.shape[1] // 10
     means = [

@@ -9,13 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn
 
 from sarcube.errors import CredentialError, SarcubeError
 from sarcube.sensors.sentinel1.inventory.model import Found, Inventory, by_scene
 from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 from sarcube.words import several
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _AT_ONCE = 4
 _EVERY_S = 10.0  # between lines of progress where nobody watches
@@ -103,7 +106,7 @@ def _silent() -> Iterator[_Silent]:
 class _Bar(_Silent):
     """A bar of bytes where somebody watches (also in a notebook), a line now and then in a log."""
 
-    def __init__(self, bar: Any, scenes: int) -> None:
+    def __init__(self, bar: tqdm[NoReturn], scenes: int) -> None:
         self._bar, self._scenes, self._done, self._lock = bar, scenes, 0, threading.Lock()
         self._write()
 
@@ -131,6 +134,5 @@ def _shown(total: int, scenes: int) -> Iterator[_Silent]:
     from tqdm.auto import tqdm
 
     rarely = 0.1 if sys.stderr.isatty() else _EVERY_S
-    options: dict[str, Any] = {"unit": "B", "unit_scale": True, "mininterval": rarely, "maxinterval": rarely}
-    with tqdm(total=total or None, **options) as bar:
+    with tqdm(total=total or None, unit="B", unit_scale=True, mininterval=rarely, maxinterval=rarely) as bar:
         yield _Bar(bar, scenes)

@@ -294,7 +294,7 @@ class Inventory:
         return fetched
 
     def to_run_file(
-        self, path: str | Path | None = None, *, source: str | Path | None = None, **keys: Any
+        self, path: str | Path | None = None, *, source: str | Path | None = None, **keys: object
     ) -> RunConfig:
         """A run of exactly what was chosen; with `path` also written as a run file.
 
@@ -317,7 +317,7 @@ class Inventory:
     def _repr_html_(self) -> str:
         return str(self._call("tables", "notebook"))
 
-    def _call(self, module: str, name: str, *arguments: Any) -> Any:
+    def _call(self, module: str, name: str, *arguments: object) -> Any:
         # Views and deeds are imported when one is asked for: the value itself is light.
         return getattr(importlib.import_module(f"{_HERE}.{module}"), name)(self, *arguments)
 

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 from sarcube.geometry.aoi import Area
+from sarcube.geometry.longitudes import Ring
 from sarcube.sensors.sentinel1.inventory.coverage import share
 from sarcube.sensors.sentinel1.inventory.model import Exclusion, Found, Inventory, MosaicKey, by_scene
 
@@ -63,11 +63,12 @@ def _without_doubles(inventory: Inventory) -> Inventory:
 
 
 def _unique(inventory: Inventory) -> list[Found]:
-    from sarcube.sensors.sentinel1.search.grd import once
-    from sarcube.sensors.sentinel1.search.scenes import deduplicated
+    from sarcube.sensors.sentinel1.search.grd import FoundGrd, once
+    from sarcube.sensors.sentinel1.search.scenes import FoundBurst, deduplicated
 
-    rule: Any = deduplicated if inventory.product == "SLC" else once
-    return list(rule(inventory.found))
+    bursts = [one for one in inventory.found if isinstance(one, FoundBurst)]
+    scenes = [one for one in inventory.found if isinstance(one, FoundGrd)]
+    return [*deduplicated(bursts), *once(scenes)]  # of a search there are only the ones or the others
 
 
 def _place(one: Found) -> str:
@@ -92,7 +93,7 @@ def _joined(inventory: Inventory) -> Inventory:
 
 def _without_marginal_tracks(inventory: Inventory, area: Area, tolerance: float) -> Inventory:
     """Leave out, from the one that covers least on, tracks that add nothing to those that are left."""
-    outlines: dict[MosaicKey, list[Any]] = {}
+    outlines: dict[MosaicKey, list[Ring]] = {}
     for one in inventory.found:
         outlines.setdefault(inventory.key_of(one), []).append(one.footprint)
     covers = {key: share(area, rings) for key, rings in outlines.items()}

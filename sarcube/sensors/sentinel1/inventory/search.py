@@ -5,27 +5,38 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from sarcube.config import Aoi, RunConfig, Source
 from sarcube.errors import ConfigError
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.inventory.model import Inventory, Product
 from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
 from sarcube.terrain.geoid import EGM2008
 
 Days = str | Sequence[str | dt.date] | None
+
+
+class HasGeometry(Protocol):
+    """A geometry of whichever library: a shapely polygon, a GeoDataFrame."""
+
+    @property
+    def __geo_interface__(self) -> JsonObject: ...
+
+
+Place = str | Path | Aoi | Sequence[float] | Mapping[str, object] | HasGeometry
 _CATALOGUES = ("asf", "cdse")
 WORKFLOWS: Mapping[Product, str] = {"SLC": "rtc", "GRD": "grd"}
 
 
 def search(
-    aoi: Any,
+    aoi: Place | None,
     dates: Days = None,
     *,
-    source: str | Path | Source | Mapping[str, Any] = "asf",
+    source: str | Path | Source | Mapping[str, object] = "asf",
     product: Product = "SLC",
     polarizations: Sequence[str] | None = None,
-    **narrowed: Any,
+    **narrowed: object,
 ) -> Inventory:
     """Find the scenes and bursts of an area: all versions, complete or not; `Inventory.refine` sorts them out.
 
@@ -55,7 +66,7 @@ def search(
     """
     if product not in WORKFLOWS:
         raise ConfigError(f"product is SLC or GRD, not {product!r}")
-    raw: dict[str, Any] = {
+    raw: dict[str, object] = {
         "workflow": WORKFLOWS[product],
         "source": {**_source_of(source), **{key: value for key, value in narrowed.items() if value}},
         # What a run needs beside: the defaults of `sarcube init`, until `to_run_file` is told others.
@@ -86,7 +97,7 @@ def find(config: RunConfig, product: Product, polarizations: Sequence[str] | Non
     return Inventory(config, product, found, problems=problems, explanation=slcs.explanation)
 
 
-def _source_of(source: str | Path | Source | Mapping[str, Any]) -> dict[str, Any]:
+def _source_of(source: str | Path | Source | Mapping[str, object]) -> dict[str, object]:
     if isinstance(source, Source):
         return source.model_dump(exclude_none=True)
     if isinstance(source, Mapping):
@@ -94,19 +105,21 @@ def _source_of(source: str | Path | Source | Mapping[str, Any]) -> dict[str, Any
     return {"kind": str(source)} if str(source) in _CATALOGUES else {"kind": "local", "path": str(source)}
 
 
-def _aoi_of(aoi: Any) -> dict[str, Any] | None:
+def _aoi_of(aoi: Place | None) -> dict[str, object] | None:
     if aoi is None:
         return None
     if isinstance(aoi, str | Path):
         return _aoi_of_text(aoi) if isinstance(aoi, str) else {"geojson": str(aoi)}
     if isinstance(aoi, Aoi) or (isinstance(aoi, Mapping) and set(aoi) <= set(Aoi.model_fields)):
         return Aoi.model_validate(aoi).model_dump(exclude_none=True)
-    if hasattr(aoi, "__geo_interface__") or (isinstance(aoi, Mapping) and "type" in aoi):
-        return {"wkt": _wkt(getattr(aoi, "__geo_interface__", aoi))}
+    if isinstance(aoi, Mapping) and "type" in aoi:
+        return {"wkt": _wkt(dict(aoi))}
+    if hasattr(aoi, "__geo_interface__"):
+        return {"wkt": _wkt(aoi.__geo_interface__)}
     return {"bbox": aoi}
 
 
-def _aoi_of_text(text: str) -> dict[str, Any]:
+def _aoi_of_text(text: str) -> dict[str, object]:
     """A box as numbers, a file by its ending, else WKT."""
     parts = text.replace(",", " ").split()
     try:
@@ -122,7 +135,7 @@ def _aoi_of_text(text: str) -> dict[str, Any]:
     return {"wkt": text}
 
 
-def _wkt(geometry: Mapping[str, Any]) -> str:
+def _wkt(geometry: JsonObject) -> str:
     import shapely
 
     if geometry.get("type") == "FeatureCollection":

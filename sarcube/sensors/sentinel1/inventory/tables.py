@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sarcube.errors import ConfigError
 from sarcube.extras import need
@@ -16,7 +16,11 @@ from sarcube.sensors.sentinel1.inventory.coverage import share
 from sarcube.sensors.sentinel1.inventory.model import Found, Inventory, Level, by_scene
 from sarcube.words import several, terminal_width
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
+
+Row = dict[str, object]
 _SHOWN = 40  # exclusions listed where people read
 
 
@@ -107,14 +111,14 @@ def summary_rows(inventory: Inventory) -> list[Row]:
     return rows
 
 
-def summary_frame(inventory: Inventory) -> Any:
+def summary_frame(inventory: Inventory) -> pd.DataFrame:
     """The summary as a DataFrame."""
     import pandas as pd
 
     return pd.DataFrame(summary_rows(inventory), columns=_columns("summary"))
 
 
-def frame(inventory: Inventory, level: Level) -> Any:
+def frame(inventory: Inventory, level: Level) -> gpd.GeoDataFrame:
     """Bursts or scenes as a GeoDataFrame in EPSG:4326."""
     geopandas = need("geopandas", "search")
     rows = rows_of(inventory, level)
@@ -264,7 +268,7 @@ def _said(inventory: Inventory) -> list[str]:
 def _summary_cells(row: Row) -> tuple[str, ...]:
     area = "" if row["coverage"] is None else f"{row['coverage']:.1%}"
     numbers = (str(row["scenes"]), str(row["bursts"] or "-"), str(row["dates"]))
-    return (row["mosaic_key"], *numbers, row["first"], row["last"], area)
+    return (str(row["mosaic_key"]), *numbers, str(row["first"]), str(row["last"]), area)
 
 
 def _share(inventory: Inventory, found: tuple[Found, ...] | list[Found]) -> float | None:
@@ -273,7 +277,7 @@ def _share(inventory: Inventory, found: tuple[Found, ...] | list[Found]) -> floa
     return round(share(inventory.area, (one.footprint for one in found)), 4)
 
 
-def _flat(value: Any) -> Any:
+def _flat(value: object) -> object:
     if isinstance(value, list):
         return " ".join(value)
     return value.wkt if hasattr(value, "wkt") else value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -13,7 +13,7 @@ from sarcube.sensors.sentinel1.inventory.model import Inventory
 from sarcube.sensors.sentinel1.inventory.tables import headline
 
 
-def to_run(inventory: Inventory, path: Path | None, source: str | Path | None, keys: dict[str, Any]) -> RunConfig:
+def to_run(inventory: Inventory, path: Path | None, source: str | Path | None, keys: Mapping[str, object]) -> RunConfig:
     """See `Inventory.to_run_file`."""
     if not inventory.found:
         raise ConfigError(f"no run file: {headline(inventory)}")
@@ -36,17 +36,17 @@ def to_run(inventory: Inventory, path: Path | None, source: str | Path | None, k
     return config
 
 
-def _chosen(inventory: Inventory) -> dict[str, Any]:
+def _chosen(inventory: Inventory) -> dict[str, object]:
     raw = inventory.config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     raw["workflow"] = inventory.config.workflow
     raw["source"] = {**raw["source"], "kind": inventory.config.source.kind, **_narrowing(inventory)}
     return raw
 
 
-def _narrowing(inventory: Inventory) -> dict[str, Any]:
+def _narrowing(inventory: Inventory) -> dict[str, object]:
     """Keys of a source that name what was chosen: a scene belongs to one date, a burst ID to one track."""
     directions = {one.orbit_direction for one in inventory.found}
-    named: dict[str, Any] = {
+    named: dict[str, object] = {
         "relative_orbits": sorted({one.relative_orbit for one in inventory.found}),
         "scenes": list(inventory.scene_names),
     }

@@ -11,11 +11,11 @@ import logging
 import os
 import urllib.parse
 from collections.abc import Sequence
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import SourceError
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.provider_json import (
     grouped,
     json_of,
@@ -89,7 +89,7 @@ def announced(scene: str) -> Expected:
     return Expected()
 
 
-def expected_of(properties: dict[str, Any]) -> Expected:
+def expected_of(properties: JsonObject) -> Expected:
     """Size and checksum that a feature's properties state."""
     size, md5 = properties.get("bytes"), properties.get("md5sum")
     if isinstance(size, dict):  # newer answers have a mapping of files
@@ -123,7 +123,7 @@ def queries(config: RunConfig, area: Area | None, of: dict[str, str]) -> list[di
     return [{**query, "intersectsWith": wkt} for wkt in query_area(area)]
 
 
-def ask(query: dict[str, str]) -> list[dict[str, Any]]:
+def ask(query: dict[str, str]) -> list[JsonObject]:
     """Features of an answer, whatever was asked."""
     text = urllib.parse.urlencode(query)
     if len(text) > _LONG_QUERY:
@@ -138,12 +138,12 @@ def ask(query: dict[str, str]) -> list[dict[str, Any]]:
     return [f for f in features if isinstance(f, dict)]
 
 
-def _name(feature: dict[str, Any]) -> str:
+def _name(feature: JsonObject) -> str:
     properties = feature.get("properties")
     return str(properties.get("sceneName", "?")) if isinstance(properties, dict) else "?"
 
 
-def _channel(feature: dict[str, Any]) -> FoundBurst:
+def _channel(feature: JsonObject) -> FoundBurst:
     """One feature: one burst in one polarization."""
     properties = feature["properties"]
     burst = properties["burst"]

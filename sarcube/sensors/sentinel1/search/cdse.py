@@ -11,13 +11,13 @@ import logging
 import os
 import re
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import SourceError
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.burst_id import BurstId, track_of
 from sarcube.sensors.sentinel1.search.provider_json import (
     grouped,
@@ -113,7 +113,7 @@ def announced(address: str) -> Expected:
     return expected_of(raw)
 
 
-def expected_of(product: dict[str, Any]) -> Expected:
+def expected_of(product: JsonObject) -> Expected:
     """Size and checksum that an entry of the catalogue states."""
     sums = product.get("Checksum")
     known = {str(c.get("Algorithm", "")).lower(): str(c.get("Value", "")) for c in sums or () if isinstance(c, dict)}
@@ -126,7 +126,7 @@ def _scenes_without_bursts(
 ) -> tuple[list[FoundBurst], list[Problem]]:
     if area is None and not config.source.scenes:
         return [], []  # burst IDs alone: products cannot be asked for them
-    products: dict[str, dict[str, Any]] = {}
+    products: dict[str, JsonObject] = {}
     for text in product_filters(config, area, "_SLC__1S"):
         for entry in entries("Products", text):
             name = scene_name(str(entry.get("Name", "")))
@@ -203,7 +203,7 @@ def with_area(terms: list[str], area: Area | None) -> Iterator[str]:
         yield " and ".join([*terms, f"OData.CSC.Intersects(area=geography'SRID=4326;{wkt}')"])
 
 
-def any_of(terms: Any) -> str:
+def any_of(terms: Iterable[str]) -> str:
     """Any of several terms."""
     return "(" + " or ".join(terms) + ")"
 
@@ -213,7 +213,7 @@ def literal(text: str) -> str:
     return text.replace("'", "''")
 
 
-def entries(entity: str, text: str, **more: str) -> Iterator[dict[str, Any]]:
+def entries(entity: str, text: str, **more: str) -> Iterator[JsonObject]:
     """All pages of an answer; `more` are further options of the query, like expand="Attributes"."""
     query = {"$filter": text, "$orderby": "ContentDate/Start asc", "$top": str(_PAGE)}
     query |= {f"${name}": value for name, value in more.items()}
@@ -235,7 +235,7 @@ def entries(entity: str, text: str, **more: str) -> Iterator[dict[str, Any]]:
         address = following
 
 
-def _channel(entry: dict[str, Any]) -> FoundBurst:
+def _channel(entry: JsonObject) -> FoundBurst:
     """One entry: one burst in one polarization."""
     scene = scene_in(entry["ParentProductName"])
     swath, number = str(entry["SwathIdentifier"]).upper(), int(entry["BurstId"])

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SarcubeError
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search import asf, cdse
 from sarcube.sensors.sentinel1.search.grd import FoundGrd, grd_scene
 from sarcube.sensors.sentinel1.search.provider_json import (
@@ -95,9 +95,9 @@ def _opened(scenes: list[RemoteScene]) -> Answer:
 
 
 def _read(
-    entries: list[dict[str, Any]],
-    read: Callable[[dict[str, Any]], FoundGrd],
-    name: Callable[[dict[str, Any]], str],
+    entries: list[JsonObject],
+    read: Callable[[JsonObject], FoundGrd],
+    name: Callable[[JsonObject], str],
     provider: str,
 ) -> Answer:
     found: dict[tuple[str, str], FoundGrd] = {}
@@ -112,7 +112,7 @@ def _read(
     return list(found.values()), list(problems.values())
 
 
-def _of_asf(feature: dict[str, Any]) -> FoundGrd:
+def _of_asf(feature: JsonObject) -> FoundGrd:
     properties = feature["properties"]
     scene = scene_in(properties["sceneName"], "GRD")
     expected = asf.expected_of(properties)
@@ -132,7 +132,7 @@ def _of_asf(feature: dict[str, Any]) -> FoundGrd:
     )
 
 
-def _of_cdse(entry: dict[str, Any]) -> FoundGrd:
+def _of_cdse(entry: JsonObject) -> FoundGrd:
     scene = scene_in(entry["Name"], "GRD")
     told = {a["Name"]: a["Value"] for a in entry["Attributes"] if isinstance(a, dict) and "Value" in a}
     expected = cdse.expected_of(entry)
@@ -153,7 +153,7 @@ def _of_cdse(entry: dict[str, Any]) -> FoundGrd:
     )
 
 
-def _named(scene: str) -> dict[str, Any]:
+def _named(scene: str) -> JsonObject:
     """What a scene's name says."""
     match = _NAME.match(scene_name(scene))
     if match is None:

@@ -225,7 +225,7 @@ class SceneIndex:
     Scenes that could not be read are not kept: the next search tries them again.
     """
 
-    def __init__(self, path: Path, root: str, scenes: dict[str, Any]) -> None:
+    def __init__(self, path: Path, root: str, scenes: dict[str, object]) -> None:
         self._path, self._root, self._scenes, self._changed = path, root, scenes, False
 
     @classmethod
@@ -276,7 +276,7 @@ class SceneIndex:
             log.info("the scene index %s is not kept: %s", self._path, error)
 
 
-def _encode(burst: FoundBurst) -> list[Any]:
+def _encode(burst: FoundBurst) -> list[object]:
     return [
         burst.burst_id,
         burst.scene,

@@ -6,13 +6,14 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.aoi import Area
 from sarcube.geometry.longitudes import unwrap
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _FEW_POINTS = 300  # of an area in a query: longer ones meet limits of servers
 _ORDER = ("VV", "VH", "HH", "HV")
 
 
-def json_of(answer: requests.Response, provider: str) -> dict[str, Any]:
+def json_of(answer: requests.Response, provider: str) -> JsonObject:
     """The JSON object of an answer.
 
     Raises
@@ -40,12 +41,12 @@ def json_of(answer: requests.Response, provider: str) -> dict[str, Any]:
     return raw
 
 
-def time_of(text: Any) -> dt.datetime:
+def time_of(text: object) -> dt.datetime:
     """A provider's time as UTC; more than six decimals are cut."""
     return utc_time(str(text))
 
 
-def time_or_none(text: Any) -> dt.datetime | None:
+def time_or_none(text: object) -> dt.datetime | None:
     """The same where it may be missing or unreadable."""
     try:
         return utc_time(str(text))
@@ -53,8 +54,10 @@ def time_or_none(text: Any) -> dt.datetime | None:
         return None
 
 
-def ring_of(geometry: Any) -> tuple[tuple[float, float], ...]:
+def ring_of(geometry: JsonObject | None) -> tuple[tuple[float, float], ...]:
     """The outer ring of a GeoJSON polygon, unwrapped; parts that the antimeridian cuts are put together."""
+    if geometry is None:
+        raise KeyError("geometry")
     kind, coordinates = geometry["type"], geometry["coordinates"]
     rings = [coordinates[0]] if kind == "Polygon" else [polygon[0] for polygon in coordinates]
     if len(rings) > 1:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import re
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, CredentialError, SourceError, TransferError
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.provider_json import period, scene_in, time_or_none
 from sarcube.sensors.sentinel1.search.remote_scenes import RemoteScene, bursts_of_scenes
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
@@ -58,7 +58,7 @@ def scenes_of(config: RunConfig, area: Area | None) -> tuple[list[RemoteScene], 
     return [scenes[name] for name in sorted(scenes)], problems
 
 
-def items_of(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
+def items_of(config: RunConfig, area: Area | None) -> list[JsonObject]:
     """Items, as JSON, that a STAC API has for a run's area and dates; errors are those of `search_stac`."""
     try:
         from pystac_client import Client
@@ -72,17 +72,22 @@ def items_of(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
 
     url = str(config.source.url)
     span = period(config)
-    question: dict[str, Any] = {"collections": [str(config.source.collection)], "max_items": _MOST, "limit": 100}
-    if span:
-        question["datetime"] = "/".join(t.strftime("%Y-%m-%dT%H:%M:%SZ") for t in span)
-    shapes: list[Any] = [None] if area is None else [shapely.geometry.mapping(p) for p in area.parts()]
+    when = "/".join(t.strftime("%Y-%m-%dT%H:%M:%SZ") for t in span) if span else None
+    shapes: list[JsonObject | None] = [None] if area is None else [shapely.geometry.mapping(p) for p in area.parts()]
     retry = Retry(total=attempts() - 1, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-    items: dict[str, dict[str, Any]] = {}
+    items: dict[str, JsonObject] = {}
     try:
         with without_retry_lines():
             client = Client.open(url, stac_io=StacApiIO(max_retries=retry, timeout=120))
             for shape in shapes:
-                for item in client.search(**question, **({"intersects": shape} if shape else {})).items_as_dicts():
+                found = client.search(
+                    collections=[str(config.source.collection)],
+                    datetime=when,
+                    intersects=shape,
+                    max_items=_MOST,
+                    limit=100,
+                )
+                for item in found.items_as_dicts():
                     items.setdefault(str(item.get("id")), item)
     except APIError as error:
         code = getattr(error, "status_code", None)  # absent where no answer came at all
@@ -105,7 +110,7 @@ def items_of(config: RunConfig, area: Area | None) -> list[dict[str, Any]]:
     return list(items.values())
 
 
-def _scene(item: dict[str, Any]) -> RemoteScene:
+def _scene(item: JsonObject) -> RemoteScene:
     """The SAFE that an item offers: a zip, or the folder around its manifest."""
     assets = item["assets"]
     order = [key for key in _ASSETS if key in assets] + [key for key in assets if key not in _ASSETS]
@@ -122,12 +127,12 @@ def _scene(item: dict[str, Any]) -> RemoteScene:
     raise ValueError("no asset is a zip, a SAFE folder or a manifest.safe")
 
 
-def _published(item: dict[str, Any]) -> dt.datetime | None:
+def _published(item: JsonObject) -> dt.datetime | None:
     properties = item.get("properties") or {}
     return next((t for k in ("published", "created") if (t := time_or_none(properties.get(k)))), None)
 
 
-def _name(item: dict[str, Any], path: str) -> str:
+def _name(item: JsonObject, path: str) -> str:
     for candidate in (str(item["id"]), path):
         try:
             return scene_in(candidate)
@@ -136,7 +141,7 @@ def _name(item: dict[str, Any], path: str) -> str:
     return scene_name(path)
 
 
-def _checksum(asset: dict[str, Any]) -> str:
+def _checksum(asset: JsonObject) -> str:
     """`file:checksum` is a multihash in hex; those of MD5 and SHA-256 are understood."""
     text = str(asset.get("file:checksum") or "").lower()
     for prefix, kind, length in (("1220", "sha256", 64), ("d50110", "md5", 32)):
@@ -145,7 +150,7 @@ def _checksum(asset: dict[str, Any]) -> str:
     return ""
 
 
-def _wanted(item: dict[str, Any], config: RunConfig) -> bool:
+def _wanted(item: JsonObject, config: RunConfig) -> bool:
     """Whether an item's own properties leave it in question; what they do not say, the annotation will."""
     properties, source = item.get("properties") or {}, config.source
     direction, track = properties.get("sat:orbit_state"), properties.get("sat:relative_orbit")

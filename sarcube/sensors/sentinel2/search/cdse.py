@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.cdse import any_of, dates_of, download_address, entries, expected_of, literal
 from sarcube.sensors.sentinel1.search.cdse import with_area as by_area
 from sarcube.sensors.sentinel1.search.provider_json import ring_of
@@ -48,7 +48,7 @@ def _filters(config: RunConfig, area: Area | None, names: set[str], tiles: set[s
     return by_area(terms, area)
 
 
-def _tile(entry: dict[str, Any]) -> FoundTile | None:
+def _tile(entry: JsonObject) -> FoundTile | None:
     identifier, name = entry.get("Id"), str(entry.get("Name", ""))
     try:
         ring = ring_of(entry.get("GeoFootprint"))

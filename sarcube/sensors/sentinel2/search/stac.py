@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
 from sarcube.sensors.sentinel1.search.stac import items_of
 from sarcube.sensors.sentinel2.search.found import FoundTile, by_name
@@ -37,7 +37,7 @@ def search_stac(config: RunConfig, area: Area | None) -> tuple[list[FoundTile], 
     return [found[name] for name in sorted(found)], problems
 
 
-def _tile(item: dict[str, Any], config: RunConfig) -> FoundTile:
+def _tile(item: JsonObject, config: RunConfig) -> FoundTile:
     told, name = item["properties"], name_in(item)
     if name is None:
         raise ValueError("it does not tell the product that it was made of (s2:product_uri)")
@@ -56,14 +56,14 @@ def _tile(item: dict[str, Any], config: RunConfig) -> FoundTile:
     )
 
 
-def _address(item: dict[str, Any], config: RunConfig) -> str:
+def _address(item: JsonObject, config: RunConfig) -> str:
     own = next((str(link["href"]) for link in item.get("links", ()) if link.get("rel") == "self"), "")
     if own.startswith(("https://", "http://")):
         return own
     return f"{str(config.source.url).rstrip('/')}/collections/{item['collection']}/items/{item['id']}"
 
 
-def _archive(item: dict[str, Any]) -> str:
+def _archive(item: JsonObject) -> str:
     for asset in item["assets"].values():
         href = str(asset.get("href", ""))
         path = href.partition("?")[0]

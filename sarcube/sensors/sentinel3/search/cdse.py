@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.aoi import Area
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.cdse import any_of, dates_of, download_address, entries, expected_of, literal
 from sarcube.sensors.sentinel1.search.cdse import with_area as by_area
 from sarcube.sensors.sentinel1.search.provider_json import ring_of
@@ -39,7 +38,7 @@ def search_cdse(config: RunConfig, area: Area | None) -> list[FoundGranule]:
     return [found[name] for name in sorted(found)]
 
 
-def _granule(entry: dict[str, Any]) -> FoundGranule | None:
+def _granule(entry: JsonObject) -> FoundGranule | None:
     identifier, name = entry.get("Id"), parse_name(str(entry.get("Name", "")))
     if not identifier or name is None:
         return None
