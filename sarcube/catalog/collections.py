@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import pystac
 
@@ -39,6 +38,7 @@ from sarcube.catalog.summary import Summary
 from sarcube.catalog.validate import require_valid
 from sarcube.catalog.walk import collections, item_keys, read_items, walk_items
 from sarcube.errors import CatalogError, StoreConflictError, TransferError
+from sarcube.jsons import JsonObject
 from sarcube.products.browse import MEDIA_TYPE as PNG
 from sarcube.products.cog import MEDIA_TYPE
 from sarcube.products.kinds import Fact, ProductKind
@@ -88,10 +88,10 @@ class Description:
     text: str
     kind: str = ""
     keywords: tuple[str, ...] = ()
-    providers: tuple[dict[str, Any], ...] = ()
-    license_link: dict[str, Any] | None = None
+    providers: tuple[JsonObject, ...] = ()
+    license_link: JsonObject | None = None
     facts: tuple[Fact, ...] | None = None
-    assets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    assets: Mapping[str, JsonObject] = field(default_factory=dict)
     since: str = "1970-01-01T00:00:00.000000Z"
 
     @classmethod
@@ -129,7 +129,7 @@ class Description:
         return replace(self, kind=now.kind, facts=now.facts, assets={**self.assets, **now.assets})
 
     @classmethod
-    def read(cls, stored: dict[str, Any]) -> Description:
+    def read(cls, stored: JsonObject) -> Description:
         """Of a collection that is there."""
         facts = stored.get("sarcube:facts")
         return cls(
@@ -256,7 +256,7 @@ def _comparable(store: Store, name: str) -> bool:
     return info is not None and info.size < _SMALL_INDEX
 
 
-def _index_asset(collection: bytes) -> dict[str, Any]:
+def _index_asset(collection: bytes) -> JsonObject:
     """What a collection says of the index that it was computed from."""
     try:
         asset = json.loads(collection)["assets"]["items"]
@@ -312,7 +312,7 @@ def _update(store: Store, name: str, kind: ProductKind | None, schemas: Schemas,
 
 
 def _take_in(
-    store: Store, items: Iterable[tuple[str, dict[str, Any]]], writer: IndexWriter, summary: Summary
+    store: Store, items: Iterable[tuple[str, JsonObject]], writer: IndexWriter, summary: Summary
 ) -> Iterator[tuple[str, str]]:
     """Keys and ids of items, once index and summary have them; damaged ones are told."""
     passed = PassedOver()
@@ -334,8 +334,8 @@ def _facts(about: Description, index: Index | None) -> tuple[Fact, ...]:
     return index.facts if index is not None else ()
 
 
-def _collection(name: str, about: Description, summary: Summary, index: bytes = b"") -> dict[str, Any]:
-    links: list[dict[str, Any]] = [
+def _collection(name: str, about: Description, summary: Summary, index: bytes = b"") -> JsonObject:
+    links: list[JsonObject] = [
         {"rel": "root", "href": f"../{CATALOG_FILE}", "type": "application/json"},
         {"rel": "parent", "href": f"../{CATALOG_FILE}", "type": "application/json"},
     ]
@@ -343,7 +343,7 @@ def _collection(name: str, about: Description, summary: Summary, index: bytes = 
         links.append(about.license_link)
     if summary.count <= _MOST_LINKS:
         links += [{"rel": "item", "href": h, "type": "application/geo+json"} for h in sorted(summary.hrefs)]
-    stored: dict[str, Any] = {
+    stored: JsonObject = {
         "type": "Collection",
         "stac_version": pystac.get_stac_version(),
         "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION, *summary.extensions()],
@@ -377,7 +377,7 @@ def _collection(name: str, about: Description, summary: Summary, index: bytes = 
     return stored
 
 
-def _item_assets(about: Description, summary: Summary) -> dict[str, Any]:
+def _item_assets(about: Description, summary: Summary) -> JsonObject:
     """Item assets by what the kind says, and for those that it does not know by what the items say."""
     found = dict(about.assets)
     for name, asset in summary.assets.items():

@@ -8,13 +8,13 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sarcube.catalog.hrefs import absolute_href
 from sarcube.catalog.items import COLLECTION_FILE
 from sarcube.catalog.query import find_stored
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.walk import collections
+from sarcube.jsons import JsonObject
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
 
@@ -22,7 +22,7 @@ from sarcube.store.protocol import Store, open_store
 _STRUCTURE = ("self", "root", "parent", "item", "items", "child")
 
 
-def api_collections(store: Store | str) -> Iterator[dict[str, Any]]:
+def api_collections(store: Store | str) -> Iterator[JsonObject]:
     """Every collection, ready to be posted to an API: absolute hrefs, no structural links."""
     place = open_store(store)
     for name in collections(place):
@@ -30,7 +30,7 @@ def api_collections(store: Store | str) -> Iterator[dict[str, Any]]:
         yield _absolute(json.loads(place.read_bytes(key)), place.href(key))
 
 
-def api_items(store: Store | str, collection: str | None = None) -> Iterator[dict[str, Any]]:
+def api_items(store: Store | str, collection: str | None = None) -> Iterator[JsonObject]:
     """Every item (of one collection), ready to be posted to an API; one at a time, so that memory does not grow."""
     place = open_store(store)
     for name in collections(place) if collection is None else (collection,):
@@ -57,7 +57,7 @@ def write_ndjson(store: Store | str, folder: str | Path) -> tuple[Path, Path]:
     return target.path(names[0]), target.path(names[1])
 
 
-def _absolute(stored: dict[str, Any], base: str) -> dict[str, Any]:
+def _absolute(stored: JsonObject, base: str) -> JsonObject:
     # Where an item says at which public address it is, others are to read it there, and not from s3://.
     base = next((link["href"] for link in stored.get("links", ()) if link["rel"] == "self"), base)
     links = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
+from sarcube.jsons import JsonObject
 from sarcube.products.rules import Rule, count, named_texts, positive, switch, text, texts
 
 # Of every kind.
@@ -19,7 +19,7 @@ _RULES = (
 )
 
 
-def field_problems(properties: dict[str, Any], rules: Iterable[Rule] = ()) -> Iterable[str]:
+def field_problems(properties: JsonObject, rules: Iterable[Rule] = ()) -> Iterable[str]:
     """What is wrong with an item's properties, one sentence each; `rules` are those of its kind.
 
     What is not known must be left out.

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from sarcube.errors import CatalogError
 from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.geometry.longitudes import cut, unwrap
 from sarcube.products.outline import Outline, Ring
+
+if TYPE_CHECKING:
+    from pyproj import Transformer
+    from shapely import Geometry, LinearRing, Polygon
 
 _DIGITS = 6  # 0.1 m at the equator
 _STEP = 10_000.0  # longest straight piece, metres: bends of a CRS within it stay far below a pixel
@@ -32,7 +36,7 @@ class Footprint:
         west, south, east, north; west is greater than east where the antimeridian is crossed.
     """
 
-    geometry: dict[str, Any]
+    geometry: dict[str, object]
     bbox: tuple[float, float, float, float]
 
 
@@ -46,14 +50,14 @@ def footprint(outline: Outline, grid: GeoGrid) -> Footprint:
     """
     left, bottom, right, top = grid.bounds
     frame: Ring = ((left, bottom), (right, bottom), (right, top), (left, top), (left, bottom))
-    pieces: list[Any] = []
+    pieces: list[Polygon] = []
     for ring in outline or (frame,):
         pieces.extend(_pieces(_lonlat(ring, grid.epsg)))
     merged = _polygons(_union(pieces))
     if not merged:
         raise CatalogError(f"the outline of a product in {grid.crs} has no area on the Earth")
     coordinates = [[_ring(p.exterior)] for p in merged]
-    geometry: dict[str, Any] = (
+    geometry: dict[str, object] = (
         {"type": "Polygon", "coordinates": coordinates[0]}
         if len(coordinates) == 1
         else {"type": "MultiPolygon", "coordinates": coordinates}
@@ -62,7 +66,7 @@ def footprint(outline: Outline, grid: GeoGrid) -> Footprint:
 
 
 @lru_cache(maxsize=64)
-def _to_lonlat(epsg: int) -> Any:
+def _to_lonlat(epsg: int) -> Transformer:
     from pyproj import Transformer
 
     return Transformer.from_crs(epsg, 4326, always_xy=True)
@@ -89,7 +93,7 @@ def _lonlat(ring: Ring, epsg: int) -> NDArray[np.float64]:
     return np.column_stack([lon, lat])
 
 
-def _pieces(ring: NDArray[np.float64]) -> list[Any]:
+def _pieces(ring: NDArray[np.float64]) -> list[Polygon]:
     """The ring as polygons within -180 to 180 degrees."""
     from shapely import make_valid
     from shapely.geometry import Polygon
@@ -97,23 +101,23 @@ def _pieces(ring: NDArray[np.float64]) -> list[Any]:
     return [polygon for piece in cut(make_valid(Polygon(ring))) for polygon in _polygons(piece)]
 
 
-def _union(pieces: list[Any]) -> Any:
+def _union(pieces: list[Polygon]) -> Geometry:
     from shapely import set_precision
     from shapely.ops import unary_union
 
     return set_precision(unary_union(pieces), 10.0**-_DIGITS)
 
 
-def _polygons(shape: Any) -> list[Any]:
+def _polygons(shape: Geometry) -> list[Polygon]:
     return [p for p in getattr(shape, "geoms", [shape]) if p.geom_type == "Polygon" and not p.is_empty]
 
 
-def _ring(exterior: Any) -> list[list[float]]:
+def _ring(exterior: LinearRing) -> list[list[float]]:
     points = [[round(x, _DIGITS), round(y, _DIGITS)] for x, y in exterior.coords]
     return points if exterior.is_ccw else points[::-1]
 
 
-def _bbox(polygons: list[Any]) -> tuple[float, float, float, float]:
+def _bbox(polygons: list[Polygon]) -> tuple[float, float, float, float]:
     bounds = np.asarray([p.bounds for p in polygons])
     west, south, east, north = bounds[:, 0], bounds[:, 1], bounds[:, 2], bounds[:, 3]
     crosses = (west <= -180).any() and (east >= 180).any()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sarcube.errors import CatalogError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 
 
-def grid_of_item(item: Mapping[str, Any], origin: str) -> GeoGrid:
+def grid_of_item(item: JsonObject, origin: str) -> GeoGrid:
     """The grid that a STAC item (as JSON) states for itself, or for the first of its assets that states one.
 
     Raises
@@ -25,7 +25,7 @@ def grid_of_item(item: Mapping[str, Any], origin: str) -> GeoGrid:
     raise CatalogError(f"{origin} states no proj:code, proj:shape and proj:transform; delete it and run again")
 
 
-def grid_of_fields(fields: Mapping[str, Any], common: Mapping[str, Any], origin: str) -> GeoGrid | None:
+def grid_of_fields(fields: JsonObject, common: JsonObject, origin: str) -> GeoGrid | None:
     """The grid that an asset's own fields state, each missing one taken from the item; None where one is missing.
 
     Raises

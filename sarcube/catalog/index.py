@@ -14,7 +14,6 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,11 +25,12 @@ from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection, is_timed, place_of
 from sarcube.geometry.longitudes import spans
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Fact, FactType
 from sarcube.products.names import is_item_file, stem_of
 from sarcube.store.protocol import Store
 
-_loads: Callable[[str], Any] = json.loads
+_loads: Callable[[str], JsonObject] = json.loads
 with contextlib.suppress(ImportError):
     # Several times as quick, and there with stac-geoparquet; over an index of 100,000 items that is felt.
     from orjson import loads as _loads
@@ -126,10 +126,10 @@ class IndexWriter:
         self._assets: set[str] = set()
         # Files of one schema each: a new one begins where an item brings an asset that none had before.
         self._pieces: list[io.BytesIO] = []
-        self._writer: Any = None
-        self._rows: list[dict[str, Any]] = []
+        self._writer: pq.ParquetWriter = None  # made with the first schema
+        self._rows: list[JsonObject] = []
 
-    def add(self, key: str, stored: dict[str, Any]) -> None:
+    def add(self, key: str, stored: JsonObject) -> None:
         """One item, by its key in the store."""
         self._rows.append(_row(self._prefix, key, stored, self._facts))
         if len(self._rows) >= _BATCH:
@@ -229,7 +229,7 @@ class Index:
         for group in range(self._file.num_row_groups):
             yield self._file.read_row_group(group)
 
-    def outlines(self, without: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def outlines(self, without: set[str]) -> Iterator[tuple[str, JsonObject]]:
         """Items but those of some keys as (key, JSON), their assets empty: what a summary needs."""
         for group in range(self._file.num_row_groups):
             table = self._file.read_row_group(group, columns=["sarcube:key", "sarcube:item", "assets"])
@@ -254,7 +254,7 @@ class Index:
         """Item ids of all keys."""
         return _ids(self._file.read(columns=["sarcube:key", "id"]))
 
-    def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, JsonObject]]:
         """Wanted items as (key, JSON); with `assets`, only those assets are in them."""
         names = [name for name in self.assets if assets is None or name in assets]
         passed = PassedOver()
@@ -339,7 +339,7 @@ def _present(assets: pa.ChunkedArray) -> dict[str, list[bool]]:
 
 def _matching(table: pa.Table, wanted: Selection) -> pa.Array:
     """Rows of a table that may be wanted (bounding boxes instead of geometries)."""
-    keep: Any = pa.array([True] * table.num_rows, pa.bool_())  # typed: a group may be empty
+    keep: pa.Array = pa.array([True] * table.num_rows, pa.bool_())  # typed: a group may be empty
     # An index of version 0.1 has neither column: then the items themselves are asked, one by one.
     if wanted.places is not None and "sarcube:place" in table.column_names:
         keep = pc.and_(keep, pc.is_in(table["sarcube:place"], pa.array(sorted(wanted.places))))
@@ -356,11 +356,11 @@ def _matching(table: pa.Table, wanted: Selection) -> pa.Array:
     return pc.indices_nonzero(pc.fill_null(keep, False))
 
 
-def _overlapping(boxes: pa.ChunkedArray, bbox: tuple[float, float, float, float]) -> Any:
+def _overlapping(boxes: pa.ChunkedArray, bbox: tuple[float, float, float, float]) -> pa.Array:
     west, south, east, north = (pc.struct_field(boxes, side) for side in ("xmin", "ymin", "xmax", "ymax"))
     rows = pc.and_(pc.less_equal(south, bbox[3]), pc.greater_equal(north, bbox[1]))
     crossing = pc.greater(west, east)
-    sides: Any = None
+    sides: pa.Array = None
     for start, end in spans(bbox[0], bbox[2]):
         plain = pc.and_(pc.less_equal(west, end), pc.greater_equal(east, start))
         around = pc.or_(pc.less_equal(west, end), pc.greater_equal(east, start))
@@ -373,7 +373,7 @@ def _scalar(time: dt.datetime) -> pa.Scalar:
     return pa.scalar(time, _UTC)
 
 
-def _row(prefix: str, key: str, stored: dict[str, Any], facts: Iterable[Fact]) -> dict[str, Any]:
+def _row(prefix: str, key: str, stored: JsonObject, facts: Iterable[Fact]) -> JsonObject:
     from shapely import to_wkb
     from shapely.geometry import shape
 
@@ -383,7 +383,7 @@ def _row(prefix: str, key: str, stored: dict[str, Any], facts: Iterable[Fact]) -
         return moved_href(href, folder, prefix)
 
     properties, assets = stored["properties"], stored["assets"]
-    row: dict[str, Any] = {
+    row: JsonObject = {
         "type": "Feature",
         "stac_version": stored["stac_version"],
         "stac_extensions": stored["stac_extensions"],
@@ -417,5 +417,5 @@ def _row(prefix: str, key: str, stored: dict[str, Any], facts: Iterable[Fact]) -
     return row
 
 
-def _text(value: dict[str, Any]) -> str:
+def _text(value: JsonObject) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 import pystac
 
 from sarcube.catalog.extensions import CLASSIFICATION, FILE, PROJECTION, RASTER, STORAGE
 from sarcube.catalog.footprint import footprint
 from sarcube.catalog.hrefs import relative_href
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Layer, MaskClass
 from sarcube.products.product import THUMBNAIL, Product, ProductFile
 from sarcube.products.summary import Statistics
@@ -49,7 +49,7 @@ class ItemFacts:
 
     start: dt.datetime
     end: dt.datetime | None = None
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, object] = field(default_factory=dict)
     extensions: tuple[str, ...] = ()
     links: tuple[pystac.Link, ...] = ()
     static: pystac.Item | None = None
@@ -76,7 +76,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
     outline = footprint(product.outline, product.grid)
     name = product.name
     grid = product.grid
-    properties: dict[str, Any] = {
+    properties: JsonObject = {
         "created": utc_text(name.processed),
         "proj:code": grid.crs,
         "proj:epsg": grid.epsg,
@@ -119,7 +119,7 @@ def product_item(store: Store, product: Product, facts: ItemFacts) -> pystac.Ite
     return item
 
 
-def item_dict(item: pystac.Item) -> dict[str, Any]:
+def item_dict(item: pystac.Item) -> JsonObject:
     """The item as it is stored: hrefs untouched, no self link, times with microseconds."""
     stored = item.to_dict(include_self_link=False, transform_hrefs=False)
     if item.datetime is not None:
@@ -152,7 +152,7 @@ def link_static(
 
 def _asset(product: Product, file: ProductFile) -> pystac.Asset:
     href = "./" + PurePosixPath(file.key).name
-    info: dict[str, Any] = {"file:size": file.size, "file:checksum": file.checksum}
+    info: JsonObject = {"file:size": file.size, "file:checksum": file.checksum}
     beside = next((about for about in product.kind.attached if about.name == file.layer), None)
     if beside is not None:
         return pystac.Asset(href, beside.title, None, file.media_type, list(beside.roles), info)
@@ -171,12 +171,12 @@ def _asset(product: Product, file: ProductFile) -> pystac.Asset:
     return pystac.Asset(href, layer.title, None, file.media_type, list(layer.stac_roles), info)
 
 
-def raster_fields(layer: Layer) -> dict[str, Any]:
+def raster_fields(layer: Layer) -> JsonObject:
     """What is true of a layer in every product: for assets and for a collection's item assets.
 
     Enough to open and to show it where its workflow is not installed.
     """
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         "data_type": _STAC_TYPES.get(layer.dtype, layer.dtype),
         "nodata": "nan" if math.isnan(layer.nodata) else int(layer.nodata),
         "unit": layer.unit,
@@ -202,8 +202,8 @@ def raster_fields(layer: Layer) -> dict[str, Any]:
     return fields
 
 
-def _class(member: MaskClass) -> dict[str, Any]:
-    fields: dict[str, Any] = {"value": member.value, "name": member.name, "description": member.text}
+def _class(member: MaskClass) -> JsonObject:
+    fields: JsonObject = {"value": member.value, "name": member.name, "description": member.text}
     if member.colour is not None and member.colour[3]:
         fields["color_hint"] = "{:02X}{:02X}{:02X}".format(*member.colour[:3])
     return fields
@@ -227,7 +227,7 @@ def _add_links(item: pystac.Item, product: Product) -> None:
     item.add_link(pystac.Link("collection", f"{up}{COLLECTION_FILE}", "application/json"))
 
 
-def _storage(store: Store) -> dict[str, Any]:
+def _storage(store: Store) -> JsonObject:
     if not store.url.startswith("s3://"):
         return {}
     from sarcube.store.s3_store import S3Store

@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
 
 from sarcube.catalog.query import find_stored
 from sarcube.catalog.selection import Dates, is_timed, place_of, selection
 from sarcube.catalog.walk import collections
 from sarcube.errors import StoreError
+from sarcube.jsons import JsonObject
 from sarcube.store.protocol import Store, open_store
 from sarcube.words import several, size_text
 
@@ -93,7 +93,7 @@ def list_items(
     return sorted(found, key=lambda item: (item.collection, item.place, item.start, item.id))
 
 
-def _listed(collection: str, key: str, stored: dict[str, Any]) -> Listed:
+def _listed(collection: str, key: str, stored: JsonObject) -> Listed:
     said = stored["properties"]
     timed = is_timed(key)
     # Layers without a time that a date only links to lie elsewhere, and are listed there.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
 
 from shapely.errors import ShapelyError
 
 from sarcube.errors import CatalogError, PassedOverWarning
+from sarcube.jsons import JsonObject
 
 # What reading an item that somebody damaged or wrote otherwise raises.
 DAMAGE = (
@@ -43,7 +43,7 @@ class PassedOver:
         )
 
 
-def require_usable(stored: Any, address: str) -> None:
+def require_usable(stored: JsonObject, address: str) -> None:
     """Refuse an item that queries and indexes could not read.
 
     Raises

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import pystac
 
@@ -18,6 +17,7 @@ from sarcube.catalog.selection import Dates, Selection, selection
 from sarcube.catalog.walk import collections, read_items, read_stored, walk_items
 from sarcube.errors import StoreError
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.products.names import item_key
 from sarcube.store.protocol import Store, open_store
 
@@ -75,7 +75,7 @@ def find_items(
         return list(_opened(place, found))
 
 
-def _opened(store: Store, found: Iterable[tuple[str, dict[str, Any]]]) -> Iterator[pystac.Item]:
+def _opened(store: Store, found: Iterable[tuple[str, JsonObject]]) -> Iterator[pystac.Item]:
     passed = PassedOver()
     for key, stored in found:
         try:
@@ -99,7 +99,7 @@ def _no_garbage() -> Iterator[None]:
 
 def find_stored(
     store: Store, collection: str, wanted: Selection, assets: Sequence[str] | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[tuple[str, JsonObject]]:
     """Wanted items of a collection as (key, JSON as stored); quicker than `find_items` for great numbers."""
     # Markers first: one that vanishes meanwhile is then in the index that is read after.
     markers = pending(store, collection)
@@ -117,8 +117,8 @@ def find_stored(
 
 
 def _chain(
-    older: Iterator[tuple[str, dict[str, Any]]], fresh: Iterator[tuple[str, dict[str, Any]]], wanted: Selection
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    older: Iterator[tuple[str, JsonObject]], fresh: Iterator[tuple[str, JsonObject]], wanted: Selection
+) -> Iterator[tuple[str, JsonObject]]:
     yield from older
     yield from ((key, stored) for key, stored in fresh if wanted.takes(key, stored))
 
@@ -134,7 +134,7 @@ def find_static_item(store: Store, collection: str, place: str) -> pystac.Item |
     return read_item(store, key) if store.exists(key) else None
 
 
-def open_item(stored: dict[str, Any], href: str) -> pystac.Item:
+def open_item(stored: JsonObject, href: str) -> pystac.Item:
     """An item from its JSON and its address, all hrefs absolute, without the link to the root.
 
     pystac follows a root link, once an item, whenever an item becomes a dictionary (stackstac and odc-stac ask for

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sarcube.errors import CatalogError
 from sarcube.geometry.longitudes import spans
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 
 Dates = tuple[dt.date | dt.datetime | str | None, dt.date | dt.datetime | str | None]
 
@@ -32,7 +32,7 @@ class Selection:
     end: dt.datetime | None = None
     places: frozenset[str] | None = None
 
-    def takes(self, key: str, stored: dict[str, Any]) -> bool:
+    def takes(self, key: str, stored: JsonObject) -> bool:
         """Whether an item, by its key and as stored, is wanted."""
         if self.places is not None and place_of(key) not in self.places:
             return False
@@ -40,7 +40,7 @@ class Selection:
             return False
         return self.bbox is None or _overlaps(stored, self.bbox)
 
-    def _in_time(self, properties: dict[str, Any]) -> bool:
+    def _in_time(self, properties: JsonObject) -> bool:
         first = _time(properties.get("start_datetime") or properties["datetime"])
         last = _time(properties.get("end_datetime") or properties["datetime"])
         return (self.start is None or last >= self.start) and (self.end is None or first <= self.end)
@@ -86,7 +86,7 @@ def _moment(value: dt.date | dt.datetime | str | None, *, last: bool) -> dt.date
     return midnight + dt.timedelta(days=1, microseconds=-1) if last else midnight
 
 
-def _overlaps(stored: dict[str, Any], bbox: tuple[float, float, float, float]) -> bool:
+def _overlaps(stored: JsonObject, bbox: tuple[float, float, float, float]) -> bool:
     from shapely.geometry import box, shape
 
     west, south, east, north = stored["bbox"]

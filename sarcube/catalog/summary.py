@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sarcube.geometry.longitudes import shortest_span
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Fact
 
 _SUMMARIZED = (
@@ -25,7 +26,7 @@ class Summary:
 
     def __init__(self, collection: str, facts: Iterable[Fact] = ()) -> None:
         self.count = 0
-        self.assets: dict[str, dict[str, Any]] = {}
+        self.assets: dict[str, JsonObject] = {}
         self._summarized = (*_SUMMARIZED, *(fact.name for fact in facts if fact.summarized))
         self._extensions: set[str] = set()
         self.hrefs: list[str] = []
@@ -35,7 +36,7 @@ class Summary:
         self._south, self._north = 90.0, -90.0
         self._start, self._end = "9999", "0000"
 
-    def add(self, key: str, stored: dict[str, Any]) -> None:
+    def add(self, key: str, stored: JsonObject) -> None:
         """One item, by its key in the store."""
         self.count += 1
         for asset_name, asset in stored["assets"].items():
@@ -63,7 +64,7 @@ class Summary:
         """STAC summaries: every value that occurs."""
         return {name: sorted(values) for name, values in self._values.items()}
 
-    def extent(self, since: str) -> dict[str, Any]:
+    def extent(self, since: str) -> JsonObject:
         """STAC extent; of no items the whole Earth since that time."""
         if not self.count:
             return {

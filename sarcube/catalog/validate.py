@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from sarcube.catalog.extension_rules import extension_problems
@@ -17,12 +17,18 @@ from sarcube.catalog.fields import field_problems
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.errors import CatalogError
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.products.rules import Rule
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+    from jsonschema import Draft7Validator
 
 log = logging.getLogger(__name__)
 _MULTIHASH = re.compile(r"1220[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _MOST_PROBLEMS = 8
+_Schema = bool | Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Validation:
     unchecked: tuple[str, ...] = ()
 
 
-def validate(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> Validation:
+def validate(stored: JsonObject, schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> Validation:
     """Check an item, collection or catalog as it is stored.
 
     Parameters
@@ -78,7 +84,7 @@ def validate(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iter
     return Validation(tuple(problems), tuple(own), tuple(unchecked))
 
 
-def require_valid(stored: dict[str, Any], schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> None:
+def require_valid(stored: JsonObject, schemas: Schemas | None = None, rules: Iterable[Rule] = ()) -> None:
     """Raise CatalogError where `validate` finds a problem; log once what could not be checked."""
     outcome = validate(stored, schemas, rules)
     if outcome.problems:
@@ -109,11 +115,11 @@ class _Validator:
     """One schema, compiled. The compiled-code library decides what is valid (0.2 ms an item instead of 30);
     the plain one words the fault, and decides where the other is not installed."""
 
-    def __init__(self, schema: dict[str, Any], schemas: Schemas) -> None:
+    def __init__(self, schema: JsonObject, schemas: Schemas) -> None:
         self._schema, self._schemas = schema, schemas
         self._quick = _quick_validator(schema, schemas)
 
-    def problem(self, stored: dict[str, Any]) -> str | None:
+    def problem(self, stored: JsonObject) -> str | None:
         """The most telling fault, None where there is none."""
         if self._quick is not None and self._quick.is_valid(stored):
             return None
@@ -126,25 +132,25 @@ class _Validator:
         return f"{where}: {best.message[:300]}"
 
     @cached_property
-    def _plain(self) -> Any:
+    def _plain(self) -> Draft7Validator:
         import referencing
         from jsonschema import Draft7Validator
         from referencing.jsonschema import DRAFT7
 
-        def retrieve(address: str) -> Any:
+        def retrieve(address: str) -> referencing.Resource[_Schema]:
             found = self._schemas.get(address)
             if found is None:
                 raise referencing.exceptions.NoSuchResource(address)
             return referencing.Resource.from_contents(found, default_specification=DRAFT7)
 
-        registry: Any = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
+        registry: referencing.Registry[_Schema] = referencing.Registry(retrieve=retrieve)  # type: ignore[call-arg]
         return Draft7Validator(self._schema, registry=registry)
 
 
-def _quick_validator(schema: dict[str, Any], schemas: Schemas) -> Any:
+def _quick_validator(schema: JsonObject, schemas: Schemas) -> jsonschema_rs.Draft7Validator | None:
     import jsonschema_rs
 
-    def retrieve(address: str) -> dict[str, Any]:
+    def retrieve(address: str) -> JsonObject:
         found = schemas.get(address)
         if found is None:
             raise ValueError(f"no schema {address}")
@@ -160,7 +166,7 @@ def _quick_validator(schema: dict[str, Any], schemas: Schemas) -> Any:
 _validators: WeakKeyDictionary[Schemas, dict[str, _Validator | None]] = WeakKeyDictionary()
 
 
-def _check(stored: dict[str, Any], uri: str, schemas: Schemas) -> list[str] | None:
+def _check(stored: JsonObject, uri: str, schemas: Schemas) -> list[str] | None:
     import referencing.exceptions
 
     known = _validators.setdefault(schemas, {})
@@ -178,7 +184,7 @@ def _check(stored: dict[str, Any], uri: str, schemas: Schemas) -> list[str] | No
     return [] if problem is None else [f"{problem} ({uri})"]
 
 
-def _own(item: dict[str, Any], rules: Iterable[Rule]) -> Iterable[str]:
+def _own(item: JsonObject, rules: Iterable[Rule]) -> Iterable[str]:
     """Rules of sarcube's items that schemas do not have."""
     properties = item.get("properties", {})
     yield from field_problems(properties, rules)
@@ -205,14 +211,14 @@ def _own(item: dict[str, Any], rules: Iterable[Rule]) -> Iterable[str]:
     yield from _own_geometry(item)
 
 
-def _own_grid(properties: dict[str, Any]) -> Iterable[str]:
+def _own_grid(properties: JsonObject) -> Iterable[str]:
     if properties.get("proj:code") != f"EPSG:{properties.get('proj:epsg')}":
         yield f"proj:code {properties.get('proj:code')} and proj:epsg {properties.get('proj:epsg')} differ"
     if len(properties.get("proj:transform", ())) != 6 or len(properties.get("proj:shape", ())) != 2:
         yield "proj:transform must have six numbers and proj:shape two"
 
 
-def _own_geometry(item: dict[str, Any]) -> Iterable[str]:
+def _own_geometry(item: JsonObject) -> Iterable[str]:
     from shapely.errors import ShapelyError
     from shapely.geometry import shape
 

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
 
 from sarcube.catalog.items import COLLECTION_FILE
 from sarcube.catalog.passed import PassedOver, require_usable
 from sarcube.catalog.selection import Selection
 from sarcube.errors import CatalogError, StoreError
+from sarcube.jsons import JsonObject
 from sarcube.products.names import item_file, product_folder
 from sarcube.products.public import at_home
 from sarcube.store.protocol import Store
@@ -72,16 +72,14 @@ def _date(year: str, month: str, day: str) -> dt.date | None:
 
 def walk_items(
     store: Store, collection: str, wanted: Selection, passed: PassedOver | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[tuple[str, JsonObject]]:
     """Wanted items of a collection, as (key, JSON); damaged ones go to `passed`, or are told."""
     for key, stored in read_items(store, item_keys(store, collection, wanted), passed):
         if wanted.takes(key, stored):
             yield key, stored
 
 
-def read_items(
-    store: Store, keys: Iterable[str], passed: PassedOver | None = None
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_items(store: Store, keys: Iterable[str], passed: PassedOver | None = None) -> Iterator[tuple[str, JsonObject]]:
     """Items by key, as (key, JSON), several at once; a key without an object is passed over.
 
     So is a damaged item: it is added to `passed`, or told where none is given.
@@ -99,7 +97,7 @@ def read_items(
         found.tell()
 
 
-def _read_if_there(store: Store, key: str) -> dict[str, Any] | CatalogError | None:
+def _read_if_there(store: Store, key: str) -> JsonObject | CatalogError | None:
     try:
         stored = read_stored(store, key)
         require_usable(stored, store.href(key))
@@ -112,7 +110,7 @@ def _read_if_there(store: Store, key: str) -> dict[str, Any] | CatalogError | No
         return None
 
 
-def read_stored(store: Store, key: str) -> dict[str, Any]:
+def read_stored(store: Store, key: str) -> JsonObject:
     """An item as it is stored, hrefs relative; CatalogError where the file is something else."""
     try:
         stored = json.loads(store.read_bytes(key))

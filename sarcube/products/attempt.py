@@ -28,9 +28,9 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from sarcube.errors import ProductError, StoreConflictError, StoreError
+from sarcube.jsons import JsonObject
 from sarcube.products.holder import gone, holder
 from sarcube.products.names import ProductName
 from sarcube.products.public import at_home
@@ -135,7 +135,7 @@ def withdraw(store: Store, attempt: Attempt, keys: Iterable[str]) -> None:
     remove_files(store, [*(key for key in keys if key not in kept), attempt.marker])
 
 
-def announcement(store: Store, marker: str) -> dict[str, Any]:
+def announcement(store: Store, marker: str) -> JsonObject:
     """What an announcement says; empty where there is none, or one of version 0.1, which says nothing."""
     found = store.read_version(marker)
     try:
@@ -173,7 +173,7 @@ def remove_files(store: Store, keys: Iterable[str]) -> None:
             log.warning("unneeded file %s stays: %s", key, error)
 
 
-def as_item(data: bytes) -> dict[str, Any]:
+def as_item(data: bytes) -> JsonObject:
     """A stored item, hrefs relative; empty where it is something else."""
     try:
         stored = json.loads(data)
@@ -182,7 +182,7 @@ def as_item(data: bytes) -> dict[str, Any]:
     return at_home(stored) if isinstance(stored, dict) else {}
 
 
-def processed(stored: dict[str, Any]) -> dt.datetime | None:
+def processed(stored: JsonObject) -> dt.datetime | None:
     """The time of processing that an item's id carries; None where it carries none."""
     try:
         return ProductName.parse(str(stored.get("id", ""))).processed
@@ -190,13 +190,13 @@ def processed(stored: dict[str, Any]) -> dt.datetime | None:
         return None
 
 
-def lineage_of(stored: dict[str, Any]) -> tuple[str, ...]:
+def lineage_of(stored: JsonObject) -> tuple[str, ...]:
     """Stems of the static products that an item has replaced, oldest first."""
     said = stored.get("properties", {}).get(LINEAGE, ())
     return tuple(str(stem) for stem in said) if isinstance(said, list) else ()
 
 
-def asset_keys(item_key: str, stored: dict[str, Any]) -> set[str]:
+def asset_keys(item_key: str, stored: JsonObject) -> set[str]:
     """Keys of the assets that lie in the item's own folder."""
     folder = PurePosixPath(item_key).parent
     hrefs = (str(asset.get("href", "")) for asset in stored.get("assets", {}).values())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,9 @@ _PERCENTILES = (3.0, 97.0)
 _GAMMA = 0.5
 
 
-def browse_png(values: Sequence[NDArray[Any]], layers: Sequence[Layer], longest_side: int = LONGEST_SIDE) -> bytes:
+def browse_png(
+    values: Sequence[NDArray[np.number]], layers: Sequence[Layer], longest_side: int = LONGEST_SIDE
+) -> bytes:
     """An RGBA image of one or two layers, of the part that has data; else it is transparent.
 
     Two layers: red and blue are the first, green the second, each stretched between its 3rd and 97th percentile with
@@ -67,7 +68,7 @@ def _with_data(seen: Sequence[NDArray[np.bool_]]) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _smaller(values: NDArray[Any], layer: Layer, factor: int) -> NDArray[np.float32]:
+def _smaller(values: NDArray[np.number], layer: Layer, factor: int) -> NDArray[np.float32]:
     """Means over blocks, real: the magnitude of complex numbers, or their phase where the layer is shown as one."""
     if layer.shown.cyclic:
         turn = np.angle(values) if np.iscomplexobj(values) else np.asarray(values, np.float64)
@@ -105,7 +106,7 @@ def _coloured(values: NDArray[np.float32], layer: Layer) -> NDArray[np.uint8]:
     return rgb
 
 
-def _classes(values: NDArray[Any], layer: Layer) -> NDArray[np.uint8]:
+def _classes(values: NDArray[np.number], layer: Layer) -> NDArray[np.uint8]:
     picture = np.zeros((*values.shape, 4), np.uint8)
     for member in layer.classes:
         picture[values == member.value] = member.colour or (128, 128, 128, 255)

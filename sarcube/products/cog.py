@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import rasterio
@@ -96,7 +96,7 @@ def round_mantissa(values: NDArray[np.float32], bits: int) -> NDArray[np.float32
 
 
 def encode_cog(
-    values: NDArray[Any],
+    values: NDArray[np.generic],
     grid: GeoGrid,
     layer: Layer,
     tags: Mapping[str, str] | None = None,
@@ -127,8 +127,8 @@ def encode_cog(
         raise GridError(f"layer {layer.name} has shape {values.shape}, its grid {grid.shape}")
     values = np.ascontiguousarray(values, dtype=layer.dtype)
     if options.mantissa_bits is not None and _rounds(layer):
-        values = round_mantissa(values, options.mantissa_bits)
-    profile: dict[str, Any] = {
+        values = round_mantissa(values.astype(np.float32, copy=False), options.mantissa_bits)
+    profile: dict[str, object] = {
         "driver": "COG",
         "width": grid.width,
         "height": grid.height,
@@ -170,7 +170,7 @@ def encode_rgba(
     """
     if colours.shape != (*grid.shape, 4):
         raise GridError(f"a picture has shape {colours.shape}, its grid {grid.shape}")
-    profile: dict[str, Any] = {
+    profile: dict[str, object] = {
         "driver": "COG", "width": grid.width, "height": grid.height, "count": 4, "dtype": "uint8", "crs": grid.crs,
         "transform": Affine(*grid.transform), "BLOCKSIZE": BLOCK, "COMPRESS": "DEFLATE", "PREDICTOR": "STANDARD",
         "OVERVIEW_RESAMPLING": "AVERAGE", "NUM_THREADS": str(threads), "BIGTIFF": "IF_SAFER",
@@ -186,11 +186,11 @@ def encode_rgba(
         raise ProductError(f"GDAL cannot write a picture as COG: {error}") from error
 
 
-def _creation_options(layer: Layer, options: CogOptions) -> dict[str, Any]:
+def _creation_options(layer: Layer, options: CogOptions) -> dict[str, object]:
     codec, kind = options.codec, np.dtype(layer.dtype).kind
     if codec == "LERC" and not _lerc_takes(layer):
         codec = "ZSTD"
-    chosen: dict[str, Any] = {
+    chosen: dict[str, object] = {
         "BLOCKSIZE": BLOCK,
         "COMPRESS": codec,
         "OVERVIEWS": "AUTO",
@@ -216,7 +216,7 @@ def _nodata(layer: Layer) -> float | int:
 
 def write_cog(
     path: str | Path,
-    values: NDArray[Any],
+    values: NDArray[np.generic],
     grid: GeoGrid,
     layer: Layer,
     tags: Mapping[str, str] | None = None,
@@ -260,7 +260,7 @@ def read_layer(source: str | Path | bytes, *, threads: int = 1) -> xr.DataArray:
         raise ProductError(f"{name} cannot be read: {error}; delete its item so that it is made again") from error
 
 
-def _array(data: Any, name: str) -> xr.DataArray:
+def _array(data: rasterio.DatasetReader, name: str) -> xr.DataArray:
     grid = grid_of(data, name)
     return xr.DataArray(
         data.read(1),
@@ -271,7 +271,7 @@ def _array(data: Any, name: str) -> xr.DataArray:
     )
 
 
-def grid_of(data: Any, name: str) -> GeoGrid:
+def grid_of(data: rasterio.DatasetReader, name: str) -> GeoGrid:
     """The GeoGrid of an open rasterio dataset."""
     affine, epsg = data.transform, data.crs.to_epsg() if data.crs else None
     square = math.isclose(affine.a, -affine.e, rel_tol=1e-9) and affine.b == affine.d == 0

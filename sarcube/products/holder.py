@@ -6,16 +6,15 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 
-def holder() -> dict[str, Any]:
+def holder() -> dict[str, object]:
     """This process as it tells others who it is."""
     pid = os.getpid()
     return {"machine": _machine(), "pid": pid, "started": _started(pid)}
 
 
-def gone(said: Any) -> bool:
+def gone(said: object) -> bool:
     """Whether the process that `holder` described is known to have ended; False where nobody can tell."""
     if not isinstance(said, dict) or said.get("machine") != _machine() or not isinstance(said.get("pid"), int):
         return False

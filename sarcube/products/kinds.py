@@ -10,11 +10,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sarcube.errors import ProductError
+from sarcube.jsons import JsonObject
 from sarcube.products.rules import Rule
 
 Role = Literal["measure", "mask", "auxiliary"]
@@ -131,7 +133,7 @@ class Layer:
     weight: str = ""
     may_round: bool = False
     scale: float = 1.0
-    facts: tuple[tuple[str, Any], ...] = ()
+    facts: tuple[tuple[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
@@ -147,18 +149,20 @@ class Layer:
         own = {"measure": (), "mask": ("auxiliary", "mask"), "auxiliary": ("auxiliary",)}[self.role]
         return tuple(dict.fromkeys(("data", *own, *self.roles)))
 
-    def missing(self, values: Any) -> Any:
+    def missing(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
         """Where an array of this layer has no data, bool of its shape."""
-        if np.isnan(self.nodata):
-            return np.isnan(values)
-        return values == np.dtype(self.dtype).type(self.nodata)
+        own = np.dtype(self.dtype).type(self.nodata)
+        missing: NDArray[np.bool_] = np.isnan(values) if np.isnan(self.nodata) else values == own
+        return missing
 
 
-def mask_layer(name: str, title: str, classes: Sequence[MaskClass], nodata: int, **more: Any) -> Layer:
+def mask_layer(
+    name: str, title: str, classes: Sequence[MaskClass], nodata: int, *, roles: tuple[str, ...] = ()
+) -> Layer:
     """A mask of classes in one byte; `nodata` is the value of what was not seen."""
     return Layer(
         name, title, "uint8", float(nodata), role="mask", merge="classes", classes=tuple(classes), overview="nearest",
-        **more,
+        roles=roles,
     )  # fmt: skip
 
 
@@ -285,7 +289,7 @@ class ProductKind:
     facts: tuple[Fact, ...] = ()
     rules: tuple[Rule, ...] = ()
     keywords: tuple[str, ...] = ()
-    providers: tuple[dict[str, Any], ...] = field(default=(), hash=False)
+    providers: tuple[JsonObject, ...] = field(default=(), hash=False)
     license_link: str = ""
     browse: tuple[str, ...] = ()
     attached: tuple[Attached, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +42,7 @@ def outline(coarse: NDArray[np.uint8], grid: GeoGrid, block: int) -> Outline:
     parts = [shape(geometry) for geometry, _ in shapes(coarse, mask=coarse.astype(bool), transform=affine)]
     filled = unary_union([Polygon(part.exterior) for part in parts])
     smooth = filled.simplify(1.5 * step).intersection(box(*grid.bounds))
-    pieces: list[Any] = [p for p in getattr(smooth, "geoms", [smooth]) if p.geom_type == "Polygon"]
+    pieces: list[Polygon] = [p for p in getattr(smooth, "geoms", [smooth]) if p.geom_type == "Polygon"]
     least = max(p.area for p in pieces) / 1000.0 if pieces else 0.0
     kept = sorted((p for p in pieces if p.area >= least), key=lambda p: -p.area)
     return tuple(tuple((float(x), float(y)) for x, y in p.exterior.coords) for p in kept)

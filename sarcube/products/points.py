@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
 
 import pandas as pd
 
@@ -12,7 +11,7 @@ import pandas as pd
 def as_geojson(table: pd.DataFrame) -> bytes:
     """A FeatureCollection (RFC 7946) of points, each with its row as properties."""
     rows = json.loads(table.to_json(orient="records", date_format="iso", double_precision=6))
-    features: list[dict[str, Any]] = [
+    features: list[dict[str, object]] = [
         {"type": "Feature", "properties": row,
          "geometry": {"type": "Point", "coordinates": [row["longitude"], row["latitude"]]}}
         for row in rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -108,11 +108,17 @@ class ProductOptions:
     browse_side: int = LONGEST_SIDE
 
 
+class HasHref(Protocol):
+    """A file that is named by its address, such as a STAC asset."""
+
+    href: str
+
+
 class HasAssets(Protocol):
     """Anything that names files by layer, such as a STAC item."""
 
     @property
-    def assets(self) -> Mapping[str, Any]:
+    def assets(self) -> Mapping[str, HasHref]:
         """Objects with an absolute `href`, by layer."""
         ...
 
@@ -213,8 +219,10 @@ def write_file(store: Store, key: str, data: bytes) -> None:
         ) from None
 
 
-def _file(layer: str, key: str, data: bytes, media_type: str, *more: Any) -> ProductFile:
-    return ProductFile(layer, key, len(data), checksum(data), media_type, *more)
+def _file(
+    layer: str, key: str, data: bytes, media_type: str, statistics: Statistics | None = None, lossy: str | None = None
+) -> ProductFile:
+    return ProductFile(layer, key, len(data), checksum(data), media_type, statistics, lossy)
 
 
 def read_layers(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 
 @dataclass(frozen=True)
@@ -22,55 +22,55 @@ class Rule:
     """
 
     name: str
-    allows: Callable[[Any], bool]
+    allows: Callable[[object], bool]
     text: str
 
 
-def text(value: Any) -> bool:
+def text(value: object) -> TypeGuard[str]:
     """A text that says something."""
     return isinstance(value, str) and bool(value.strip())
 
 
-def texts(value: Any) -> bool:
+def texts(value: object) -> TypeGuard[list[str]]:
     """A list of such texts."""
     return isinstance(value, list) and bool(value) and all(text(v) for v in value)
 
 
-def number(value: Any) -> bool:
+def number(value: object) -> TypeGuard[float]:
     """A finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def positive(value: Any) -> bool:
+def positive(value: object) -> bool:
     """A number above zero."""
     return number(value) and value > 0
 
 
-def count(value: Any) -> bool:
+def count(value: object) -> TypeGuard[int]:
     """A whole number above zero."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def switch(value: Any) -> bool:
+def switch(value: object) -> bool:
     """True or false."""
     return isinstance(value, bool)
 
 
-def named_texts(value: Any) -> bool:
+def named_texts(value: object) -> bool:
     """Texts by name."""
     return isinstance(value, dict) and bool(value) and all(text(k) and text(v) for k, v in value.items())
 
 
-def one_of(*values: str) -> Callable[[Any], bool]:
+def one_of(*values: str) -> Callable[[object], bool]:
     """One of these texts."""
     return lambda value: value in values
 
 
-def list_of(*values: str) -> Callable[[Any], bool]:
+def list_of(*values: str) -> Callable[[object], bool]:
     """A list of these texts."""
     return lambda value: texts(value) and set(value) <= set(values)
 
 
-def angle(value: Any) -> bool:
+def angle(value: object) -> bool:
     """Degrees from 0 to 90."""
     return number(value) and 0 <= value <= 90

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -23,7 +22,9 @@ class Statistics:
 
 
 @njit(nogil=True, cache=True)
-def _scan(values: Any, nodata: float, block: int) -> Any:
+def _scan(
+    values: NDArray[np.number], nodata: float, block: int
+) -> tuple[NDArray[np.uint8], int, float, float, float, float, float]:
     rows, columns = values.shape
     coarse = np.zeros(((rows + block - 1) // block, (columns + block - 1) // block), np.uint8)
     count = 0
@@ -49,7 +50,7 @@ def _scan(values: Any, nodata: float, block: int) -> Any:
     return coarse, count, total, squares, low, high, shift
 
 
-def scan(values: NDArray[Any], nodata: float, block: int = 8) -> tuple[Statistics, NDArray[np.uint8]]:
+def scan(values: NDArray[np.number], nodata: float, block: int = 8) -> tuple[Statistics, NDArray[np.uint8]]:
     """Statistics of the valid pixels, and which blocks hold any.
 
     Parameters
@@ -78,7 +79,7 @@ def scan(values: NDArray[Any], nodata: float, block: int = 8) -> tuple[Statistic
 
 
 @njit(nogil=True, cache=True)
-def block_mean(values: Any, factor: int) -> Any:
+def block_mean(values: NDArray[np.floating], factor: int) -> NDArray[np.float32]:
     """Mean of the valid pixels of each `factor` x `factor` block, NaN where there are none.
 
     values: (rows, columns) float; returns (ceil(rows / factor), ceil(columns / factor)) float32.
