@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sarcube.config import DemConfig, RunConfig
 from sarcube.errors import DemError, OrbitError, SourceError
+from sarcube.jsons import JsonObject
 from sarcube.transfer.raster import is_remote
 from sarcube.workflows.making import dem_of
 from sarcube.workflows.task import Unit
 
 if TYPE_CHECKING:
+    from shapely import Polygon
+
     from sarcube.sensors.sentinel1.search.grd import FoundGrd
     from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 
@@ -55,7 +59,7 @@ def own_orbits(config: RunConfig) -> bool:
     return config.source.kind == "cslc"
 
 
-def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:
+def outdated(unit: Unit, stored: JsonObject) -> str:
     """Which older version of its scene a product was made from, where the source has a later one; else empty."""
     from sarcube.sensors.sentinel1.search.scenes import made_from_older
 
@@ -166,7 +170,7 @@ def geoid_gap(config: DemConfig, footprint: Sequence[tuple[float, float]]) -> st
     return ""
 
 
-def _outline(path: str) -> Any:
+def _outline(path: str) -> Polygon:
     from pyproj import Transformer
     from shapely.geometry import Polygon, box
 
@@ -199,5 +203,5 @@ def no_orbit(config: RunConfig, found: FoundBurst | FoundGrd) -> str:
     return ""
 
 
-def _time(time: Any) -> np.datetime64:
+def _time(time: dt.datetime) -> np.datetime64:
     return np.datetime64(time.replace(tzinfo=None), "ns")

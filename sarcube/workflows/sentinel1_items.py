@@ -6,7 +6,6 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pystac
@@ -63,11 +62,13 @@ class ItemContext:
     facility: str | None = None
     software: Mapping[str, str] = field(default_factory=dict)
     static: pystac.Item | None = None
-    properties: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
-def burst_properties(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> dict[str, Any]:
+def burst_properties(
+    product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext
+) -> dict[str, object]:
     """What is known of a burst, its orbit and what was done with it; `attrs` are those of the engine's dataset."""
     name = product.name
     engine = str(attrs.get("engine", "native"))
@@ -78,7 +79,7 @@ def burst_properties(product: Product, burst: Burst, attrs: Mapping[str, Any], c
         software[f"sarcube {engine} engine" if engine == "native" else engine] = str(version)
     near, centre, far = incidence_angles(burst)
     heading, altitude = heading_and_altitude(burst)
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d}",
         "platform": f"sentinel-1{burst.platform[-1].lower()}",
         "constellation": "sentinel-1",
@@ -158,22 +159,22 @@ def source_links(context: ItemContext) -> list[pystac.Link]:
     return links
 
 
-def noise_removed(burst: Burst, attrs: Mapping[str, Any]) -> bool:
+def noise_removed(burst: Burst, attrs: Mapping[str, object]) -> bool:
     """Whether thermal noise was taken off: asked for is not done, a scene may lack noise annotation."""
     return bool(attrs.get("thermal_noise", False)) and all(c.noise is not None for c in burst.channels.values())
 
 
-def engine_warnings(attrs: Mapping[str, Any]) -> tuple[str, ...]:
+def engine_warnings(attrs: Mapping[str, object]) -> tuple[str, ...]:
     """What an engine had to leave out, in words."""
     said = []
-    if voids := int(attrs.get("void_dem_pixels", 0)):
+    if voids := attrs.get("void_dem_pixels", 0):
         said.append(f"the DEM is void at {voids} pixels: there and nearby nothing was made")
-    if lines := int(attrs.get("empty_lines", 0)):
+    if lines := attrs.get("empty_lines", 0):
         said.append(f"{lines} lines of the burst hold no echo: nothing was made of them")
     return tuple(said)
 
 
-def file_tags(burst: Burst, attrs: Mapping[str, Any], dem: str) -> dict[str, str]:
+def file_tags(burst: Burst, attrs: Mapping[str, object], dem: str) -> dict[str, str]:
     """What every file of a product says as GDAL metadata: source, times, software, and each choice of the engine.
 
     Parameters
@@ -203,7 +204,7 @@ def file_tags(burst: Burst, attrs: Mapping[str, Any], dem: str) -> dict[str, str
     return {name: text for name, text in tags.items() if text}
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A value as JSON has it: numpy numbers as Python's, not-finite numbers as null."""
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}

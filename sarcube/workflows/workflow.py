@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from sarcube.config import RunConfig, Section
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import ProductKind, Rate
 from sarcube.transfer.problem import Problem
 from sarcube.workflows.network import Connection
@@ -136,7 +137,7 @@ class Workflow(Protocol):
         """What products of kinds are expected to take in this run, where it is not what their kind says."""
         ...
 
-    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Why a product that exists (its item as stored) is of older input than `unit`; empty where it is not."""
         ...
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,7 +49,7 @@ def fire_scene(granule: Granule) -> FireScene:
     )
 
 
-def _f1(granule: Granule, longitude: NDArray[Any], latitude: NDArray[Any]) -> NDArray[np.float64]:
+def _f1(granule: Granule, longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.float64]:
     """F1 on the grid of the other channels; each measurement in one pixel."""
     grid = granule.f1_grid
     values = read(granule, f"F1_BT_{grid}.nc", f"F1_BT_{grid}")

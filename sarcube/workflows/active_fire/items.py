@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pystac
 
@@ -39,7 +39,7 @@ def facts_of(
     """
     name, seen = product.name, granule.name
     table = fires.hotspots
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d %H:%M}",
         "platform": f"sentinel-3{seen.platform[-1].lower()}",
         "constellation": "sentinel-3",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import MaskClass, mask_layer
+
+if TYPE_CHECKING:
+    import rasterio
 
 NO_DATA, WATER, ICE = 0, 210, 220
 NO_GROUND = (NO_DATA, WATER, ICE)
@@ -75,7 +78,7 @@ def name_of(code: int) -> str:
     return _CLASSES[code][0] if code in _CLASSES else "unknown"
 
 
-def covers_at(path: str | Path, longitude: NDArray[Any], latitude: NDArray[Any]) -> NDArray[np.uint8]:
+def covers_at(path: str | Path, longitude: NDArray[np.float64], latitude: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Class at each point (degrees), nearest; 0 beyond the raster.
 
     Raises
@@ -117,7 +120,7 @@ def covers_on(path: str | Path, grid: GeoGrid) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[Any]:
+def _opened(path: str | Path) -> Iterator[rasterio.DatasetReader]:
     import rasterio
     from rasterio.errors import RasterioError
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class Fires:
 
     hotspots: pd.DataFrame
     grid: GeoGrid
-    layers: dict[str, NDArray[Any]]
+    layers: dict[str, NDArray[np.number]]
     files: dict[str, bytes]
     remarks: tuple[str, ...]
 
@@ -100,7 +101,7 @@ def find_in(granule: Granule, area: Area | None, grid: GeoGrid | None, section: 
     return Fires(table, grid, layers, files, remarks)
 
 
-def _utc(times: list[Any]) -> Any:
+def _utc(times: list[dt.datetime]) -> pd.Series:
     import pandas as pd
 
     return pd.to_datetime(pd.Series(times, dtype=object), utc=True).astype("datetime64[ms, UTC]")
@@ -156,12 +157,12 @@ def check_size(grid: GeoGrid) -> GeoGrid:
 
 def _rasters(
     scene: FireScene, options: ContextualOptions | GepOptions, inside: NDArray[np.bool_], grid: GeoGrid
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, NDArray[np.number]]:
     """Each pixel of the grid from the nearest measurement."""
     lon, lat = _centres(grid)
     pick, seen = _nearest(scene, lon, lat)
 
-    def shown(values: NDArray[Any], missing: float) -> NDArray[Any]:
+    def shown(values: NDArray[np.number], missing: float) -> NDArray[np.number]:
         flat = np.full(seen.size, missing, values.dtype)
         flat[seen] = values.ravel()[pick]
         return flat.reshape(grid.shape)
@@ -201,10 +202,10 @@ def _nearest(
     return places[index[seen]], seen
 
 
-def _picture(channels: list[NDArray[Any]]) -> NDArray[np.uint8]:
+def _picture(channels: list[NDArray[np.number]]) -> NDArray[np.uint8]:
     """Red, green, blue, alpha: reflectance 0 to 0.5, of equal ranges on all dates."""
     stacked = np.stack(channels, axis=-1)
-    seen = np.isfinite(stacked).all(axis=-1)
+    seen: NDArray[np.bool_] = np.all(np.isfinite(stacked), axis=-1)
     colours = np.clip(np.nan_to_num(stacked) / BRIGHT, 0.0, 1.0) ** 0.8
     out = np.zeros((*seen.shape, 4), np.uint8)
     out[..., :3] = np.where(seen[..., None], np.round(255.0 * colours), 0)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, GridError
 from sarcube.geometry.grid import GeoGrid, metres_per_unit
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Rate
 from sarcube.workflows.active_fire.kinds import ACTIVE_FIRE
 from sarcube.workflows.active_fire.section import ActiveFireSection
 from sarcube.workflows.making import ensure_collections, update_catalogs
 from sarcube.workflows.task import Ring, Task, Unit
 from sarcube.workflows.workflow import Context, Found, Made
+
+if TYPE_CHECKING:
+    from shapely import Geometry
 
 _LONGEST_DEGREES = 1.0  # a coarser resolution is metres taken for degrees
 
@@ -71,7 +75,7 @@ class ActiveFireWorkflow:
         """As the kind says."""
         return {}
 
-    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Near real time where the source has the granule not time critical, or made anew."""
         (one,) = unit.inputs
         before = str(stored["properties"].get("sarcube:granule", ""))
@@ -111,7 +115,7 @@ def place_of(config: RunConfig) -> str:
     return f"area_{hashlib.sha256(_area(config).normalize().wkb).hexdigest()[:8]}"
 
 
-def _area(config: RunConfig) -> Any:
+def _area(config: RunConfig) -> Geometry:
     from sarcube.geometry.aoi import load_aoi
 
     found = load_aoi(config.aoi)

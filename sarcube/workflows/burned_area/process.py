@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ _FRESH_SCARS = (masks.DARK, masks.SHADOW, masks.WATER)  # what sen2cor takes bur
 class BurnedArea:
     """Layers by name, hectares by class, perimeters (GeoJSON geometry in the grid's CRS, hectares), and remarks."""
 
-    layers: dict[str, NDArray[Any]]
+    layers: dict[str, NDArray[np.generic]]
     hectares: dict[str, float]
-    perimeters: list[tuple[dict[str, Any], float]]
+    perimeters: list[tuple[dict[str, object], float]]
     offset: float
     notes: list[str]
 
@@ -40,7 +40,7 @@ class BurnedArea:
 @dataclass
 class _Date:
     bands: dict[str, NDArray[np.float32]]
-    scl: NDArray[np.uint8] | None
+    scl: NDArray[np.unsignedinteger] | None
 
 
 def burned_area(
@@ -78,7 +78,7 @@ def burned_area(
     classes = burned.severity(dnbr)
     least = max(1, round(section.least_hectares * 1e4 / grid.resolution**2))
     outlines = burned.perimeters(classes, grid.transform, least)
-    layers: dict[str, NDArray[Any]] = {
+    layers: dict[str, NDArray[np.generic]] = {
         "dnbr": dnbr,
         "rbr": burned.rbr(dnbr, nbr_pre),
         "rdnbr": burned.rdnbr(dnbr, nbr_pre),
@@ -129,7 +129,7 @@ def _date(scenes: Sequence[Scene], grid: GeoGrid, section: BurnedAreaSection, no
     return kept
 
 
-def _worth(scl: NDArray[np.uint8] | None, band: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _worth(scl: NDArray[np.unsignedinteger] | None, band: NDArray[np.float32]) -> NDArray[np.uint8]:
     if scl is None:
         return np.where(np.isfinite(band), 0, 255).astype(np.uint8)
     table = np.full(256, 200, np.uint8)

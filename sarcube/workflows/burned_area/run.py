@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.workflows.burned_area.section import BurnedAreaSection
 from sarcube.workflows.making import Result, Stages, make
@@ -65,7 +65,7 @@ def _facts(product: Product, before: list[Scene], after: list[Scene], done: Burn
     return ItemFacts(before[0].sensed, after[-1].sensed, properties, (SAT, PROCESSING, PRODUCT))
 
 
-def perimeters_in_degrees(perimeters: list[tuple[dict[str, Any], float]], grid: GeoGrid) -> dict[str, Any]:
+def perimeters_in_degrees(perimeters: list[tuple[dict[str, object], float]], grid: GeoGrid) -> dict[str, object]:
     """A GeoJSON FeatureCollection in degrees, the largest patch first."""
     from rasterio.warp import transform_geom
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -27,7 +27,7 @@ class BurnedAreaSection(Section):
 
     @field_validator("before", "after", mode="before")
     @classmethod
-    def _span(cls, value: Any) -> Any:
+    def _span(cls, value: object) -> object:
         if isinstance(value, str | int | dt.date):
             return parse_days(str(value))
         if isinstance(value, list | tuple) and len(value) == 2:

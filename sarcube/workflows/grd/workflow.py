@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import GeoGrid, is_geographic
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Rate
 from sarcube.transfer.problem import Problem
 from sarcube.workflows.grd.kinds import GTC_GRD, RTC_GRD
@@ -84,7 +85,7 @@ class GrdWorkflow:
             if any(no_orbit(strict, scene) for scene in unit.inputs)
         }
 
-    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Which slices a product was made without, or of which older versions, where the source has others now."""
         made = {str(scene) for scene in stored["properties"].get("sarcube:source_scenes") or ()}
         now = {scene.scene for scene in unit.inputs}

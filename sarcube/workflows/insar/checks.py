@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.geometry.burst_grid import footprint_grid
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, made_from_older
 from sarcube.workflows import sentinel1_checks
 from sarcube.workflows.insar.find import polarization_of
@@ -62,7 +62,7 @@ def remarks(config: RunConfig, units: Sequence[Unit]) -> dict[int, tuple[str, ..
     return said
 
 
-def outdated(unit: Unit, stored: Mapping[str, Any]) -> str:
+def outdated(unit: Unit, stored: JsonObject) -> str:
     """Why a product is of older input than its pair; empty where it is not."""
     sources = stored["properties"].get("sarcube:source_scenes") or ()
     for found, made in zip(bursts_of(unit), sources, strict=False):
@@ -112,7 +112,7 @@ def not_told(config: RunConfig) -> bool:
     return water == "none" or (water == "auto" and (config.dem is None or config.dem.kind is None))
 
 
-def outdated_pass(unit: Unit, stored: Mapping[str, Any]) -> str:
+def outdated_pass(unit: Unit, stored: JsonObject) -> str:
     """Which bursts a merged pair was made without, or from older versions of which scenes; empty where of none."""
     made = {str(burst.get("burst_id")): burst for burst in stored["properties"].get("sarcube:bursts") or ()}
     if not made:

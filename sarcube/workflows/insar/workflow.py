@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Rate
 from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1, INSAR_S1_PASS, INSAR_S1_PASS_STATIC, INSAR_S1_STATIC
 from sarcube.workflows.insar.section import InsarSection
@@ -64,7 +64,7 @@ class InsarWorkflow:
             return remarks_on_passes(config, units)
         return {} if units[0].kind == INSAR_S1_PASS_STATIC.name else remarks(config, units)
 
-    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Which older version of a scene a product was made from, where the source has a later one."""
         from sarcube.workflows.insar.checks import outdated, outdated_pass
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pystac
 
@@ -15,7 +14,7 @@ from sarcube.workflows.sentinel1_items import EXTENSIONS, ItemContext, burst_pro
 _CLOUDE_POTTIER = "https://doi.org/10.1109/36.551935"
 
 
-def polarimetry_facts(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> ItemFacts:
+def polarimetry_facts(product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext) -> ItemFacts:
     """What the item of one acquisition says; `attrs` are those of the engine's dataset."""
     smoothing = (
         "refined Lee filter" if attrs["speckle"] == "refined_lee" else f"mean of {attrs['window']} x {attrs['window']}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Rate
 from sarcube.transfer.problem import Problem
 from sarcube.workflows.making import dem_of, ensure_collections, update_catalogs
@@ -61,7 +61,7 @@ class PolarimetryWorkflow:
 
         return remarks(config, units)
 
-    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Which older version of its scene a product was made from, where the source has a later one."""
         from sarcube.workflows.sentinel1_checks import outdated
 

@@ -14,11 +14,11 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SceneError, StoreConflictError, TransferError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.products.attempt import LINEAGE, Attempt, announce, withdraw
 from sarcube.products.commit import commit
 from sarcube.products.kinds import Layer, ProductKind, Rate
@@ -94,7 +94,7 @@ class Rehearsal:
         """None."""
         return {}
 
-    def outdated(self, unit: Unit, stored: Mapping[str, Any]) -> str:
+    def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Never."""
         return ""
 
@@ -143,7 +143,7 @@ def _commit(store: Store, collection: str, task: Task, kind: ProductKind, files:
     return Made(existed=not created, item=attempt.item_key, bytes_out=len(item) + sum(map(len, written.values())))
 
 
-def _item(task: Task, attempt: Attempt, files: Mapping[str, bytes]) -> dict[str, Any]:
+def _item(task: Task, attempt: Attempt, files: Mapping[str, bytes]) -> dict[str, object]:
     """The least that a STAC item and an index hold."""
     ring, name = task.unit.footprint, attempt.name
     return {
@@ -207,7 +207,7 @@ def _ring(b: int) -> tuple[tuple[float, float], ...]:
     return ((lon, lat), (lon + 0.8, lat + 0.1), (lon + 0.8, lat + 0.28), (lon, lat + 0.18), (lon, lat))
 
 
-def _grid_properties(grid: GeoGrid) -> dict[str, Any]:
+def _grid_properties(grid: GeoGrid) -> dict[str, object]:
     return {
         "proj:code": grid.crs,
         "proj:shape": list(grid.shape),

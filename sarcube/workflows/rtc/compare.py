@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -56,7 +55,7 @@ class LayerComparison:
     shadow_overlap: float = float("nan")
     layover_overlap: float = float("nan")
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
 

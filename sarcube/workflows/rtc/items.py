@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import pystac
 
@@ -27,7 +26,7 @@ _ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022,
 
 
 def rtc_facts(
-    product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+    product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext | None = None
 ) -> ItemFacts:
     """What the item of one acquisition's backscatter says.
 
@@ -88,7 +87,7 @@ def rtc_facts(
 
 
 def static_facts(
-    product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext | None = None
+    product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext | None = None
 ) -> ItemFacts:
     """Of a burst ID's static layers; the item's `datetime` is that of the acquisition whose geometry was used."""
     context = context or ItemContext()
@@ -101,11 +100,11 @@ def static_facts(
     return ItemFacts(utc_of(burst.start_time), None, properties, EXTENSIONS, tuple(_links(attrs, context)))
 
 
-def _applied(attrs: Mapping[str, Any], name: str) -> bool:
+def _applied(attrs: Mapping[str, object], name: str) -> bool:
     return bool(attrs.get(name, False))
 
 
-def _lineage(attrs: Mapping[str, Any], measurement: str) -> str:
+def _lineage(attrs: Mapping[str, object], measurement: str) -> str:
     """The way from the source to the product, as the engine recorded it."""
     steps = [
         ("thermal_noise", "thermal noise removed"),
@@ -120,7 +119,7 @@ def _lineage(attrs: Mapping[str, Any], measurement: str) -> str:
     return "; ".join(["Sentinel-1 IW SLC burst", *done, f"geocoded by {geocoding}, {last}"])
 
 
-def _links(attrs: Mapping[str, Any], context: ItemContext) -> list[pystac.Link]:
+def _links(attrs: Mapping[str, object], context: ItemContext) -> list[pystac.Link]:
     links = source_links(context)
     if attrs.get("geocoding", "area_projection") == "area_projection":
         links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -35,7 +35,7 @@ class RtcSection(Section):
     polarizations: Polarizations = "auto"
     product: Literal["RTC_S1", "RTC_S1_STATIC"] = Field("RTC_S1", description="RTC_S1_STATIC: static only")
     link_static_layers: bool = Field(False, description="refuse bursts that lack static layers")
-    engine_options: dict[str, Any] = Field(default_factory=dict)
+    engine_options: dict[str, object] = Field(default_factory=dict)
 
     @property
     def variant(self) -> str:

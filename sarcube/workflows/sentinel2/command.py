@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,7 @@ def _shape(aoi: str) -> Geometry | None:
     return None if area is None else area.shape
 
 
-def write_bands(path: Path, layers: Mapping[str, NDArray[Any]], grid: GeoGrid, driver: str) -> None:
+def write_bands(path: Path, layers: Mapping[str, NDArray[np.unsignedinteger]], grid: GeoGrid, driver: str) -> None:
     """Write all layers as bands of one uint16 raster with GDAL's driver of that name."""
     import rasterio
     from affine import Affine

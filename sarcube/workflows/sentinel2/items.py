@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pystac
 
@@ -26,10 +27,10 @@ def reflectance_of(scene: Scene) -> str:
     return "surface" if scene.level == "L2A" else "top-of-atmosphere"
 
 
-def common_properties(product: Product, scene: Scene, config: RunConfig, notes: Sequence[str]) -> dict[str, Any]:
+def common_properties(product: Product, scene: Scene, config: RunConfig, notes: Sequence[str]) -> dict[str, object]:
     """What items of all products of one or two scenes say; the scene is the first one."""
     name = product.name
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d}",
         "platform": f"sentinel-2{scene.platform[-1].lower()}",
         "constellation": "sentinel-2",
@@ -57,7 +58,7 @@ def common_properties(product: Product, scene: Scene, config: RunConfig, notes: 
     return properties | dict(config.metadata.properties)
 
 
-def view_properties(scene: Scene) -> dict[str, Any]:
+def view_properties(scene: Scene) -> dict[str, object]:
     """Directions of sun and sensor."""
     angles = scene.angles
     found = {
@@ -69,9 +70,27 @@ def view_properties(scene: Scene) -> dict[str, Any]:
     return {key: round(value, 6) for key, value in found.items() if value is not None}
 
 
-def ard_facts(
-    product: Product, scene: Scene, section: Sentinel2Section, done: Processed, about: Mapping[str, Any]
-) -> ItemFacts:
+@dataclass(frozen=True)
+class About:
+    """What a product's pixels do not tell.
+
+    Attributes
+    ----------
+    config : RunConfig
+    source : str
+        Address of the product that it was made of.
+    rule : str
+        How water was found; empty where it was not asked for.
+    notes : sequence of str
+    """
+
+    config: RunConfig
+    source: str
+    rule: str
+    notes: Sequence[str]
+
+
+def ard_facts(product: Product, scene: Scene, section: Sentinel2Section, done: Processed, about: About) -> ItemFacts:
     """What the item of one tile and date says.
 
     Parameters
@@ -80,10 +99,9 @@ def ard_facts(
     scene : Scene
     section : Sentinel2Section
     done : Processed
-    about : mapping
-        "config", "source" (address), "rule" (of water), "notes".
+    about : About
     """
-    config, notes = about["config"], [*done.notes, *about["notes"]]
+    config, notes = about.config, [*done.notes, *about.notes]
     radiometry = scene.radiometry
     offsets = sorted({radiometry.offset(band) for band in section.bands})
     view = view_properties(scene)  # of a damaged angle grid there is none
@@ -102,14 +120,14 @@ def ard_facts(
         "sarcube:cloud_mask": section.cloud_mask,
         "sarcube:cloud_buffer": section.cloud_buffer,
         "sarcube:land_sea": section.land_sea,
-        "sarcube:land_sea_rule": about["rule"],
+        "sarcube:land_sea_rule": about.rule,
         "sarcube:masked_pixels": dict(done.counts),
         "processing:lineage": _lineage(scene, section),
     }
     links = []
-    if "://" in about["source"]:
+    if "://" in about.source:
         links.append(
-            pystac.Link("derived_from", public_address(about["source"].removeprefix("stac:")), title="Source product")
+            pystac.Link("derived_from", public_address(about.source.removeprefix("stac:")), title="Source product")
         )
     extensions = (EO, *([VIEW] if view else []), SAT, PROCESSING, PRODUCT)
     return ItemFacts(scene.sensed, None, properties, extensions, tuple(links))

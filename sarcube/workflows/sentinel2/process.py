@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sarcube.engines.optical import masks
 from sarcube.engines.optical.reflectance import Numbers, harmonise
 from sarcube.engines.optical.resample import REACH, resample, resample_flags
+from sarcube.engines.optical.upsample import Pixel
 from sarcube.errors import GridError, SceneError
 from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.sensors.sentinel2.clouds import CLOUD_RESOLUTION, cloud_probability, l1c_clouds
@@ -42,7 +43,7 @@ class Processed:
         What users of the product should know.
     """
 
-    layers: dict[str, NDArray[Any]] = field(default_factory=dict)
+    layers: dict[str, NDArray[np.unsignedinteger]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -125,7 +126,7 @@ def native_grid(scene: Scene, grid: GeoGrid, resolution: float) -> GeoGrid:
     return GeoGrid.snapped(scene.epsg, (left, bottom, right, top), metres)
 
 
-def reproject(values: NDArray[Any], source: GeoGrid, target: GeoGrid, nodata: int) -> NDArray[Any]:
+def reproject(values: NDArray[Pixel], source: GeoGrid, target: GeoGrid, nodata: int) -> NDArray[Pixel]:
     """The nearest pixel of the source for each of the target, in another CRS."""
     from affine import Affine
     from rasterio.warp import Resampling
@@ -149,7 +150,7 @@ def reproject(values: NDArray[Any], source: GeoGrid, target: GeoGrid, nodata: in
 
 def _on(
     scene: Scene, name: str, resolution: int, grid: GeoGrid, section: Sentinel2Section, *, classes: bool = False
-) -> NDArray[Any]:
+) -> NDArray[np.unsignedinteger]:
     """A band on a grid of the tile's CRS, by the section's rules; classes by the nearest and the first."""
     whole = scene.grid(resolution)
     window = window_around(whole, grid, REACH)

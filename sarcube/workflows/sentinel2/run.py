@@ -25,7 +25,7 @@ def run(task: Task, context: Context) -> Made:
 def _compute(task: Task, context: Context, stages: Stages) -> Result:
     import xarray as xr
 
-    from sarcube.workflows.sentinel2.items import ard_facts, file_tags
+    from sarcube.workflows.sentinel2.items import About, ard_facts, file_tags
     from sarcube.workflows.sentinel2.process import process
     from sarcube.workflows.sentinel2.water import water_of
 
@@ -40,7 +40,7 @@ def _compute(task: Task, context: Context, stages: Stages) -> Result:
     with stages("compute"):
         done = process(scene, task.grid, section, water)
     dataset = xr.Dataset({name: (("y", "x"), values) for name, values in done.layers.items()})
-    about = {"config": config, "source": found.path, "rule": rule, "notes": notes}
+    about = About(config, found.path, rule, notes)
     return Result(
         dataset,
         task.grid,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -36,14 +36,14 @@ class Sentinel2Section(Section):
 
     @field_validator("bands", mode="before")
     @classmethod
-    def _bands(cls, value: Any) -> Any:
+    def _bands(cls, value: object) -> object:
         return band_names(value) if isinstance(value, str | list | tuple) else value
 
     @field_validator(
         "level", "area", "upsampling", "downsampling", "flag_downsampling", "cloud_mask", "land_sea", mode="before"
     )
     @classmethod
-    def _lower(cls, value: Any) -> Any:
+    def _lower(cls, value: object) -> object:
         # A bare `none` of YAML is text, but ~ and "None" are meant alike.
         return "none" if value is None else value.lower() if isinstance(value, str) else value
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,9 @@ from sarcube.errors import ConfigError, DemError
 from sarcube.geometry.grid import GeoGrid
 
 
-def water_of(path: Path | None, dem: DemConfig | None, pixels: int) -> tuple[Callable[[GeoGrid], NDArray[Any]], str]:
+def water_of(
+    path: Path | None, dem: DemConfig | None, pixels: int
+) -> tuple[Callable[[GeoGrid], NDArray[np.bool_]], str]:
     """A function from a grid to where water is, and its rule in words.
 
     Parameters
