@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import Any
+from typing import TextIO
 
 _showwarning = warnings.showwarning
 
 
-def _told(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+def _told(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Our own warnings are for the user: without the line of code that gave them."""
     from sarcube.errors import OpenToOthersWarning, PassedOverWarning
 
     if issubclass(category, PassedOverWarning | OpenToOthersWarning):
         print(f"warning: {message}", file=sys.stderr)  # noqa: T201
     else:
-        _showwarning(message, category, *where, **more)
+        _showwarning(message, category, filename, lineno, file, line)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from sarcube.cli.output import JSON, bounding_box, echo, echo_json, echo_lines
 
 if TYPE_CHECKING:
     import xarray as xr
+    from typer.models import OptionInfo
 
 _OUT = "folder or s3:// prefix for COGs and STAC; .zarr; .nc"
 _LAYERS = typer.Option(None, "--layers", help="like VV,VH,mask; default: polarizations and mask")
@@ -24,8 +25,9 @@ _VERSIONED = typer.Option(False, "--versioned", help="Zarr with versions (icechu
 _OVERWRITE = typer.Option(False, "--overwrite", help="write anew what is there already")
 
 
-def _option(name: str, text: str) -> Any:
-    return typer.Option(name, help=text)
+def _option(name: str, text: str) -> OptionInfo:
+    option: OptionInfo = typer.Option(name, help=text)
+    return option
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
     def spread(**given: Any) -> None:
         command(Selection(**{field.name: given.pop(field.name) for field in fields(Selection)}), **given)
 
-    def parameters(of: Callable[..., Any]) -> list[inspect.Parameter]:
+    def parameters(of: Callable[..., object]) -> list[inspect.Parameter]:
         return [
             p.replace(kind=inspect.Parameter.KEYWORD_ONLY)
             for p in inspect.signature(of, eval_str=True).parameters.values()
@@ -94,7 +96,7 @@ def selecting(command: Callable[..., None]) -> Callable[..., None]:
     return spread
 
 
-def _facts(cube: xr.Dataset, written: str | None, pictures: Sequence[Path] = ()) -> dict[str, Any]:
+def _facts(cube: xr.Dataset, written: str | None, pictures: Sequence[Path] = ()) -> dict[str, object]:
     from sarcube.cube.grid_of import grid_of
 
     grid = grid_of(cube)

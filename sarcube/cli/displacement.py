@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from sarcube.cli.cubes import Selection, selecting
 from sarcube.cli.output import JSON, echo, echo_json
+
+if TYPE_CHECKING:
+    from sarcube.cube.series import Where
 
 _LAYERS = ("unwrapped_phase", "coherence", "connected_components")
 
@@ -55,7 +58,7 @@ def displacement(
     echo(f"{facts['pairs']} pairs of {len(facts['dates'])} dates, 0 at {facts['reference']}: {written}")
 
 
-def _place(text: str | None) -> Any:
+def _place(text: str | None) -> Where | None:
     """A reference as the command line takes it."""
     if text is None:
         return None

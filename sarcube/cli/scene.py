@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperCommand
 
 from sarcube.cli.output import JSON, echo
+
+if TYPE_CHECKING:
+    pass
 
 
 def _names(name: str) -> tuple[str, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from sarcube.cli.output import JSON, echo
+
+if TYPE_CHECKING:
+    from sarcube.sensors.sentinel1.inventory.model import Level
 
 
 def search(
@@ -45,7 +48,7 @@ def search(
     """
     from sarcube.sensors.sentinel1.inventory.search import search as ask
 
-    narrowed: dict[str, Any] = {"orbit_direction": direction, "relative_orbits": tuple(track)}
+    narrowed: dict[str, object] = {"orbit_direction": direction, "relative_orbits": tuple(track)}
     found = ask(
         aoi,
         dates,
@@ -70,7 +73,7 @@ def search(
     if fetched is not None:
         echo(fetched, err=as_json)
     if run_file:
-        keys: dict[str, Any] = {"store": store}
+        keys: dict[str, object] = {"store": store}
         if dem:
             keys["dem"] = {"path": dem, "heights": "ellipsoid"}
         if orbits:
@@ -81,7 +84,7 @@ def search(
         raise typer.Exit(1)
 
 
-def _level(product: str, scenes: bool) -> Any:
+def _level(product: str, scenes: bool) -> Level:
     return "scenes" if scenes or product == "GRD" else "bursts"
 
 

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any
 
 from sarcube.catalog.index import FILE, Index, open_index, strays
 from sarcube.catalog.pending import Pending, newer, pending, processed_of
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.walk import collections
 from sarcube.errors import StoreError
+from sarcube.jsons import JsonObject
 from sarcube.production.records import RUNS
 from sarcube.products.attempt import as_item, lineage_of, marker_key, verdict
 from sarcube.products.kinds import ENDINGS
@@ -119,7 +119,7 @@ class Content:
         else:
             self.foreign.append(key)
 
-    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _read(self) -> Iterator[tuple[str, JsonObject]]:
         """Every item that is there; of an index where it holds the version that is there."""
         left = set(self.items)
         for name in self.collections:
@@ -144,7 +144,7 @@ class Content:
             return None
         return open_index(found[0]) if found else None
 
-    def _take(self, key: str, stored: dict[str, Any]) -> None:
+    def _take(self, key: str, stored: JsonObject) -> None:
         self.versions[key] = processed_of(str(stored.get("id", "")))
         self._lineage[key] = lineage_of(stored)
         self.warnings += [(self.task(key), str(text)) for text in stored.get("properties", {}).get(_WARNINGS, ())]
@@ -232,7 +232,7 @@ class Content:
         return [PlaceStatus(p, tuple(sorted(days[p])), once=tuple(sorted(once[p]))) for p in sorted({*days, *once})]
 
 
-def named_files(store: Store, item_key: str, stored: dict[str, Any]) -> set[str]:
+def named_files(store: Store, item_key: str, stored: JsonObject) -> set[str]:
     """Keys of all files in this store that an item names, its own and others'."""
     folder, root = str(PurePosixPath(item_key).parent), store.url + "/"
     assets = stored.get("assets", {})
@@ -246,10 +246,10 @@ def named_files(store: Store, item_key: str, stored: dict[str, Any]) -> set[str]
     return {key for key in found if not key.startswith("../")}
 
 
-def _read_all(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_all(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, JsonObject]]:
     """Items by key; empty where what is there is none, left out where nothing is."""
 
-    def read(key: str) -> dict[str, Any] | None:
+    def read(key: str) -> JsonObject | None:
         found = store.read_version(key)
         return None if found is None else as_item(found[0])
 

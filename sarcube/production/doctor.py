@@ -9,7 +9,6 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from sarcube import __version__
 from sarcube.errors import CredentialError, SarcubeError
@@ -57,7 +56,7 @@ class Check:
     detail: str
     advice: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         return asdict(self)
 
 

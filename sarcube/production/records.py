@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
+from sarcube.jsons import JsonObject
 from sarcube.store.protocol import Store
 
 RUNS = "runs"
 
 
-def read_lines(store: Store, folder: str) -> list[dict[str, Any]]:
+def read_lines(store: Store, folder: str) -> list[JsonObject]:
     """The lines of a run's record, in order."""
-    lines: list[dict[str, Any]] = []
+    lines: list[JsonObject] = []
     for name in store.files(folder):
         if name.startswith("tasks-") and name.endswith(".jsonl"):
             text = store.read_bytes(f"{folder}/{name}").decode()

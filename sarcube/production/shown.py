@@ -11,7 +11,7 @@ class Shown:
 
     _views: ClassVar[str] = ""
 
-    def _view(self, name: str, **options: Any) -> Any:
+    def _view(self, name: str, **options: object) -> Any:
         return getattr(importlib.import_module(self._views), name)(self, **options)
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -17,6 +17,9 @@ from sarcube.cube.grid_of import grid_of
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.simulate.archive import Archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PURE = 5  # pixels: a cover counts where it fills a window of this size
 _SMOOTH = 7  # pixels of the window in which a change is looked for
@@ -77,7 +80,7 @@ class Measured:
     def worst_db(self) -> float:
         return max(abs(e.error_db) for e in self.errors)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         errors = [asdict(e) | {"error_db": round(e.error_db, 4)} for e in self.errors]
         return {
@@ -115,7 +118,7 @@ def read_truth(archive: Archive, cube: xr.Dataset) -> Truth:
     return Truth(covers, gamma0)
 
 
-def _window(path: Any, grid: GeoGrid) -> NDArray[Any]:
+def _window(path: Path, grid: GeoGrid) -> NDArray[np.number]:
     """Values over the grid's extent, at the file's own posting; outside the file 255 or NaN."""
     with rasterio.open(path) as source:
         if source.crs.to_epsg() != grid.epsg or grid.resolution % source.transform.a:
@@ -125,7 +128,7 @@ def _window(path: Any, grid: GeoGrid) -> NDArray[Any]:
         return np.asarray(source.read(1, window=window, boundless=True, fill_value=fill))
 
 
-def _pure(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _pure(classes: NDArray[np.number]) -> NDArray[np.uint8]:
     """Classes at half the resolution, 255 where not one class fills the window around the pixel."""
     blocks = classes.reshape(classes.shape[0] // 2, 2, classes.shape[1] // 2, 2)
     low, high = blocks.min(axis=(1, 3)), blocks.max(axis=(1, 3))
@@ -157,7 +160,9 @@ def measure(archive: Archive, cube: xr.Dataset, bursts: xr.Dataset) -> Measured:
                 if where.sum() >= 100:
                     known = float(truth.gamma0[date, polarization][where].mean(dtype=np.float64))
                     seen = float(values[where].mean(dtype=np.float64))
-                    errors.append(CoverError(date, polarization, cover, int(where.sum()), _db(known), _db(seen)))
+                    errors.append(
+                        CoverError(date, polarization, cover, int(where.sum()), float(_db(known)), float(_db(seen)))
+                    )
     gaps = sum(
         int((~np.isfinite(cube[p].values) & (cube["mask"].values % 2 == 0)).sum()) for p in archive.polarizations
     )
@@ -210,6 +215,6 @@ def _seam(bursts: xr.Dataset, archive: Archive) -> float:
     return worst
 
 
-def _db(power: Any) -> Any:
+def _db(power: float | NDArray[np.floating]) -> NDArray[np.floating]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return 10 * np.log10(power)
+        return np.asarray(10 * np.log10(power))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class _Steps:
         self.echo(f"   {self.seconds[name]:.1f} s")
 
 
-def run_demo(directory: Path, echo: Echo = print) -> dict[str, Any]:
+def run_demo(directory: Path, echo: Echo = print) -> dict[str, object]:
     """Simulate, produce, open, draw and measure; what exists already is kept.
 
     Parameters
@@ -99,9 +99,10 @@ def run_demo(directory: Path, echo: Echo = print) -> dict[str, Any]:
         measured = measure(archive, cube, bursts)
         draw_dates(cube, archive, directory / "demo.png")
         draw_time_series(measured, _clearcut_series(archive, cube), directory / "timeseries.png")
-    report = measured.as_dict() | {"seconds": steps.seconds, "total_s": round(time.monotonic() - begun, 1)}
+    total = round(time.monotonic() - begun, 1)
+    report = measured.as_dict() | {"seconds": steps.seconds, "total_s": total}
     (directory / "report.json").write_text(json.dumps(report, indent=1))
-    for line in _summary(directory, measured, mosaics, report["total_s"]):
+    for line in _summary(directory, measured, mosaics, total):
         echo(line)
     return report
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError, SarcubeError, SourceError
@@ -46,7 +46,7 @@ _NEW_OBJECTS = 100_000  # between two looks of Python's collector while a plan i
 _REQUESTS = 16  # look-ups in a remote store at a time
 
 
-def plan(config: RunConfig | Mapping[str, Any] | str | Path, *, remake: bool | Literal["outdated"] = False) -> Plan:
+def plan(config: RunConfig | Mapping[str, object] | str | Path, *, remake: bool | Literal["outdated"] = False) -> Plan:
     """Find what a run has to do.
 
     Parameters

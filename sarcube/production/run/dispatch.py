@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distributed import Client
 from distributed.comm.core import CommClosedError
@@ -17,6 +17,7 @@ from distributed.scheduler import KilledWorker
 
 from sarcube.cluster.environment import MEMORY
 from sarcube.errors import ClusterError
+from sarcube.jsons import JsonObject
 from sarcube.production.plan.value import Plan
 from sarcube.production.run.events import Counts, Event, OnEvent, TaskResult
 from sarcube.production.run.execute import RunPlugin, execute
@@ -24,6 +25,9 @@ from sarcube.production.run.feed import Feed
 from sarcube.production.run.options import ProduceOptions
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context
+
+if TYPE_CHECKING:
+    from distributed import Future
 
 _TICK_S = 0.5
 _WINDOW = 64
@@ -40,7 +44,7 @@ class _Flight:
 
     task: Task
     attempt: int
-    future: Any
+    future: Future[TaskResult]
 
 
 @dataclass
@@ -71,7 +75,7 @@ class Dispatcher:
     """
 
     def __init__(self, client: Client, plan: Plan, context: Context, options: ProduceOptions, tell: OnEvent) -> None:
-        self.client: Any = client  # Dask's client is mostly untyped
+        self.client = client
         self.plan, self.context, self.options, self._tell = plan, context, options, tell
         self.tally = Tally()
         self._feed = Feed(plan.tasks)
@@ -84,7 +88,7 @@ class Dispatcher:
         self._random = random.Random(0)
         self._begun = self._seen = time.monotonic()
         self._looked = 0.0
-        self._workers: dict[str, dict[str, Any]] = {}
+        self._workers: dict[str, JsonObject] = {}
         self._cpu_total = sum(t.estimate.cpu_s for t in plan.tasks)
         self._cpu_done = 0.0
         self._topic = f"sarcube-{context.run_id}"
@@ -131,9 +135,11 @@ class Dispatcher:
         if self.client.status != "running":
             raise ClusterError("the connection to the scheduler is lost; run again to go on")
 
-    def emit(self, kind: str, task: Task | None = None, message: str = "", **more: Any) -> None:
+    def emit(
+        self, kind: str, task: Task | None = None, message: str = "", result: TaskResult | None = None, attempt: int = 0
+    ) -> None:
         """Tell of an event."""
-        self._tell(Event(kind, self.counts(), task, message, **more))
+        self._tell(Event(kind, self.counts(), task, message, result, attempt))
 
     def counts(self) -> Counts:
         """How far the run is."""
@@ -306,7 +312,7 @@ class Dispatcher:
 
     # --- workers that die
 
-    def _hear(self, news: Any) -> None:
+    def _hear(self, news: object) -> None:
         """Find out whom a worker that went away was working on."""
         if not isinstance(news, dict) or news.get("action") != "remove-worker":
             return

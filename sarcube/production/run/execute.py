@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from distributed import WorkerPlugin, get_worker
 
@@ -22,6 +22,9 @@ from sarcube.transfer.redact import redact
 from sarcube.workflows.registry import makers
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
+
+if TYPE_CHECKING:
+    from distributed import Worker
 
 THREADS_VARIABLE = "SARCUBE_KERNEL_THREADS"
 _POLL_S = 0.2
@@ -38,7 +41,7 @@ class RunPlugin(WorkerPlugin):
         self.context = context
         self.name = f"sarcube-{context.run_id}"
 
-    def setup(self, worker: Any) -> None:
+    def setup(self, worker: Worker) -> None:
         threads = int(os.environ.get(THREADS_VARIABLE, "1"))
         _contexts[self.context.run_id] = replace(self.context, threads=threads)
         # Workers that join while the run goes on were not there when the client compared.
@@ -46,9 +49,19 @@ class RunPlugin(WorkerPlugin):
             _strangers[self.context.run_id] = "; ".join(different)
         _gate.adopt(worker)
 
-    def teardown(self, worker: Any) -> None:
+    def teardown(self, worker: Worker) -> None:
         _contexts.pop(self.context.run_id, None)
         _strangers.pop(self.context.run_id, None)
+
+
+class _Used(TypedDict):
+    """What an attempt took, and where."""
+
+    started: float
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+    worker: str
 
 
 class MemoryGate:
@@ -59,7 +72,7 @@ class MemoryGate:
         self._used = 0
         self._free = threading.Condition()
 
-    def adopt(self, worker: Any) -> None:
+    def adopt(self, worker: Worker) -> None:
         """Take the limit of a Dask worker that shares the process with nothing else."""
         limit = getattr(getattr(worker, "memory_manager", None), "memory_limit", None)
         self._limit = int(limit) if limit else None
@@ -105,7 +118,7 @@ def execute(run_id: str, task: Task, limit_s: float) -> TaskResult:
     with _gate.hold(task.estimate.memory):
         started, wall, cpu = time.time(), time.monotonic(), _processor_time()
         attempt, peak = _in_time(task, context, limit_s)
-        used: dict[str, Any] = {
+        used: _Used = {
             "started": started,
             "seconds": round(time.monotonic() - wall, 4),
             "cpu_s": round(_processor_time() - cpu, 4),

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.cube.hyp3.export import ExportOptions, hyp3_pairs
@@ -210,7 +209,7 @@ def scene_config(reference: str, secondary: str, options: Hyp3Options) -> RunCon
 def _config(
     options: Hyp3Options,
     days: Sequence[dt.date],
-    only: dict[str, Any],
+    only: dict[str, object],
     polarization: str,
     span: tuple[dt.date, dt.date],
 ) -> RunConfig:
@@ -220,13 +219,13 @@ def _config(
         raise ConfigError("--apply-water-mask needs to know where water is: name a raster or shapes with --water")
     if polarization not in ("auto", *_LIKE):
         raise ConfigError(f"--polarization is VV or HH, not {polarization}")
-    source: dict[str, Any] = {"kind": "local", "path": options.source} if options.source else {"kind": "asf"}
-    orbits: dict[str, Any] = {"path": options.orbits} | ({} if options.source else {"kind": "aws"})
-    dem: dict[str, Any] = (
+    source: dict[str, object] = {"kind": "local", "path": options.source} if options.source else {"kind": "asf"}
+    orbits: dict[str, object] = {"path": options.orbits} | ({} if options.source else {"kind": "aws"})
+    dem: dict[str, object] = (
         {"path": options.dem_path, "heights": options.dem_heights} if options.dem_path else {"kind": "cop_glo30"}
     )
     dem["geoid"] = options.geoid or (None if options.dem_path else os.environ.get("SARCUBE_GEOID") or EGM2008)
-    raw = {
+    raw: dict[str, object] = {
         "workflow": "insar",
         "dates": list(span),
         "source": {**source, "access": options.access, **only},

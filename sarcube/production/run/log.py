@@ -7,7 +7,7 @@ import datetime as dt
 import logging
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TextIO
 
 from sarcube.production.run.events import Event
 
@@ -72,11 +72,18 @@ def listening(log: RunLog) -> Iterator[RunLog]:
     """
     before = warnings.showwarning
 
-    def heard(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    def heard(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         log.add(f"warning: {message}", wrong=True)
         if category.__module__.split(".")[0] == _OURS:
             log.said.append(("this run", str(message)))
-        before(message, category, *where, **more)
+        before(message, category, filename, lineno, file, line)
 
     root = logging.getLogger()
     root.addHandler(log)

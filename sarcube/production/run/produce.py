@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.errors import ClusterError, SarcubeError
 from sarcube.production.plan.value import Plan
@@ -24,8 +24,9 @@ from sarcube.workflows.workflow import Context
 if TYPE_CHECKING:
     from distributed import Client
 
-    from sarcube.production.run.dispatch import Dispatcher
+    from sarcube.production.run.dispatch import Dispatcher, Tally
     from sarcube.production.run.record import RunRecord
+    from sarcube.workflows.task import Task
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ def _client(plan: Plan, client: Client | None) -> Iterator[Client]:
 
 
 def _outcome(
-    plan: Plan, tally: Any, record: RunRecord | None, cancelled: bool, stopped: str, seconds: float
+    plan: Plan, tally: Tally, record: RunRecord | None, cancelled: bool, stopped: str, seconds: float
 ) -> Outcome:
     failed = tuple(_failure(task, result, attempts) for task, result, attempts in tally.failed)
     blocked = tuple(_failure(task, TaskResult("failed", "Blocked", cause), 0) for task, cause in tally.blocked)
@@ -194,7 +195,7 @@ def _outcome(
     )
 
 
-def _failure(task: Any, result: TaskResult, attempts: int) -> Failure:
+def _failure(task: Task, result: TaskResult, attempts: int) -> Failure:
     return Failure(
         task.key,
         task.place,
@@ -207,7 +208,7 @@ def _failure(task: Any, result: TaskResult, attempts: int) -> Failure:
     )
 
 
-def _facts(outcome: Outcome) -> dict[str, Any]:
+def _facts(outcome: Outcome) -> dict[str, object]:
     return {
         "outcome": str(outcome),
         "done": outcome.done,

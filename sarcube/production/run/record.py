@@ -18,7 +18,6 @@ import secrets
 import time
 from collections import defaultdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import sarcube
 from sarcube.errors import SarcubeError
@@ -89,7 +88,7 @@ class RunRecord:
 
     def _note(self, event: Event, task: Task) -> None:
         result = event.result
-        line: dict[str, Any] = {
+        line: dict[str, object] = {
             "task": task.key,
             "kind": task.kind,
             "place": task.place,
@@ -125,7 +124,7 @@ class RunRecord:
         self._logged = lines.size
         self._put("run.log", lines.text())
 
-    def finish(self, facts: dict[str, Any]) -> None:
+    def finish(self, facts: dict[str, object]) -> None:
         """Write the summary, the log and the report."""
         self.flush()
         if self._log:

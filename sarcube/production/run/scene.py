@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError
@@ -99,18 +98,18 @@ def scene_config(options: SceneOptions) -> RunConfig:
         "RTC_S1": options.collection,
         "RTC_S1_STATIC": options.collection if static else options.linked_static_layers_collection,
     }
-    source: dict[str, Any] = {"kind": "local", "path": options.source} if options.source else {"kind": "asf"}
+    source: dict[str, object] = {"kind": "local", "path": options.source} if options.source else {"kind": "asf"}
     source["scenes"] = (options.scene.removesuffix(".SAFE").removesuffix(".zip"),)
     if options.burst_id_list:
         source["burst_ids"] = burst_ids(options.burst_id_list)
-    orbits: dict[str, Any] = {"path": options.orbits}
+    orbits: dict[str, object] = {"path": options.orbits}
     if not options.source:
         orbits["kind"] = "aws"
-    dem: dict[str, Any] = (
+    dem: dict[str, object] = (
         {"path": options.dem_path, "heights": options.dem_heights} if options.dem_path else {"kind": options.dem}
     )
     dem["geoid"] = options.geoid or (None if options.dem_path else os.environ.get("SARCUBE_GEOID") or EGM2008)
-    raw: dict[str, Any] = {
+    raw: dict[str, object] = {
         "source": source,
         "orbits": orbits,
         "dem": dem,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.html import page, wrap
 from sarcube.workflows.network import Connection
@@ -71,7 +71,7 @@ def positions(connections: Sequence[Connection]) -> dict[dt.datetime, float]:
     return found
 
 
-def connection_dict(connection: Connection) -> dict[str, Any]:
+def connection_dict(connection: Connection) -> dict[str, object]:
     """For JSON."""
     return {
         "group": connection.group,

@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sarcube.extras import need
 from sarcube.geometry.longitudes import together
@@ -21,6 +21,9 @@ from sarcube.production.views.network import NetworkPicture, connection_dict, ne
 from sarcube.production.views.page import areas, said_html
 from sarcube.words import several, size_text, terminal_width, time_text
 from sarcube.workflows.task import Task
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 _ROWS = 200  # of tasks shown where people read
 _COLUMNS = ("place", "date", "what", "why", "inputs", "memory", "CPU")
@@ -152,7 +155,7 @@ def to_geojson(plan: Plan) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
-def to_geopandas(plan: Plan) -> Any:
+def to_geopandas(plan: Plan) -> gpd.GeoDataFrame:
     """One row for each place."""
     geopandas = need("geopandas", "search")
     rows = [
@@ -224,7 +227,7 @@ def _row(task: Task, what: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _task(task: Task) -> dict[str, Any]:
+def _task(task: Task) -> dict[str, object]:
     return {
         "key": task.key,
         "kind": task.kind,
@@ -241,7 +244,7 @@ def _task(task: Task) -> dict[str, Any]:
     }
 
 
-def _properties(place: PlaceSummary) -> dict[str, Any]:
+def _properties(place: PlaceSummary) -> dict[str, object]:
     grid = place.grid
     return {
         "place": place.place,

@@ -7,10 +7,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from sarcube.production.run.events import Counts, Event, OnEvent
 from sarcube.words import size_text, time_text
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 Style = Literal["auto", "live", "notebook", "lines", "none"]
 _EVERY_S = 10.0
@@ -129,7 +132,7 @@ class _Live:
         if text := event_text(event):
             self._news.append(text)
 
-    def _table(self) -> Any:
+    def _table(self) -> Group:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table

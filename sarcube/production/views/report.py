@@ -6,12 +6,12 @@ import base64
 import html
 import io
 from collections import Counter, defaultdict
-from typing import Any
 
 from PIL import Image
 
 from sarcube.errors import SarcubeError
 from sarcube.html import Shape, html_table, page, place_map
+from sarcube.jsons import JsonObject
 from sarcube.production.plan.value import Plan
 from sarcube.production.said import Said
 from sarcube.production.views.page import areas, outcome_shapes, said_html
@@ -25,7 +25,7 @@ _SLOWEST = 20
 
 
 def report_html(
-    store: Store, plan: Plan, lines: list[dict[str, Any]], summary: dict[str, Any], versions: dict[str, str]
+    store: Store, plan: Plan, lines: list[JsonObject], summary: JsonObject, versions: dict[str, str]
 ) -> str:
     """The page, from what the run wrote into the store: the lines of its record, and its summary."""
     ends = {line["task"]: line for line in lines if line["outcome"] != "retry"}
@@ -45,7 +45,7 @@ def report_html(
     return page(f"Run {summary['id']}", "".join(parts))
 
 
-def _facts(summary: dict[str, Any], versions: dict[str, str]) -> list[tuple[str, str]]:
+def _facts(summary: JsonObject, versions: dict[str, str]) -> list[tuple[str, str]]:
     return [
         ("ended", summary["ended"]),
         ("workflow", summary["variant"]),
@@ -55,7 +55,7 @@ def _facts(summary: dict[str, Any], versions: dict[str, str]) -> list[tuple[str,
     ]
 
 
-def _shapes(plan: Plan, ends: dict[str, dict[str, Any]]) -> tuple[Shape, ...]:
+def _shapes(plan: Plan, ends: dict[str, JsonObject]) -> tuple[Shape, ...]:
     done: Counter[str] = Counter()
     bad: Counter[str] = Counter()
     for line in ends.values():
@@ -64,7 +64,7 @@ def _shapes(plan: Plan, ends: dict[str, dict[str, Any]]) -> tuple[Shape, ...]:
     return outcome_shapes(plan, done, bad)
 
 
-def _failures(plan: Plan, ends: dict[str, dict[str, Any]]) -> str:
+def _failures(plan: Plan, ends: dict[str, JsonObject]) -> str:
     bad = [line for line in ends.values() if line["outcome"] in ("failed", "blocked")]
     rows: list[tuple[object, ...]] = [(p.subject, "problem of the plan", "", p.message) for p in plan.problems]
     rows += [
@@ -81,8 +81,8 @@ def _failures(plan: Plan, ends: dict[str, dict[str, Any]]) -> str:
     return f"<h2>Failures ({len(rows)})</h2>" + html_table(("task", "what", "attempts", "cause"), rows) + traces
 
 
-def _timings(ends: dict[str, dict[str, Any]]) -> str:
-    kinds: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+def _timings(ends: dict[str, JsonObject]) -> str:
+    kinds: defaultdict[str, list[JsonObject]] = defaultdict(list)
     for line in ends.values():
         if line["outcome"] == "done" and "seconds" in line:
             kinds[line["kind"]].append(line)
@@ -115,7 +115,7 @@ def _timings(ends: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def _stages(lines: list[dict[str, Any]]) -> str:
+def _stages(lines: list[JsonObject]) -> str:
     sums: defaultdict[str, float] = defaultdict(float)
     for line in lines:
         for stage, seconds in line.get("stages", {}).items():
@@ -123,7 +123,7 @@ def _stages(lines: list[dict[str, Any]]) -> str:
     return ", ".join(f"{stage} {total / len(lines):.2f}" for stage, total in sums.items())
 
 
-def _pictures(store: Store, ends: dict[str, dict[str, Any]]) -> str:
+def _pictures(store: Store, ends: dict[str, JsonObject]) -> str:
     named = [line for line in ends.values() if line.get("thumbnail")]
     step = max(1, len(named) // _PICTURES)
     figures = []
