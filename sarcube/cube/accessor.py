@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from sarcube.cube.layers import measures
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from sarcube.cube.mosaic import Method
+    from sarcube.cube.preview import RgbOptions
+    from sarcube.cube.selection import Period
+    from sarcube.cube.series import Where
+    from sarcube.geometry.grid import GeoGrid
 
 # What xarray writes unless it is told otherwise, and every reader of Zarr that matters takes: nothing to act on for
 # whoever calls `cube.to_zarr`. Its text, since Zarr may not be installed.
@@ -30,7 +39,7 @@ class SarAccessor:
         return measures(self._cube)
 
     @property
-    def grid(self) -> Any:
+    def grid(self) -> GeoGrid:
         """The GeoGrid that the cube lies on."""
         from sarcube.cube.grid_of import grid_of
 
@@ -58,13 +67,13 @@ class SarAccessor:
         masked = self._cube.assign({n: self._cube[n].where(~hidden) for n in self.polarizations})
         return with_grid(masked, self._cube).assign_attrs(sarcube_left_out=" ".join(left_out))
 
-    def rgb(self, options: Any = None) -> xr.DataArray:
+    def rgb(self, options: RgbOptions | None = None) -> xr.DataArray:
         """Colour composite; options: `sarcube.cube.preview.RgbOptions`."""
         from sarcube.cube.preview import rgb
 
         return rgb(self._cube, options)
 
-    def speckle(self, method: str = "quegan_yu", **options: Any) -> xr.Dataset:
+    def speckle(self, method: str = "quegan_yu", **options: object) -> xr.Dataset:
         """Speckle-filtered backscatter; options: `sarcube.cube.speckle.SpeckleOptions`."""
         from sarcube.cube.asked import options_of
         from sarcube.cube.speckle import SpeckleOptions, filter_speckle
@@ -73,7 +82,7 @@ class SarAccessor:
             raise CubeError("there is no option 'looks'; the number of looks of one date is enl=")
         return filter_speckle(self._cube, options_of(SpeckleOptions, {"method": method, **options}))
 
-    def timescan(self, metrics: Sequence[str] | None = None, **options: Any) -> xr.Dataset:
+    def timescan(self, metrics: Sequence[str] | None = None, **options: object) -> xr.Dataset:
         """Metrics over time; options: `sarcube.cube.temporal.TimescanOptions`."""
         from sarcube.cube.asked import options_of
         from sarcube.cube.temporal import TimescanOptions, timescan
@@ -82,14 +91,14 @@ class SarAccessor:
             options["metrics"] = (metrics,) if isinstance(metrics, str) else tuple(metrics)
         return timescan(self._cube, options_of(TimescanOptions, options))
 
-    def change(self, before: Any, after: Any, enl: float, **options: Any) -> xr.Dataset:
+    def change(self, before: Period, after: Period, enl: float, **options: object) -> xr.Dataset:
         """Change between two periods; options: `sarcube.cube.change.ChangeOptions`."""
         from sarcube.cube.asked import options_of
         from sarcube.cube.change import ChangeOptions, detect_change
 
         return detect_change(self._cube, before, after, options_of(ChangeOptions, {"enl": enl, **options}))
 
-    def mosaic(self, method: Any = "first", by: str = "pass") -> xr.Dataset:
+    def mosaic(self, method: Method = "first", by: str = "pass") -> xr.Dataset:
         """Time steps merged; see `sarcube.mosaic`."""
         from sarcube.cube.mosaic import mosaic
 
@@ -101,13 +110,13 @@ class SarAccessor:
 
         return xr.Dataset({n: equivalent_looks(self._cube[n]) for n in self.polarizations})
 
-    def timeseries(self, where: Any, *, box: float | None = None) -> xr.Dataset:
+    def timeseries(self, where: Where, *, box: float | None = None) -> xr.Dataset:
         """Mean power within a polygon, at a point (longitude, latitude) or over `box` metres around it."""
         from sarcube.cube.series import timeseries
 
         return timeseries(self._cube, where, box=box)
 
-    def plot_timeseries(self, where: Any, *, box: float | None = None, ax: Any = None) -> Any:
+    def plot_timeseries(self, where: Where, *, box: float | None = None, ax: Axes | None = None) -> Axes:
         """Plot that series, backscatter in decibel; returns matplotlib's axes."""
         from sarcube.cube.series import plot_timeseries
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pystac
@@ -127,13 +127,15 @@ def _name(item_id: str) -> ProductName | None:
         return None
 
 
-def as_time(value: Any) -> np.datetime64:
+def as_time(value: str | dt.datetime | np.datetime64 | None) -> np.datetime64:
     """A UTC instant as datetime64[ns] from a STAC text, a datetime or a datetime64."""
     if isinstance(value, np.datetime64):
         instant: np.datetime64 = value.astype("datetime64[ns]")
         return instant
     if isinstance(value, str):
         return utc_ns(value)
+    if value is None:
+        raise CubeError("an item tells no time: it has neither datetime nor start_datetime")
     moment = value
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)

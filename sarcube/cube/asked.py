@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from sarcube.errors import CubeError
 from sarcube.geometry.longitudes import shortest_span
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from shapely import Geometry
+
+    BboxLike: TypeAlias = Sequence[float] | Geometry | gpd.GeoSeries | gpd.GeoDataFrame
 
 Bbox = tuple[float, float, float, float]
 _WIDEST = 180.0  # degrees; beyond, west and east are swapped
 _Options = TypeVar("_Options")
 
 
-def parse_bbox(area: Any) -> Bbox | None:
+def parse_bbox(area: BboxLike | None) -> Bbox | None:
     """West, south, east, north in degrees of what a user gave; east below west crosses the antimeridian.
 
     Parameters
@@ -45,14 +51,15 @@ def parse_bbox(area: Any) -> Bbox | None:
     return west, south, east, north
 
 
-def _four(area: Any) -> Bbox:
-    if hasattr(area, "total_bounds"):  # GeoSeries and GeoDataFrame
-        known = area.crs is not None and area.crs.to_epsg() != 4326
-        area = (area.to_crs(4326) if known else area).geometry.union_all()
-    if hasattr(area, "geom_type"):
-        return _bounds(area)
+def _four(area: BboxLike) -> Bbox:
+    shape: Geometry = area
+    if hasattr(shape, "total_bounds"):  # GeoSeries and GeoDataFrame
+        known = shape.crs is not None and shape.crs.to_epsg() != 4326
+        shape = (shape.to_crs(4326) if known else shape).geometry.union_all()
+    if hasattr(shape, "geom_type"):
+        return _bounds(shape)
     try:
-        values = list(area)
+        values: list[float] = list(area)
         if len(values) != 4 or isinstance(area, str | bytes | Mapping):
             raise TypeError
         west, south, east, north = (float(v) for v in values)
@@ -65,7 +72,7 @@ def _four(area: Any) -> Bbox:
     return west, south, east, north
 
 
-def _bounds(shape: Any) -> Bbox:
+def _bounds(shape: Geometry) -> Bbox:
     if shape.is_empty:
         raise CubeError("bbox is an empty geometry; give one with an area")
     west, south, east, north = (float(v) for v in shape.bounds)
@@ -75,7 +82,7 @@ def _bounds(shape: Any) -> Bbox:
     return west, south, east, north
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     try:
         text = repr(value)
     except ValueError:  # a number of thousands of digits
@@ -83,7 +90,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 100 else text[:97] + "..."
 
 
-def options_of(kind: type[_Options], given: Mapping[str, Any]) -> _Options:
+def options_of(kind: type[_Options], given: Mapping[str, object]) -> _Options:
     """An options object of keywords; a keyword that it does not know is an error with the nearest that it does.
 
     Raises

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -24,7 +23,7 @@ _PIXELS_MADE_BY = ("units", "speckle_filter", "speckle_window", "speckle_enl")
 PRODUCTS = "products"
 
 
-def fill_of(variable: Any) -> float | int | None:
+def fill_of(variable: xr.DataArray | xr.Variable) -> float | int | None:
     """The value that marks pixels without data in an array; None where there is none."""
     dtype = variable.dtype
     if dtype.kind in "fc":
@@ -49,7 +48,7 @@ def with_grid(result: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
     return result
 
 
-def has_pixels(variable: Any) -> bool:
+def has_pixels(variable: xr.DataArray | xr.Variable) -> bool:
     """Whether a variable is a raster."""
     return {"y", "x"} <= set(variable.dims)
 
@@ -121,7 +120,7 @@ def made_by(cube: xr.Dataset) -> dict[str, str]:
     return {str(k): str(v) for k, v in facts.items()}
 
 
-def _is_ours(name: Any) -> bool:
+def _is_ours(name: object) -> bool:
     return str(name).startswith("sarcube_")
 
 

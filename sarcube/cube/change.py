@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,9 @@ from sarcube.cube.layers import measures
 from sarcube.cube.lazy import da
 from sarcube.cube.temporal import TimescanOptions, select_period, timescan
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from sarcube.cube.selection import Period
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class ChangeOptions:
             )
 
 
-def detect_change(cube: xr.Dataset, before: Any, after: Any, options: ChangeOptions) -> xr.Dataset:
+def detect_change(cube: xr.Dataset, before: Period, after: Period, options: ChangeOptions) -> xr.Dataset:
     """Compare two periods.
 
     The mean of n dates of L looks of fully developed speckle is gamma distributed with n L looks, so without

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,9 @@ from sarcube.products.kinds import DTYPES
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
 from sarcube.transfer.atomic import written_whole
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 _BLOCK = 512
 _BLOCKS_AT_ONCE = 32
@@ -166,7 +169,7 @@ def _tracks_apart(still: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(flat, attrs=dict(still.attrs))
 
 
-def _store(data: Any, target: _Writer) -> None:
+def _store(data: Array, target: _Writer) -> None:
     if not on_cluster():
         da.store(data, target, lock=False)
         return
@@ -182,7 +185,7 @@ def _store(data: Any, target: _Writer) -> None:
 class _Writer:
     """A target for dask's store: writes windows into an open dataset, one at a time."""
 
-    def __init__(self, dataset: Any) -> None:
+    def __init__(self, dataset: rasterio.io.DatasetWriter) -> None:
         self._dataset = dataset
         # GDAL datasets are not safe to write from several threads.
         self._lock = threading.Lock()
@@ -318,7 +321,7 @@ def _complete(written: pystac.Item, item: pystac.Item, picture: xr.Dataset) -> b
 
 def _item(picture: xr.Dataset, stem: str, grid: GeoGrid) -> pystac.Item:
     place = footprint((), grid)
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "proj:epsg": grid.epsg,
         "proj:code": f"EPSG:{grid.epsg}",
         "proj:shape": list(grid.shape),

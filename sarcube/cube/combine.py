@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pystac
@@ -32,6 +32,11 @@ from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.lattice import pixel_metres
+
+if TYPE_CHECKING:
+    from dask.array import Array
+
+    from sarcube.cube.asked import Bbox, BboxLike
 
 CHANNELS = ("red", "green", "blue")
 Profile = Literal["percentile", "minmax", "reflectance", "sar", "unit"]
@@ -77,7 +82,7 @@ class CombineOptions:
     extent: Extent = "intersection"
     resolution: float | str = "highest"
     crs: int | str | None = None
-    bbox: Any = None
+    bbox: BboxLike | None = None
     formula: str = ""
     resampling: str = "bilinear"
 
@@ -126,14 +131,15 @@ class Combination:
             )
         return tuple((low, high) for low, high in (found[self.expressions[c].tree] for c in CHANNELS))
 
-    def colours(self, ranges: Sequence[tuple[float, float]]) -> Any:
+    def colours(self, ranges: Sequence[tuple[float, float]]) -> Array:
         """Dask array (y, x, 4) of uint8; transparent where any channel has no value."""
         arrays = [self.values[c].data for c in CHANNELS]
         colour = partial(_colour, ranges=tuple(ranges), formula=self.options.formula)
-        return da.map_blocks(
+        picture: Array = da.map_blocks(
             colour, *arrays, dtype=np.uint8, new_axis=2, chunks=(*arrays[0].chunks, (4,)),
             meta=np.empty((0, 0, 0), np.uint8),
         )  # fmt: skip
+        return picture
 
 
 @dataclass(frozen=True)
@@ -236,8 +242,10 @@ def _with_preset(options: CombineOptions, inputs: Sequence[Input]) -> CombineOpt
         return options
     preset = PRESETS[options.preset]
     told = dict(zip(CHANNELS, preset_expressions(options.preset, inputs), strict=True))
-    own: dict[str, Any] = {c: getattr(options, c) or told[c] for c in CHANNELS}
-    return replace(options, **own, profile=options.profile or preset.profile)
+    own = {c: str(getattr(options, c) or told[c]) for c in CHANNELS}
+    return replace(
+        options, red=own["red"], green=own["green"], blue=own["blue"], profile=options.profile or preset.profile
+    )
 
 
 def _parsed(text: str, channel: str) -> Expression:
@@ -267,7 +275,7 @@ def _band(name: str, inputs: Sequence[Input]) -> Band:
     return found[0][1]
 
 
-def _grid(bands: Sequence[Band], options: CombineOptions, box: Any) -> GeoGrid:
+def _grid(bands: Sequence[Band], options: CombineOptions, box: Bbox | None) -> GeoGrid:
     extents = [list(dict.fromkeys(f.grid for f in band.files)) for band in bands]
     grids = [grid for one in extents for grid in one]
     epsg = epsg_of(options.crs) or Counter(g.epsg for g in grids).most_common(1)[0][0]
@@ -312,18 +320,20 @@ def _step_in(grid: GeoGrid, epsg: int) -> float:
     return float(np.hypot(right - left, top - bottom) / np.hypot(grid.width, grid.height))
 
 
-def _evaluated(expression: Expression, arrays: Mapping[str, Any], grid: GeoGrid) -> Any:
+def _evaluated(expression: Expression, arrays: Mapping[str, Array], grid: GeoGrid) -> Array:
     names = expression.bands
     if not names:
         like = next(iter(arrays.values()))
         value = float(evaluate(expression, {}))
-        return da.full(grid.shape, value, dtype=np.float32, chunks=like.chunks)
+        flat: Array = da.full(grid.shape, value, dtype=np.float32, chunks=like.chunks)
+        return flat
     block = partial(_block, expression=expression)
     meta = np.empty((0, 0), np.float32)
-    return da.map_blocks(block, *(arrays[n] for n in names), dtype=np.float32, meta=meta)
+    computed: Array = da.map_blocks(block, *(arrays[n] for n in names), dtype=np.float32, meta=meta)
+    return computed
 
 
-def _block(*blocks: NDArray[Any], expression: Expression) -> NDArray[np.float32]:
+def _block(*blocks: NDArray[np.floating], expression: Expression) -> NDArray[np.float32]:
     return evaluate(expression, dict(zip(expression.bands, blocks, strict=True)))
 
 
@@ -364,7 +374,7 @@ def _item(made: Combination, done: Written) -> pystac.Item:
         ("legend", done.legend, "image/png", ["metadata"]),
     ]
     assets += [(c, file, pystac.MediaType.COG, ["data"]) for c, file in zip(CHANNELS, done.values, strict=False)]
-    render: dict[str, Any] = {"assets": ["rgb"], "title": made.options.preset or "combination"}
+    render: dict[str, object] = {"assets": ["rgb"], "title": made.options.preset or "combination"}
     render |= {"assets": list(CHANNELS), "rescale": [list(r) for r in done.ranges]} if done.values else {}
     render |= {"color_formula": made.options.formula} if made.options.formula else {}
     item = pystac.Item(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -28,6 +28,9 @@ from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.transfer.raster import gdal_path, is_remote
 from sarcube.transfer.redact import redact
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 _SPEC = re.compile(
     r"(?:(?P<alias>[A-Za-z_]\w*)=)?(?P<path>.+?)(?:@(?P<dates>\d{4}(?:-\d\d){0,2}(?:,\d{4}(?:-\d\d){0,2})?))?"
@@ -179,7 +182,7 @@ def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> In
     items = read_items(path, Selection(bbox=bbox, dates=when))
     dated = select([i for i in items if not is_static(i)], Selection(bbox=bbox, dates=when))
     chosen = [*dated, *(i for i in items if is_static(i))]
-    found: dict[str, list[tuple[Any, BandFile]]] = {}
+    found: dict[str, list[tuple[np.datetime64, BandFile]]] = {}
     nearest, common = set[str](), dict[str, str]()
     for item in chosen:
         rasters = {n: a for n, a in item.assets.items() if "tiff" in str(a.media_type or "") or a.href.endswith(".tif")}
@@ -284,7 +287,7 @@ def _look(place: str, index: int, driver: str = "") -> tuple[BandFile, bool]:
     return BandFile(place, index, grid, north_up, scale, offset, driver=driver or None), wide
 
 
-def _grid(source: Any, shown: str) -> tuple[GeoGrid, bool]:
+def _grid(source: rasterio.DatasetReader, shown: str) -> tuple[GeoGrid, bool]:
     affine, crs = source.transform, source.crs
     if crs and affine.b == affine.d == 0 and math.isclose(affine.a, -affine.e, rel_tol=1e-9):
         if (epsg := crs.to_epsg()) is not None:
@@ -304,14 +307,16 @@ def _grid(source: Any, shown: str) -> tuple[GeoGrid, bool]:
     return GeoGrid.snapped(int(crs.to_epsg()), bounds, step), False
 
 
-def lazy_band(band: Band, grid: GeoGrid, resampling: str) -> Any:
+def lazy_band(band: Band, grid: GeoGrid, resampling: str) -> Array:
     """A band on a grid as a dask array (y, x) of floating point; nothing is read before it is computed."""
     files = tuple(f for f in band.files if _touch(f.grid, grid))
     dtype = np.float64 if band.wide else np.float32
     rule = Resampling.nearest if band.nearest else Resampling[resampling]
     chunks = tuple(tuple(min(CHUNK, size - at) for at in range(0, size, CHUNK)) for size in (grid.height, grid.width))
     read = partial(_read_block, files=files, grid=grid, rule=rule, dtype=dtype)
-    return da.map_blocks(read, dtype=dtype, chunks=chunks, meta=np.empty((0, 0), dtype), name=_token(band, grid, rule))
+    name, meta = _token(band, grid, rule), np.empty((0, 0), dtype)
+    lazy: Array = da.map_blocks(read, dtype=dtype, chunks=chunks, meta=meta, name=name)
+    return lazy
 
 
 def _token(band: Band, grid: GeoGrid, rule: Resampling) -> str:
@@ -326,8 +331,12 @@ def _touch(a: GeoGrid, b: GeoGrid) -> bool:
 
 
 def _read_block(
-    files: Sequence[BandFile], grid: GeoGrid, rule: Resampling, dtype: Any, block_id: tuple[int, int] = (0, 0)
-) -> NDArray[Any]:
+    files: Sequence[BandFile],
+    grid: GeoGrid,
+    rule: Resampling,
+    dtype: type[np.floating],
+    block_id: tuple[int, int] = (0, 0),
+) -> NDArray[np.floating]:
     row, col = block_id[0] * CHUNK, block_id[1] * CHUNK
     height, width = min(CHUNK, grid.height - row), min(CHUNK, grid.width - col)
     part = GeoGrid(
@@ -343,7 +352,7 @@ def _read_block(
     return out
 
 
-def _read_file(file: BandFile, part: GeoGrid, rule: Resampling, dtype: Any) -> NDArray[Any]:
+def _read_file(file: BandFile, part: GeoGrid, rule: Resampling, dtype: type[np.floating]) -> NDArray[np.floating]:
     try:
         with (
             rasterio.Env(**gdal_options(is_remote(file.path))),
@@ -362,7 +371,7 @@ def _read_file(file: BandFile, part: GeoGrid, rule: Resampling, dtype: Any) -> N
     if (file.scale, file.offset) != (1.0, 0.0):
         values = (values.astype(np.float64) * file.scale + file.offset).astype(dtype)
     values[lost] = np.nan
-    read: NDArray[Any] = values
+    read: NDArray[np.floating] = values
     return read
 
 
@@ -373,7 +382,10 @@ def _on_lattice(own: GeoGrid, part: GeoGrid) -> bool:
     return all(abs(s - round(s)) < 1e-3 for s in shifts)
 
 
-def _window(source: Any, file: BandFile, part: GeoGrid) -> Any:
+_Masked = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]]
+
+
+def _window(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid) -> _Masked:
     own, step = file.grid, part.resolution
     row, col = round((own.top - part.top) / step), round((part.left - own.left) / step)
     r0, c0, r1, c1 = max(row, 0), max(col, 0), min(row + part.height, own.height), min(col + part.width, own.width)
@@ -384,7 +396,7 @@ def _window(source: Any, file: BandFile, part: GeoGrid) -> Any:
     return whole
 
 
-def _warped(source: Any, file: BandFile, part: GeoGrid, rule: Resampling) -> Any:
+def _warped(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid, rule: Resampling) -> _Masked:
     gcps, gcp_crs = source.gcps
     placed = {"src_crs": gcp_crs} if gcps and source.transform.is_identity else {}
     nodata = file.missing[0] if file.missing else source.nodatavals[file.index - 1]
@@ -392,11 +404,11 @@ def _warped(source: Any, file: BandFile, part: GeoGrid, rule: Resampling) -> Any
         source, crs=part.crs, transform=rasterio.Affine(*part.transform), width=part.width, height=part.height,
         resampling=rule, src_nodata=nodata, add_alpha=nodata is None and not _has_mask(source), **placed,
     ) as warped:  # fmt: skip
-        values = warped.read(file.index, masked=True)
+        values: _Masked = warped.read(file.index, masked=True)
         if warped.count > source.count:
             values = np.ma.array(values.data, mask=np.ma.getmaskarray(values) | (warped.read(warped.count) == 0))
         return values
 
 
-def _has_mask(source: Any) -> bool:
+def _has_mask(source: rasterio.DatasetReader) -> bool:
     return any(c.name == "alpha" for c in source.colorinterp)

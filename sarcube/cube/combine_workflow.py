@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,8 @@ from sarcube.workflows.task import Ring, Task, Unit
 from sarcube.workflows.workflow import Context, Found, Made
 
 if TYPE_CHECKING:
+    from shapely import Geometry
+
     from sarcube.catalog.items import ItemFacts
     from sarcube.cube.combine import Combination, CombineOptions
     from sarcube.products.product import Product
@@ -178,7 +180,7 @@ def place_of(config: RunConfig) -> str:
     return f"area_{hashlib.sha256(_area(config).normalize().wkb + shown).hexdigest()[:8]}"
 
 
-def _area(config: RunConfig) -> Any:
+def _area(config: RunConfig) -> Geometry:
     found = load_aoi(config.aoi)
     if found is None:
         raise ConfigError("`aoi`: Field required, by the workflow combine")
@@ -263,11 +265,11 @@ def _facts(
     from sarcube.catalog.items import ItemFacts, utc_text
 
     name = product.name
-    render: dict[str, Any] = {"assets": list(CHANNELS), "title": made.options.preset or "combination"}
+    render: dict[str, object] = {"assets": list(CHANNELS), "title": made.options.preset or "combination"}
     render["rescale"] = [list(r) for r in ranges]
     if made.options.formula:
         render["color_formula"] = made.options.formula
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d}",
         "product:type": name.kind,
         "processing:level": name.level,

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pystac
@@ -24,6 +24,10 @@ from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.instants import utc_ns, utc_time
 from sarcube.store.protocol import Store, open_store
 from sarcube.transfer.atomic import written_whole
+
+if TYPE_CHECKING:
+    import h5py
+    import rasterio
 
 _COLLECTION = "s1_cslc"
 _LAYER = "slc_"
@@ -106,7 +110,7 @@ def _write(path: Path, items: Sequence[pystac.Item], store: Store) -> None:
         _metadata(file, first, [name for name, _ in names])
 
 
-def _raster(file: Any, name: str, source: Any) -> None:
+def _raster(file: h5py.File, name: str, source: rasterio.DatasetReader) -> None:
     """One polarization, row by row, with its axes and their projection as CF has them."""
     from rasterio.windows import Window
 
@@ -127,7 +131,7 @@ def _raster(file: Any, name: str, source: Any) -> None:
         layer[row : row + rows] = source.read(1, window=Window(0, row, width, rows))
 
 
-def _axes(data: Any, source: Any) -> None:
+def _axes(data: h5py.Group, source: rasterio.DatasetReader) -> None:
     from pyproj import CRS
 
     transform, crs = source.transform, CRS.from_wkt(source.crs.to_wkt())
@@ -147,7 +151,7 @@ def _axes(data: Any, source: Any) -> None:
     projection.attrs["epsg_code"] = int(crs.to_epsg() or 0)
 
 
-def _identify(file: Any, item: pystac.Item) -> None:
+def _identify(file: h5py.File, item: pystac.Item) -> None:
     from shapely.geometry import shape
 
     told = item.properties
@@ -173,7 +177,7 @@ def _identify(file: Any, item: pystac.Item) -> None:
     group["track_number"] = int(told["sat:relative_orbit"])
 
 
-def _metadata(file: Any, item: pystac.Item, polarizations: Sequence[str]) -> None:
+def _metadata(file: h5py.File, item: pystac.Item, polarizations: Sequence[str]) -> None:
     told = item.properties
     orbit = file.create_group("metadata/orbit")
     vectors = told.get("sat:orbit_state_vectors", {})

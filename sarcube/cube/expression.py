@@ -13,10 +13,9 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sarcube.errors import CubeError
 
@@ -27,7 +26,7 @@ MAX_POWER = 8.0
 _MAX_NUMBER = 1e30
 _SHOWN = 120
 
-Values = NDArray[np.float64]
+Values = NDArray[np.float64] | np.float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def parse_expression(text: str) -> Expression:
     return Expression(text.strip(), compiler.compile(parsed.body, 1))
 
 
-def evaluate(expression: Expression, bands: Mapping[str, Any]) -> NDArray[np.float32]:
+def evaluate(expression: Expression, bands: Mapping[str, ArrayLike]) -> NDArray[np.float32]:
     """Values of an expression.
 
     Parameters
@@ -123,7 +122,7 @@ def evaluate(expression: Expression, bands: Mapping[str, Any]) -> NDArray[np.flo
         return np.where(np.isfinite(narrow), narrow, np.float32(np.nan))
 
 
-def _value(node: Node, bands: Mapping[str, Values]) -> Any:
+def _value(node: Node, bands: Mapping[str, Values]) -> Values:
     if isinstance(node, Number):
         return np.float64(node.value)
     if isinstance(node, Band):
@@ -137,39 +136,39 @@ def _walk(node: Node) -> Iterator[Node]:
         yield from _walk(operand)
 
 
-def _compared(test: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _compared(test: Callable[[Values, Values], object]) -> Callable[[Values, Values], Values]:
     """1 or 0; missing where an operand is."""
 
-    def compare(a: Any, b: Any) -> Any:
+    def compare(a: Values, b: Values) -> Values:
         return np.where(np.isnan(a) | np.isnan(b), np.nan, np.asarray(test(a, b), np.float64))
 
     return compare
 
 
-def _where(condition: Any, yes: Any, no: Any) -> Any:
+def _where(condition: Values, yes: Values, no: Values) -> Values:
     return np.where(np.isnan(condition), np.nan, np.where(condition != 0, yes, no))
 
 
-def _db(power: Any) -> Any:
+def _db(power: Values) -> Values:
     return 10.0 * np.log10(np.where(power > 0, power, np.nan))
 
 
-def _nd(a: Any, b: Any) -> Any:
+def _nd(a: Values, b: Values) -> Values:
     return (a - b) / (a + b)
 
 
-def _stretch(x: Any, low: Any, high: Any) -> Any:
+def _stretch(x: Values, low: Values, high: Values) -> Values:
     return np.clip((x - low) / (high - low), 0.0, 1.0)
 
 
-def _least(*operands: Any) -> Any:
+def _least(*operands: Values) -> Values:
     out = operands[0]
     for operand in operands[1:]:
         out = np.minimum(out, operand)  # NaN wins, unlike in fmin
     return out
 
 
-def _greatest(*operands: Any) -> Any:
+def _greatest(*operands: Values) -> Values:
     out = operands[0]
     for operand in operands[1:]:
         out = np.maximum(out, operand)
@@ -177,7 +176,7 @@ def _greatest(*operands: Any) -> Any:
 
 
 # Name: (fewest and most operands, what computes it).
-FUNCTIONS: dict[str, tuple[tuple[int, int], Callable[..., Any]]] = {
+FUNCTIONS: dict[str, tuple[tuple[int, int], Callable[..., Values]]] = {
     "where": ((3, 3), _where),
     "min": ((2, 8), _least),
     "max": ((2, 8), _greatest),
@@ -188,7 +187,7 @@ FUNCTIONS: dict[str, tuple[tuple[int, int], Callable[..., Any]]] = {
     "nd": ((2, 2), _nd),
     "stretch": ((3, 3), _stretch),
 }
-_OPERATORS: dict[type[ast.AST], tuple[str, Callable[..., Any]]] = {
+_OPERATORS: dict[type[ast.AST], tuple[str, Callable[..., Values]]] = {
     ast.Add: ("+", operator.add),
     ast.Sub: ("-", operator.sub),
     ast.Mult: ("*", operator.mul),
@@ -244,7 +243,7 @@ class _Compiler:
             return Band(f"{node.value.id}.{node.attr}")  # a name with a point in it: nothing is looked up in anything
         raise self._refuse("only input.band has a point")
 
-    def _number(self, value: Any) -> Number:
+    def _number(self, value: object) -> Number:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._refuse(f"{_short(repr(value))} is no number")
         try:

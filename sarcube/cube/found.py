@@ -8,7 +8,6 @@ import posixpath
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pystac
 
@@ -106,7 +105,7 @@ def _of_file(path: Path, selection: Selection, collection: str | None, elsewhere
     raise CubeError(f"{path} is no STAC item or item collection; name the store, or a folder of OPERA files")
 
 
-def _open(stored: dict[str, Any], path: Path) -> pystac.Item:
+def _open(stored: dict[str, object], path: Path) -> pystac.Item:
     from sarcube.catalog.query import open_item
     from sarcube.products.public import beside
 

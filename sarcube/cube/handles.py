@@ -12,7 +12,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import rasterio
 from rasterio.errors import RasterioIOError
@@ -30,16 +29,16 @@ _DRIVER = "GTiff"
 _thread = threading.local()
 
 
-def gdal_options(remote: bool) -> dict[str, Any]:
+def gdal_options(remote: bool) -> dict[str, str | int]:
     """GDAL settings of every read: no listing of folders; ranges fetched together, time-outs and retries."""
-    options: dict[str, Any] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": _BLOCK_CACHE_MB}
+    options: dict[str, str | int] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": _BLOCK_CACHE_MB}
     if not remote:
         return options
     return unsaid(options | REMOTE_OPTIONS | {"GDAL_INGESTED_BYTES_AT_OPEN": "32768"} | gdal_server())
 
 
 @contextmanager
-def open_raster(href: str) -> Iterator[Any]:
+def open_raster(href: str) -> Iterator[DatasetReader]:
     """A rasterio dataset of a file, for this thread only.
 
     Raises
@@ -53,7 +52,9 @@ def open_raster(href: str) -> Iterator[Any]:
             yield dataset
         return
     path = gdal_path(href)
-    kept: OrderedDict[str, tuple[tuple[int, int, int], Any]] = _thread.__dict__.setdefault("kept", OrderedDict())
+    kept: OrderedDict[str, tuple[tuple[int, int, int], DatasetReader]] = _thread.__dict__.setdefault(
+        "kept", OrderedDict()
+    )
     try:
         status = os.stat(path)  # noqa: PTH116 - on every read, and Path costs as much as the call
     except OSError as error:

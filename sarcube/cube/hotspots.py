@@ -6,10 +6,11 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 import pystac
+from numpy.typing import NDArray
 
 from sarcube.cube.acquisition import ELSEWHERE
 from sarcube.cube.asked import Bbox
@@ -127,7 +128,7 @@ def _rank(item: pystac.Item) -> tuple[int, str, str]:
     return order, str(item.properties.get("sarcube:granule_created", "")), item.id
 
 
-def _within(table: pd.DataFrame, bbox: Bbox) -> Any:
+def _within(table: pd.DataFrame, bbox: Bbox) -> NDArray[np.bool_]:
     west, south, east, north = bbox
     east += 360.0 if east < west else 0.0
     longitude = table["longitude"].to_numpy()
@@ -135,7 +136,7 @@ def _within(table: pd.DataFrame, bbox: Bbox) -> Any:
     return (turned <= east) & table["latitude"].between(south, north).to_numpy()
 
 
-def daily(table: pd.DataFrame) -> list[dict[str, Any]]:
+def daily(table: pd.DataFrame) -> list[dict[str, object]]:
     """For each day (UTC) how many hotspots, and the sum of their power in MW; a fire seen twice a day counts twice."""
     if table.empty:
         return []

@@ -10,17 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pystac
 import xarray as xr
 
 from sarcube.errors import ProductError
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import DTYPES, NAN, Layer, MaskClass, Merge, Role, Shown
 from sarcube.workflows.registry import known_aliases, known_layers
 
 _NAMES = {"cfloat32": "complex64", "cfloat64": "complex128"}
+_RULES: dict[str, Merge] = {rule: rule for rule in get_args(Merge)}
 _SHOWN = frozenset(Shown.__dataclass_fields__)
 ROLE, MERGE, BEST_FIRST, RANKS, BLIND, SHOWN, NODATA = (
     "sarcube_role", "sarcube_merges", "sarcube_best_first", "sarcube_ranks", "sarcube_blind", "sarcube_shown",
@@ -75,7 +77,7 @@ def _layer(name: str, asset: pystac.Asset) -> Layer | None:
     classes = _classes(fields)
     role: Role = "mask" if classes else "auxiliary" if "auxiliary" in roles else "measure"
     stated = fields.get("sarcube:merge")
-    merge: Any = stated if stated in get_args(Merge) else "classes" if classes else "first"
+    merge = _RULES.get(str(stated), "classes" if classes else "first")
     scaled = fields.get("raster:scale", 1.0) != 1.0 and not classes
     if scaled:  # a cube holds what numbers mean, and NaN where there is none
         dtype = "float32"
@@ -98,13 +100,13 @@ def _layer(name: str, asset: pystac.Asset) -> Layer | None:
         return None  # it says what cannot be
 
 
-def _nodata(value: Any, whole: bool) -> float:
+def _nodata(value: object, whole: bool) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     return 0.0 if whole else NAN
 
 
-def _classes(fields: Mapping[str, Any]) -> tuple[MaskClass, ...]:
+def _classes(fields: JsonObject) -> tuple[MaskClass, ...]:
     stated = fields.get("classification:classes")
     if not isinstance(stated, list):
         return ()
@@ -124,15 +126,15 @@ def _classes(fields: Mapping[str, Any]) -> tuple[MaskClass, ...]:
     return tuple(classes)
 
 
-def _shown(stated: Any) -> Shown:
+def _shown(stated: object) -> Shown:
     if not isinstance(stated, dict):
         return Shown()
     return Shown(**{k: v for k, v in stated.items() if k in _SHOWN})
 
 
-def attributes(layer: Layer) -> dict[str, Any]:
+def attributes(layer: Layer) -> dict[str, object]:
     """What a variable of a layer says of itself: for people, for CF, and for `layer_of`."""
-    told: dict[str, Any] = {"long_name": layer.title, "units": layer.unit, ROLE: layer.role, MERGE: layer.merge}
+    told: dict[str, object] = {"long_name": layer.title, "units": layer.unit, ROLE: layer.role, MERGE: layer.merge}
     if layer.classes:
         dtype = np.dtype(layer.dtype)
         told["flag_values"] = np.array([c.value for c in layer.classes], dtype)

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pystac
@@ -134,7 +133,7 @@ def _item(name: OperaName, files: dict[str, str]) -> pystac.Item:
         raise CubeError(f"{path} cannot be read as a georeferenced raster ({error}); fetch it again") from error
     west, south, east, north = rasterio.warp.transform_bounds(epsg, 4326, *bounds)
     end = _time(tags.get("ZERO_DOPPLER_END_TIME")) or name.start + (timedelta(0) if name.static else _BURST_DURATION)
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "start_datetime": name.start.isoformat(),
         "end_datetime": end.isoformat(),
         "platform": name.platform,
@@ -177,7 +176,7 @@ def _time(text: str | None) -> datetime | None:
     return utc_time(text)
 
 
-def _footprint(text: str | None) -> dict[str, Any] | None:
+def _footprint(text: str | None) -> dict[str, object] | None:
     if not text:
         return None
     try:
@@ -186,7 +185,7 @@ def _footprint(text: str | None) -> dict[str, Any] | None:
         return None
 
 
-def _rectangle(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+def _rectangle(west: float, south: float, east: float, north: float) -> dict[str, object]:
     def ring(w: float, e: float) -> list[list[float]]:
         return [[w, south], [e, south], [e, north], [w, north], [w, south]]
 

@@ -8,19 +8,22 @@ itself, not a bin's: the same as `numpy.percentile` of all valid pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.cube.lazy import compute, da
 
+if TYPE_CHECKING:
+    from dask.array import Array
+
 _HALF = 1 << 16
 
 
-def percentiles(arrays: Sequence[Any], wanted: Sequence[float]) -> list[tuple[float, ...]]:
+def percentiles(arrays: Sequence[Array], wanted: Sequence[float]) -> list[tuple[float, ...]]:
     """Percentiles of the finite values of dask arrays (y, x) of float32; NaN where an array has none.
 
     Parameters
@@ -46,20 +49,21 @@ def percentiles(arrays: Sequence[Any], wanted: Sequence[float]) -> list[tuple[fl
     return found
 
 
-def _summed(array: Any, count: Any, rows: int) -> Any:
+def _summed(array: Array, count: Callable[[NDArray[np.float32]], NDArray[np.int64]], rows: int) -> Array:
     """Counts of all blocks, shape (rows, 65536)."""
     sizes = (tuple([rows] * array.numblocks[0]), tuple([_HALF] * array.numblocks[1]))
-    counts = array.map_blocks(count, dtype=np.int64, chunks=sizes, meta=np.empty((0, 0), np.int64))
-    blocks = [counts.blocks[i, j] for i in range(array.numblocks[0]) for j in range(array.numblocks[1])]
+    counts = da.map_blocks(count, array, dtype=np.int64, chunks=sizes, meta=np.empty((0, 0), np.int64))
+    blocks: list[Array] = [counts.blocks[i, j] for i in range(array.numblocks[0]) for j in range(array.numblocks[1])]
     while len(blocks) > 1:  # a tree, so that no sum waits for all blocks
         blocks = [_add(blocks[i : i + 8]) for i in range(0, len(blocks), 8)]
     return blocks[0]
 
 
-def _add(blocks: Sequence[Any]) -> Any:
+def _add(blocks: Sequence[Array]) -> Array:
     if len(blocks) == 1:
         return blocks[0]
-    return da.map_blocks(_sum, *blocks, dtype=np.int64, meta=np.empty((0, 0), np.int64))
+    summed: Array = da.map_blocks(_sum, *blocks, dtype=np.int64, meta=np.empty((0, 0), np.int64))
+    return summed
 
 
 def _sum(*blocks: NDArray[np.int64]) -> NDArray[np.int64]:

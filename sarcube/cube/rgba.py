@@ -6,7 +6,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -19,11 +19,14 @@ from sarcube.cube.lazy import compute
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 
+if TYPE_CHECKING:
+    from dask.array import Array
+
 _BLOCK = 512
 _AT_ONCE = 4  # blocks that are in memory together
 
 
-def write_rgba(colours: Any, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
+def write_rgba(colours: Array, path: str | Path, grid: GeoGrid, tags: Mapping[str, str] | None = None) -> None:
     """Write colours as a COG, block by block; the file appears whole or not at all.
 
     Parameters
@@ -63,7 +66,7 @@ def write_rgba(colours: Any, path: str | Path, grid: GeoGrid, tags: Mapping[str,
         raise CubeError(f"{path} cannot be written: {error}; choose another place") from error
 
 
-def _blocks(colours: Any) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
+def _blocks(colours: Array) -> Iterator[tuple[int, int, NDArray[np.uint8]]]:
     edges = [np.cumsum([0, *sizes]) for sizes in colours.chunks[:2]]
     places = np.ndindex(*colours.numblocks[:2])
     while batch := list(itertools.islice(places, _AT_ONCE)):

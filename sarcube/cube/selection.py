@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,8 @@ from sarcube.errors import CubeError
 from sarcube.instants import states_offset, utc_ns, utc_time
 
 When = str | dt.date | dt.datetime | np.datetime64
+Period = When | Sequence[When] | slice
+"""Dates as people write them: "2022-03", a first and a last, or a slice."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Selection:
     relative_orbits: tuple[int, ...] | None = None
 
 
-def parse_dates(dates: When | Sequence[When] | slice | None) -> tuple[np.datetime64, np.datetime64] | None:
+def parse_dates(dates: Period | None) -> tuple[np.datetime64, np.datetime64] | None:
     """First and last instant of what the user wrote; whole days, months and years are included to their end.
 
     >>> parse_dates("2022-03")
@@ -107,9 +108,9 @@ def select(items: Sequence[pystac.Item], selection: Selection) -> list[pystac.It
     return kept
 
 
-def _tests(selection: Selection) -> list[tuple[str, Any]]:
+def _tests(selection: Selection) -> list[tuple[str, Callable[[pystac.Item], bool]]]:
     # Cheap ones first: the footprint test runs on what is left.
-    tests: list[tuple[str, Any]] = []
+    tests: list[tuple[str, Callable[[pystac.Item], bool]]] = []
     if selection.dates is not None:
         first, last = selection.dates
         # The catalogue keeps datetimes, so compare those: making a datetime64 costs ten times as much.

@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -17,10 +17,15 @@ from rasterio.warp import transform_geom
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
+from sarcube.cube.found import Store
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.layers import layer_of, measures
 from sarcube.cube.preview import to_db
 from sarcube.errors import CubeError
+from sarcube.jsons import JsonObject
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _DEGREE = 111_195.0  # metres of one along a meridian
 _COORDINATES = ("platform", "orbit_direction", "relative_orbit", "secondary", "place")
@@ -53,9 +58,11 @@ def parse_where(text: str) -> tuple[float, float] | BaseGeometry:
     return box(west, south, east, north)
 
 
-def timeseries(
-    cube: xr.Dataset, where: Sequence[float] | BaseGeometry | dict[str, Any], *, box: float | None = None
-) -> xr.Dataset:
+Where: TypeAlias = Sequence[float] | BaseGeometry | JsonObject
+"""A place in degrees: a point or a box as numbers, or a geometry as shapely or GeoJSON has it."""
+
+
+def timeseries(cube: xr.Dataset, where: Where, *, box: float | None = None) -> xr.Dataset:
     """Backscatter over time.
 
     Parameters
@@ -126,7 +133,7 @@ def _mean(part: xr.Dataset) -> xr.Dataset:
     return mean.assign({PIXELS: seen.sum(("y", "x")).astype(np.int32)})
 
 
-def rows(series: xr.Dataset) -> list[dict[str, Any]]:
+def rows(series: xr.Dataset) -> list[dict[str, object]]:
     """A series as rows for a table: time, where it is from, values; in decibel too where a layer is read in it.
 
     What was not seen at a time is None.
@@ -134,7 +141,7 @@ def rows(series: xr.Dataset) -> list[dict[str, Any]]:
     series = series.compute()
     found = []
     for i, time in enumerate(series["time"].values):
-        row: dict[str, Any] = {"time": str(time)[:19]}
+        row: dict[str, object] = {"time": str(time)[:19]}
         for known in _COORDINATES:
             if known in series.coords and series[known].dims == ("time",):
                 told = series[known].values[i]
@@ -151,7 +158,7 @@ def rows(series: xr.Dataset) -> list[dict[str, Any]]:
     return found
 
 
-def as_csv(found: Iterable[dict[str, Any]]) -> str:
+def as_csv(found: Iterable[dict[str, object]]) -> str:
     """Rows as CSV, the names on top; what was not seen is empty."""
     table = list(found)
     out = io.StringIO()
@@ -162,7 +169,7 @@ def as_csv(found: Iterable[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def series_of(store: Any, text: str, box: float | None = None, **keywords: Any) -> xr.Dataset:
+def series_of(store: Store, text: str, box: float | None = None, **keywords: Any) -> xr.Dataset:
     """Open no more of a store than a place needs, and compute its series; further keywords are those of `open_cube`.
 
     Raises
@@ -195,12 +202,12 @@ def _around(where: tuple[float, float] | BaseGeometry, box: float | None) -> tup
     return tuple(round(degrees, 6) for degrees in bounds)
 
 
-def plot_timeseries(cube: xr.Dataset, where: Any, *, box: float | None = None, ax: Any = None) -> Any:
+def plot_timeseries(cube: xr.Dataset, where: Where, *, box: float | None = None, ax: Axes | None = None) -> Axes:
     """Plot `timeseries`, backscatter in decibel; returns matplotlib's axes."""
     return plot_series(timeseries(cube, where, box=box), ax=ax)
 
 
-def plot_series(series: xr.Dataset, *, ax: Any = None) -> Any:
+def plot_series(series: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     """Plot what `timeseries` returned; what is read in decibel in that, other layers in their unit."""
     import matplotlib.pyplot as plt
 

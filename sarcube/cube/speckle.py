@@ -6,7 +6,7 @@ Missing values stay missing and never leak: every local mean is over the valid p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -87,7 +87,7 @@ def filter_speckle(cube: xr.Dataset, options: SpeckleOptions | None = None) -> x
         )  # fmt: skip
         order = ("time", "y", "x") if "time" in variable.dims else ("y", "x")
         filtered[layer] = variable.transpose(*order).copy(data=result)
-    attributes: dict[str, Any] = {"speckle_filter": options.method, "speckle_window": options.window}
+    attributes: dict[str, object] = {"speckle_filter": options.method, "speckle_window": options.window}
     if options.method != "quegan_yu":
         attributes["speckle_enl"] = options.enl
     return cube.assign({n: v.assign_attrs(attributes) for n, v in filtered.items()})
@@ -103,11 +103,11 @@ def equivalent_looks(variable: xr.DataArray) -> xr.DataArray:
     return (mean**2 / variable.var(axes, dtype=np.float64)).rename("enl")
 
 
-def _quegan_yu(stack: NDArray[Any], window: int, enl: float) -> NDArray[Any]:
+def _quegan_yu(stack: NDArray[np.floating], window: int, enl: float) -> NDArray[np.floating]:
     block = np.ascontiguousarray(stack)
     out = np.empty_like(block)
     quegan_yu(block, window, out)
     return out
 
 
-_FILTERS: dict[str, Any] = {"quegan_yu": _quegan_yu, **FILTERS}
+_FILTERS: dict[str, object] = {"quegan_yu": _quegan_yu, **FILTERS}

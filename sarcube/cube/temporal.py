@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.cube_variable import moments
@@ -20,6 +21,11 @@ from sarcube.cube.lazy import as_dask, da, fold, whole_stack
 from sarcube.cube.moment_kernels import no_moments, update_moments
 from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from dask.array import Array
+
+    from sarcube.cube.selection import Period
 
 Scale = Literal["power", "db"]
 MOMENTS = ("count", "mean", "min", "max", "std", "cov")
@@ -136,7 +142,7 @@ def _terms(options: TimescanOptions) -> int:
     return 2 if "trend" in options.metrics else 0
 
 
-def _check_dates(times: Any, options: TimescanOptions) -> None:
+def _check_dates(times: NDArray[np.datetime64], options: TimescanOptions) -> None:
     least, when = _terms(options), years(np.unique(times))
     if len(when) < least:
         what = "a trend" if least == 2 else f"an annual harmonic ({', '.join(HARMONIC)})"
@@ -148,13 +154,13 @@ def _check_dates(times: Any, options: TimescanOptions) -> None:
         )
 
 
-def years(times: Any) -> np.ndarray:
+def years(times: NDArray[np.datetime64]) -> np.ndarray:
     """Years since 1970 of instants, float64."""
     result: np.ndarray = (np.asarray(times) - np.datetime64("1970-01-01")) / _YEAR
     return result
 
 
-def _scan(variable: xr.DataArray, options: TimescanOptions) -> list[Any]:
+def _scan(variable: xr.DataArray, options: TimescanOptions) -> list[Array]:
     if not options.remove_outliers and set(options.metrics) <= set(MOMENTS):
         return _moments(variable, options)
     data = whole_stack(variable)
@@ -185,7 +191,7 @@ def _scan_block(block: np.ndarray, time: np.ndarray, percentiles: np.ndarray, op
     return scanned
 
 
-def _moments(variable: xr.DataArray, options: TimescanOptions) -> list[Any]:
+def _moments(variable: xr.DataArray, options: TimescanOptions) -> list[Array]:
     wanted = set(options.metrics)
     states = 5 if wanted & {"min", "max"} else 3 if wanted & {"std", "cov"} else 2
     finishers = [partial(_moment, metric=m, decibel=options.scale == "db") for m in options.metrics]
@@ -243,7 +249,7 @@ def _unit(metric: str, scale: Scale) -> str:
     return "dB/year" if metric == "trend" else "dB"
 
 
-def select_period(cube: xr.Dataset, period: Any) -> xr.Dataset:
+def select_period(cube: xr.Dataset, period: Period) -> xr.Dataset:
     """The time steps within a period, given as dates of `open_cube` are."""
     from sarcube.cube.selection import parse_dates
 

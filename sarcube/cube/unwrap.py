@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,7 +147,7 @@ def _pair(step: xr.Dataset, water: NDArray[np.bool_] | None, options: UnwrapOpti
     assert made.unwrapped_phase is not None and made.components is not None  # a method is given
     outside = ~np.isfinite(seen)
     told = np.full(seen.shape, NOT_TOLD) if water is None else np.where(water, WATER, LAND)
-    values: Mapping[str, Any] = {
+    values: Mapping[str, NDArray[np.generic]] = {
         "interferogram": seen,
         "filtered_phase": made.filtered_phase,
         "coherence": coherence,

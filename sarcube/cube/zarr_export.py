@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,11 @@ from sarcube.cube.cf import check_made_alike, exported, has_pixels, made_by
 from sarcube.cube.lazy import compute
 from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget, Target, zarr_library
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
+
+    from sarcube.cube.zarr_target import ZarrStore
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
             # Regions are whole shards: no two tasks touch one object.
             # An icechunk session lives in this process.
             compute(*writes, **({"scheduler": "threads"} if options.versioned else {}))
-            progress: Any = zarr_library().open_array(store, mode="r+", path=f"{PROGRESS}/written")
+            progress = zarr_library().open_array(store, mode="r+", path=f"{PROGRESS}/written")
             for index in batch:
                 progress[index] = 1
     return ZarrOutcome(int(np.prod(counts)), int(np.prod(counts)) - len(todo), len(todo))
@@ -122,7 +127,7 @@ def _prepared(cube: xr.Dataset) -> xr.Dataset:
 
 def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tuple[int, ...], *, anew: bool) -> None:
     sizes = {axis: (c, s) for axis, c, s in zip(("time", "y", "x"), options.chunk, options.shard, strict=True)}
-    encoding: dict[str, dict[str, Any]] = {}
+    encoding: dict[str, dict[str, object]] = {}
     for name, variable in cube.data_vars.items():
         if not has_pixels(variable):
             continue
@@ -155,7 +160,7 @@ def _lay_out(cube: xr.Dataset, target: Target, options: ZarrOptions, counts: tup
         group.create_array("written", shape=counts, chunks=(1,) * len(counts), dtype="uint8", fill_value=0)
 
 
-def _region(cube: xr.Dataset, store: Any, index: tuple[int, ...], shapes: dict[str, int]) -> Any:
+def _region(cube: xr.Dataset, store: ZarrStore, index: tuple[int, ...], shapes: dict[str, int]) -> Delayed:
     region = {a: slice(i * n, min((i + 1) * n, cube.sizes[a])) for i, (a, n) in zip(index, shapes.items(), strict=True)}
     # Layers without a time axis are written once, with the first regions of time.
     names = [

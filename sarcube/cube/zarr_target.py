@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -13,10 +14,14 @@ from sarcube.errors import CubeError
 from sarcube.extras import need
 from sarcube.transfer import aws
 
+if TYPE_CHECKING:
+    import zarr
+
 PROGRESS = "progress"
+ZarrStore: TypeAlias = Any  # a path or a store of zarr: xarray reads both, and its hints know no stores
 
 
-def zarr_library() -> Any:
+def zarr_library() -> ModuleType:
     """zarr, where it is installed."""
     return need("zarr", "zarr")
 
@@ -34,11 +39,11 @@ class Target(ABC):
 
     @property
     @abstractmethod
-    def _store(self) -> Any:
+    def _store(self) -> ZarrStore:
         """What zarr and xarray read from."""
 
     @abstractmethod
-    def writing(self, message: str) -> AbstractContextManager[Any]:
+    def writing(self, message: str) -> AbstractContextManager[ZarrStore]:
         """A context that gives the store to write to; what it wrote stays when it ends well."""
 
     def exists(self) -> bool:
@@ -60,8 +65,9 @@ class Target(ABC):
         """Regions that are written, 1 each."""
         return np.asarray(self._written()[...])
 
-    def _written(self) -> Any:
-        return zarr_library().open_array(self._store, path=f"{PROGRESS}/written", mode="r")
+    def _written(self) -> zarr.Array[Any]:
+        written: zarr.Array[Any] = zarr_library().open_array(self._store, path=f"{PROGRESS}/written", mode="r")
+        return written
 
 
 class PlainTarget(Target):
@@ -71,7 +77,7 @@ class PlainTarget(Target):
 
     def __init__(self, address: str) -> None:
         super().__init__(address)
-        self._plain: Any = address.removeprefix("file://")
+        self._plain: ZarrStore = address.removeprefix("file://")
         if address.startswith("s3://"):
             from sarcube.store.s3_store import S3Store
 
@@ -80,10 +86,10 @@ class PlainTarget(Target):
             raise CubeError(f"a Zarr store is a folder or an s3:// address, not {address}")
 
     @property
-    def _store(self) -> Any:
+    def _store(self) -> ZarrStore:
         return self._plain
 
-    def writing(self, message: str) -> AbstractContextManager[Any]:
+    def writing(self, message: str) -> AbstractContextManager[ZarrStore]:
         return nullcontext(self._plain)
 
 
@@ -115,9 +121,9 @@ class IcechunkTarget(Target):
             ) from error
 
     @property
-    def _store(self) -> Any:
+    def _store(self) -> ZarrStore:
         return self._repository.readonly_session("main").store
 
-    def writing(self, message: str) -> AbstractContextManager[Any]:
-        transaction: AbstractContextManager[Any] = self._repository.transaction("main", message=message)
+    def writing(self, message: str) -> AbstractContextManager[ZarrStore]:
+        transaction: AbstractContextManager[ZarrStore] = self._repository.transaction("main", message=message)
         return transaction

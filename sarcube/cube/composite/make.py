@@ -17,6 +17,7 @@ from sarcube import __version__
 from sarcube.cube.composite.legend import write_legend
 from sarcube.cube.composite.picture import Picture, Preset, Stretch
 from sarcube.cube.composite.presets import get_preset
+from sarcube.cube.found import Store
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.open_cube import open_cube
 from sarcube.errors import CubeError
@@ -109,7 +110,7 @@ class CompositeOptions:
             raise CubeError(f"by is pass or product, not {self.by!r}")
 
 
-def composite(store: Any, out: str | Path, preset: str = "snac", **options: Any) -> Composite:
+def composite(store: Store, out: str | Path, preset: str = "snac", **options: Any) -> Composite:
     """Make the one composite of a selection; see `composites`.
 
     Raises
@@ -125,7 +126,7 @@ def composite(store: Any, out: str | Path, preset: str = "snac", **options: Any)
     return _made(steps[0], Path(out), chosen, how)
 
 
-def composites(store: Any, out: str | Path, preset: str = "snac", **options: Any) -> Iterator[Composite]:
+def composites(store: Store, out: str | Path, preset: str = "snac", **options: Any) -> Iterator[Composite]:
     """Make the composites of a selection, one after the other: one of dates, or one of each pair.
 
     Parameters
@@ -151,7 +152,7 @@ def composites(store: Any, out: str | Path, preset: str = "snac", **options: Any
         yield _made(step, Path(out), chosen, how)
 
 
-def _asked(store: Any, preset: str, options: dict[str, Any]) -> tuple[Preset, xr.Dataset, CompositeOptions]:
+def _asked(store: Store, preset: str, options: dict[str, Any]) -> tuple[Preset, xr.Dataset, CompositeOptions]:
     own = {f.name for f in fields(CompositeOptions)}
     how = CompositeOptions(preset, **{name: options.pop(name) for name in tuple(options) if name in own})
     chosen = get_preset(preset)
@@ -185,7 +186,7 @@ def _made(cube: xr.Dataset, out: Path, preset: Preset, how: CompositeOptions) ->
     return _write(out, preset, pictures, grid, cube)
 
 
-def _opened(store: Any, preset: Preset, how: CompositeOptions, selection: Mapping[str, Any]) -> xr.Dataset:
+def _opened(store: Store, preset: Preset, how: CompositeOptions, selection: Mapping[str, Any]) -> xr.Dataset:
     layer = how.layer
     if layer is not None and layer.upper() not in preset.layers:
         raise CubeError(f"preset {preset.name} takes {', '.join(preset.layers)}, not {layer}")
@@ -205,7 +206,7 @@ def _opened(store: Any, preset: Preset, how: CompositeOptions, selection: Mappin
     return cube.isel(time=[0, -1] if preset.dates == 2 else [0])
 
 
-def _opened_pairs(store: Any, preset: Preset, how: CompositeOptions, selection: Mapping[str, Any]) -> xr.Dataset:
+def _opened_pairs(store: Store, preset: Preset, how: CompositeOptions, selection: Mapping[str, Any]) -> xr.Dataset:
     """A cube of the pairs to show, with the static layers where the store has them."""
     from sarcube.cube.unwrap import only
 
@@ -251,7 +252,7 @@ def _write(out: Path, preset: Preset, pictures: Mapping[str, Picture], grid: Geo
             shared[name] = round(float(cube[name].values[0]), 3)
     layers: list[Path] = []
     drawn: list[PictureFiles] = []
-    told: dict[str, Any] = {}
+    told: dict[str, object] = {}
     for name, picture in pictures.items():
         facts = {"channels": list(picture.names), **picture.facts}
         tags = {k.upper(): v if isinstance(v, str) else json.dumps(v) for k, v in {**shared, **facts}.items()}

@@ -9,10 +9,9 @@ within 3 dB, red where it grew, blue where it fell; phase, coherence and backsca
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from sarcube.cube.composite.picture import LegendEntry, Picture, Preset, Stretch
 from sarcube.cube.composite.stretch import SNAC_HIGH, SNAC_LOW, decibel, percentiles, snac_bytes, stretched
 
+Legend = Sequence[tuple[tuple[int, int, int], str]]
 _AMPLITUDES = ("amplitude_first", "amplitude_second")
 _UP = "los_up"
 _FIXED = {"coherence": (0.0, 1.0), "average": (SNAC_LOW, SNAC_HIGH), "difference": (-5.0, 5.0)}
@@ -101,8 +101,8 @@ def _read(cube: xr.Dataset, stretch: Stretch) -> _Pair:
     return _Pair(first, second, coherence, phase, quantity, days, stretch)
 
 
-def _facts(pair: _Pair, *names: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"first": pair.days[0], "second": pair.days[1], "quantity": pair.quantity}
+def _facts(pair: _Pair, *names: str) -> dict[str, object]:
+    told: dict[str, object] = {"first": pair.days[0], "second": pair.days[1], "quantity": pair.quantity}
     told["stretch"] = pair.stretch
     if pair.stretch == "percentile" and names:
         told["percentiles"] = [_LOW, _HIGH]
@@ -117,7 +117,7 @@ def _said(pair: _Pair, name: str) -> str:
     return f"{label} {low:.3g} to {high:.3g}{unit}"
 
 
-def _picture(pair: _Pair, rgb: NDArray[np.uint8], names: tuple[str, ...], legend: Any, *ranges: str) -> Picture:
+def _picture(pair: _Pair, rgb: NDArray[np.uint8], names: tuple[str, ...], legend: Legend, *ranges: str) -> Picture:
     return Picture(rgb, {}, {}, names, tuple(LegendEntry(*entry) for entry in legend), _facts(pair, *ranges))
 
 
@@ -209,7 +209,7 @@ def _fringes(pair: _Pair) -> Picture:
     return _picture(pair, rgb, ("phase, radians, over mean backscatter",), legend, "average")
 
 
-def _coloured(pair: _Pair, colours: str, brightness: NDArray[Any]) -> tuple[NDArray[np.uint8], list[Any]]:
+def _coloured(pair: _Pair, colours: str, brightness: NDArray[np.floating]) -> tuple[NDArray[np.uint8], Legend]:
     """A pair's phase in a cyclic colour map of matplotlib, darkened, and the legend of that."""
     from matplotlib import colormaps
 
@@ -219,7 +219,7 @@ def _coloured(pair: _Pair, colours: str, brightness: NDArray[Any]) -> tuple[NDAr
     index = np.floor((np.where(seen, phase, 0.0) + math.pi) / (2 * math.pi) * 256).astype(int) % 256
     rgb = np.clip(np.moveaxis(table[index], -1, 0) * brightness, 1, 255)
     legend = [
-        (tuple(int(v) for v in table[k]), text)
+        ((int(table[k, 0]), int(table[k, 1]), int(table[k, 2])), text)
         for k, text in ((0, "-pi and pi"), (64, "-pi / 2"), (128, "0"), (192, "pi / 2: farther on the second date"))
     ]
     return np.where(seen, rgb, 0).astype(np.uint8), legend
@@ -244,12 +244,12 @@ def _make(cube: xr.Dataset, stretch: Stretch, parts: Mapping[str, Part]) -> dict
     return {name: part(pair) for name, part in parts.items()}
 
 
-def _preset(name: str, title: str, text: str, parts: Mapping[str, Part], **more: Any) -> Preset:
+def _preset(name: str, title: str, text: str, parts: Mapping[str, Part], resolution: float | None = None) -> Preset:
     layers = ("coherence", *_AMPLITUDES, *(("interferogram",) if {_phase, _fringes} & set(parts.values()) else ()))
     stem = f"S1_{name.replace('-', '_')}"
     return Preset(
         name, title, text, stem, layers, False, 0, partial(_make, parts=parts), ("percentile", "fixed"), True, (_UP,),
-        **more,
+        resolution,
     )  # fmt: skip
 
 

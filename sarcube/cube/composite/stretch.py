@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 SNAC_LOW, SNAC_HIGH = -15.0, 5.0  # dB
 
 
-def decibel(power: NDArray[Any]) -> NDArray[np.float64]:
+def decibel(power: NDArray[np.floating]) -> NDArray[np.float64]:
     """10 log10 of a power; NaN where there is none."""
     values = np.asarray(power, np.float64)
     return np.where(values > 0, 10.0 * np.log10(np.where(values > 0, values, 1.0)), np.nan)
 
 
-def snac_bytes(db: NDArray[Any]) -> NDArray[np.uint8]:
+def snac_bytes(db: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Bytes of GEP's SNAC (S1 amplitude change): floor(12.7 dB + 191.5) of dB cut to -15 to 5, 0 where there is none.
 
     -15 dB and less are 1, 5 dB and more are 255.
@@ -29,7 +27,7 @@ def snac_bytes(db: NDArray[Any]) -> NDArray[np.uint8]:
     return out
 
 
-def percentiles(values: NDArray[Any], low: float, high: float) -> tuple[float, float]:
+def percentiles(values: NDArray[np.floating], low: float, high: float) -> tuple[float, float]:
     """Two percentiles of what is finite; (0, 1) where nothing is."""
     finite = np.asarray(values)[np.isfinite(values)]
     if not finite.size:
@@ -38,7 +36,7 @@ def percentiles(values: NDArray[Any], low: float, high: float) -> tuple[float, f
     return float(a), float(b)
 
 
-def stretched(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+def stretched(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
     """Bytes 1 to 255 of values from `low` to `high`, cut to these; 0 where there is none, 128 where both are one."""
     values = np.asarray(values, np.float64)
     share = (

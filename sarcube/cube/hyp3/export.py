@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pystac
@@ -22,6 +21,7 @@ from sarcube.cube.selection import Selection, When, parse_dates
 from sarcube.cube.unwrap import INPUTS, UnwrapOptions, read_water, unwrap_pairs
 from sarcube.errors import CubeError
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.store.protocol import open_store
 
 _STATIC = ("los_east", "los_north", "los_up", "digital_elevation_model")
@@ -170,7 +170,7 @@ def _of_pair(step: xr.Dataset, items: Sequence[pystac.Item]) -> list[pystac.Item
     """Items of the bursts that a step was merged from."""
     first, second = (utc_time(f"{step[name].values[0]}") for name in ("time", "secondary"))
 
-    def near(told: Mapping[str, Any]) -> bool:
+    def near(told: JsonObject) -> bool:
         times = (utc_time(told[f"insar:{name}_datetime"]) for name in ("reference", "secondary"))
         return all(abs(a - b) < _ONE_PASS for a, b in zip(times, (first, second), strict=True))
 

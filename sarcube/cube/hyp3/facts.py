@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import numpy as np
 import pystac
@@ -14,6 +13,7 @@ import pystac
 from sarcube.errors import CubeError, OrbitError
 from sarcube.geometry.orbit import Orbit
 from sarcube.instants import utc_ns, utc_time
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.sensors.sentinel1.granules import granule_name
 
@@ -98,7 +98,7 @@ class BurstPair:
     posting: float
     timing: str
     radar: RadarImage
-    vectors: Mapping[str, Any]
+    vectors: JsonObject
 
     @classmethod
     def of_item(cls, item: pystac.Item) -> BurstPair:
@@ -243,7 +243,7 @@ def parameter_text(bursts: tuple[BurstPair, ...], processing: Processing) -> str
     near, far = min(b.radar.near_range for b in bursts), max(b.radar.far_range for b in bursts)
     in_range, in_azimuth = looks(first.posting)
     dem, metres = _dem(first.dem)
-    rows: list[tuple[str, Any]] = [
+    rows: list[tuple[str, object]] = [
         ("Reference Granule", ", ".join(b.granules[0] for b in bursts)),
         ("Secondary Granule", ", ".join(b.granules[1] for b in bursts)),
         ("Reference Pass Direction", first.direction.upper()),
@@ -286,7 +286,7 @@ def parameter_text(bursts: tuple[BurstPair, ...], processing: Processing) -> str
     return "".join(f"{key}: {value}\n" for key, value in rows)
 
 
-def _timing(told: Mapping[str, Any]) -> str:
+def _timing(told: JsonObject) -> str:
     if not told.get("applied"):
         return "no azimuth timing was taken off"
     return (

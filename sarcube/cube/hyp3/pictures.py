@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ _KML = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def grey(values: NDArray[Any], low: float = 0.0, high: float = 100.0) -> NDArray[np.uint8]:
+def grey(values: NDArray[np.number], low: float = 0.0, high: float = 100.0) -> NDArray[np.uint8]:
     """Bytes from 1 to 255 between two percentiles of what is not 0, the nodata of HyP3's rasters."""
     seen = (values != 0) & np.isfinite(values)
     if not seen.any():

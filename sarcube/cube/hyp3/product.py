@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ class Hyp3Pair:
     processing : Processing
     """
 
-    layers: Mapping[str, NDArray[Any]]
+    layers: Mapping[str, NDArray[np.number]]
     grid: GeoGrid
     bursts: tuple[BurstPair, ...]
     processing: Processing
@@ -57,7 +56,7 @@ class Hyp3Pair:
             raise CubeError(f"a HyP3 product lies in UTM or another projected CRS, not in {self.grid.crs}")
 
 
-def rasters(pair: Hyp3Pair) -> dict[str, NDArray[Any]]:
+def rasters(pair: Hyp3Pair) -> dict[str, NDArray[np.number]]:
     """HyP3's layers on the map, by the ends of their files' names; 0 where nothing is known."""
     layer = pair.layers
     seen = layer["interferogram"]
@@ -68,7 +67,7 @@ def rasters(pair: Hyp3Pair) -> dict[str, NDArray[Any]]:
     theta = np.arcsin(np.clip(layer["los_up"], -1.0, 1.0))
     phi = np.arctan2(layer["los_north"], layer["los_east"])
     phi = np.where(phi < -0.5 * np.pi, phi + 2 * np.pi, phi)  # as HyP3's, which runs from -90 to 270 degrees
-    made: dict[str, NDArray[Any]] = {
+    made: dict[str, NDArray[np.number]] = {
         "unw_phase": layer["unwrapped_phase"],
         "wrapped_phase": np.where(np.isfinite(seen), wrapped, np.nan),
         "amp": np.abs(seen),
@@ -139,7 +138,7 @@ def _write_files(pair: Hyp3Pair, folder: Path, name: str) -> list[str]:
     return sorted([*files, f"{name}_README.md.txt"])
 
 
-def _write(path: Path, values: NDArray[Any], grid: GeoGrid | None) -> None:
+def _write(path: Path, values: NDArray[np.number], grid: GeoGrid | None) -> None:
     """A tiled GeoTIFF, 0 for no data; without a place what lies in radar geometry."""
     import warnings
 

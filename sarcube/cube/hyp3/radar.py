@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,9 @@ from sarcube.geometry.rdr2geo import rdr2geo_dem
 _SEEN = 0.5  # weight of the pixels around that must hold data
 
 
-def radar_rasters(pair: BurstPair, layers: Mapping[str, NDArray[Any]], grid: GeoGrid) -> dict[str, NDArray[Any]]:
+def radar_rasters(
+    pair: BurstPair, layers: Mapping[str, NDArray[np.number]], grid: GeoGrid
+) -> dict[str, NDArray[np.number]]:
     """What HyP3 calls wrapped_phase_rdr, lat_rdr, lon_rdr and los_rdr.
 
     Parameters
@@ -66,14 +67,14 @@ def radar_rasters(pair: BurstPair, layers: Mapping[str, NDArray[Any]], grid: Geo
     }
 
 
-def sampled(values: NDArray[Any], place: NDArray[np.float64]) -> NDArray[Any]:
+def sampled(values: NDArray[np.number], place: NDArray[np.float64]) -> NDArray[np.number]:
     """Bilinear, of the pixels that hold data; NaN where too few of them do."""
     there = np.isfinite(values)
     filled = np.where(there, values, 0).astype(np.result_type(values.dtype, np.float32))
     weight = map_coordinates(there.astype(np.float32), place, order=1, cval=0.0)
     if np.iscomplexobj(filled):
         real, imaginary = (map_coordinates(part, place, order=1, cval=0.0) for part in (filled.real, filled.imag))
-        total: NDArray[Any] = real + 1j * imaginary
+        total: NDArray[np.number] = real + 1j * imaginary
     else:
         total = map_coordinates(filled, place, order=1, cval=0.0)
     with np.errstate(invalid="ignore", divide="ignore"):

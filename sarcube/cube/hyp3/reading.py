@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +132,7 @@ def check_mergeable(bursts: Sequence[Hyp3Burst]) -> None:
     CubeError
         One is broken; the message names the products.
     """
-    rules: tuple[tuple[str, Any], ...] = (
+    rules: tuple[tuple[str, Callable[[Hyp3Burst], Hashable]], ...] = (
         ("reference dates", lambda b: b.pair.starts[0].date()),
         ("secondary dates", lambda b: b.pair.starts[1].date()),
         ("polarizations", lambda b: b.pair.polarization),
@@ -142,7 +141,7 @@ def check_mergeable(bursts: Sequence[Hyp3Burst]) -> None:
         ("orbits", lambda b: b.pair.orbits),
     )
     for what, key in rules:
-        of: dict[Any, list[str]] = {}
+        of: dict[Hashable, list[str]] = {}
         for burst in bursts:
             of.setdefault(key(burst), []).append(burst.name)
         if len(of) > 1:
@@ -260,7 +259,7 @@ def interferogram_on_map(burst: Hyp3Burst, grid: GeoGrid) -> tuple[tuple[slice, 
     return window, out
 
 
-def _by_radar(path: Path) -> NDArray[Any]:
+def _by_radar(path: Path) -> NDArray[np.number]:
     import warnings
 
     import rasterio

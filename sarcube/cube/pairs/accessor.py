@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +54,7 @@ class PairsAccessor:
 
         return mean_coherence(self._cube)
 
-    def unwrap(self, **options: Any) -> Iterator[xr.Dataset]:
+    def unwrap(self, **options: object) -> Iterator[xr.Dataset]:
         """Each pair unwrapped, one after the other; options: `sarcube.cube.unwrap.UnwrapOptions`."""
         from sarcube.cube.asked import options_of
         from sarcube.cube.pairs.axis import by_time
@@ -63,7 +62,7 @@ class PairsAccessor:
 
         return unwrap_pairs(by_time(self._cube), options_of(UnwrapOptions, options))
 
-    def displacement(self, **options: Any) -> xr.Dataset:
+    def displacement(self, **options: object) -> xr.Dataset:
         """Displacement and velocity through time; options: `sarcube.cube.pairs.displacement.SeriesOptions`."""
         from sarcube.cube.asked import options_of
         from sarcube.cube.pairs.displacement import SeriesOptions, displacement

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ONE_DATE = np.timedelta64(1, "h")  # passes over an area last minutes, and return after 98 at the earliest
 
 
-def pair_coordinates(steps: Sequence[Step]) -> dict[str, Any]:
+def pair_coordinates(steps: Sequence[Step]) -> dict[str, object]:
     """Along time, where there are pairs: which they are, their second date, and how far apart both lie."""
     second = np.array([s.second for s in steps], "datetime64[ns]")
     until = np.array([s.until for s in steps], "datetime64[ns]")

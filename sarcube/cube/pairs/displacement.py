@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
@@ -25,6 +25,11 @@ from sarcube.cube.pairs.kernels import COUNT, ERROR, TEMPORAL_COHERENCE, VELOCIT
 from sarcube.cube.pairs.reference import Reference, find_reference
 from sarcube.cube.temporal import years
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from dask.array import Array
+
+    from sarcube.cube.series import Where
 
 Weights = Literal["none", "coherence"]
 _COHERENCE, _COMPONENTS = "coherence", "connected_components"
@@ -50,7 +55,7 @@ class SeriesOptions:
         Metres; by default what the items tell.
     """
 
-    reference: Any = None
+    reference: Where | None = None
     weights: Weights = "none"
     components: bool = True
     layer: str = "unwrapped_phase"
@@ -129,8 +134,8 @@ def write_displacement(made: xr.Dataset, address: str | Path, *, overwrite: bool
 
 
 def _invert(
-    phase: NDArray[np.float32], components: NDArray[Any], coherence: NDArray[np.float32], *, reference: Reference,
-    first: NDArray[np.int64], second: NDArray[np.int64], years: NDArray[np.float64], scale: float,
+    phase: NDArray[np.float32], components: NDArray[np.integer], coherence: NDArray[np.float32], *,
+    reference: Reference, first: NDArray[np.int64], second: NDArray[np.int64], years: NDArray[np.float64], scale: float,
 ) -> NDArray[np.float32]:  # fmt: skip
     left = np.asarray(phase - reference.phase[:, None, None], np.float32)
     if len(components) and reference.components is not None:
@@ -169,7 +174,7 @@ def _wavelength(cube: xr.Dataset, options: SeriesOptions) -> float:
     return float(told[0])
 
 
-def _dataset(cube: xr.Dataset, made: Any, net: Network, reference: Reference, options: SeriesOptions) -> xr.Dataset:
+def _dataset(cube: xr.Dataset, made: Array, net: Network, reference: Reference, options: SeriesOptions) -> xr.Dataset:
     dates = len(net.dates)
     measure = {ROLE: "measure", MERGE: "first"}
     sight = "along the line of sight, positive towards the sensor"
@@ -179,7 +184,7 @@ def _dataset(cube: xr.Dataset, made: Any, net: Network, reference: Reference, op
         "temporal_coherence": (TEMPORAL_COHERENCE, "how well the dates explain the pairs", "1"),
         "pairs": (COUNT, "pairs that the pixel has", "1"),
     }
-    variables: dict[str, Any] = {
+    variables: dict[str, object] = {
         "displacement": (
             ("time", "y", "x"),
             made[:dates],

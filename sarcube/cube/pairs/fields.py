@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ FREQUENCY = "sar:center_frequency"  # GHz
 CHANNELS = "sar:polarizations"
 
 
-def wavelength_of(properties: Mapping[str, Any]) -> float:
+def wavelength_of(properties: Mapping[str, object]) -> float:
     """Metres; NaN where the item does not tell its frequency."""
     frequency = properties.get(FREQUENCY)
     if not isinstance(frequency, int | float) or isinstance(frequency, bool) or not frequency > 0:
@@ -29,13 +28,13 @@ def wavelength_of(properties: Mapping[str, Any]) -> float:
     return SPEED_OF_LIGHT / (frequency * 1e9)
 
 
-def pair_properties(picture: xr.Dataset) -> tuple[dict[str, Any], tuple[str, ...]]:
+def pair_properties(picture: xr.Dataset) -> tuple[dict[str, object], tuple[str, ...]]:
     """Fields of an item of one time step of a cube, and the extensions that they are of; none of what is no pair."""
     coords = picture.coords
     if "secondary" not in coords or "time" not in coords or np.isnat(coords["secondary"].values):
         return {}, ()
     times = {FIRST: coords["time"], SECOND: coords["secondary"]}
-    told: dict[str, Any] = {key: _text(value) for key, value in times.items()}
+    told: dict[str, object] = {key: _text(value) for key, value in times.items()}
     for key, name in ((DAYS, "temporal_baseline"), (PERPENDICULAR, "perpendicular_baseline")):
         if name in coords and math.isfinite(value := float(coords[name])):
             told[key] = value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from sarcube.cube.grid_of import grid_of
 from sarcube.cube.lazy import compute, da
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from sarcube.cube.series import Where
 
 _AROUND = 2  # pixels on each side of the most coherent one that are averaged with it
 
@@ -39,7 +42,7 @@ class Reference:
 
 
 def find_reference(
-    where: Any, phase: xr.DataArray, coherence: xr.DataArray | None, components: xr.DataArray | None
+    where: Where | None, phase: xr.DataArray, coherence: xr.DataArray | None, components: xr.DataArray | None
 ) -> Reference:
     """Read the reference of a stack.
 
@@ -112,7 +115,7 @@ def _degrees(array: xr.DataArray, row: int, col: int) -> tuple[float, float]:
     return lon, lat
 
 
-def _asked(array: xr.DataArray, where: Any) -> tuple[slice, slice, NDArray[np.bool_], str]:
+def _asked(array: xr.DataArray, where: Where) -> tuple[slice, slice, NDArray[np.bool_], str]:
     import rasterio
     from rasterio.features import rasterize
     from rasterio.warp import transform, transform_geom

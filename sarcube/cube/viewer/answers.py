@@ -11,13 +11,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sarcube.cube.viewer.colours import Stretch, scale_of, settled
 from sarcube.cube.viewer.passes import Content
 from sarcube.cube.viewer.readings import Series, as_csv, as_png, read_box, read_series
 from sarcube.cube.viewer.tiles import default_stretch, percentiles
 from sarcube.errors import CubeError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 Query = Mapping[str, str]
 _LONGEST = 40  # letters of a number
@@ -46,7 +49,7 @@ class Answer:
     name: str = ""
 
 
-def page_file(path: str) -> Any:
+def page_file(path: str) -> Traversable | None:
     """A file of the page, None where there is none of that name."""
     match = _FILE.fullmatch("/index.html" if path == "/" else path)
     found = files("sarcube.cube.viewer").joinpath("page", *match[1].split("/")) if match else None
@@ -91,7 +94,7 @@ def asked_stretch(content: Content, layer: str, query: Query) -> Stretch | None:
     return settled(Stretch(low, high), about)
 
 
-def _json(value: Any, unread: Sequence[str] = ()) -> Answer:
+def _json(value: object, unread: Sequence[str] = ()) -> Answer:
     return Answer(json.dumps(value, default=str).encode(), unread=unread)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +124,7 @@ def _classes(values: NDArray[np.float32], layer: Layer) -> NDArray[np.uint8]:
     return picture
 
 
-def legend(layer: Layer | None, pair: tuple[str, str] | None = None) -> dict[str, Any]:
+def legend(layer: Layer | None, pair: tuple[str, str] | None = None) -> dict[str, object]:
     """What colours mean, for the page: classes with theirs, a ramp's colours, or the bands of the composite."""
     if layer is None:
         co, cross = pair or ("", "")

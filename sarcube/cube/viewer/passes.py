@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pystac
@@ -64,7 +63,7 @@ class Content:
         """The two measures of the composite, None where there are not two in decibel."""
         return composite_of(self.table)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """What the page asks for first."""
         return {
             "title": self.title,
@@ -87,7 +86,7 @@ class Content:
             ],
         }
 
-    def points(self) -> list[dict[str, Any]]:
+    def points(self) -> list[dict[str, object]]:
         """Hotspots of all passes, each with the number of its pass; none where the store has no such products."""
         having = [item for item in self.items.values() if ASSET in item.assets]
         if not having:
@@ -109,7 +108,7 @@ class Content:
         latitudes = [p[1] for ring in rings for p in ring]
         return [west, min(latitudes), east + 360 if east < west else east, max(latitudes)]
 
-    def _about(self, name: str) -> dict[str, Any]:
+    def _about(self, name: str) -> dict[str, object]:
         layer = self.table.get(name)
         return {
             "name": name,
@@ -122,8 +121,8 @@ class Content:
         }
 
     @cached_property
-    def _footprints(self) -> dict[str, tuple[list[Any], int]]:
-        found: dict[str, tuple[list[Any], int]] = {}
+    def _footprints(self) -> dict[str, tuple[list[list[float]], int]]:
+        found: dict[str, tuple[list[list[float]], int]] = {}
         for step in self.steps:
             for a in step.acquisitions:
                 ring, dates = found.get(a.place, (None, 0))
@@ -166,7 +165,7 @@ def composite_of(table: Mapping[str, Layer]) -> tuple[str, str] | None:
     return (names[0], names[1]) if len(names) > 1 else None
 
 
-def _pair(step: Step) -> dict[str, Any]:
+def _pair(step: Step) -> dict[str, object]:
     """What tells a pair of dates apart from others of its first date; nothing of a pass that is none."""
     if np.isnat(step.second):
         return {}
@@ -224,7 +223,7 @@ def in_box(steps: Sequence[Step], bounds: Mapping[str, Bounds], box: Bounds) -> 
     return [[a for a in step.acquisitions if touches(a)] for step in steps]
 
 
-def _ring(item: pystac.Item, bounds: Bounds) -> list[Any]:
+def _ring(item: pystac.Item, bounds: Bounds) -> list[list[float]]:
     geometry = item.geometry or {}
     if geometry.get("type") == "Polygon":
         return list(geometry["coordinates"][0])

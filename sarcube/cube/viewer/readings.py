@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -24,6 +23,7 @@ from sarcube.cube.handles import gdal_options, open_raster
 from sarcube.cube.viewer.passes import Content, at_place, in_box
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Layer
 
 _SIDE = 256  # pixels of each side that are read of a box; of a larger one means of several
@@ -56,11 +56,17 @@ class Reading:
     decibels: frozenset[str]
     pixels: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """For JSON; in decibels what is read in them."""
         in_db = {n: round(10 * math.log10(v), 2) for n, v in self.values.items() if n in self.decibels and v > 0}
         others = {n: float(f"{v:.6g}") for n, v in self.values.items() if n not in self.decibels}
-        told = {"pass": self.step, "item": self.item, "db": in_db, "values": others, "classes": self.classes}
+        told: JsonObject = {
+            "pass": self.step,
+            "item": self.item,
+            "db": in_db,
+            "values": others,
+            "classes": self.classes,
+        }
         return told | ({"pixels": self.pixels} if self.pixels else {})
 
 
@@ -150,7 +156,7 @@ def _reading(
     return None
 
 
-def _mean(part: NDArray[Any], layer: Layer) -> float | None:
+def _mean(part: NDArray[np.generic], layer: Layer) -> float | None:
     """Of what is there; of complex numbers the phase or magnitude of their mean, as they are shown."""
     seen = part[~np.asarray(layer.missing(part))]
     seen = seen[np.isfinite(seen)]
@@ -162,7 +168,7 @@ def _mean(part: NDArray[Any], layer: Layer) -> float | None:
     return float(mean)
 
 
-def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: int) -> NDArray[Any] | None:
+def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: int) -> NDArray[np.generic] | None:
     file = acquisition.files[layer]
     grid = file.grid
     x, y = Transformer.from_crs("EPSG:4326", f"EPSG:{grid.epsg}", always_xy=True).transform(lon, lat)
@@ -179,7 +185,7 @@ def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: i
         raise CubeError(f"{file.href} cannot be read: {error}") from error
 
 
-def _in_units(dataset: Any, what: Mapping[str, Any]) -> NDArray[Any]:
+def _in_units(dataset: rasterio.DatasetReader, what: Mapping[str, object]) -> NDArray[np.generic]:
     """Numbers as stored; of a file that states a scale what they are worth, NaN where there are none."""
     scale = float(dataset.scales[0])
     if scale == 1.0:
@@ -199,7 +205,7 @@ def _mean_reading(
     bounds: tuple[float, float, float, float],
     failed: dict[str, CubeError],
 ) -> Reading | None:
-    seen: dict[str, list[NDArray[Any]]] = {}
+    seen: dict[str, list[NDArray[np.generic]]] = {}
     used = ""
     for acquisition in acquisitions:
         try:
@@ -229,7 +235,7 @@ def _mean_reading(
 
 def _inside(
     acquisition: Acquisition, name: str, layer: Layer, bounds: tuple[float, float, float, float]
-) -> NDArray[Any]:
+) -> NDArray[np.generic]:
     """Values (n,) of the pixels whose centres lie in a box of degrees, of a large box in coarser pixels."""
     file = acquisition.files[name]
     grid = file.grid
@@ -266,12 +272,12 @@ def _within(
     return np.asarray((lon <= east) & (lat >= south) & (lat <= north))
 
 
-def as_rows(content: Content, series: Series) -> list[dict[str, Any]]:
+def as_rows(content: Content, series: Series) -> list[dict[str, object]]:
     """One row per pass: when, of what, values; in decibel too where a layer is read in it, and names of classes."""
     found = []
     for reading in series.readings:
         step, told = content.steps[reading.step], reading.as_dict()
-        row: dict[str, Any] = {
+        row: dict[str, object] = {
             "time": str(step.start)[:19], "platform": step.platform, "orbit_direction": step.orbit_direction,
             "relative_orbit": step.relative_orbit or "",
         }  # fmt: skip

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from socket import socket
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sarcube.cube.viewer.answers import ANSWERS, asked_stretch, page_file
@@ -205,7 +205,7 @@ class _Kept:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Say nothing of a browser that went elsewhere before it had its answer, or between two questions."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host", "")
         return name in (*_LOCAL, self.host) or self.host not in _THIS_MACHINE
 
-    def _send_json(self, value: Any, status: HTTPStatus = HTTPStatus.OK, unread: Sequence[str] = ()) -> None:
+    def _send_json(self, value: object, status: HTTPStatus = HTTPStatus.OK, unread: Sequence[str] = ()) -> None:
         self._send(status, json.dumps(value, default=str).encode(), "application/json", unread=unread)
 
     def _send(
@@ -305,6 +305,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """To the log, not to standard error."""
         log.debug(format, *args)

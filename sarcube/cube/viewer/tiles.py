@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import rasterio
@@ -124,7 +124,7 @@ def _merged(
     return _real(image.array[0], about)
 
 
-def _real(values: Any, layer: Layer) -> NDArray[np.float32]:
+def _real(values: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]], layer: Layer) -> NDArray[np.float32]:
     """Float32 with NaN of a masked array: of complex numbers their phase where it is shown, else their magnitude."""
     missing = np.ma.getmaskarray(values) | np.asarray(layer.missing(np.ma.getdata(values)))
     plain = np.ma.getdata(values)
@@ -182,7 +182,7 @@ def _sample(href: str, layer: Layer) -> NDArray[np.float32]:
     with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
         height, width = dataset.height, dataset.width
         factor = max(height, width, _SAMPLE) / _SAMPLE
-        looks: list[dict[str, Any]] = [{"out_shape": (math.ceil(height / factor), math.ceil(width / factor))}]
+        looks: list[dict[str, object]] = [{"out_shape": (math.ceil(height / factor), math.ceil(width / factor))}]
         for row, column in ((0.5, 0.5), (0.3, 0.3), (0.3, 0.7), (0.7, 0.3), (0.7, 0.7)):
             size = min(_SAMPLE, height), min(_SAMPLE, width)
             corner = int(row * (height - size[0])), int(column * (width - size[1]))
@@ -206,12 +206,11 @@ def _read(href: str, layer: Layer, place: tuple[int, int, int], resolution: floa
     # Means of linear power where pixels are smaller than the screen's; the pixels themselves where larger.
     pixel = _EQUATOR / 2**z / TILE * _shrink(place)
     smooth = layer.overview != "nearest" and not layer.shown.cyclic and pixel > resolution
-    method = "average" if smooth else "nearest"
+    method: Literal["average", "nearest"] = "average" if smooth else "nearest"
     with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
         reader = Reader(None, dataset=dataset)
-        options: Any = {"resampling_method": method, "reproject_method": method}
-        options |= {"unscale": dataset.scales[0] != 1.0}  # of a file that states a scale what its numbers are worth
-        return reader.tile(x, y, z, tilesize=TILE, **options)
+        scaled = dataset.scales[0] != 1.0  # of a file that states a scale what its numbers are worth
+        return reader.tile(x, y, z, tilesize=TILE, resampling_method=method, reproject_method=method, unscale=scaled)
 
 
 def _shrink(place: tuple[int, int, int]) -> float:
