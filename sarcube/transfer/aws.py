@@ -14,7 +14,7 @@ from sarcube.transfer.http import OFFLINE, AbsentError
 from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
 
 # Public buckets outside the region that clients assume.
 _REGIONS = {"copernicus-dem-30m": "eu-central-1", "copernicus-dem-90m": "eu-central-1", "s1-orbits": "us-west-2"}
@@ -104,7 +104,7 @@ def s3_client(bucket: str, prefix: str | None = None, *, anonymous: bool, retrie
 def _client(
     bucket: str, prefix: str | None, anonymous: bool, retries: int, _surroundings: tuple[str | None, ...]
 ) -> S3Store:
-    from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
+    from obstore.store import S3Store
 
     address = endpoint()
     options: S3Config = {"region": region(bucket)}
