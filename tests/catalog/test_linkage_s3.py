@@ -4,14 +4,18 @@ linked to them in another, links checked; with keys and without."""
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import Any
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
 import rasterio
 
+from sarcube.catalog.check import check_store
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.items import item_dict
+from sarcube.catalog.publish import publish_item
 from sarcube.catalog.query import find_items, find_static_item
 from sarcube.catalog.schemas import Schemas
 from sarcube.catalog.validate import validate
@@ -100,6 +104,53 @@ def test_one_bucket_for_both(server: S3Server, schemas: Schemas) -> None:
     assert len(find_items(store)) == 2
     items = [key for key in store.list() if "_pending" in key or "lock" in key]
     assert items == []
+
+
+def test_others_browse_it_by_https_and_the_house_by_s3(server: S3Server, schemas: Schemas) -> None:
+    """By the rules of browsers: stac-browser (stac-js) and QGIS (QgsStacParser) count relative hrefs from the address
+    where they fetched a file, and follow child, item, root, parent and collection. No keys, no S3: plain GET."""
+    store = open_store(f"s3://{_bucket(server, 'browsed')}/nrb")
+    address = f"{server.endpoint}/browsed/nrb"
+    for name in ("rtc", "static"):
+        ensure_collection(store, name, KINDS[name], schemas=schemas)
+    product, item = make_static(store)
+    publish_item(store, item, product, schemas=schemas, public=address)
+    product, item = make_rtc(store, static=find_static_item(store, "static", BURST))
+    publish_item(store, item, product, schemas=schemas, public=address)
+    update_collections(store, schemas=schemas)
+
+    waiting, seen, layers = [f"{address}/catalog.json"], set[str](), set[str]()
+    while waiting:
+        here = waiting.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        with urllib.request.urlopen(here) as answer:
+            stored = json.load(answer)
+        for link in stored["links"]:
+            target = urljoin(here, link["href"])
+            if link["rel"] in ("root", "parent", "collection", "child", "item", "self", "static-layers"):
+                assert target.startswith(address), link
+                waiting.append(target)
+        for name, asset in stored.get("assets", {}).items():
+            target = urljoin(here, asset["href"])
+            if stored["type"] == "Feature":
+                assert asset["href"] == target and target.startswith(address), name  # also without knowing where
+                assert asset["type"] in ("image/tiff; application=geotiff; profile=cloud-optimized", "image/png")
+            request = urllib.request.Request(target, headers={"Range": "bytes=0-3"})
+            with urllib.request.urlopen(request) as answer:
+                assert answer.status == 206 and len(answer.read()) == 4
+            layers.add(name)
+    assert len(seen) == 5 and layers >= {"VV", "VH", "mask", "incidence_angle", "items"}
+
+    with rasterio.open(f"/vsicurl/{stored_href(store, product.item_key, 'VV')}") as data:  # as QGIS opens a COG
+        np.testing.assert_array_equal(data.read(1), read_layers(store, product, ["VV"]).VV.values)
+    assert all(a.href.startswith("s3://browsed/nrb/") for i in find_items(store) for a in i.assets.values())
+    assert list(check_store(store, checksums=True, schemas=schemas)) == []
+
+
+def stored_href(store: Store, key: str, asset: str) -> str:
+    return str(json.loads(store.read_bytes(key))["assets"][asset]["href"])
 
 
 def test_items_on_aws_name_their_region(monkeypatch: pytest.MonkeyPatch, schemas: Schemas) -> None:

@@ -56,6 +56,8 @@ def counts_text(counts: Counts) -> str:
         if number:
             parts.append(f"{number} {word}")
     parts.append(f"{counts.workers} worker{'' if counts.workers == 1 else 's'}")
+    if not counts.finished and counts.seconds >= 1:
+        parts.append(f"for {time_text(counts.seconds)} now")
     if counts.finished and counts.seconds > 0:
         parts.append(f"{3600.0 * counts.finished / counts.seconds:.0f} per hour")
     if counts.bytes_out:
