@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sarcube.cli.output import JSON, bounding_box, echo, echo_json, echo_lines
+from sarcube.words import several
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -174,8 +175,8 @@ def mosaic(
     if as_json:
         echo_json(_facts(merged, out, pictures))
         return
-    echo(f"{merged.sizes['time']} mosaics: {written}")
-    echo_lines([f"{len(pictures)} previews in {preview}"] if pictures else [])
+    echo(f"{several(merged.sizes['time'], 'mosaic')}: {written}")
+    echo_lines([f"{several(len(pictures), 'preview')} in {preview}"] if pictures else [])
 
 
 @selecting

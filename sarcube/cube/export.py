@@ -14,6 +14,7 @@ from sarcube.cube.zarr_export import ZarrOptions, ZarrOutcome, write_zarr
 from sarcube.errors import CubeError, SarcubeError
 from sarcube.extras import need
 from sarcube.transfer.atomic import written_whole
+from sarcube.words import several
 
 __all__ = [
     "CogOptions",
@@ -77,7 +78,8 @@ def write_cube(
     steps = list(write_steps(cube, text, CogOptions(prefix=prefix, overwrite=overwrite)))
     new = [item for item, existed in steps if not existed]
     existed = f"; {len(steps) - len(new)} existed" if len(new) < len(steps) else ""
-    return f"{sum(len(i.assets) for i in new)} COGs and {len(new)} STAC items to {text}{existed}"
+    cogs, items = several(sum(len(i.assets) for i in new), "COG"), several(len(new), "STAC item")
+    return f"{cogs} and {items} to {text}{existed}"
 
 
 def _existed(cube: xr.Dataset, path: Path) -> bool:

@@ -15,6 +15,7 @@ from sarcube.products.names import ProductName
 from sarcube.products.sweep import own_name, part_of
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
+from sarcube.words import several
 
 _UNDER_WAY_S = 5.0  # a request of a process that has just died may still be on its way to a server
 _OLD_LOCK = "_index.lock"  # of version 0.1
@@ -63,7 +64,10 @@ class Cleaning:
         if self.healed:
             done = "put right" if self.deleted else "would be put right"
             yield f"index: {len(self.healed)} items that it does not hold as they are: {done}"
-        number = f"{len(self.files)} file{'' if len(self.files) == 1 else 's'}, {self.bytes / 1e6:.1f} MB"
+        if not self.files and not self.healed:
+            yield "nothing to delete"
+            return
+        number = f"{several(len(self.files), 'file')}, {self.bytes / 1e6:.1f} MB"
         yield f"{number}: deleted" if self.deleted else f"{number}: nothing is deleted without --yes"
 
 

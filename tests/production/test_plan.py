@@ -199,6 +199,8 @@ def test_views_tell_the_same(rehearse: Rehearse) -> None:
     assert all(t.place in table for t in made.tasks)
     page = made.to_html()
     assert page.count("<polygon") == 3
+    for place in made.places:  # written beside its outline, and told where the pointer rests on it
+        assert re.search(rf"<text[^>]*>[^<]*{place.place}", page) and re.search(rf"<title>[^<]*{place.place}", page)
     assert "9 tasks to do" in made._repr_html_()
 
 

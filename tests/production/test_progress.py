@@ -19,6 +19,7 @@ def test_time_left_is_reckoned_by_expected_cpu_time() -> None:
     assert counts.seconds_left == 300.0
     assert counts_text(counts) == "4 of 10, 2 workers, 144 per hour, 5 min left"
     assert Counts(total=10).seconds_left is None
+    assert counts_text(Counts(total=10, workers=2, seconds=20.0)) == "0 of 10, 2 workers, for 20 s now"
 
 
 def test_lines_for_a_log(rehearse: Callable[..., Plan], two_workers: Any) -> None:

@@ -21,7 +21,7 @@ from sarcube.production.plan.plan import plan
 from sarcube.production.plan.value import Plan
 from sarcube.products.names import utc_second
 from sarcube.sensors.sentinel1.search.scenes import deduplicated, find_scenes, made_from_older
-from tests.http_server import Server
+from tests.http_server import Server, ranged
 from tests.sensors.test_local_scenes import MOROCCO, made
 from tests.sensors.test_providers import SCENE, asf_feature, cdse_entry, reply
 
@@ -122,6 +122,36 @@ def test_asf_and_cdse_go_by_publication(server: Server, monkeypatch: pytest.Monk
     assert (burst.scene, burst.older) == (again, (SCENE,))
     assert burst.published == dt.datetime(2024, 2, 1, 12, tzinfo=dt.UTC)
     assert f"Name eq '{again}.SAFE'" in server.asked("/odata/v1/Products")[0].query["$filter"]
+
+
+def test_a_stac_api_and_its_files_go_by_the_manifest(shared_data: Path, tmp_path: Path, server: Server) -> None:
+    """Whichever of the two is listed first, and whatever its item says of when it was published."""
+    reprocessed(shared_data, tmp_path, MOROCCO, "2023-09-04T07:40:01.000000", "003.61")
+    reprocessed(shared_data, tmp_path, NEWER, "2024-11-05T01:02:03.000000")
+
+    def item(name: str, published: str) -> dict[str, Any]:
+        data = (tmp_path / f"{name}.zip").read_bytes()
+        server.routes[f"/files/{name}.zip"] = lambda r: ranged(data, r)
+        return {
+            "type": "Feature", "stac_version": "1.0.0", "id": name, "collection": "slc", "links": [],
+            "geometry": {"type": "Polygon", "coordinates": [[[-11, 30], [-6, 30], [-6, 34], [-11, 34], [-11, 30]]]},
+            "bbox": [-11, 30, -6, 34], "properties": {"datetime": "2023-09-04T06:37:30Z", "published": published},
+            "assets": {"product": {"href": f"{server.url}/files/{name}.zip", "type": "application/zip"}},
+        }  # fmt: skip
+
+    items = [item(MOROCCO, "2025-01-01T00:00:00Z"), item(NEWER, "2024-11-06T00:00:00Z")]
+    conforms = [f"https://api.stacspec.org/v1.0.0/{part}" for part in ("core", "item-search")]
+    search = {"rel": "search", "href": f"{server.url}/stac/search", "type": "application/geo+json", "method": "POST"}
+    root = {"type": "Catalog", "id": "x", "description": "x", "stac_version": "1.0.0", "conformsTo": conforms}
+    itself = {"rel": "self", "href": f"{server.url}/stac", "type": "application/json"}
+    server.routes["/stac"] = lambda r: reply({**root, "links": [itself, search]})
+    source = {"kind": "stac", "url": f"{server.url}/stac", "collection": "slc", "burst_ids": ["t052_110431_iw1"]}
+    for listed in (items, items[::-1]):
+        page = {"type": "FeatureCollection", "features": listed, "links": []}
+        server.routes["/stac/search"] = lambda r, page=page: reply(page)
+        found = find_scenes(run(tmp_path, source=source, aoi={"bbox": [-9, 31, -7, 32]}))
+        (burst,) = found.bursts
+        assert (burst.scene, burst.older, burst.ipf_version) == (NEWER, (MOROCCO,), "003.80")
 
 
 @pytest.fixture

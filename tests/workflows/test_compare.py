@@ -102,6 +102,27 @@ def test_table_and_picture(tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_the_picture_is_cut_named_and_has_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    power = scene()
+    power[:100], power[:, 250:] = np.nan, np.nan
+    a, b = (product(tmp_path / name, VV=power, rtc_anf_gamma0_to_beta0=power) for name in ("first", "second"))
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_given, **_named: drawn.append(self))
+    draw_comparison(a, b, tmp_path / "picture.png")
+    (figure,) = drawn
+    head = figure.get_suptitle().splitlines()
+    assert head[0].startswith("A: ") and "first" in head[0] and head[1].startswith("B: ") and "second" in head[1]
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 6
+    for panel in panels:
+        assert panel.images[0].get_array().shape == (140, 250)  # 100 rows and 50 columns of nothing are gone
+    assert [p.get_title() for p in panels[:3]] == [f"VV backscatter, {side}" for side in ("A", "B", "A - B")]
+    units = [axes.get_ylabel() for axes in figure.axes if not axes.images]
+    assert units == ["dB", "dB", "dB", "", "", "%"]
+
+
 def test_command_on_what_opera_wrote(shared_data: Path, tmp_path: Path) -> None:
     folder = shared_data / "reference" / "morocco"
     picture = tmp_path / "difference.png"
