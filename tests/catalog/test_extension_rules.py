@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyproj import CRS
 
+from sarcube.catalog import extensions
 from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.extension_fields import EXTENSIONS
 from sarcube.catalog.extension_rules import extension_problems
@@ -122,6 +123,8 @@ def _full(stored: dict[str, Any], uri: str, places: tuple[str, ...] = ()) -> dic
 
 
 def test_the_table_names_every_field() -> None:
+    """Of every extension that items may name: one that is added there has its fields here."""
+    assert {value for name, value in vars(extensions).items() if name.isupper() and name != "_BASE"} == set(EXTENSIONS)
     for extension in EXTENSIONS.values():
         assert set(extension.fields) | {"epsg"} == set(EVERY[extension.prefix]) | {"epsg"}, extension.prefix
 
