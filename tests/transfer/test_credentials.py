@@ -81,7 +81,7 @@ def test_no_secret_is_shown_anywhere(
 ) -> None:
     """Log in, download, be refused, be torn: the canary appears in no log, message, repr or trace."""
     caplog.set_level(logging.DEBUG)
-    logging.getLogger("sarcube").setLevel(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "sarcube")
     monkeypatch.setenv("CDSE_USERNAME", "someone")
     monkeypatch.setenv("CDSE_PASSWORD", CANARY)
     monkeypatch.setenv("SARCUBE_CDSE_TOKEN_URL", f"{server.url}/token")
