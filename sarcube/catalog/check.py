@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sarcube.catalog.extension_fields import EXTENSIONS
 from sarcube.catalog.hrefs import absolute_href
@@ -17,6 +16,7 @@ from sarcube.catalog.selection import Selection
 from sarcube.catalog.validate import validate
 from sarcube.catalog.walk import collections, walk_items
 from sarcube.errors import StoreError
+from sarcube.jsons import JsonObject
 from sarcube.products.product import checksum
 from sarcube.products.rules import Rule
 from sarcube.store.protocol import Store, open_store
@@ -115,7 +115,7 @@ class _Seen:
         self.items = 0
         self.schemas: set[str] = set()
 
-    def add(self, stored: dict[str, Any]) -> None:
+    def add(self, stored: JsonObject) -> None:
         """An item, collection or catalog."""
         self.items += stored.get("type") == "Feature"
         self.schemas.update(uri for uri in stored.get("stac_extensions", ()) if isinstance(uri, str))
@@ -164,7 +164,7 @@ def check_store(
 def check_stored(
     store: Store,
     key: str,
-    stored: dict[str, Any],
+    stored: JsonObject,
     schemas: Schemas,
     rules: Mapping[str, Iterable[Rule]] | None = None,
     *,

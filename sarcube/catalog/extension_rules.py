@@ -8,7 +8,6 @@ schemas themselves: tests change every field of real items in many ways, and com
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from sarcube.catalog.extension_fields import (
     ASSET,
@@ -23,12 +22,13 @@ from sarcube.catalog.extension_fields import (
 )
 from sarcube.catalog.extensions import CEOS_ARD
 from sarcube.catalog.forms import listed
+from sarcube.jsons import JsonObject
 
 _CEOS_OPTICAL = ("SR", "ST", "AR", "NLSR")
 _CEOS_TYPES = ("application/vnd.openxmlformats-officedocument.wordprocessingml.document", "application/pdf")
 
 
-def extension_problems(stored: dict[str, Any], uri: str) -> list[str] | None:
+def extension_problems(stored: JsonObject, uri: str) -> list[str] | None:
     """What is wrong with an item, collection or catalog by sarcube's own rules for an extension.
 
     Parameters
@@ -49,7 +49,7 @@ def extension_problems(stored: dict[str, Any], uri: str) -> list[str] | None:
     return [f"{problem} (by sarcube's own rules for {uri})" for problem in _problems(stored, extension, uri)]
 
 
-def _problems(stored: dict[str, Any], extension: Extension, uri: str) -> Iterator[str]:
+def _problems(stored: JsonObject, extension: Extension, uri: str) -> Iterator[str]:
     said: set[str] = set()
     for where, place, members in _objects(stored):
         names = [name for name in members if name.startswith(extension.prefix)]
@@ -68,7 +68,7 @@ def _problems(stored: dict[str, Any], extension: Extension, uri: str) -> Iterato
         yield from _ceos_ard(stored, extension)
 
 
-def _field(where: str, name: str, value: Any, extension: Extension, place: str) -> Iterator[str]:
+def _field(where: str, name: str, value: object, extension: Extension, place: str) -> Iterator[str]:
     short = name.removeprefix(extension.prefix)
     form = (extension.in_assets.get(short) if place == ASSET else None) or extension.fields.get(short)
     if form is None:
@@ -81,7 +81,7 @@ def _field(where: str, name: str, value: Any, extension: Extension, place: str) 
         yield f"{where}: {_short(value)} is not {form.text}"
 
 
-def _ceos_ard(stored: dict[str, Any], extension: Extension) -> Iterator[str]:
+def _ceos_ard(stored: JsonObject, extension: Extension) -> Iterator[str]:
     of_item = stored.get("type") == "Feature"
     members = stored.get("properties", {}) if of_item else stored
     if not isinstance(members, dict) or not (of_item or any(n.startswith(extension.prefix) for n in members)):
@@ -97,7 +97,7 @@ def _ceos_ard(stored: dict[str, Any], extension: Extension) -> Iterator[str]:
         yield "links: none with the relation ceos-ard-specification leads to a PDF or Word document"
 
 
-def _objects(stored: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _objects(stored: JsonObject) -> Iterator[tuple[str, str, JsonObject]]:
     """All objects with fields: how their place is written, what place it is, what they hold."""
     if stored.get("type") == "Feature":
         yield from _named("properties/", PROPERTIES, stored.get("properties"))
@@ -112,17 +112,17 @@ def _objects(stored: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]
     yield from ((f"links/{i}/", LINK, link) for i, link in enumerate(_list(stored.get("links"))))
 
 
-def _named(where: str, place: str, members: Any) -> Iterable[tuple[str, str, dict[str, Any]]]:
+def _named(where: str, place: str, members: object) -> Iterable[tuple[str, str, JsonObject]]:
     if isinstance(members, dict):
         yield where, place, members
         if place != SUMMARY:
             yield from ((f"{where}bands/{i}/", BAND, band) for i, band in enumerate(_list(members.get("bands"))))
 
 
-def _list(value: Any) -> list[dict[str, Any]]:
+def _list(value: object) -> list[JsonObject]:
     return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     said = repr(value)
     return said if len(said) <= 80 else said[:77] + "..."

@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
+
+from sarcube.jsons import JsonObject
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _DURATION = re.compile(r"P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
@@ -26,11 +28,11 @@ class Form:
         The same in words, as they follow "is not".
     """
 
-    allows: Callable[[Any], bool]
+    allows: Callable[[object], bool]
     text: str
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -65,7 +67,7 @@ def one_of(*values: str) -> Form:
 def listed(of: Form, least: int = 0, lengths: tuple[int, ...] = (), *, once: bool = False) -> Form:
     """A list: each member of a form, and where asked of these lengths, or nothing in it twice."""
 
-    def allows(value: Any) -> bool:
+    def allows(value: object) -> bool:
         if not isinstance(value, list) or len(value) < least or (lengths and len(value) not in lengths):
             return False
         if once and len({json.dumps(v, sort_keys=True) for v in value}) < len(value):
@@ -81,7 +83,7 @@ def record(needed: Mapping[str, Form], more: Mapping[str, Form] | None = None, *
     """An object with members by name: those needed, those that may be there; closed: and no others."""
     known = {**needed, **(more or {})}
 
-    def allows(value: Any) -> bool:
+    def allows(value: object) -> bool:
         if not isinstance(value, dict) or any(name not in value for name in needed):
             return False
         if closed and any(name not in known for name in value):
@@ -95,7 +97,7 @@ def record(needed: Mapping[str, Form], more: Mapping[str, Form] | None = None, *
 def by_name(of: Form, key: Form | None = None) -> Form:
     """An object whose members are all of a form."""
 
-    def allows(value: Any) -> bool:
+    def allows(value: object) -> bool:
         return isinstance(value, dict) and all((not key or key.allows(k)) and of.allows(v) for k, v in value.items())
 
     return Form(allows, f"an object whose members are each {of.text}")
@@ -106,7 +108,7 @@ def either(*forms: Form) -> Form:
     return Form(lambda v: any(form.allows(v) for form in forms), " or ".join(form.text for form in forms))
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> TypeGuard[str]:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         return False
     try:
@@ -116,7 +118,7 @@ def _is_time(value: Any) -> bool:
     return True
 
 
-def _is_projjson(value: Any) -> bool:
+def _is_projjson(value: object) -> bool:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
@@ -126,7 +128,7 @@ def _is_projjson(value: Any) -> bool:
         return False
 
 
-def _is_geometry(value: Any) -> bool:
+def _is_geometry(value: object) -> bool:
     from shapely.errors import ShapelyError
     from shapely.geometry import shape
 
@@ -136,14 +138,14 @@ def _is_geometry(value: Any) -> bool:
         return False
 
 
-def _is_bare(value: dict[str, Any]) -> bool:
+def _is_bare(value: JsonObject) -> bool:
     """Whether types are written as GeoJSON has them and coordinates are numbers: shapely reads more."""
     if value.get("type") == "GeometryCollection":
         return all(_is_bare(part) for part in value["geometries"])
     return value.get("type") in _GEOMETRIES and _all_numbers(value["coordinates"])
 
 
-def _all_numbers(value: Any) -> bool:
+def _all_numbers(value: object) -> bool:
     return all(_all_numbers(v) for v in value) if isinstance(value, list) else _is_number(value)
 
 

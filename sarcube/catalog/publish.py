@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import pystac
 
@@ -13,6 +12,7 @@ from sarcube.catalog.items import item_dict
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.validate import require_valid
 from sarcube.errors import CatalogError, StoreError
+from sarcube.jsons import JsonObject
 from sarcube.products.attempt import LINEAGE, as_item, withdraw
 from sarcube.products.commit import commit
 from sarcube.products.product import Product
@@ -79,7 +79,7 @@ def publish_item(
         The store cannot be written. The files are left, since the item may have arrived.
     """
     files = [file.key for file in product.files]
-    stored = without_secrets(item_dict(item))
+    stored: JsonObject = {name: without_secrets(value) for name, value in item_dict(item).items()}
     if product.attempt.lineage:
         stored["properties"][LINEAGE] = list(product.attempt.lineage)
     if public:
@@ -100,7 +100,7 @@ def publish_item(
     return Publication(key, str(winner.get("id")), False)
 
 
-def without_secrets(value: Any) -> Any:
+def without_secrets(value: object) -> object:
     """The same JSON value, each of its texts without secrets: an item is for others to read."""
     if isinstance(value, dict):
         return {name: without_secrets(inner) for name, inner in value.items()}
@@ -109,12 +109,12 @@ def without_secrets(value: Any) -> Any:
     return redact(value) if isinstance(value, str) else value
 
 
-def encode(stored: dict[str, Any]) -> bytes:
+def encode(stored: JsonObject) -> bytes:
     """JSON as it is written to the store."""
     return json.dumps(stored, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _stored(store: Store, key: str) -> dict[str, Any] | None:
+def _stored(store: Store, key: str) -> JsonObject | None:
     try:
         stored = as_item(store.read_bytes(key))
     except StoreError:

@@ -14,10 +14,10 @@ import urllib.error
 import urllib.request
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from sarcube.errors import CatalogError
+from sarcube.jsons import JsonObject
 from sarcube.store.local_store import LocalStore
 
 log = logging.getLogger(__name__)
@@ -49,10 +49,10 @@ class Schemas:
         default = os.environ.get("SARCUBE_SCHEMA_CACHE") or Path.home() / ".cache" / "sarcube" / "schemas"
         self.cache = Path(cache or default)
         self.network = network and folder is None
-        self._found: dict[str, dict[str, Any] | None] = dict(_core())
+        self._found: dict[str, JsonObject | None] = dict(_core())
         self._lock = threading.Lock()
 
-    def get(self, uri: str) -> dict[str, Any] | None:
+    def get(self, uri: str) -> JsonObject | None:
         """The schema with that address, None where it cannot be had (remembered, so asked for once)."""
         uri = uri.split("#", maxsplit=1)[0]
         with self._lock:
@@ -60,7 +60,7 @@ class Schemas:
                 self._found[uri] = self._look(uri)
             return self._found[uri]
 
-    def _look(self, uri: str) -> dict[str, Any] | None:
+    def _look(self, uri: str) -> JsonObject | None:
         place = _place(uri)
         if place is None:
             return None
@@ -107,7 +107,7 @@ def _place(uri: str) -> str | None:
     return path if parts.hostname == _EXTENSIONS else f"{parts.hostname}/{path}"
 
 
-def _parse(data: bytes, origin: str) -> dict[str, Any] | None:
+def _parse(data: bytes, origin: str) -> JsonObject | None:
     try:
         schema = json.loads(data)
     except ValueError:
@@ -118,7 +118,7 @@ def _parse(data: bytes, origin: str) -> dict[str, Any] | None:
     return schema
 
 
-def _core() -> dict[str, dict[str, Any]]:
+def _core() -> dict[str, JsonObject]:
     """STAC's own schemas, as pystac ships them; its function for that imports its validator (1.4 s of CPU time)."""
     import pystac
 

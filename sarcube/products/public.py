@@ -10,13 +10,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
+
+from sarcube.jsons import JsonObject
 
 _ROOT_FILE = "catalog.json"
 
 
-def published_at(stored: dict[str, Any], address: str, item_key: str) -> dict[str, Any]:
+def published_at(stored: JsonObject, address: str, item_key: str) -> JsonObject:
     """An item as others are to read it.
 
     Parameters
@@ -38,7 +39,7 @@ def published_at(stored: dict[str, Any], address: str, item_key: str) -> dict[st
     return {**moved, "links": [own, *moved["links"]]}
 
 
-def at_home(stored: dict[str, Any]) -> dict[str, Any]:
+def at_home(stored: JsonObject) -> JsonObject:
     """An item with public addresses as the house reads it, hrefs relative; any other, and what is no item, as it is.
 
     The public address is what the link to the root has before the name of the catalog's file.
@@ -62,7 +63,7 @@ def at_home(stored: dict[str, Any]) -> dict[str, Any]:
     return _with_hrefs(stored, home)
 
 
-def beside(stored: dict[str, Any], folder: Path) -> dict[str, Any]:
+def beside(stored: JsonObject, folder: Path) -> JsonObject:
     """An item whose JSON lies in a folder: at home where its files are there too, else with the addresses it says."""
     own = at_home(stored)
     assets = own.get("assets")
@@ -71,8 +72,8 @@ def beside(stored: dict[str, Any], folder: Path) -> dict[str, Any]:
     return own if any(href.startswith("./") and (folder / href).exists() for href in hrefs) else stored
 
 
-def _with_hrefs(stored: dict[str, Any], changed: Callable[[str], str]) -> dict[str, Any]:
-    def moved(member: Any) -> Any:
+def _with_hrefs(stored: JsonObject, changed: Callable[[str], str]) -> JsonObject:
+    def moved(member: object) -> object:
         if not isinstance(member, dict) or not isinstance(member.get("href"), str) or member.get("rel") == "self":
             return member
         return {**member, "href": changed(member["href"])}

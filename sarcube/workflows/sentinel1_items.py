@@ -14,6 +14,7 @@ import sarcube
 from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAR, SAT, SENTINEL1, VIEW
 from sarcube.catalog.items import utc_text
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.transfer.redact import public_address
@@ -66,9 +67,7 @@ class ItemContext:
     warnings: tuple[str, ...] = ()
 
 
-def burst_properties(
-    product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext
-) -> dict[str, object]:
+def burst_properties(product: Product, burst: Burst, attrs: JsonObject, context: ItemContext) -> dict[str, object]:
     """What is known of a burst, its orbit and what was done with it; `attrs` are those of the engine's dataset."""
     name = product.name
     engine = str(attrs.get("engine", "native"))
@@ -159,12 +158,12 @@ def source_links(context: ItemContext) -> list[pystac.Link]:
     return links
 
 
-def noise_removed(burst: Burst, attrs: Mapping[str, object]) -> bool:
+def noise_removed(burst: Burst, attrs: JsonObject) -> bool:
     """Whether thermal noise was taken off: asked for is not done, a scene may lack noise annotation."""
     return bool(attrs.get("thermal_noise", False)) and all(c.noise is not None for c in burst.channels.values())
 
 
-def engine_warnings(attrs: Mapping[str, object]) -> tuple[str, ...]:
+def engine_warnings(attrs: JsonObject) -> tuple[str, ...]:
     """What an engine had to leave out, in words."""
     said = []
     if voids := attrs.get("void_dem_pixels", 0):
@@ -174,7 +173,7 @@ def engine_warnings(attrs: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def file_tags(burst: Burst, attrs: Mapping[str, object], dem: str) -> dict[str, str]:
+def file_tags(burst: Burst, attrs: JsonObject, dem: str) -> dict[str, str]:
     """What every file of a product says as GDAL metadata: source, times, software, and each choice of the engine.
 
     Parameters

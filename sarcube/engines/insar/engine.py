@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -19,7 +18,7 @@ from sarcube.engines.insar.fine import FineGrid, as_fine, fine_grid
 from sarcube.engines.insar.lattice import Nodes, make_nodes
 from sarcube.engines.insar.options import InsarOptions
 from sarcube.engines.insar.pair import Cells, locate_cells, sum_pair
-from sarcube.engines.insar.slc import geocode_slc, sum_slcs
+from sarcube.engines.insar.slc import SlcRows, geocode_slc, sum_slcs
 from sarcube.engines.insar.static import line_of_sight, shadow_mask
 from sarcube.engines.insar.sums import PairSums
 from sarcube.engines.insar.terrain import Relief, make_relief
@@ -130,7 +129,7 @@ def pair_layers(
     fine: FineGrid,
     options: InsarOptions,
     baseline: Baseline,
-    facts: dict[str, Any],
+    facts: Mapping[str, object],
     shift: float,
 ) -> xr.Dataset:
     """Layers and facts of a pair from its sums."""
@@ -144,7 +143,7 @@ def pair_layers(
     if options.debias:
         coherence = debiased_coherence(coherence, sums.looks)
     amplitude_first, amplitude_second = sums.amplitudes()
-    layers: dict[str, NDArray[Any]] = {
+    layers: dict[str, NDArray[np.generic]] = {
         "interferogram": complex_mean,
         "coherence": coherence,
         "amplitude_first": amplitude_first,
@@ -155,7 +154,7 @@ def pair_layers(
     layers = {key: np.where(enough, values, np.array(np.nan, values.dtype)) for key, values in layers.items()}
     layers["samples"] = sums.count
     layers["mask"] = np.where(enough, np.where(mask == OUTSIDE, 0, mask), OUTSIDE).astype(np.uint8)
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "engine": "insar", "engine_version": VERSION, **asdict(options), **facts,
         "samples_per_cell": fine.rows * fine.columns,
         "perpendicular_baseline": baseline.perpendicular, "parallel_baseline": baseline.parallel,
@@ -207,7 +206,7 @@ def geocoded_slc(
             cells = locate_cells(date, ground.fine, ground.nodes.lattice, ground.height)
             target = None if out is None else out[name]
             layers[name] = geocode_slc(date, ground.fine, ground.nodes.lattice, ground.relief, cells, target)
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "engine": "insar", "engine_version": VERSION, **asdict(options), "scene": burst.scene,
         "orbit_source": burst.orbit_source, "dem": dem.description, "wavelength": burst.radar.wavelength,
         "flattened": "by the geometric slant range, 4 pi / wavelength",
@@ -219,7 +218,7 @@ def geocoded_slc(
 def pair_of_slcs(
     first: Burst,
     second: Burst,
-    slcs: tuple[NDArray[np.complex64], NDArray[np.complex64]],
+    slcs: tuple[SlcRows, SlcRows],
     grid: GeoGrid | FineGrid,
     dem: Dem,
     options: InsarOptions | None = None,

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,7 +208,7 @@ def merge(
         looks = weight**2 / np.where(squared > 0, squared, np.nan)
     mask[~there] = outside
 
-    def real(values: NDArray[Any]) -> NDArray[np.float32]:
+    def real(values: NDArray[np.generic]) -> NDArray[np.float32]:
         return np.where(there, values, np.nan).astype(np.float32)
 
     complex_mean = np.where(there, total, np.complex64(np.nan))

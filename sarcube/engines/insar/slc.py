@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -95,8 +96,17 @@ def _slc_block(
     return missed
 
 
+class SlcRows(Protocol):
+    """Samples of a geocoded SLC that are read by rows: of an array, or of a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.complex64]: ...
+
+
 def sum_slcs(
-    slcs: tuple[NDArray[np.complex64], NDArray[np.complex64]],
+    slcs: tuple[SlcRows, SlcRows],
     first: Date,
     fine: FineGrid,
     lattice: Lattice,

@@ -24,7 +24,7 @@ from sarcube.engines.insar.engine import Ground, common_polarization, lay_ground
 from sarcube.engines.insar.fine import FineGrid
 from sarcube.engines.insar.options import InsarOptions
 from sarcube.engines.insar.pair import locate_cells, sum_pair
-from sarcube.engines.insar.slc import sum_slcs
+from sarcube.engines.insar.slc import SlcRows, sum_slcs
 from sarcube.errors import EngineError
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.dem import Dem
@@ -38,7 +38,7 @@ _LEAST_DIFFERENCE = 200.0  # Hz between two looks below which they say nothing a
 _ROUNDS = 12
 
 Pair = tuple[Burst, Burst]
-Samples = tuple[NDArray[np.complex64], NDArray[np.complex64]]
+Samples = tuple[SlcRows, SlcRows]
 
 
 @dataclass(frozen=True, eq=False)

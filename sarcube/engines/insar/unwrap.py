@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from types import ModuleType
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,11 @@ from numpy.typing import NDArray
 from sarcube.errors import EngineError
 
 Method = Literal["whirlwind", "snaphu"]
+Phasors = NDArray[np.complex64]
+Weights = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Solved = tuple[NDArray[np.floating], NDArray[np.integer]]  # phase and labels of components
+Solver = Callable[[Phasors, Weights, float, Mask], Solved]
 EXTRAS = {"whirlwind": "unwrap", "snaphu": "snaphu"}
 _SMALLEST = 100  # cells of a component
 _BY_CHANCE = 0.05  # how often incoherent ground may look like a component's
@@ -106,7 +113,7 @@ def chance_coherence(looks: float) -> float:
     return float(np.sqrt(1.0 - _BY_CHANCE ** (1.0 / max(looks - 1.0, 1.0))))
 
 
-def _solver(method: str) -> Any:
+def _solver(method: str) -> Solver:
     if method not in get_args(Method):
         raise EngineError(f"no method {method!r} to unwrap with; there are {', '.join(get_args(Method))}")
     try:
@@ -119,17 +126,18 @@ def _solver(method: str) -> Any:
     return _whirlwind(library) if method == "whirlwind" else _snaphu(library)
 
 
-def _whirlwind(library: Any) -> Any:
-    def solve(phasors: Any, coherence: Any, looks: float, valid: Any) -> Any:
-        return library.unwrap(
+def _whirlwind(library: ModuleType) -> Solver:
+    def solve(phasors: Phasors, coherence: Weights, looks: float, valid: Mask) -> Solved:
+        phase, components = library.unwrap(
             phasors, coherence, looks, valid, conncomp_min_coherence=chance_coherence(looks), min_size_px=_SMALLEST
         )
+        return phase, components
 
     return solve
 
 
-def _snaphu(library: Any) -> Any:
-    def solve(phasors: Any, coherence: Any, looks: float, valid: Any) -> Any:
+def _snaphu(library: ModuleType) -> Solver:
+    def solve(phasors: Phasors, coherence: Weights, looks: float, valid: Mask) -> Solved:
         share = min(1.0, _SMALLEST / valid.size)
         phase, components = library.unwrap(
             phasors, coherence, looks, cost="smooth", init="mcf", mask=valid, min_conncomp_frac=share
@@ -139,7 +147,7 @@ def _snaphu(library: Any) -> Any:
     return solve
 
 
-def numbered(labels: NDArray[Any]) -> NDArray[np.uint16]:
+def numbered(labels: NDArray[np.integer]) -> NDArray[np.uint16]:
     """Components from 1 on, the largest first; what 16 bits cannot number has none."""
     values, where, counts = np.unique(labels, return_inverse=True, return_counts=True)
     numbers = np.zeros(len(values), np.uint16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +97,7 @@ def finish(
 def parted(components: NDArray[np.uint16], water: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """Components without water, each in one piece: what water parts is right on either side, not between them."""
     out = np.where(water, 0, components).astype(np.int32)
-    pieces: NDArray[Any] = np.zeros(out.shape, np.int32)
+    pieces: NDArray[np.int32] = np.zeros(out.shape, np.int32)
     count = 0
     for number, box in enumerate(find_objects(out), start=1):
         if box is not None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import xarray as xr
 
 from sarcube.errors import ConfigError, EngineError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.model import Burst
 
 Backscatter = Literal["gamma0", "sigma0", "beta0"]
@@ -39,7 +39,7 @@ class RtcOptions:
     dem_upsampling: int = 2
     static_reuse: bool = True
     threads: int = 0  # kernel threads; 0: what numba finds (production sets it per worker)
-    engine_options: Mapping[str, Any] = field(default_factory=dict)
+    engine_options: JsonObject = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -67,7 +67,7 @@ class Engine(Protocol):
         ...
 
 
-def get_engine(name: str, engine_options: Mapping[str, Any] | None = None) -> Engine:
+def get_engine(name: str, engine_options: JsonObject | None = None) -> Engine:
     """The engine of that name.
 
     Parameters
@@ -95,7 +95,7 @@ def get_engine(name: str, engine_options: Mapping[str, Any] | None = None) -> En
     raise EngineError(f"there is no engine `{name}`; known are native and isce3")
 
 
-def check_engine_options(name: str, options: Mapping[str, Any]) -> None:
+def check_engine_options(name: str, options: JsonObject) -> None:
     """Refuse options that the engine does not have; asked by the plan, where nothing has been computed yet.
 
     Raises

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +11,7 @@ import sarcube
 from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAR, SAT, VIEW
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.config import RunConfig
+from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.grd.model import GrdPass
 from sarcube.workflows.sentinel1_items import plain, utc_of
@@ -20,7 +20,7 @@ _NO_CHOICE = ("engine", "engine_version", "orbit_source", "orbit_type", "dem", "
 
 
 def grd_facts(
-    product: Product, image: GrdPass, attrs: Mapping[str, Any], config: RunConfig, warnings: Sequence[str]
+    product: Product, image: GrdPass, attrs: JsonObject, config: RunConfig, warnings: Sequence[str]
 ) -> ItemFacts:
     """What the item of one pass over one tile says.
 
@@ -40,7 +40,7 @@ def grd_facts(
     versions = sorted({piece.image.ipf_version for piece in image.pieces if piece.image.ipf_version})
     if versions:
         software["Sentinel-1 IPF"] = ", ".join(versions)
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         "title": f"{name.kind} {name.place} {name.start:%Y-%m-%d}",
         "platform": f"sentinel-1{first.platform[-1].lower()}",
         "constellation": "sentinel-1",
@@ -91,7 +91,7 @@ def grd_facts(
     )
 
 
-def file_tags(image: GrdPass, attrs: Mapping[str, Any]) -> dict[str, str]:
+def file_tags(image: GrdPass, attrs: JsonObject) -> dict[str, str]:
     """What every file of a product says as GDAL metadata: sources, times, software, and each choice of the engine."""
     tags = {
         "SCENES": ", ".join(image.scenes),
@@ -111,7 +111,7 @@ def file_tags(image: GrdPass, attrs: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in tags.items() if text}
 
 
-def _lineage(attrs: Mapping[str, Any], product_type: str) -> str:
+def _lineage(attrs: JsonObject, product_type: str) -> str:
     steps = [f"Sentinel-1 {product_type}"]
     if attrs["noise_removed"]:
         steps.append("thermal noise removed")

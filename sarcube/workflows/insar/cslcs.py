@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import BurstNotFoundError, GridError, SceneError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.sensors.sentinel1.bytes_source import ByteOpener
 from sarcube.sensors.sentinel1.cslc.product import Cslc
-from sarcube.sensors.sentinel1.cslc.samples import open_rows
+from sarcube.sensors.sentinel1.cslc.samples import CslcRows, open_rows
 from sarcube.sensors.sentinel1.search.cslc import grid_of_burst, open_cslc
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst
 from sarcube.workflows.insar.passes import Seen
@@ -70,7 +71,7 @@ class CslcPair:
         return FineGrid(grid, round(down), round(across))
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """What the products' items say of it, beside the engine's own."""
         both = self.first, self.second
         bandwidth, window = self.first.azimuth_band
@@ -108,7 +109,7 @@ def open_pair(found: tuple[FoundBurst, FoundBurst], polarization: str, config: R
 
 
 @contextmanager
-def samples_on(pair: CslcPair, polarization: str, fine: FineGrid) -> Iterator[tuple[Any, Any]]:
+def samples_on(pair: CslcPair, polarization: str, fine: FineGrid) -> Iterator[tuple[CslcRows, CslcRows]]:
     """The samples of both dates on a fine grid, to be read as arrays are, by rows.
 
     Raises
@@ -175,7 +176,7 @@ def _open(found: FoundBurst, polarization: str) -> Cslc:
     return open_cslc(found.path).narrowed((polarization,))
 
 
-def _opener(cslc: Cslc) -> Callable[[str], Any] | None:
+def _opener(cslc: Cslc) -> ByteOpener | None:
     from sarcube.transfer.remote import open_remote
 
     return open_remote if any("://" in c.samples.path for c in cslc.burst.channels.values()) else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pystac
 
 from sarcube.catalog.extensions import INSAR
 from sarcube.catalog.items import ItemFacts, utc_text
+from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.transfer.redact import public_address
@@ -34,7 +34,7 @@ CORRECTIONS = {
 }
 
 
-def static_facts(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> ItemFacts:
+def static_facts(product: Product, burst: Burst, attrs: JsonObject, context: ItemContext) -> ItemFacts:
     """Of what a burst ID has for ever; the item's `datetime` is that of the acquisition whose geometry was used."""
     properties = burst_properties(product, burst, {"geocoding": "none", **attrs}, context)
     properties |= {
@@ -46,7 +46,7 @@ def static_facts(product: Product, burst: Burst, attrs: Mapping[str, Any], conte
 
 
 def slc_facts(
-    product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext, static: pystac.Item
+    product: Product, burst: Burst, attrs: JsonObject, context: ItemContext, static: pystac.Item
 ) -> ItemFacts:
     """Of a geocoded SLC; `static` is linked, not carried: its layers have larger pixels."""
     properties = burst_properties(product, burst, {**attrs, "geocoding": _RESAMPLING}, context)
@@ -65,7 +65,7 @@ def slc_facts(
 def pair_facts(
     product: Product,
     pair: tuple[Burst, Burst],
-    attrs: Mapping[str, Any],
+    attrs: JsonObject,
     timing: Timing | None,
     hrefs: tuple[str, str],
     context: ItemContext,
@@ -132,7 +132,7 @@ def pair_facts(
     return ItemFacts(start, end, properties, (*EXTENSIONS, INSAR), tuple(links), context.static)
 
 
-def pair_tags(pair: tuple[Burst, Burst], attrs: Mapping[str, Any], dem: str) -> dict[str, str]:
+def pair_tags(pair: tuple[Burst, Burst], attrs: JsonObject, dem: str) -> dict[str, str]:
     """What every file of a pair says as GDAL metadata."""
     first, second = pair
     return file_tags(first, attrs, dem) | {
@@ -143,7 +143,7 @@ def pair_tags(pair: tuple[Burst, Burst], attrs: Mapping[str, Any], dem: str) -> 
     }
 
 
-def _timing(timing: Timing | None) -> dict[str, Any]:
+def _timing(timing: Timing | None) -> dict[str, object]:
     """What was found of the azimuth timing; its constants between sub-swaths are told and not taken off."""
     if timing is None:
         return {"applied": False}
@@ -159,7 +159,7 @@ def _timing(timing: Timing | None) -> dict[str, Any]:
     }
 
 
-def _lineage(attrs: Mapping[str, Any], timing: Timing | None) -> str:
+def _lineage(attrs: JsonObject, timing: Timing | None) -> str:
     made = "each geocoded with its own orbit and flattened by its geometric range"
     steps = [
         f"two geocoded SLCs of a Sentinel-1 burst ({attrs['source_products']}), {made}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pystac
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sarcube.errors import MergeError
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.workflows.insar.passes import gaps
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def read_piece(store: Store, item: pystac.Item, grid: GeoGrid) -> tuple[Piece, b
 
 
 def _resampled(
-    layers: Sequence[NDArray[Any]], own: GeoGrid, grid: GeoGrid
-) -> tuple[list[NDArray[Any]], int, int]:  # fmt: skip
+    layers: Sequence[NDArray[np.number]], own: GeoGrid, grid: GeoGrid
+) -> tuple[list[NDArray[np.number]], int, int]:  # fmt: skip
     """Sums interpolated between pixels of another zone: sums still, over the samples of up to four pixels each.
 
     Looks count as of one pixel, fewer than there are.
@@ -115,7 +116,7 @@ def _resampled(
     value, first, second, looks, mask = layers
     n = np.where(np.isfinite(value), np.nan_to_num(looks), 0.0).astype(np.float32)
 
-    def moved(values: NDArray[Any], how: Any, fill: float) -> NDArray[Any]:
+    def moved(values: NDArray[np.number], how: Resampling, fill: float) -> NDArray[np.number]:
         out = np.full(shape, fill, values.dtype)
         # No pixel counts as missing: where there is none the sums are 0.
         reproject(values, out, resampling=how, init_dest_nodata=False, **place)
@@ -130,7 +131,7 @@ def _resampled(
     return [value, first, second, per, moved(mask, Resampling.nearest, 255.0)], row, column
 
 
-def _alike(items: Sequence[pystac.Item], what: str, of: Callable[[dict[str, Any]], Hashable]) -> None:
+def _alike(items: Sequence[pystac.Item], what: str, of: Callable[[JsonObject], Hashable]) -> None:
     groups = defaultdict[Hashable, list[pystac.Item]](list)
     for item in items:
         groups[of(item.properties)].append(item)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pystac
 
@@ -13,6 +13,7 @@ from sarcube.catalog.extensions import INSAR
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.config import RunConfig
 from sarcube.instants import utc_time
+from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.workflows.sentinel1_items import EXTENSIONS, ItemContext, burst_properties, utc_of
@@ -65,7 +66,7 @@ class PassContext:
         return "Baran et al. 2003, one minus coherence" if alpha is None else f"Goldstein and Werner 1998, {alpha:g}"
 
 
-def static_facts(product: Product, burst: Burst, attrs: Mapping[str, Any], context: ItemContext) -> ItemFacts:
+def static_facts(product: Product, burst: Burst, attrs: JsonObject, context: ItemContext) -> ItemFacts:
     """Of a pass's line of sight; the item's `datetime` is that of the acquisition whose orbit was used."""
     properties = burst_properties(product, burst, {"geocoding": "none", **attrs}, context)
     for name in ("sarcube:burst_id", "sar:beam_ids", "sarcube:gridding_convention"):
@@ -85,7 +86,7 @@ def pass_facts(product: Product, about: PassContext, static: pystac.Item, config
     told = [item.properties for item in items]
     middle = told[len(told) // 2]
     first, second = (min(str(p[key]) for p in told) for key in ("insar:reference_datetime", "insar:secondary_datetime"))
-    properties: dict[str, Any] = {
+    properties: dict[str, object] = {
         key: value for key, value in middle.items()
         if key not in _OF_A_BURST and not key.startswith(_OF_A_PRODUCT)
     }  # fmt: skip
@@ -162,8 +163,8 @@ def _lineage(about: PassContext) -> str:
     return "; ".join(steps)
 
 
-def _distinct(lists: Any) -> list[Any]:
-    out: list[Any] = []
+def _distinct(lists: Iterable[Iterable[object]]) -> list[object]:
+    out: list[object] = []
     for value in (value for values in lists for value in values):
         if value not in out:
             out.append(value)

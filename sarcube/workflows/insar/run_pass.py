@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -187,7 +187,7 @@ def _layers(merged: Merged, whole: Whole, water: NDArray[np.uint8], grid: GeoGri
     from sarcube.engines.insar.coherence import debiased_coherence
 
     coherence = debiased_coherence(merged.coherence, merged.looks) if debias else merged.coherence
-    layers: dict[str, Any] = {
+    layers: dict[str, object] = {
         "interferogram": merged.interferogram, "filtered_phase": whole.filtered_phase, "coherence": coherence,
         "water_mask": water, "amplitude_first": merged.amplitude_first, "amplitude_second": merged.amplitude_second,
         "number_of_looks": merged.looks, "mask": merged.mask,

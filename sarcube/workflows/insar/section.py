@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -14,7 +14,7 @@ _OF_PASSES = ("filter", "unwrap", "water", "apply_water_mask")
 _NEST_M = 10.0  # what every posting is a whole number of, so that grids of one place nest
 
 
-def _upper(value: Any) -> Any:
+def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) and value.lower() != "auto" else value
 
 
@@ -36,7 +36,9 @@ class Pairs(BaseModel):
 
     @field_validator("list")
     @classmethod
-    def _two_dates(cls, value: tuple[tuple[dt.date, dt.date], ...] | None) -> Any:
+    def _two_dates(
+        cls, value: tuple[tuple[dt.date, dt.date], ...] | None
+    ) -> tuple[tuple[dt.date, dt.date], ...] | None:
         for first, second in value or ():
             if first == second:
                 raise ValueError(f"a pair has two dates, not {first} twice")
@@ -99,7 +101,7 @@ class InsarSection(Section):
 
     @field_validator("unwrap", "water", mode="before")
     @classmethod
-    def _none(cls, value: Any) -> Any:
+    def _none(cls, value: object) -> object:
         return "none" if value is None or value is False else value  # as YAML has `none`'s cousins
 
     @field_validator("filter")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.config import RunConfig
 from sarcube.errors import ProductError
+from sarcube.jsons import JsonObject
 from sarcube.products.names import item_key
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst
@@ -22,13 +23,16 @@ from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import collection_of, store_of
 from sarcube.workflows.sentinel1_items import utc_of
 
+if TYPE_CHECKING:
+    import rasterio
+
 
 class Rows:
     """Samples of an open raster as an array that is read row by row, from any thread."""
 
     dtype = np.dtype(np.complex64)
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: rasterio.DatasetReader) -> None:
         self._data, self._lock = data, threading.Lock()
 
     @property
@@ -55,7 +59,7 @@ class KeptSlcs:
         What was known otherwise when they were made.
     """
 
-    samples: tuple[Any, Any]
+    samples: tuple[Rows, Rows]
     warnings: tuple[str, ...]
 
 
@@ -105,7 +109,7 @@ def kept_slcs(
         yield KeptSlcs((opened[0], opened[1]), tuple(said))
 
 
-def _made_alike(known: Mapping[str, Any], burst: Burst, config: RunConfig, dem: str, href: str) -> list[str]:
+def _made_alike(known: JsonObject, burst: Burst, config: RunConfig, dem: str, href: str) -> list[str]:
     """Refuse an SLC that does not fit to the run; say where its orbit is not the one that is at hand."""
     asked = config.section(InsarSection).corrections
     other = [

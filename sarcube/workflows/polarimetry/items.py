@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pystac
 
 from sarcube.catalog.items import ItemFacts
+from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.workflows.sentinel1_items import EXTENSIONS, ItemContext, burst_properties, source_links, utc_of
@@ -14,7 +13,7 @@ from sarcube.workflows.sentinel1_items import EXTENSIONS, ItemContext, burst_pro
 _CLOUDE_POTTIER = "https://doi.org/10.1109/36.551935"
 
 
-def polarimetry_facts(product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext) -> ItemFacts:
+def polarimetry_facts(product: Product, burst: Burst, attrs: JsonObject, context: ItemContext) -> ItemFacts:
     """What the item of one acquisition says; `attrs` are those of the engine's dataset."""
     smoothing = (
         "refined Lee filter" if attrs["speckle"] == "refined_lee" else f"mean of {attrs['window']} x {attrs['window']}"

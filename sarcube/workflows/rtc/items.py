@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pystac
 
 from sarcube.catalog.extensions import CEOS_ARD
 from sarcube.catalog.items import ItemFacts, utc_text
+from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.workflows.sentinel1_facts import noise_equivalent_sigma0
@@ -25,9 +24,7 @@ CEOS_NRB_VERSION = "5.5"
 _ALGORITHM = "https://doi.org/10.1109/TGRS.2022.3147472"  # Shiroma et al. 2022, area projection
 
 
-def rtc_facts(
-    product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext | None = None
-) -> ItemFacts:
+def rtc_facts(product: Product, burst: Burst, attrs: JsonObject, context: ItemContext | None = None) -> ItemFacts:
     """What the item of one acquisition's backscatter says.
 
     Parameters
@@ -86,9 +83,7 @@ def rtc_facts(
     )
 
 
-def static_facts(
-    product: Product, burst: Burst, attrs: Mapping[str, object], context: ItemContext | None = None
-) -> ItemFacts:
+def static_facts(product: Product, burst: Burst, attrs: JsonObject, context: ItemContext | None = None) -> ItemFacts:
     """Of a burst ID's static layers; the item's `datetime` is that of the acquisition whose geometry was used."""
     context = context or ItemContext()
     properties = burst_properties(product, burst, attrs, context)
@@ -100,11 +95,11 @@ def static_facts(
     return ItemFacts(utc_of(burst.start_time), None, properties, EXTENSIONS, tuple(_links(attrs, context)))
 
 
-def _applied(attrs: Mapping[str, object], name: str) -> bool:
+def _applied(attrs: JsonObject, name: str) -> bool:
     return bool(attrs.get(name, False))
 
 
-def _lineage(attrs: Mapping[str, object], measurement: str) -> str:
+def _lineage(attrs: JsonObject, measurement: str) -> str:
     """The way from the source to the product, as the engine recorded it."""
     steps = [
         ("thermal_noise", "thermal noise removed"),
@@ -119,7 +114,7 @@ def _lineage(attrs: Mapping[str, object], measurement: str) -> str:
     return "; ".join(["Sentinel-1 IW SLC burst", *done, f"geocoded by {geocoding}, {last}"])
 
 
-def _links(attrs: Mapping[str, object], context: ItemContext) -> list[pystac.Link]:
+def _links(attrs: JsonObject, context: ItemContext) -> list[pystac.Link]:
     links = source_links(context)
     if attrs.get("geocoding", "area_projection") == "area_projection":
         links.append(pystac.Link("rtc-algorithm", _ALGORITHM, "text/html", "Shiroma et al. (2022)"))

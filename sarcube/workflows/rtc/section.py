@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sarcube.config import Section
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.polarizations import Polarizations
 
 
@@ -35,7 +36,7 @@ class RtcSection(Section):
     polarizations: Polarizations = "auto"
     product: Literal["RTC_S1", "RTC_S1_STATIC"] = Field("RTC_S1", description="RTC_S1_STATIC: static only")
     link_static_layers: bool = Field(False, description="refuse bursts that lack static layers")
-    engine_options: dict[str, object] = Field(default_factory=dict)
+    engine_options: JsonObject = Field(default_factory=dict)
 
     @property
     def variant(self) -> str:

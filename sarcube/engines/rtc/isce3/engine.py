@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,6 +27,7 @@ from sarcube.engines.rtc.isce3.stage import stage_safe, write_dem, write_orbit
 from sarcube.errors import DemError
 from sarcube.geometry.dem import Dem, sample_grid
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.model import Burst
 
 _AREA_FACTORS = ("rtc_anf_gamma0_to_beta0", "rtc_anf_gamma0_to_sigma0")
@@ -143,7 +143,7 @@ def _scratch(options: RtcOptions) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_engine(engine_options: Mapping[str, Any]) -> Isce3Engine:
+def make_engine(engine_options: JsonObject) -> Isce3Engine:
     """The engine, where it can be started.
 
     Raises
@@ -155,6 +155,6 @@ def make_engine(engine_options: Mapping[str, Any]) -> Isce3Engine:
     return Isce3Engine()
 
 
-def describe(engine_options: Mapping[str, Any]) -> dict[str, str]:
+def describe(engine_options: JsonObject) -> dict[str, str]:
     """The versions of isce3, opera-rtc and s1reader here."""
     return installed_versions(find_installation(engine_options))

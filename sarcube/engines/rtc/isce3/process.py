@@ -10,12 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sarcube.errors import EngineError, TaskTimeoutError
+from sarcube.jsons import JsonObject
 
 _NEEDED = {"isce3": "isce3", "rtc": "opera-rtc", "s1reader": "s1reader"}
 _ADVICE = (
@@ -73,7 +72,7 @@ class Installation:
     python: str | None
 
 
-def find_installation(options: Mapping[str, Any]) -> Installation:
+def find_installation(options: JsonObject) -> Installation:
     """Where opera-rtc is: `executable` or `python` of the options, SARCUBE_ISCE3_PYTHON, this interpreter, the path.
 
     Raises

@@ -10,13 +10,13 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sarcube.engines.rtc.engine import RtcOptions
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.jsons import JsonObject
 
-_GRID: dict[str, Any] = {
+_GRID: JsonObject = {
     "output_epsg": None,
     "x_posting": 30,
     "y_posting": 30,
@@ -27,7 +27,7 @@ _GRID: dict[str, Any] = {
 }
 
 # Everything under runconfig.groups, at opera-rtc's defaults.
-_DEFAULTS: dict[str, Any] = {
+_DEFAULTS: JsonObject = {
     "primary_executable": {"product_type": "RTC_S1"},
     "pge_name_group": {"pge_name": "RTC_S1_PGE"},
     "input_file_group": {
@@ -147,7 +147,7 @@ class Inputs:
 
 def make_runconfig(
     inputs: Inputs, grid: GeoGrid, options: RtcOptions, *, static_validity: int | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """The run configuration (the mapping that is written as YAML).
 
     Parameters
@@ -246,19 +246,19 @@ def _polarization_mode(polarizations: tuple[str, ...]) -> str:
     return "dual-pol" if co and cross else "co-pol" if co else "cross-pol"
 
 
-def _at(groups: dict[str, Any], path: str) -> dict[str, Any]:
+def _at(groups: JsonObject, path: str) -> JsonObject:
     node = groups
     for part in path.split("."):
         node = node[part]
     return node
 
 
-def _update(groups: dict[str, Any], path: str, **values: Any) -> None:
+def _update(groups: JsonObject, path: str, **values: object) -> None:
     _at(groups, path).update(values)
 
 
-def _flat(options: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
+def _flat(options: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    pairs: list[tuple[str, object]] = []
     for key, value in options.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping):
@@ -268,13 +268,13 @@ def _flat(options: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]
     return pairs
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: JsonObject) -> None:
     """Raise ConfigError where `engine_options` names what neither opera-rtc nor its adapter has."""
     for path, _ in _flat(options):
         _full_path(path)
 
 
-def _override(groups: dict[str, Any], path: str, value: Any) -> None:
+def _override(groups: JsonObject, path: str, value: object) -> None:
     if path in OUR_OPTIONS:
         return
     place, _, name = _full_path(path).rpartition(".")

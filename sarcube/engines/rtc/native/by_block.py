@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -44,7 +43,7 @@ class _Source:
 
     part: Part
     lines: tuple[int, int]
-    readers: list[Callable[[int, int], NDArray[Any]]]
+    readers: list[Callable[[int, int], NDArray[np.integer]]]
     tables: list[PowerTables]
     valid: tuple[NDArray[np.int32], NDArray[np.int32]]
 

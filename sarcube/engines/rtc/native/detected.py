@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -114,7 +114,7 @@ def geocode_detected(image: GrdPass, grid: GeoGrid, dem: Dem, options: DetectedO
         result.looks[hidden] = np.nan
     for layer in (*result.bands, result.looks, incidence, local):
         layer[outside] = np.nan
-    layers: dict[str, NDArray[Any]] = {name: result.bands[k] for k, name in enumerate(names)}
+    layers: dict[str, NDArray[np.generic]] = {name: result.bands[k] for k, name in enumerate(names)}
     layers |= {
         "mask": mask,
         "number_of_looks": result.looks,
@@ -122,7 +122,7 @@ def geocode_detected(image: GrdPass, grid: GeoGrid, dem: Dem, options: DetectedO
         "local_incidence_angle": local,
     }
     quiet = [n for n in names if any(p.image.channels[n].noise is None for p in image.pieces)]
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "engine": "native",
         "engine_version": VERSION,
         "correction": options.correction,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any
 
 import numba
 import numpy as np
@@ -203,17 +202,17 @@ def _published_dem(static: xr.Dataset, grid: GeoGrid) -> Dem:
 
 
 def _dataset(
-    layers: dict[str, NDArray[Any]],
+    layers: dict[str, NDArray[np.generic]],
     grid: GeoGrid,
     burst: Burst,
     options: RtcOptions,
-    facts: dict[str, Any],
+    facts: dict[str, object],
 ) -> xr.Dataset:
     choices = asdict(replace(options, engine_options={}))
     choices["engine_options"] = dict(options.engine_options)
     if options.polarizations is not None:
         choices["polarizations"] = list(options.polarizations)
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "engine": NativeEngine.name,
         "engine_version": VERSION,
         **choices,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -147,7 +146,7 @@ def make_mesh(dem: Dem, grid: GeoGrid, factor: int, margin: int) -> Mesh:
     return Mesh(out, grid.epsg, x0, y0, spacing, factor, margin, *_extremes(out))
 
 
-def _positions(p: NDArray[np.floating[Any]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _positions(p: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     index = np.floor(p).astype(np.int64)
     return index, spline_weights(p - index).astype(np.float32)
 

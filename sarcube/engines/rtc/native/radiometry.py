@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -150,7 +150,7 @@ class Echo:
         Amplitude up to which detected samples at the ends of a line are no echo; 0 are zeros alone.
     """
 
-    samples: NDArray[Any]
+    samples: NDArray[np.integer]
     first_line: int
     tables: PowerTables
     first_valid: NDArray[np.int32]
@@ -220,7 +220,7 @@ def fill_cells(
 
 
 @njit(cache=True, nogil=True)
-def _is_dark(line: NDArray[Any], k: int, dark: int) -> bool:
+def _is_dark(line: NDArray[np.integer], k: int, dark: int) -> bool:
     # Which of the two is known when the kernel is compiled.
     if line.ndim == 1:
         return bool(line[k] <= dark)
@@ -228,7 +228,7 @@ def _is_dark(line: NDArray[Any], k: int, dark: int) -> bool:
 
 
 @njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
-def _power(line: NDArray[Any], k: int) -> np.float32:
+def _power(line: NDArray[np.integer], k: int) -> np.float32:
     if line.ndim == 1:
         amplitude = np.float32(line[k])
         return amplitude * amplitude
@@ -237,7 +237,7 @@ def _power(line: NDArray[Any], k: int) -> np.float32:
 
 
 @njit(cache=True, nogil=True)
-def _echo_of_line(line: NDArray[Any], begin: int, end: int, dark: int) -> tuple[int, int]:
+def _echo_of_line(line: NDArray[np.integer], begin: int, end: int, dark: int) -> tuple[int, int]:
     """The part of samples [begin, end) between what is dark at either end; (begin, begin) where all is dark.
 
     Zeros end with the first sample that is none; garbage (`dark` above 0) with a run of samples brighter than it.
@@ -261,7 +261,7 @@ def _echo_of_line(line: NDArray[Any], begin: int, end: int, dark: int) -> tuple[
 
 @njit(cache=True, nogil=True)
 def echo_of_lines(
-    samples: NDArray[Any], first_valid: NDArray[np.int32], last_valid: NDArray[np.int32], dark: int
+    samples: NDArray[np.integer], first_valid: NDArray[np.int32], last_valid: NDArray[np.int32], dark: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.bool_]]:
     """Of each line the half-open range of samples with an echo, empty where there is none, and whether one is missing.
 
@@ -298,7 +298,7 @@ def _fill(
     cells: NDArray[np.float32],
     band: int,
     offsets: tuple[int, int, int],
-    samples: NDArray[Any],
+    samples: NDArray[np.integer],
     first_line: int,
     tables: PowerTables,
     valid: tuple[NDArray[np.int32], NDArray[np.int32], int],

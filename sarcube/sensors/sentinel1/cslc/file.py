@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ from sarcube.errors import SarcubeError, SceneError
 from sarcube.extras import need
 from sarcube.sensors.sentinel1.bytes_source import ByteOpener, ByteSource, is_remote
 from sarcube.transfer.redact import redact
+
+if TYPE_CHECKING:
+    import h5py
+    from _typeshed import WriteableBuffer
 
 _MOST_TEXT = 1 << 20  # bytes
 _MOST_VECTOR = 1_000_000
@@ -62,7 +66,7 @@ class _Stream(io.RawIOBase):
         self._at = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
         return self._at
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         # The buffer is HDF5's and is gone soon: no frame that an error might remember may hold it.
         with memoryview(buffer) as view, view.cast("B") as wanted:
             length = len(wanted)
@@ -109,7 +113,7 @@ def _prepared(path: str, source: ByteSource) -> _Stream:
 class HdfFile:
     """An open file; errors name it and the dataset."""
 
-    def __init__(self, path: str, root: Any, stream: _Stream | None = None) -> None:
+    def __init__(self, path: str, root: h5py.File, stream: _Stream | None = None) -> None:
         self.path, self._root, self._stream = redact(path), root, stream
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -177,7 +181,7 @@ class HdfFile:
         except _DAMAGE as error:
             raise self._damaged(group, error) from error
 
-    def layer(self, name: str) -> Any:
+    def layer(self, name: str) -> h5py.Dataset:
         """A dataset of complex numbers in rows and columns, not read yet."""
         data = self._dataset(name)
         if data.ndim != 2 or max(data.shape) > _MOST_SIDE or min(data.shape) < 1 or data.dtype.kind != "c":
@@ -202,7 +206,7 @@ class HdfFile:
         self._checked()
         return values
 
-    def _dataset(self, name: str, optional: bool = False) -> Any:
+    def _dataset(self, name: str, optional: bool = False) -> h5py.Dataset:
         try:
             found = self._root.get(name)
             self._checked()
@@ -221,7 +225,7 @@ class HdfFile:
         except _DAMAGE as error:
             raise self._damaged(name, error) from error
 
-    def _read(self, name: str, data: Any) -> Any:
+    def _read(self, name: str, data: h5py.Dataset) -> object:
         try:
             values = data[()]
         except _DAMAGE as error:
