@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from sarcube.cli.output import JSON, echo
-
-if TYPE_CHECKING:
-    pass
 
 
 def _names(name: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, DownloadTimeoutError, MissingProductError, SarcubeError, SourceError
@@ -32,12 +32,6 @@ from sarcube.workflows.grids import check_grid, settled_grid
 from sarcube.workflows.making import collection_of, store_of
 from sarcube.workflows.registry import kind_of, load_workflow, makers
 from sarcube.workflows.task import Estimate, Task, Unit, place_of, unit_key
-
-if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
-    pass
 
 _NO_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
 _SECOND = dt.timedelta(seconds=1)
