@@ -90,6 +90,7 @@ def test_top_to_bottom(name: str, kernel: Any) -> None:
         assert "22 time steps on one grid" in printed
     elif name == "5-cluster":
         assert "2 workers" in printed
+        assert re.search(r"\b1[23] tasks to do; about", printed)  # also where the third has made them before
         assert "0 to do; 13 existed" in printed
     elif name == "3-time-series":
         found, false = re.findall(r"found ([\d.]+)% of the cut; false alarms elsewhere ([\d.]+)%", printed)[0]
