@@ -45,6 +45,7 @@ REASONS = {
     "cube/unwrap.py": "unwraps pairs of bursts, as its layers say",
     "cube/missions.py": "which missions' files it reads",
     "catalog/extensions.py": "an extension's own name",
+    "catalog/extension_fields.py": "the words that extensions allow in their fields",
     "catalog/validate.py": "an extension's field whose values name assets",
 }
 
