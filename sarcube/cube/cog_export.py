@@ -29,6 +29,7 @@ from sarcube.catalog.items import raster_fields
 from sarcube.catalog.query import open_item
 from sarcube.cube.cf import check_made_alike, classes, fill_of, made_by
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.handles import WRITE_CACHE
 from sarcube.cube.layers import layer_of
 from sarcube.cube.lazy import as_dask, compute, da, on_cluster
 from sarcube.cube.pairs.fields import pair_properties
@@ -124,7 +125,11 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
     data = as_dask(array)
     dtype = _dtype(array)
     nodata = fill_of(array)
-    with written_whole(path) as whole, tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
+    with (
+        rasterio.Env(GDAL_CACHEMAX=WRITE_CACHE),
+        written_whole(path) as whole,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch,
+    ):
         raw = Path(scratch, "raw.tif")
         profile = {
             "driver": "GTiff", "width": grid.width, "height": grid.height, "count": 1, "dtype": dtype,

@@ -22,7 +22,11 @@ from sarcube.transfer.raster import REMOTE_OPTIONS, gdal_path
 
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
 _KEPT = 4
-_BLOCK_CACHE_MB = 64
+# Bytes of decoded blocks that GDAL keeps (rasterio takes bytes where GDAL's own option takes megabytes). Windows that
+# cut blocks read them once, which is a fifth to two fifths of their cost; more slows down whole reads.
+_BLOCK_CACHE = 32 << 20
+# The same while a large file is written. GDAL's own is a twentieth of the machine's memory.
+WRITE_CACHE = 128 << 20
 # Stores hold GeoTIFFs. Other formats name further files and hosts (a VRT any file of the machine), which a store
 # of somebody else's must not have read.
 _DRIVER = "GTiff"
@@ -31,7 +35,7 @@ _thread = threading.local()
 
 def gdal_options(remote: bool) -> dict[str, str | int]:
     """GDAL settings of every read: no listing of folders; ranges fetched together, time-outs and retries."""
-    options: dict[str, str | int] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": _BLOCK_CACHE_MB}
+    options: dict[str, str | int] = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": _BLOCK_CACHE}
     if not remote:
         return options
     return unsaid(options | REMOTE_OPTIONS | {"GDAL_INGESTED_BYTES_AT_OPEN": "32768"} | gdal_server())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from sarcube.cube.handles import WRITE_CACHE
 from sarcube.cube.lazy import compute
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
@@ -46,7 +47,10 @@ def write_rgba(colours: Array, path: str | Path, grid: GeoGrid, tags: Mapping[st
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch:
+        with (
+            rasterio.Env(GDAL_CACHEMAX=WRITE_CACHE),
+            tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch,
+        ):
             raw, whole = Path(scratch, "raw.tif"), Path(scratch, "whole.tif")
             with rasterio.open(
                 raw, "w", driver="GTiff", width=grid.width, height=grid.height, count=4, dtype="uint8", crs=grid.crs,
