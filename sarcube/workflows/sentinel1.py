@@ -17,8 +17,10 @@ from sarcube.workflows.registry import kind_of
 from sarcube.workflows.task import Ring, Task, Unit
 
 if TYPE_CHECKING:
+    import numpy as np
     import pystac
     import xarray as xr
+    from numpy.typing import NDArray
 
     from sarcube.geometry.dem import Dem
     from sarcube.sensors.sentinel1.model import Burst
@@ -99,9 +101,14 @@ def dem_around(config: RunConfig, grid: GeoGrid, burst: Burst) -> Dem:
 
     metres = metres_per_unit(grid.epsg)
     bounds = grid_lonlat_bounds(grid, _DEM_MARGIN_M / metres)
-    points = burst.geolocation
-    known = (points.longitude, points.latitude, points.height) if points.height.size else None
+    known = known_heights(burst)
     return load_dem(dem_of(config), bounds, grid.resolution * metres, footprint=burst.footprint, known=known)
+
+
+def known_heights(burst: Burst) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
+    """Longitude, latitude (degrees) and height (m) of the points of an annotation; geocoded SLCs have none."""
+    points = burst.geolocation
+    return (points.longitude, points.latitude, points.height) if points.height.size else None
 
 
 def static_layers(

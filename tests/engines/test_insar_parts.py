@@ -24,6 +24,7 @@ from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.orbit_file import read_orbit
 from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.sensors.sentinel1.samples import read_samples
+from tests.engines.simulated_pairs import phase_deviation
 
 RANGE = Band(0.878, 0.70)
 AZIMUTH = Band(0.645, 0.75)
@@ -102,6 +103,26 @@ def test_sample_coherence_follows_touzis_curve(looks: int, true: float) -> None:
     assert seen.mean() == pytest.approx(float(expected_coherence(true, looks)), abs=0.01)
     debiased = debiased_coherence(np.array([seen.mean()], np.float32), np.array([looks], np.float32))
     assert float(debiased[0]) == pytest.approx(true, abs=0.06 if true == 0 else 0.015)
+
+
+@pytest.mark.parametrize("looks", [5, 12, 45, 100])
+@pytest.mark.parametrize("true", [0.1, 0.3, 0.6, 0.9])
+def test_phase_of_sums_has_the_exact_distribution(looks: int, true: float) -> None:
+    """Lee's, which is another than the Cramer-Rao bound's where looks and coherence are low; else both hold."""
+    rng = np.random.default_rng(7)
+    shape = (looks, 20_000)
+    first, other = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape) for _ in range(2))
+    second = true * first + np.sqrt(1 - true**2) * other
+    ones = np.ones(shape[1], np.float32)
+    total = (first * second.conj()).sum(axis=0).astype(np.complex64)
+    sums = PairSums(total, ones, ones, np.full(shape[1], looks, np.int32), ones * looks)
+    phase = np.angle(sums.mean_interferogram())
+    exact, bound = phase_deviation(true, looks), np.sqrt(1 - true**2) / (true * np.sqrt(2 * looks))
+    assert np.sqrt(np.mean(phase**2)) == pytest.approx(exact, rel=0.03)
+    if (true, looks) in ((0.3, 12), (0.6, 5)):
+        assert exact > 1.25 * bound
+    if abs(exact / bound - 1) < 0.05:
+        assert np.sqrt(np.mean(phase**2)) == pytest.approx(bound, rel=0.10)
 
 
 def test_real_pair_has_its_known_coherence(shared_data: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from scipy.ndimage import binary_erosion
 
 from sarcube.engines.insar import InsarOptions, interferogram
 from sarcube.engines.insar.coherence import expected_coherence
@@ -55,8 +57,10 @@ def test_phase_and_coherence_are_as_the_looks_say(tmp_path: Path, levels: tuple[
         pair = interferogram(first, second, grid, dem, InsarOptions(threads=2))
         true = truth_of(path, grid)
         whole = (pair["samples"].values == pair.attrs["samples_per_cell"]) & np.isfinite(pair["coherence"].values)
+        # An echo reaches 20 m beyond its ground: beside a border of coherence a cell holds some of the other one.
+        away = math.ceil(40.0 / resolution)
         for level in levels:
-            here = whole & (np.abs(true - level) < 1e-4)
+            here = binary_erosion(whole & (np.abs(true - level) < 1e-4), np.ones((3, 3)), away)
             looks = float(np.median(pair["number_of_looks"].values[here]))
             phase = np.angle(pair["interferogram"].values[here])
             assert here.sum() > 500 and 5 < looks < 110
@@ -64,7 +68,7 @@ def test_phase_and_coherence_are_as_the_looks_say(tmp_path: Path, levels: tuple[
             assert seen == pytest.approx(float(expected_coherence(level, looks)), abs=0.01)
             if level == 0.0:
                 continue
-            assert phase.std() == pytest.approx(phase_deviation(level, looks), rel=0.10)
+            assert phase.std() == pytest.approx(phase_deviation(level, looks), rel=0.06)
             bound = np.sqrt(1 - level**2) / (level * np.sqrt(2 * looks))
             if phase_deviation(level, looks) < 1.05 * bound:
                 assert phase.std() == pytest.approx(bound, rel=0.10)

@@ -127,22 +127,29 @@ def _check_alike(made: Any, direct: Any) -> None:
     assert np.percentile(np.abs(looks - 1), 95) < 0.05
 
 
-def test_timing_is_found_from_geocoded_overlaps(mogi: PairCase, tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+def test_timing_is_found_from_geocoded_overlaps_and_bursts_are_merged(mogi: PairCase, tmp_path: Path) -> None:
     """The second orbit was moved by 0.06 m ahead along the track before both bursts were geocoded: 0.00385 line."""
-    from sarcube.workflows.insar.run import insar_options
-    from sarcube.workflows.insar.timing import find_timing
+    from sarcube.production.plan.plan import plan
+    from sarcube.production.run.produce import produce
 
     overlap = PairCase(mogi.folder.parent / "overlap")
     box = opera_box(overlap.grid())
     for index in (0, 1):
         for burst in overlap.pair(index):
             write_date(tmp_path, burst, box, overlap)
-    run = config(tmp_path, overlap, tmp_path, timing="esd")
-    units = find(run).units
-    assert {unit.place for unit in units} == {"t052_110431_iw1", "t052_110432_iw1"}
-    found = find_timing(units[0].inputs[2], run, insar_options(run, 1))
-    assert found.timing is not None
-    assert abs(found.timing.lines) == pytest.approx(0.00385, abs=0.0005)
+    planned = plan(config(tmp_path, overlap, tmp_path, merge=True, unwrap="none"))
+    assert [task.kind for task in planned.tasks if task.kind.startswith("INSAR_S1_PASS")] == [
+        "INSAR_S1_PASS_STATIC", "INSAR_S1_PASS",
+    ]  # fmt: skip
+    outcome = produce(planned)
+    assert outcome.exit_code == 0, [task.message for task in outcome.failed]
+    (path,) = (tmp_path / "store" / "s1_insar_pass").rglob("T052*.json")
+    facts = json.loads(path.read_text())["properties"]
+    assert facts["sarcube:burst_ids"] == ["t052_110431_iw1", "t052_110432_iw1"]
+    assert abs(facts["sarcube:azimuth_timing"]["shift_lines"]) == pytest.approx(0.00385, abs=0.0005)
+    assert max(abs(burst["phase_taken_off"]) for burst in facts["sarcube:bursts"]) <= 0.015  # half of the jump
+    assert not [text for text in facts["sarcube:warnings"] if "interpolated" in text]
 
 
 @pytest.fixture

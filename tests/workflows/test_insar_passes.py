@@ -206,7 +206,8 @@ def test_timing_is_looked_for_where_bursts_meet_unless_orbits_know_it_better(
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corner at which bursts of two sub-swaths meet, two dates, a fault across it."""
+    """The corner at which bursts of two sub-swaths meet, two dates, a fault across it; the second orbit is told 6 cm
+    ahead along the track, so that uncorrected bursts would differ by 0.2 rad."""  # fmt: skip
     from sarcube.simulate.archive import simulate
     from sarcube.simulate.options import SimulationOptions
 
@@ -218,7 +219,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 center=(lon, lat), dates=(dt.date(2024, 5, 1), dt.date(2024, 5, 13)), bursts=2, polarizations=("VV",),
                 aoi=(lon - 0.022, lat - 0.03, lon + 0.022, lat + 0.03), crop=True, truth="constant", relief=60.0,
                 coherent=True, baselines=(0.0, 60.0), displacement="fault", displacement_metres=0.3, coherence=(0.8,),
-                seed=4,
+                along_track_error=0.06, seed=4,
             ),
         )  # fmt: skip
         return ""
@@ -319,6 +320,7 @@ def test_a_merged_pair_holds_the_truth(archive: Path, official: Path | None, tmp
     assert (
         facts["insar:temporal_baseline"] == pytest.approx(12.0, abs=0.01) and facts["sarcube:water"] == "river.geojson"
     )
+    assert facts["sarcube:azimuth_timing"]["shift_lines"] == pytest.approx(0.0037, abs=0.0005)
     left = np.where(known, values["interferogram"] * np.exp(-1j * np.nan_to_num(expected)), np.nan)
     for item in (read_item(store, key) for key in store.list("s1_insar/") if key.endswith("Z.json")):
         piece, resampled = read_piece(store, item, grid)

@@ -15,7 +15,7 @@ from sarcube.workflows.insar.kinds import INSAR_S1, INSAR_S1_PASS, INSAR_S1_PASS
 from sarcube.workflows.insar.passes import gaps, parts_of
 from sarcube.workflows.insar.section import InsarSection
 from sarcube.workflows.making import Result, Stages, collection_of, dem_of, store_of
-from sarcube.workflows.sentinel1 import of_any, open_acquisition, static_layers
+from sarcube.workflows.sentinel1 import known_heights, of_any, open_acquisition, static_layers
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context
 
@@ -48,10 +48,9 @@ def _static_of(found: FoundBurst, task: Task, context: Context, stages: Stages) 
     with stages("open"):
         burst = open_acquisition(found, config)
     with stages("dem"):
-        points = burst.geolocation
         dem = load_dem(
             dem_of(config), grid_lonlat_bounds(grid, _DEM_MARGIN_M), grid.resolution, footprint=task.unit.footprint,
-            known=(points.longitude, points.latitude, points.height),
+            known=known_heights(burst),
         )  # fmt: skip
     with stages("compute"):
         dataset = line_of_sight_layers(burst, grid, dem)
