@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 _STEPS = 30
 _CLOSE = 1e-6  # m of ground range at which the inverse is found
+_MOST = 10  # coefficients that are taken in a loop of their own: Sentinel-1 has nine
 
 
 Tables = NDArray[np.float64]
@@ -114,6 +115,26 @@ def _convert(tables: Tables, stretch: NDArray[np.int64], slant: NDArray[np.float
         out[i] = ground_sample(tables, stretch[i], slant[i])
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+def _stretch_to_ground(table: NDArray[np.float64], samples: NDArray[np.float64]) -> None:
+    """As `ground_sample`, of a whole stretch and in place: `table` is its row, of `_MOST` coefficients at most.
+
+    With as many coefficients for all (0 beyond the last) the loop has no other within, and becomes vector instructions.
+    """
+    offset, scale, low, high = table[_OFFSET], table[_SCALE], table[_LOW], table[_HIGH]
+    near, far = table[_NEAR], table[_FAR]
+    c = np.zeros(_MOST)
+    c[: table.size - _TERMS] = table[_TERMS:]
+    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9]
+    for i in range(samples.size):
+        x = offset + samples[i] * scale
+        # In this order NaN stays NaN.
+        t = min(max(x, low), high)
+        value = c5 + t * (c6 + t * (c7 + t * (c8 + t * c9)))
+        value = c0 + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * value))))
+        samples[i] = value + min(x - low, 0.0) * near + max(x - high, 0.0) * far
+
+
 @njit(cache=True, nogil=True)
 def to_ground(tables: Tables, lines: NDArray[np.float64], samples: NDArray[np.float64], begin: int, end: int) -> None:
     """Slant samples [begin, end) of a row of nodes to ground samples, in place."""
@@ -127,9 +148,13 @@ def to_ground(tables: Tables, lines: NDArray[np.float64], samples: NDArray[np.fl
     while k < n - 1 and tables[k + 1, _LINE] <= low:
         k += 1
     if k == n - 1 or high < tables[k + 1, _LINE]:
+        if tables.shape[1] <= _TERMS + _MOST:
+            _stretch_to_ground(tables[k], samples[begin:end])
+        else:
+            for i in range(begin, end):
+                samples[i] = ground_sample(tables, k, samples[i])
         shift = tables[k, _SHIFT]
         for i in range(begin, end):
-            samples[i] = ground_sample(tables, k, samples[i])
             lines[i] += shift
         return
     for i in range(begin, end):

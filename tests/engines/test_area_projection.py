@@ -39,13 +39,13 @@ def test_edges_and_cells_give_the_same_sums(turned: bool, holes: bool) -> None:
     cells[6, 12] = 1e5  # a bright target takes nothing from its neighbours' precision
     if holes:
         cells[random.uniform(size=(12, 30)) < 0.1] = np.nan
-    running = np.empty((16, 32, 6))
+    running = np.empty((16, 32, 8))
     assert _run_up(cells, running) == (not holes)
     acc, part, sums = new_accumulator(), new_accumulator(), np.empty(2)
     for seed in range(20):
         y, x = corners(seed, turned)
-        across, along = np.zeros((3, 2, 3)), np.zeros((2, 3, 3))
-        _integrate(y, x, np.ones((2, 2), np.bool_), 0.0, 0.0, running, 3 if holes else 2, across, along)
+        across, along = np.zeros((3, 2, 4)), np.zeros((2, 3, 4))
+        _integrate(y, x, np.ones((2, 2), np.bool_), 0.0, 0.0, running, 2 if holes else 1, across, along)
         for r, c in np.ndindex(2, 2):
             quad = [(r, c), (r, c + 1), (r + 1, c + 1), (r + 1, c)]
             xs, ys = tuple(x[k] for k in quad), tuple(y[k] for k in quad)

@@ -15,6 +15,7 @@ beyond the cells at hand, are summed up cell by cell instead.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -31,6 +32,9 @@ MINIMUM_COVERAGE = 0.75  # of a pixel's polygon, as ISCE3 asks for
 _TILE = 8  # most pixels along a tile's side
 _TILE_LINES, _TILE_SAMPLES = 64, 384  # cells of a tile at most; larger ones are summed up cell by cell
 _LEVEL = 1e-3  # samples; edges that slant less within a line are taken at their middle
+_APART = 8  # cells, of two bands a cache line
+_LANES = 2  # bands that are summed up together, as one vector instruction does them
+_FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _LEAST = 1e-3  # cells; smaller polygons are summed up cell by cell
 
 
@@ -58,7 +62,7 @@ def area_projection(
     _gather(rmap, heights, grid.left, grid.top, grid.resolution, block.place, side, cells, out.bands, out.looks)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(**_FAST)
 def _gather(
     rmap: RadarMap,
     heights: NDArray[np.float32],
@@ -77,8 +81,9 @@ def _gather(
     h = np.empty(columns, np.float32)
     acc, part = new_accumulator(), new_accumulator()
     sums = np.empty(n)
-    running = np.empty((_TILE_LINES, _TILE_SAMPLES + 1, 2 * (n + 1)))
-    across, along = np.empty((side + 1, side, n + 1)), np.empty((side, side + 1, n + 1))
+    pairs = n // _LANES + 1  # of bands, and one band more that counts valid cells
+    running = np.empty((_TILE_LINES, _TILE_SAMPLES + 1, 2 * _LANES * pairs))
+    across, along = np.empty((side + 1, side, _LANES * pairs)), np.empty((side, side + 1, _LANES * pairs))
     mine = np.empty((side, side), np.bool_)
     dy, dx = place.line - 0.5, place.sample - 0.5
     for begin in range(0, looks.shape[0], side):
@@ -111,7 +116,8 @@ def _gather(
             whole = True
             if quick:
                 whole = _run_up(cells[i0 : i0 + rows, j0 : j0 + width_cells], running)
-                _integrate(ys, xs, mine, float(i0), float(j0), running, n if whole else n + 1, across, along)
+                used = (n + _LANES - 1) // _LANES if whole else pairs
+                _integrate(ys, xs, mine, float(i0), float(j0), running, used, across, along)
             for r in range(height):
                 for c in range(width):
                     if not mine[r, c]:
@@ -145,7 +151,7 @@ def _gather(
                             bands[k, begin + r, c0 + c] = 0.0 if value < 0.0 else value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(**_FAST)
 def _reach(
     y: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -175,20 +181,30 @@ def _reach(
     return low, high, near, far, found
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(**_FAST)
 def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
-    """Running sums of the cells of a tile, and of those; the last pair counts valid cells. True if all are."""
+    """Running sums S of the cells of a tile, and T of those; True if all cells are valid.
+
+    Bands are taken two by two: the last axis of `running` holds S, S, T, T of the first two, then of the next. One band
+    more than there are counts valid cells, where not all are.
+    """
     n = cells.shape[2]
-    whole = True
+    # Lines lie far from each other in memory: a look at all of them at once makes what follows wait once.
+    glance = np.float32(0.0)
     for i in range(cells.shape[0]):
-        # Two bands at a time: each sum waits for the one before, the two do not wait for each other.
-        for k in range(0, n, 2):
-            second = min(k + 1, n - 1)
+        for j in range(0, cells.shape[1], _APART):
+            glance += cells[i, j, 0]
+        glance += cells[i, cells.shape[1] - 1, 0]
+    whole = glance == glance
+    for k in range(0, n, _LANES):
+        two, q = k + 1 < n, 2 * k
+        for i in range(cells.shape[0]):
             s = t = s2 = t2 = 0.0
-            for q in range(2):
-                running[i, 0, 2 * k + q] = running[i, 0, 2 * second + q] = 0.0
+            for m in range(2 * _LANES):
+                running[i, 0, q + m] = 0.0
             for j in range(cells.shape[1]):
-                value, value2 = cells[i, j, k], cells[i, j, second]
+                value = cells[i, j, k]
+                value2 = cells[i, j, k + 1] if two else np.float32(0.0)
                 if value != value:
                     value = value2 = np.float32(0.0)
                     whole = False
@@ -196,21 +212,23 @@ def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
                 s += value
                 t2 += s2 + 0.5 * value2
                 s2 += value2
-                running[i, j + 1, 2 * k], running[i, j + 1, 2 * k + 1] = s, t
-                running[i, j + 1, 2 * second], running[i, j + 1, 2 * second + 1] = s2, t2
+                running[i, j + 1, q], running[i, j + 1, q + 1] = s, s2
+                running[i, j + 1, q + 2], running[i, j + 1, q + 3] = t, t2
     if not whole:
+        q = 2 * (n // _LANES) * _LANES + n % _LANES
         for i in range(cells.shape[0]):
             s = t = 0.0
-            running[i, 0, 2 * n] = running[i, 0, 2 * n + 1] = 0.0
+            running[i, 0, q] = running[i, 0, q + _LANES] = 0.0
             for j in range(cells.shape[1]):
                 one = 1.0 if cells[i, j, 0] == cells[i, j, 0] else 0.0
                 t += s + 0.5 * one
                 s += one
-                running[i, j + 1, 2 * n], running[i, j + 1, 2 * n + 1] = s, t
+                running[i, j + 1, q], running[i, j + 1, q + _LANES] = s, t
     return whole
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+# Without numba's reference counts (`_nrt`), as in `coverage`: arrays are counted up and down for every call otherwise.
+@njit(**_FAST, _nrt=False)
 def _integrate(
     y: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -218,36 +236,36 @@ def _integrate(
     y0: float,
     x0: float,
     running: NDArray[np.float64],
-    n: int,
+    pairs: int,
     across: NDArray[np.float64],
     along: NDArray[np.float64],
 ) -> None:
-    """Integrals of the running sums along every edge that a pixel of the block has."""
+    """Integrals of the running sums along every edge that a pixel of the block has, for some pairs of bands."""
     height, width = y.shape[0] - 1, y.shape[1] - 1
     for r in range(height + 1):
         for c in range(width + 1):
             here_x, here_y = x[r, c] - x0, y[r, c] - y0
             if c < width and ((r < height and mine[r, c]) or (r > 0 and mine[r - 1, c])):
-                _edge(here_x, here_y, x[r, c + 1] - x0, y[r, c + 1] - y0, running, n, across, r, c)
+                _edge(here_x, here_y, x[r, c + 1] - x0, y[r, c + 1] - y0, running, pairs, across, r, c)
             if r < height and ((c < width and mine[r, c]) or (c > 0 and mine[r, c - 1])):
-                _edge(here_x, here_y, x[r + 1, c] - x0, y[r + 1, c] - y0, running, n, along, r, c)
+                _edge(here_x, here_y, x[r + 1, c] - x0, y[r + 1, c] - y0, running, pairs, along, r, c)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(**_FAST, _nrt=False, forceinline=True)
 def _edge(
     xa: float,
     ya: float,
     xb: float,
     yb: float,
     running: NDArray[np.float64],
-    n: int,
+    pairs: int,
     out: NDArray[np.float64],
     r: int,
     c: int,
 ) -> None:
     """Integral of the running sums along one edge into `out[r, c]`."""
-    for k in range(n):
-        out[r, c, k] = 0.0
+    for p in range(pairs):
+        out[r, c, _LANES * p] = out[r, c, _LANES * p + 1] = 0.0
     sign = 1.0
     if yb < ya:
         sign = -1.0
@@ -255,34 +273,45 @@ def _edge(
     if yb == ya:
         return
     slope = (xb - xa) / (yb - ya)
-    row = int(ya)
-    x, y = xa, ya
-    while y < yb:
-        y1 = min(row + 1.0, yb)
-        x1 = xb if y1 == yb else x + slope * (y1 - y)
-        d = sign * (y1 - y)
-        slant = x1 - x
-        if abs(slant) < _LEVEL:
-            middle = 0.5 * (x + x1)
-            i = int(middle)
-            f = middle - i
-            for k in range(n):
-                s = running[row, i, 2 * k]
-                out[r, c, k] += d * (s + f * (running[row, i + 1, 2 * k] - s))
-        else:
-            i, j = int(x), int(x1)
-            f, g = x - i, x1 - j
-            d /= slant
-            for k in range(n):
-                s, t = running[row, i, 2 * k], running[row, j, 2 * k]
-                a = running[row, i, 2 * k + 1] + f * (s + 0.5 * f * (running[row, i + 1, 2 * k] - s))
-                b = running[row, j, 2 * k + 1] + g * (t + 0.5 * g * (running[row, j + 1, 2 * k] - t))
-                out[r, c, k] += d * (b - a)
-        x, y = x1, y1
-        row += 1
+    # Unsigned: numba asks of other indices whether they count from the end.
+    for p in range(pairs):
+        q0 = np.uintp(2 * _LANES * p)
+        q1, q2, q3 = q0 + np.uintp(1), q0 + np.uintp(2), q0 + np.uintp(3)
+        row = int(ya)
+        x, y = xa, ya
+        total, total2 = 0.0, 0.0
+        while y < yb:
+            y1 = min(row + 1.0, yb)
+            x1 = xb if y1 == yb else x + slope * (y1 - y)
+            d = sign * (y1 - y)
+            slant = x1 - x
+            w = np.uintp(row)
+            if abs(slant) < _LEVEL:
+                middle = 0.5 * (x + x1)
+                at = int(middle)
+                f = middle - at
+                i, i1 = np.uintp(at), np.uintp(at + 1)
+                s, s2 = running[w, i, q0], running[w, i, q1]
+                total += d * (s + f * (running[w, i1, q0] - s))
+                total2 += d * (s2 + f * (running[w, i1, q1] - s2))
+            else:
+                at, to = int(x), int(x1)
+                f, g = x - at, x1 - to
+                i, i1, j, j1 = np.uintp(at), np.uintp(at + 1), np.uintp(to), np.uintp(to + 1)
+                d /= slant
+                s, s2, t, t2 = running[w, i, q0], running[w, i, q1], running[w, j, q0], running[w, j, q1]
+                a = running[w, i, q2] + f * (s + 0.5 * f * (running[w, i1, q0] - s))
+                a2 = running[w, i, q3] + f * (s2 + 0.5 * f * (running[w, i1, q1] - s2))
+                b = running[w, j, q2] + g * (t + 0.5 * g * (running[w, j1, q0] - t))
+                b2 = running[w, j, q3] + g * (t2 + 0.5 * g * (running[w, j1, q1] - t2))
+                total += d * (b - a)
+                total2 += d * (b2 - a2)
+            x, y = x1, y1
+            row += 1
+        out[r, c, _LANES * p], out[r, c, _LANES * p + 1] = total, total2
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
+@njit(**_FAST)
 def _sum_cells(
     cells: NDArray[np.float32],
     samples: int,

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 BLOCK_LINES = 128
+TALL_BLOCK_LINES = 512  # where lines are short or many: of a block's rows more nodes lie within it
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,13 @@ class Block:
         return Place(line, window.first_sample, window.samples, first, stop, window.limits)
 
 
-def blocks(window: Window, reach: int) -> list[Block]:
-    """Blocks of a window, with `reach` lines of the next one in each."""
+def blocks(window: Window, reach: int, lines: int | None = None) -> list[Block]:
+    """Blocks of so many lines of a window (by default `BLOCK_LINES`), with `reach` lines of the next one in each."""
     end = window.first_line + window.lines
-    edges = [*range(window.first_line, end, BLOCK_LINES), end]
+    edges = [*range(window.first_line, end, lines or BLOCK_LINES), end]
     out = []
     for first, stop in pairwise(edges):
-        lines = min(stop + reach, end) - first
-        cells = Window(first, window.first_sample, lines, window.samples)
+        cells = Window(first, window.first_sample, min(stop + reach, end) - first, window.samples)
         out.append(Block(cells, -math.inf if first == window.first_line else first, math.inf if stop == end else stop))
     return out
 

@@ -39,9 +39,9 @@ def burst_geometry(
     """Terrain, lattice and window; `beyond` are the parts of a burst (lines, samples) allowed outside it."""
     radar = burst.radar
     require_coverage(burst.orbit, radar.first_line_time, radar.last_line_time, f"the lines of {burst.label}")
-    _check_posting(dem, grid)
-    factor = max(2, options.dem_upsampling + options.dem_upsampling % 2)
     low, high = _dem_range(dem)
+    _check_posting(dem, grid, high - low)
+    factor = max(2, options.dem_upsampling + options.dem_upsampling % 2)
     metres = grid.resolution * metres_per_unit(grid.epsg)
     reach = min(1.5 * (high - low), _MARGIN_METRES)
     mesh = make_mesh(dem, grid, factor, _CLOSE_PIXELS + math.ceil(reach / metres))
@@ -51,11 +51,10 @@ def burst_geometry(
     return BurstGeometry(mesh, rmap, window)
 
 
-def _check_posting(dem: Dem, grid: GeoGrid) -> None:
+def _check_posting(dem: Dem, grid: GeoGrid, relief: float) -> None:
     posting = max(dem.dx, dem.dy) * metres_per_unit(dem.epsg)
-    low, high = _dem_range(dem)
     # A plane of one height loses nothing by wide spacing: it is what people take where there is no relief.
-    if high - low > _FLAT and posting > max(_COARSEST * grid.resolution * metres_per_unit(grid.epsg), _COARSEST_METRES):
+    if relief > _FLAT and posting > max(_COARSEST * grid.resolution * metres_per_unit(grid.epsg), _COARSEST_METRES):
         raise DemError(
             f"the DEM ({dem.description or 'unnamed'}) has a posting of {posting:.0f} m: too coarse to correct "
             f"terrain at {grid.resolution:g}; give a finer dem.path"
@@ -63,10 +62,13 @@ def _check_posting(dem: Dem, grid: GeoGrid) -> None:
 
 
 def _dem_range(dem: Dem) -> tuple[float, float]:
-    valid = np.isfinite(dem.heights)
-    if not valid.any():
-        raise DemError(f"the DEM ({dem.description or 'unnamed'}) has no valid height; check dem.path")
-    return float(dem.heights[valid].min()), float(dem.heights[valid].max())
+    low, high = np.fmin.reduce(dem.heights, axis=None), np.fmax.reduce(dem.heights, axis=None)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        valid = dem.heights[np.isfinite(dem.heights)]
+        if not valid.size:
+            raise DemError(f"the DEM ({dem.description or 'unnamed'}) has no valid height; check dem.path")
+        low, high = valid.min(), valid.max()
+    return float(low), float(high)
 
 
 def _window(rmap: RadarMap, mesh: Mesh, grid: GeoGrid, burst: RadarImage, beyond: tuple[float, float]) -> Window:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sarcube.engines.rtc.engine import RtcOptions
 from sarcube.engines.rtc.native.area_factor import area_factors
 from sarcube.engines.rtc.native.area_projection import area_projection
-from sarcube.engines.rtc.native.blocks import Block, Window, blocks, each_block
+from sarcube.engines.rtc.native.blocks import TALL_BLOCK_LINES, Block, Window, blocks, each_block
 from sarcube.engines.rtc.native.burst_geometry import BurstGeometry
 from sarcube.engines.rtc.native.geocode import Geocoded, bilinear, pixel_lines
 from sarcube.engines.rtc.native.image import Part, parts_of
@@ -64,7 +64,7 @@ def geocoded_echo(
     geometry's own.
     """
     facets = facets or geometry.mesh
-    rmap, mesh, window = geometry.rmap, geometry.mesh, geometry.window
+    rmap, window = geometry.rmap, geometry.window
     sources = _sources(burst, names, window, options)
     by_terrain = options.normalization == "terrain" and options.backscatter != "beta0"
     which = int(options.backscatter == "sigma0")
@@ -86,9 +86,10 @@ def geocoded_echo(
         if options.geocoding == "bilinear":
             bilinear(rmap, centres, grid, block, cells, out)
         else:
-            area_projection(rmap, mesh, grid, block, cells, out)
+            area_projection(rmap, facets, grid, block, cells, out)
 
-    each_block(blocks(window, pixel_lines(rmap, grid.resolution)), work, numba.get_num_threads())
+    tall = None if isinstance(burst, Burst) else TALL_BLOCK_LINES
+    each_block(blocks(window, pixel_lines(rmap, grid.resolution), tall), work, numba.get_num_threads())
     return out, reach
 
 

@@ -13,7 +13,7 @@ Samples that are exactly 0 hold no echo where they fill a whole line or either e
 were lost, data cut to an area. They are invalid. Single zeros elsewhere are dark ground.
 """
 
-# ruff: noqa: PLR0913, PLR0917
+# ruff: noqa: PLR0912, PLR0913, PLR0917
 # Kernels: numba takes scalars and arrays, wants integers said, and is quicker with min and max of two.
 
 from __future__ import annotations
@@ -308,6 +308,9 @@ def _fill(
 ) -> None:
     lines, width, start = valid[0].size, offsets[2], offsets[1]
     plain = area.shape[1] == 1
+    # A line is made next to each other and then laid between the other bands: vector instructions ask for it.
+    made, over = np.empty(width, np.float32), np.empty(width, np.float32)
+    ends = _ends_of_stretches(tables.block)
     for i in range(cells.shape[0]):
         line = offsets[0] + i
         row = line - first_line
@@ -330,23 +333,37 @@ def _fill(
         g0, g1 = tables.gain[node], tables.gain[node + 1]
         node, s = _node_of(tables.noise_line, line)
         n0, n1 = tables.noise[node], tables.noise[node + 1]
+        if not plain:
+            for j in range(begin, end):
+                over[j] = area[i, j, which]
         j = begin
         while j < end:
-            # A stretch of samples that share an azimuth noise block.
-            block, stop = tables.block[j + start], j + 1
-            while stop < end and tables.block[stop + start] == block:
-                stop += 1
-            factor = tables.azimuth[block, line]
+            stop = min(ends[j + start] - start, end)
+            factor = tables.azimuth[tables.block[j + start], line]
             # Slices, so that the loop counts from 0: numba then knows that no index is negative.
-            echo, out, x = samples[row, j + start : stop + start], cells[i, j:stop], j + start
+            echo, out, x = samples[row, j + start : stop + start], made[j:stop], j + start
             a, b, c, d = g0[x : stop + start], g1[x : stop + start], n0[x : stop + start], n1[x : stop + start]
             if plain:
                 for k in range(stop - j):
                     noise = (c[k] + s * (d[k] - c[k])) * factor
-                    out[k, band] = (_power(echo, k) - noise) * (a[k] + t * (b[k] - a[k]))
+                    out[k] = (_power(echo, k) - noise) * (a[k] + t * (b[k] - a[k]))
             else:
-                over = area[i, j:stop]
+                divisor = over[j:stop]
                 for k in range(stop - j):
                     noise = (c[k] + s * (d[k] - c[k])) * factor
-                    out[k, band] = (_power(echo, k) - noise) * (a[k] + t * (b[k] - a[k])) / over[k, which]
+                    out[k] = (_power(echo, k) - noise) * (a[k] + t * (b[k] - a[k])) / divisor[k]
             j = stop
+        for j in range(begin, end):
+            cells[i, j, band] = made[j]
+
+
+@njit(cache=True, nogil=True)
+def _ends_of_stretches(block: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For every sample the end of the stretch of samples around it that share an azimuth noise block."""
+    ends = np.empty(block.size, np.int32)
+    end = block.size
+    for j in range(block.size - 1, -1, -1):
+        if j + 1 < block.size and block[j + 1] != block[j]:
+            end = j + 1
+        ends[j] = end
+    return ends
