@@ -44,8 +44,9 @@ def browse_png(
     if len(layers) == 1 and first.classes:
         picture = _classes(values[0][part][::factor, ::factor], first)
     else:
+        # Where NaN is what is missing there is nothing to put in its place.
         small = [
-            _smaller(np.where(s[part], v[part], np.nan), layer, factor)
+            _smaller(v[part] if np.isnan(layer.nodata) else np.where(s[part], v[part], np.nan), layer, factor)
             for v, s, layer in zip(values, seen, layers, strict=True)
         ]
         alpha = np.where(np.any([np.isfinite(v) for v in small], axis=0), 255, 0).astype(np.uint8)
@@ -61,7 +62,9 @@ def browse_png(
 
 def _with_data(seen: Sequence[NDArray[np.bool_]]) -> tuple[slice, slice]:
     """Rows and columns around the data: of a product at a scene's edge little may be left."""
-    valid = np.any(seen, axis=0)
+    valid = seen[0]
+    for other in seen[1:]:
+        valid = valid | other
     if not valid.any():
         return slice(None), slice(None)
     rows, columns = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))

@@ -9,10 +9,12 @@ noisy as speckle is written without a predictor: a tenth larger, and read in hal
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 import numpy as np
 import rasterio
@@ -21,11 +23,13 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
-from rasterio.io import MemoryFile
+from rasterio.io import DatasetWriter, MemoryFile
+from rasterio.shutil import copy
 
 from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Layer
+from sarcube.products.overviews import averages
 from sarcube.store.local_store import LocalStore
 
 Codec = Literal["ZSTD", "DEFLATE", "LERC", "NONE"]
@@ -128,32 +132,71 @@ def encode_cog(
     values = np.ascontiguousarray(values, dtype=layer.dtype)
     if options.mantissa_bits is not None and _rounds(layer):
         values = round_mantissa(values.astype(np.float32, copy=False), options.mantissa_bits)
-    profile: dict[str, object] = {
-        "driver": "COG",
-        "width": grid.width,
-        "height": grid.height,
+    creation = _creation_options(layer, options)
+    coarser: list[NDArray[np.floating]] = []
+    if layer.overview == "average" and np.dtype(layer.dtype).kind == "f":
+        coarser = averages(values.astype(layer.dtype, copy=False), layer.nodata, BLOCK)
+    try:
+        if not coarser:
+            with MemoryFile() as memory:
+                with memory.open(driver="COG", **_profile(values, grid, layer), **creation) as target:
+                    _describe(target, values, layer, tags)
+                return bytes(memory.getbuffer())
+        return _with_overviews(values, coarser, grid, layer, tags, creation)
+    except rasterio.errors.RasterioError as error:
+        raise ProductError(f"GDAL cannot write layer {layer.name} as COG: {error}") from error
+
+
+def _with_overviews(
+    values: NDArray[np.generic],
+    coarser: Sequence[NDArray[np.floating]],
+    grid: GeoGrid,
+    layer: Layer,
+    tags: Mapping[str, str] | None,
+    creation: Mapping[str, object],
+) -> bytes:
+    """A COG of a layer and of its overviews, which GDAL finds beside the TIFF: each is the `.ovr` of the one before."""
+    folder, name = uuid4().hex, "layer.tif"
+    with ExitStack() as stack:
+        plain = {"driver": "GTiff", "BIGTIFF": "IF_SAFER"}
+        for k, level in enumerate((values, *coarser)):
+            memory = stack.enter_context(MemoryFile(dirname=folder, filename=name + k * ".ovr"))
+            with memory.open(**plain, **_profile(level, grid, layer)) as target:
+                if k == 0:
+                    _describe(target, level, layer, tags)
+                else:
+                    target.write(level, 1)
+        made = stack.enter_context(MemoryFile(dirname=folder, filename="cog.tif"))
+        copy(f"/vsimem/{folder}/{name}", made.name, driver="COG", **creation)
+        return bytes(made.getbuffer())
+
+
+def _profile(values: NDArray[np.generic], grid: GeoGrid, layer: Layer) -> dict[str, object]:
+    a, b, left, d, e, top = grid.transform
+    rows, columns = values.shape
+    return {
+        "width": columns,
+        "height": rows,
         "count": 1,
         "dtype": layer.dtype,
         "crs": grid.crs,
-        "transform": Affine(*grid.transform),
+        # Of an overview the same ground in fewer pixels.
+        "transform": Affine(a * grid.width / columns, b, left, d, e * grid.height / rows, top),
         "nodata": _nodata(layer),
-        **_creation_options(layer, options),
     }
-    try:
-        with MemoryFile() as memory:
-            with memory.open(**profile) as target:
-                target.write(values, 1)
-                target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
-                target.set_band_description(1, layer.name)
-                target.set_band_unit(1, "" if layer.unit == "1" else layer.unit)
-                if layer.scale != 1.0:
-                    target.scales = (layer.scale,)
-                colours = {c.value: c.colour for c in layer.classes if c.colour is not None}
-                if colours and layer.dtype in ("uint8", "uint16"):  # GDAL's colour tables are of these
-                    target.write_colormap(1, colours)
-            return bytes(memory.getbuffer())
-    except rasterio.errors.RasterioError as error:
-        raise ProductError(f"GDAL cannot write layer {layer.name} as COG: {error}") from error
+
+
+def _describe(target: DatasetWriter, values: NDArray[np.generic], layer: Layer, tags: Mapping[str, str] | None) -> None:
+    """Write the pixels and what is known of them into an open file."""
+    target.write(values, 1)
+    target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
+    target.set_band_description(1, layer.name)
+    target.set_band_unit(1, "" if layer.unit == "1" else layer.unit)
+    if layer.scale != 1.0:
+        target.scales = (layer.scale,)
+    colours = {c.value: c.colour for c in layer.classes if c.colour is not None}
+    if colours and layer.dtype in ("uint8", "uint16"):  # GDAL's colour tables are of these
+        target.write_colormap(1, colours)
 
 
 def encode_rgba(

@@ -32,22 +32,37 @@ def _scan(
     squares = 0.0
     low = np.inf
     high = -np.inf
-    shift = np.nan
+    # Sums about the first value: no loss of digits where the spread is small beside the mean.
+    shift = _first(values, nodata)
     for i in range(rows):
-        for j in range(columns):
-            value = float(values[i, j])
-            if np.isnan(value) or value == nodata:
-                continue
-            if count == 0:
-                shift = value
-            count += 1
-            # Sums about the first value: no loss of digits where the spread is small beside the mean.
-            total += value - shift
-            squares += (value - shift) * (value - shift)
-            low = min(low, value)
-            high = max(high, value)
-            coarse[i // block, j // block] = 1
+        for b in range(coarse.shape[1]):
+            # Sums of a block's own: those of blocks beside each other do not wait for each other.
+            own, own_total, own_squares = 0, 0.0, 0.0
+            for j in range(b * block, min((b + 1) * block, columns)):
+                value = float(values[i, j])
+                if value == value and value != nodata:  # noqa: PLR0124 -- NaN alone differs from itself
+                    own += 1
+                    own_total += value - shift
+                    own_squares += (value - shift) * (value - shift)
+                    low = min(low, value)
+                    high = max(high, value)
+            if own:
+                count += own
+                total += own_total
+                squares += own_squares
+                coarse[i // block, b] = 1
     return coarse, count, total, squares, low, high, shift
+
+
+@njit(nogil=True, cache=True)
+def _first(values: NDArray[np.number], nodata: float) -> float:
+    """The first valid value; NaN where there is none."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            value = float(values[i, j])
+            if not np.isnan(value) and value != nodata:
+                return value
+    return np.nan
 
 
 def scan(values: NDArray[np.number], nodata: float, block: int = 8) -> tuple[Statistics, NDArray[np.uint8]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,41 @@ def test_overviews_average_power_and_keep_masks(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "mask.tif", overview_level=0) as data:
         assert set(np.unique(data.read(1))) <= {0, 1, 2, 3, 255}
         assert data.colormap(1)[2][3] == 255 and data.colormap(1)[255][3] == 0
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1300, 1100), (1301, 1027), (2049, 600), (513, 3)])
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_overviews_are_those_that_gdal_makes(tmp_path: Path, columns: int, rows: int, kind: str) -> None:
+    grid = GeoGrid(32629, 500_000, 4_000_000, 20, columns, rows)
+    values = np.random.default_rng(0).gamma(4, 0.02, grid.shape).astype(kind)
+    values[: rows // 3] = np.nan
+    values[:, -77:] = np.nan
+    values[np.random.default_rng(1).uniform(size=grid.shape) < 0.3] = np.nan
+    layer = replace(LAYERS["VV"], dtype=kind, nodata=-1.0) if kind == "float64" else LAYERS["VV"]
+    values = np.where(np.isnan(values), layer.nodata, values)
+    write_cog(tmp_path / "own.tif", values, grid, layer)
+    profile = {"width": columns, "height": rows, "count": 1, "dtype": kind, "nodata": layer.nodata}
+    transform = rasterio.Affine(20, 0, 500_000, 0, -20, 4_000_000)
+    with rasterio.open(
+        tmp_path / "gdal.tif", "w", driver="COG", crs=grid.crs, transform=transform, overview_resampling="AVERAGE",
+        blocksize=512, **profile,
+    ) as target:  # fmt: skip
+        target.write(values, 1)
+    with rasterio.open(tmp_path / "own.tif") as own, rasterio.open(tmp_path / "gdal.tif") as gdal:
+        assert own.overviews(1) == gdal.overviews(1)
+        levels = len(own.overviews(1))
+        assert own.transform == gdal.transform and own.crs == gdal.crs
+    assert levels >= 1
+    for level in range(levels):
+        with (
+            rasterio.open(tmp_path / "own.tif", overview_level=level) as own,
+            rasterio.open(tmp_path / "gdal.tif", overview_level=level) as gdal,
+        ):
+            assert own.transform.almost_equals(gdal.transform)
+            a, b = own.read(1), gdal.read(1)
+        missing = np.isnan(b) if kind == "float32" else b == -1.0
+        np.testing.assert_array_equal(np.isnan(a) if kind == "float32" else a == -1.0, missing)
+        np.testing.assert_allclose(a[~missing], b[~missing], rtol=2e-6)
 
 
 @pytest.mark.parametrize("bits", [1, 5, 10, 16, 22])
