@@ -35,6 +35,8 @@ _LEVEL = 1e-3  # samples; edges that slant less within a line are taken at their
 _APART = 8  # cells, of two bands a cache line
 _LANES = 2  # bands that are summed up together, as one vector instruction does them
 _FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+# Without numba's reference counts, as in `coverage`: arrays are counted up and down for every call otherwise.
+_UNCOUNTED: dict[str, Any] = {**_FAST, "_nrt": False}
 _LEAST = 1e-3  # cells; smaller polygons are summed up cell by cell
 
 
@@ -195,7 +197,7 @@ def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
         for j in range(0, cells.shape[1], _APART):
             glance += cells[i, j, 0]
         glance += cells[i, cells.shape[1] - 1, 0]
-    whole = glance == glance
+    whole = bool(glance == glance)
     for k in range(0, n, _LANES):
         two, q = k + 1 < n, 2 * k
         for i in range(cells.shape[0]):
@@ -203,10 +205,10 @@ def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
             for m in range(2 * _LANES):
                 running[i, 0, q + m] = 0.0
             for j in range(cells.shape[1]):
-                value = cells[i, j, k]
-                value2 = cells[i, j, k + 1] if two else np.float32(0.0)
+                value = float(cells[i, j, k])
+                value2 = float(cells[i, j, k + 1]) if two else 0.0
                 if value != value:
-                    value = value2 = np.float32(0.0)
+                    value = value2 = 0.0
                     whole = False
                 t += s + 0.5 * value
                 s += value
@@ -227,8 +229,7 @@ def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
     return whole
 
 
-# Without numba's reference counts (`_nrt`), as in `coverage`: arrays are counted up and down for every call otherwise.
-@njit(**_FAST, _nrt=False)
+@njit(**_UNCOUNTED)
 def _integrate(
     y: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -251,7 +252,7 @@ def _integrate(
                 _edge(here_x, here_y, x[r + 1, c] - x0, y[r + 1, c] - y0, running, pairs, along, r, c)
 
 
-@njit(**_FAST, _nrt=False, forceinline=True)
+@njit(**_UNCOUNTED, forceinline=True)
 def _edge(
     xa: float,
     ya: float,
