@@ -15,14 +15,20 @@ beyond the cells at hand, are summed up cell by cell instead.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from sarcube.engines.rtc.native.blocks import Block, Place
-from sarcube.engines.rtc.native.coverage import MAX_COLUMNS, MAX_ROWS, add_edge, extent, new_accumulator
+from sarcube.engines.rtc.native.coverage import (
+    MAX_COLUMNS,
+    MAX_ROWS,
+    UNCOUNTED,
+    add_edge,
+    extent,
+    new_accumulator,
+)
 from sarcube.engines.rtc.native.geocode import Geocoded, pixel_lines
 from sarcube.engines.rtc.native.mapping import RadarMap, column_bounds, map_row
 from sarcube.engines.rtc.native.mesh import Mesh
@@ -34,9 +40,6 @@ _TILE_LINES, _TILE_SAMPLES = 64, 384  # cells of a tile at most; larger ones are
 _LEVEL = 1e-3  # samples; edges that slant less within a line are taken at their middle
 _APART = 8  # cells, of two bands a cache line
 _LANES = 2  # bands that are summed up together, as one vector instruction does them
-_FAST: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-# Without numba's reference counts, as in `coverage`: arrays are counted up and down for every call otherwise.
-_UNCOUNTED: dict[str, Any] = {**_FAST, "_nrt": False}
 _LEAST = 1e-3  # cells; smaller polygons are summed up cell by cell
 
 
@@ -64,7 +67,7 @@ def area_projection(
     _gather(rmap, heights, grid.left, grid.top, grid.resolution, block.place, side, cells, out.bands, out.looks)
 
 
-@njit(**_FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _gather(
     rmap: RadarMap,
     heights: NDArray[np.float32],
@@ -153,7 +156,7 @@ def _gather(
                             bands[k, begin + r, c0 + c] = 0.0 if value < 0.0 else value
 
 
-@njit(**_FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _reach(
     y: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -183,7 +186,7 @@ def _reach(
     return low, high, near, far, found
 
 
-@njit(**_FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
     """Running sums S of the cells of a tile, and T of those; True if all cells are valid.
 
@@ -229,7 +232,7 @@ def _run_up(cells: NDArray[np.float32], running: NDArray[np.float64]) -> bool:
     return whole
 
 
-@njit(**_UNCOUNTED)
+@njit(**UNCOUNTED)
 def _integrate(
     y: NDArray[np.float64],
     x: NDArray[np.float64],
@@ -252,7 +255,7 @@ def _integrate(
                 _edge(here_x, here_y, x[r + 1, c] - x0, y[r + 1, c] - y0, running, pairs, along, r, c)
 
 
-@njit(**_UNCOUNTED, forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _edge(
     xa: float,
     ya: float,
@@ -312,7 +315,7 @@ def _edge(
         out[r, c, _LANES * p], out[r, c, _LANES * p + 1] = total, total2
 
 
-@njit(**_FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
 def _sum_cells(
     cells: NDArray[np.float32],
     samples: int,

@@ -20,7 +20,7 @@ MAX_ROWS = 96
 MAX_COLUMNS = 1024
 # What is called for every edge goes without numba's reference counts (`_nrt`): to count an array up and down for a call
 # locks the processor's cache, which costs more than the call. Such a kernel cannot make arrays.
-_EDGE: dict[str, Any] = {
+UNCOUNTED: dict[str, Any] = {
     "cache": True,
     "nogil": True,
     "error_model": "numpy",
@@ -75,21 +75,21 @@ def add_edge(acc: NDArray[np.float64], xa: float, ya: float, xb: float, yb: floa
         row += 1
 
 
-@njit(**_EDGE, forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _put(field: NDArray[np.float32], at: int, bands: int, weight: float, e0: float, e1: float) -> None:
     field[at] += e0 * weight
     if bands == 2:
         field[at + np.uintp(1)] += e1 * weight
 
 
-@njit(**_EDGE, forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _beyond(t: float) -> float:
     """Integral of min(max(u, 0), 1) over u up to t."""
     u = min(max(t, 0.0), 1.0)
     return 0.5 * u * u + max(t - 1.0, 0.0)
 
 
-@njit(**_EDGE)
+@njit(**UNCOUNTED)
 def spread_edge(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
     """Add one directed edge, times one or two densities, to `field`; what lies above or below it is left out.
 
@@ -147,7 +147,7 @@ def spread_edge(field: NDArray[np.float32], shape: Shape, edge: Edge, densities:
         row += 1
 
 
-@njit(**_EDGE, forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def _piece(
     field: NDArray[np.float32], start: int, bands: int, s: float, t: float, weights: tuple[float, float], wide: bool
 ) -> None:
@@ -174,7 +174,7 @@ def _piece(
     _put(field, at + np.uintp(4) * step, bands, 1.0 - u3, e0, e1)
 
 
-@njit(**_EDGE, forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def spread_across(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
     """`spread_edge` for edges that mostly stay in one line and five samples: these without a branch."""
     xa, ya, xb, yb = edge
@@ -190,7 +190,7 @@ def spread_across(field: NDArray[np.float32], shape: Shape, edge: Edge, densitie
         _piece(field, (row * width + i) * bands, bands, a - i, b - i, weights, True)
 
 
-@njit(**_EDGE, forceinline=True)
+@njit(**UNCOUNTED, forceinline=True)
 def spread_along(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
     """`spread_edge` for edges that mostly stay in two lines, and three samples of each: these without a branch."""
     xa, ya, xb, yb = edge
