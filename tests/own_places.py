@@ -48,5 +48,5 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     orbit_providers._listing.cache_clear()
     remote.open_remote.cache_clear()
     aws._client.cache_clear()
-    aws._session.cache_clear()
+    aws.boto3_session.cache_clear()
     sessions._tokens.clear()

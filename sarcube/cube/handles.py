@@ -16,8 +16,9 @@ from contextlib import contextmanager
 import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader  # what rasterio.open makes, at half its price
+from rasterio.session import AWSSession, DummySession
 
-from sarcube.transfer.aws import gdal_server, unsaid
+from sarcube.transfer.aws import asked_unsigned, boto3_session, gdal_server, unsaid
 from sarcube.transfer.raster import REMOTE_OPTIONS, gdal_path
 
 # Files kept by each thread. Not more: GDAL holds about 2 MB for each open GeoTIFF, so a stack's would add up.
@@ -41,9 +42,22 @@ def gdal_options(remote: bool) -> dict[str, str | int]:
     return unsaid(options | REMOTE_OPTIONS | {"GDAL_INGESTED_BYTES_AT_OPEN": "32768"} | gdal_server())
 
 
+def gdal_env(remote: bool) -> rasterio.Env:
+    """What files are opened and read in.
+
+    rasterio by itself makes a new session of boto3 for every environment and every file where there are keys: 8 ms
+    each. GDAL takes keys from the environment itself, and for what else boto3 knows (profiles, SSO) one session is
+    enough.
+    """
+    session = None
+    if remote and not asked_unsigned() and not os.environ.get("AWS_ACCESS_KEY_ID"):
+        session = boto3_session(os.environ.get("AWS_PROFILE"))
+    return rasterio.Env(AWSSession(session) if session else DummySession(), **gdal_options(remote))
+
+
 @contextmanager
 def open_raster(href: str) -> Iterator[DatasetReader]:
-    """A rasterio dataset of a file, for this thread only.
+    """A rasterio dataset of a file, for this thread only; within `gdal_env`.
 
     Raises
     ------
@@ -52,7 +66,7 @@ def open_raster(href: str) -> Iterator[DatasetReader]:
     """
     if "://" in href.removeprefix("file://") or href.startswith("/vsi"):
         # GDAL keeps the headers of remote files itself.
-        with rasterio.open(gdal_path(href), driver=_DRIVER, sharing=False) as dataset:
+        with DatasetReader(gdal_path(href), driver=_DRIVER, sharing=False) as dataset:
             yield dataset
         return
     path = gdal_path(href)

@@ -19,7 +19,7 @@ from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
-from sarcube.cube.handles import gdal_options, open_raster
+from sarcube.cube.handles import gdal_env, open_raster
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Merge as LayerMerge
@@ -136,7 +136,7 @@ class MergeReader:
         if not parts:
             return None
         remote = any("://" in source.href for source, _ in parts)
-        with rasterio.Env(**gdal_options(remote)):
+        with gdal_env(remote):
             if len(parts) == 1 and parts[0][1] == box:
                 values = self._read(parts[0][0], box, out=out)
             else:

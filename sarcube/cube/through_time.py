@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
-from sarcube.cube.handles import gdal_options
+from sarcube.cube.handles import gdal_env
 from sarcube.cube.reader import Merge, MergeReader, aligned
 from sarcube.geometry.grid import GeoGrid
 
@@ -78,9 +78,9 @@ class Origin:
             for m in self.merges
         ]
 
-    def settings(self) -> dict[str, Any]:
-        """GDAL's, for all its files."""
-        return gdal_options(any("://" in s.href for m in self.merges if m is not None for s in m.sources))
+    def env(self) -> rasterio.Env:
+        """What all its files are read in."""
+        return gdal_env(any("://" in s.href for m in self.merges if m is not None for s in m.sources))
 
 
 def read_moments(origin: Origin, slices: tuple[slice, slice], rows: int) -> NDArray[np.float64]:
@@ -93,7 +93,7 @@ def read_moments(origin: Origin, slices: tuple[slice, slice], rows: int) -> NDAr
     together = max(1, min(len(readers), _BUFFER // (4 * height * width)))
     buffer = np.empty((together, height, width), np.float32)
     filled = 0
-    with rasterio.Env(**origin.settings()):
+    with origin.env():
         for reader in readers:
             if reader.read(window, buffer[filled]) is not None:
                 filled += 1
@@ -115,7 +115,7 @@ def read_medians(origin: Origin, slices: tuple[slice, slice]) -> NDArray[np.floa
     if not readers:
         return out
     buffer: NDArray[np.float32] | None = None
-    with rasterio.Env(**origin.settings()):
+    with origin.env():
         for rows, cols in _tiles(origin, window, len(readers)):
             shape = (len(readers), rows.stop - rows.start, cols.stop - cols.start)
             size = shape[0] * shape[1] * shape[2]
@@ -137,7 +137,7 @@ def read_part(table: Any, shape: tuple[int, int], gone: tuple[int, ...]) -> NDAr
     origin: Origin = table.item()
     out = np.full((len(origin.merges), *shape), origin.fill, np.float32)
     window = Window(origin.col, origin.row, shape[1], shape[0])
-    with rasterio.Env(**origin.settings()):
+    with origin.env():
         for reader, target in zip(origin.readers(), out, strict=True):
             if reader is not None:
                 reader.read(window, target)

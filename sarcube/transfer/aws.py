@@ -57,11 +57,11 @@ def unsigned() -> bool:
     if asked_unsigned():
         return True
     variables = ("AWS_ACCESS_KEY_ID", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE")
-    return not any(os.environ.get(name) for name in variables) and _session(os.environ.get("AWS_PROFILE")) is None
+    return not any(os.environ.get(name) for name in variables) and boto3_session(os.environ.get("AWS_PROFILE")) is None
 
 
 @functools.lru_cache(maxsize=4)
-def _session(profile: str | None) -> Any:
+def boto3_session(profile: str | None) -> Any:
     """A boto3 session that has credentials (profile, SSO, role of the machine), where boto3 is installed."""
     try:
         import boto3  # type: ignore[import-untyped]
@@ -124,7 +124,7 @@ def _client(
         options["endpoint"] = address
     if anonymous:
         options["skip_signature"] = True
-    elif not os.environ.get("AWS_ACCESS_KEY_ID") and (session := _session(os.environ.get("AWS_PROFILE"))):
+    elif not os.environ.get("AWS_ACCESS_KEY_ID") and (session := boto3_session(os.environ.get("AWS_PROFILE"))):
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         credentials = Boto3CredentialProvider(session)

@@ -19,7 +19,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from sarcube.cube.acquisition import Acquisition
-from sarcube.cube.handles import gdal_options, open_raster
+from sarcube.cube.handles import gdal_env, open_raster
 from sarcube.cube.viewer.passes import Content, at_place, in_box
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
@@ -179,7 +179,7 @@ def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: i
     if first >= last or top >= bottom:
         return None
     try:
-        with rasterio.Env(**gdal_options("://" in file.href)), open_raster(file.href) as dataset:
+        with gdal_env("://" in file.href), open_raster(file.href) as dataset:
             return _in_units(dataset, {"window": Window(first, top, last - first, bottom - top)})
     except RasterioError as error:
         raise CubeError(f"{file.href} cannot be read: {error}") from error
@@ -250,7 +250,7 @@ def _inside(
     shape = (min(lower - upper, _SIDE), min(last - first, _SIDE))
     average = layer.overview != "nearest" and not layer.shown.cyclic
     try:
-        with rasterio.Env(**gdal_options("://" in file.href)), open_raster(file.href) as dataset:
+        with gdal_env("://" in file.href), open_raster(file.href) as dataset:
             values = _in_units(dataset, {
                 "window": Window(first, upper, last - first, lower - upper), "out_shape": shape,
                 "resampling": Resampling.average if average else Resampling.nearest,

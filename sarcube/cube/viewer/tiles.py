@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import rasterio
 from morecantile import Tile
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
@@ -25,7 +24,7 @@ from rio_tiler.models import ImageData
 from rio_tiler.mosaic import mosaic_reader
 
 from sarcube.cube.acquisition import Acquisition
-from sarcube.cube.handles import gdal_options, open_raster
+from sarcube.cube.handles import gdal_env, open_raster
 from sarcube.cube.viewer.colours import COMPOSITE, Stretch, coloured, fixed_ranges, scale_of, shown_values
 from sarcube.cube.viewer.passes import Content
 from sarcube.errors import CubeError
@@ -179,7 +178,7 @@ def percentiles(content: Content, layer: str) -> dict[str, float]:
 
 def _sample(href: str, layer: Layer) -> NDArray[np.float32]:
     """Some pixels of a file, (n,): five windows as they are, and the whole in few, from its overviews."""
-    with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
+    with gdal_env("://" in href), open_raster(href) as dataset:
         height, width = dataset.height, dataset.width
         factor = max(height, width, _SAMPLE) / _SAMPLE
         looks: list[dict[str, object]] = [{"out_shape": (math.ceil(height / factor), math.ceil(width / factor))}]
@@ -207,7 +206,7 @@ def _read(href: str, layer: Layer, place: tuple[int, int, int], resolution: floa
     pixel = _EQUATOR / 2**z / TILE * _shrink(place)
     smooth = layer.overview != "nearest" and not layer.shown.cyclic and pixel > resolution
     method: Literal["average", "nearest"] = "average" if smooth else "nearest"
-    with rasterio.Env(**gdal_options("://" in href)), open_raster(href) as dataset:
+    with gdal_env("://" in href), open_raster(href) as dataset:
         reader = Reader(None, dataset=dataset)
         scaled = dataset.scales[0] != 1.0  # of a file that states a scale what its numbers are worth
         return reader.tile(x, y, z, tilesize=TILE, resampling_method=method, reproject_method=method, unscale=scaled)
