@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask
 import dask.array
 import numpy as np
 import xarray as xr
+from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 # dask.array is only partly typed.
 da: Any = dask.array
@@ -22,13 +26,13 @@ _STACK_BYTES = 64 * 2**20
 
 
 def fold(
-    step: Callable[..., Any],
+    step: Callable[..., NDArray[np.number]],
     states: int,
-    parts: Sequence[Sequence[Any]],
-    finish: Callable[..., Any],
-    dtype: Any,
-    held: Any = np.float64,
-) -> Any:
+    parts: Sequence[Sequence[Array]],
+    finish: Callable[..., NDArray[np.number]],
+    dtype: DTypeLike,
+    held: DTypeLike = np.float64,
+) -> Array:
     """Fold over time: `state = step(state, *blocks)` for each part, then `finish(state)`.
 
     The state and one part's chunk are all that is in memory, however many parts there are.
@@ -48,7 +52,7 @@ def fold(
     held : dtype
         Of the state.
     """
-    state: Any = None
+    state: Array | None = None
     empty = np.empty((0, 0, 0), held)
     for blocks in parts:
         arrays = [a for b in blocks for a in (b, "tyx"[-b.ndim :])]
@@ -56,22 +60,24 @@ def fold(
             state = da.blockwise(partial(step, None), "kyx", *arrays, new_axes={"k": states}, dtype=held, meta=empty)
         else:
             state = da.blockwise(step, "kyx", state, "kyx", *arrays, dtype=held, meta=empty)
-    return da.map_blocks(finish, state, dtype=dtype, drop_axis=0, meta=np.empty((0, 0), dtype))
+    folded: Array = da.map_blocks(finish, state, dtype=dtype, drop_axis=0, meta=np.empty((0, 0), dtype))
+    return folded
 
 
-def whole_stack(variable: xr.DataArray, halo: int = 0) -> Any:
+def whole_stack(variable: xr.DataArray, halo: int = 0) -> Array:
     """All dates of each pixel in one block, shape (time, y, x); tiles small enough for memory.
 
     Free for a cube opened with chunks={"time": -1, "y": 512, "x": 512}. Tiles never get smaller than 128 pixels
     or four halos.
     """
-    data = da.asarray(variable.transpose("time", "y", "x").data)
+    data: Array = da.asarray(variable.transpose("time", "y", "x").data)
     count, height, width = data.shape
     if data.numblocks[0] == 1 and max(data.chunksize[1:]) ** 2 * count * data.dtype.itemsize <= 8 * _STACK_BYTES:
         return data
     edge = int(np.sqrt(_STACK_BYTES / (count * data.dtype.itemsize)))
     edge = max(128, 4 * halo, edge // 128 * 128)
-    return data.rechunk({0: -1, 1: min(edge, height), 2: min(edge, width)})
+    whole: Array = data.rechunk({0: -1, 1: min(edge, height), 2: min(edge, width)})
+    return whole
 
 
 def on_cluster() -> bool:
@@ -83,7 +89,8 @@ def on_cluster() -> bool:
     return isinstance(getattr(get_scheduler(), "__self__", None), Client)
 
 
-def as_dask(variable: xr.DataArray) -> Any:
+def as_dask(variable: xr.DataArray) -> Array:
     """The data of a variable as a dask array, (time, y, x) or (y, x)."""
     order = ("time", "y", "x") if "time" in variable.dims else ("y", "x")
-    return da.asarray(variable.transpose(*order).data)
+    data: Array = da.asarray(variable.transpose(*order).data)
+    return data

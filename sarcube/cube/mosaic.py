@@ -6,9 +6,9 @@ in memory, however many steps are merged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,13 @@ from sarcube.cube.layers import layer_of, measures
 from sarcube.cube.lazy import as_dask, da, fold
 from sarcube.errors import CubeError
 
+if TYPE_CHECKING:
+    from dask.array import Array
+
 Method = Literal["first", "mean", "median", "best", "looks", "centre", "resolution"]
 _WEIGHT_LAYER = {"looks": "number_of_looks", "resolution": "rtc_anf_gamma0_to_beta0"}
+State = NDArray[np.inexact]
+"""What is held while steps are merged, (states, y, x): double precision, real or complex."""
 
 
 def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.Dataset:
@@ -95,7 +100,7 @@ def _groups(cube: xr.Dataset, by: str) -> list[list[int]]:
     order = [int(i) for i in np.argsort(times, kind="stable")]
     if by == "all":
         return [order]
-    keys: list[Any]
+    keys: Sequence[Hashable]
     if by == "pass":
         keys = _pass_keys(cube)
     elif by == "day":
@@ -106,7 +111,7 @@ def _groups(cube: xr.Dataset, by: str) -> list[list[int]]:
         except ValueError as error:
             raise CubeError(f'by is "pass", "day", "all" or a period like "12D" or "MS", not {by!r}') from error
         keys = [int(k) for k in index.ngroup()]
-    groups: dict[Any, list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for i in order:
         groups.setdefault(keys[i], []).append(i)
     return list(groups.values())
@@ -121,7 +126,7 @@ def _pass_keys(cube: xr.Dataset) -> list[int]:
     return pass_numbers(list(times), flights)
 
 
-def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Any] | None:
+def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Array] | None:
     """The weight of a time step, an array (y, x), or None where steps count alike."""
     layer = _WEIGHT_LAYER.get(method)
     if layer is None:
@@ -132,7 +137,7 @@ def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Any] | None:
     variable = cube[name]
     convert = _inverse if method == "resolution" else _as_is
 
-    def weight(step: int) -> Any:
+    def weight(step: int) -> Array:
         chosen = variable
         if "time" in variable.dims:
             chosen = variable.isel(time=step)
@@ -143,17 +148,18 @@ def _weights(cube: xr.Dataset, method: Method) -> Callable[[int], Any] | None:
                     f"time step {step} is of track {orbit}, which has no {layer}; open the cube with tracks apart"
                 )
             chosen = variable.sel(track=orbit)
-        return da.map_blocks(convert, as_dask(chosen), dtype=np.float32)
+        converted: Array = da.map_blocks(convert, as_dask(chosen), dtype=np.float32)
+        return converted
 
     return weight
 
 
-def _as_is(weight: NDArray[Any]) -> NDArray[np.float32]:
+def _as_is(weight: NDArray[np.number]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = np.where(weight > 0, weight, 0).astype(np.float32)
     return result
 
 
-def _inverse(area: NDArray[Any]) -> NDArray[np.float32]:
+def _inverse(area: NDArray[np.number]) -> NDArray[np.float32]:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(area > 0, 1 / area, 0).astype(np.float32)
 
@@ -163,9 +169,9 @@ def _merge(
     variable: xr.DataArray,
     group: Sequence[int],
     method: Method,
-    weights: Callable[[int], Any] | None,
+    weights: Callable[[int], Array] | None,
     reference: str | None,
-) -> Any:
+) -> Array:
     blocks = [as_dask(variable.isel(time=i)) for i in group]
     if len(group) == 1:
         return blocks[0]
@@ -185,26 +191,29 @@ def _merge(
             partial(_best, order=order), 1, [[b] for b in blocks], partial(_of_rank, order=order, fill=fill), dtype
         )
     if method == "median" and layer.role == "measure" and dtype.kind == "f" and layer.merge == "mean":
-        return da.map_blocks(_median, *blocks, dtype=dtype)
+        middle: Array = da.map_blocks(_median, *blocks, dtype=dtype)
+        return middle
     if layer.merge == "mode":
-        return da.map_blocks(_most_frequent, *blocks, fill=fill, dtype=dtype)
+        frequent: Array = da.map_blocks(_most_frequent, *blocks, fill=fill, dtype=dtype)
+        return frequent
     weighted = [[b] if weights is None else [b, weights(i)] for b, i in zip(blocks, group, strict=True)]
     add = partial(_add, fill=fill)
     return fold(add, 2, weighted, partial(_divide, fill=fill, summed=layer.merge == "sum"), dtype, held)
 
 
-def _missing(values: NDArray[Any], fill: Any) -> Any:
-    return np.isnan(values) if np.isnan(fill) else values == fill
+def _missing(values: NDArray[np.number], fill: np.number | float) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = np.isnan(values) if np.isnan(fill) else values == fill
+    return missing
 
 
 def _choose(
-    state: NDArray[Any] | None,
-    values: NDArray[Any],
-    guide: NDArray[Any],
-    distance: NDArray[Any],
-    fill: Any,
+    state: State | None,
+    values: NDArray[np.number],
+    guide: NDArray[np.number],
+    distance: NDArray[np.floating],
+    fill: np.number,
     guided: bool,
-) -> Any:
+) -> State:
     # state[0]: value, state[1]: squared distance to the product's centre (time order, for "first").
     unseen = _missing(values, fill)
     blind = _missing(guide, np.nan if guided else fill)
@@ -217,48 +226,55 @@ def _choose(
     return np.stack([np.where(better, held, state[0]), np.where(better, rank, state[1])])
 
 
-def _chosen(state: NDArray[Any], fill: Any) -> Any:
-    return np.where(np.isnan(state[0]), fill, state[0]).astype(fill.dtype)
+def _chosen(state: State, fill: np.number) -> NDArray[np.number]:
+    chosen: NDArray[np.number] = np.where(np.isnan(state[0]), fill, state[0]).astype(fill.dtype)
+    return chosen
 
 
 def _add(
-    state: NDArray[Any] | None, values: NDArray[Any], weight: NDArray[Any] | None = None, fill: Any = np.nan
-) -> Any:
+    state: State | None,
+    values: NDArray[np.number],
+    weight: NDArray[np.floating] | None = None,
+    fill: np.number | float = np.nan,
+) -> State:
     valid = ~_missing(values, fill)
     w = valid.astype(np.float64) if weight is None else np.where(valid, weight, 0.0)
     new = np.stack([np.where(w > 0, values, 0) * w, w])
     return new if state is None else state + new
 
 
-def _divide(state: NDArray[Any], fill: Any, summed: bool) -> Any:
+def _divide(state: State, fill: np.number, summed: bool) -> NDArray[np.number]:
     weight = state[1].real
     merged = state[0] if summed else state[0] / np.where(weight > 0, weight, 1.0)
     if fill.dtype.kind in "ui":
-        limits = np.iinfo(fill.dtype)
+        limits = np.iinfo(fill.dtype.name)
         merged = np.clip(np.rint(np.nan_to_num(merged)), limits.min, limits.max)
-    return np.where(weight > 0, merged, fill).astype(fill.dtype)
+    divided: NDArray[np.number] = np.where(weight > 0, merged, fill).astype(fill.dtype)
+    return divided
 
 
-def _best(state: NDArray[Any] | None, values: NDArray[Any], order: NDArray[Any]) -> Any:
+def _best(state: State | None, values: NDArray[np.number], order: NDArray[np.number]) -> State:
     rank = np.full((1, *values.shape), float(len(order)))
     for i, value in enumerate(order):
         rank[0][values == value] = i
     return rank if state is None else np.minimum(state, rank)
 
 
-def _of_rank(state: NDArray[Any], order: NDArray[Any], fill: Any) -> Any:
-    return np.append(order, fill).astype(fill.dtype)[state[0].astype(np.intp)]
+def _of_rank(state: State, order: NDArray[np.number], fill: np.number) -> NDArray[np.number]:
+    values: NDArray[np.number] = np.append(order, fill).astype(fill.dtype)[state[0].astype(np.intp)]
+    return values
 
 
-def _most_frequent(*blocks: NDArray[Any], fill: Any) -> Any:
+def _most_frequent(*blocks: NDArray[np.number], fill: np.number) -> NDArray[np.number]:
     """The value that most steps have; of equally many the first in time."""
     stack = np.stack(blocks)
     votes = np.stack([(stack == block).sum(axis=0) for block in blocks])
     votes[_missing(stack, fill)] = 0
-    return np.take_along_axis(stack, votes.argmax(axis=0)[None], axis=0)[0]
+    values: NDArray[np.number] = np.take_along_axis(stack, votes.argmax(axis=0)[None], axis=0)[0]
+    return values
 
 
-def _median(*blocks: NDArray[Any]) -> Any:
+def _median(*blocks: NDArray[np.floating]) -> NDArray[np.floating]:
     """Of what is seen at each pixel; of an even number the mean of the two in the middle. NaN where nothing is."""
     ordered = np.sort(np.stack(blocks), axis=0)  # NaN comes last
     count = np.isfinite(ordered).sum(axis=0)[None]
@@ -267,7 +283,7 @@ def _median(*blocks: NDArray[Any]) -> Any:
     return np.where(count[0] > 0, (low + high) / 2, np.nan).astype(blocks[0].dtype)
 
 
-def _worth(values: NDArray[Any], ranks: tuple[tuple[int, int], ...]) -> NDArray[np.float32]:
+def _worth(values: NDArray[np.number], ranks: tuple[tuple[int, int], ...]) -> NDArray[np.float32]:
     """How far from the best class; what has no class is worth least."""
     worst = float(max(rank for _, rank in ranks) + 1)
     out = np.full(values.shape, worst, np.float32)
@@ -276,10 +292,12 @@ def _worth(values: NDArray[Any], ranks: tuple[tuple[int, int], ...]) -> NDArray[
     return out
 
 
-def _distance(cube: xr.Dataset, step: int, method: Method, chunks: Any) -> Any:
+def _distance(cube: xr.Dataset, step: int, method: Method, chunks: tuple[tuple[int, ...], ...]) -> Array:
     shape = tuple(sum(c) for c in chunks)
+    distance: Array
     if method == "first":
-        return da.zeros(shape, chunks=chunks, dtype=np.float32)
+        distance = da.zeros(shape, chunks=chunks, dtype=np.float32)
+        return distance
     if method == "best":
         mask = next((v for v in cube.data_vars.values() if "time" in v.dims and layer_of(v).classes), None)
         if mask is None:
@@ -287,21 +305,23 @@ def _distance(cube: xr.Dataset, step: int, method: Method, chunks: Any) -> Any:
         layer = layer_of(mask)
         ranks = tuple((c.value, c.rank) for c in layer.classes if not c.blind and c.value != layer.nodata)
         guide = as_dask(mask.isel(time=step)).rechunk(chunks)
-        return da.map_blocks(_worth, guide, ranks=ranks, dtype=np.float32)
+        distance = da.map_blocks(_worth, guide, ranks=ranks, dtype=np.float32)
+        return distance
     if "centre_x" not in cube.coords:
         raise CubeError('method "centre" needs centre_x and centre_y; open the cube with group="acquisition"')
     x = da.from_array(cube["x"].values - float(cube["centre_x"].values[step]), chunks=(chunks[1],))
     y = da.from_array(cube["y"].values - float(cube["centre_y"].values[step]), chunks=(chunks[0],))
-    return y[:, None] ** 2 + x[None, :] ** 2
+    distance = y[:, None] ** 2 + x[None, :] ** 2
+    return distance
 
 
-def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str, Any]:
-    coords: dict[str, Any] = {}
+def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str, object]:
+    coords: dict[str, object] = {}
     for name, coord in cube.coords.items():
         if coord.dims != ("time",):
             continue
         members = [coord.values[list(g)] for g in groups]
-        joined: list[Any]
+        joined: list[object]
         if name == "end_time":
             joined = [m.max() for m in members]
         elif name == PRODUCTS:
@@ -313,8 +333,8 @@ def _time_coords(cube: xr.Dataset, groups: Sequence[Sequence[int]]) -> dict[str,
         elif name == "relative_orbit":
             joined = [m[0] if len(set(m)) == 1 else 0 for m in members]
         elif coord.dtype.kind == "U":
-            joined = [",".join(sorted({p for text in m for p in str(text).split(",")})) for m in members]
-            joined = [text if name != "place" or "," not in text else "" for text in joined]
+            texts = [",".join(sorted({p for text in m for p in str(text).split(",")})) for m in members]
+            joined = [text if name != "place" or "," not in text else "" for text in texts]
         else:
             joined = [m[0] for m in members]
         values = np.array(joined, dtype=np.str_ if coord.dtype.kind == "U" else coord.dtype)

@@ -6,7 +6,7 @@ import difflib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import pystac
@@ -30,6 +30,11 @@ from sarcube.cube.target_grid import bounds_in, epsg_of
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Layer
+
+if TYPE_CHECKING:
+    from affine import Affine
+
+    from sarcube.cube.asked import BboxLike
 
 
 class CubeKeywords(TypedDict, total=False):
@@ -88,7 +93,7 @@ class _Options:
 def open_cube(
     store: Store,
     *,
-    bbox: Any = None,
+    bbox: BboxLike | None = None,
     dates: When | Sequence[When] | slice | None = None,
     layers: str | Sequence[str] | None = None,
     resolution: float | None = None,
@@ -395,8 +400,8 @@ def _described(cube: xr.Dataset, grid: GeoGrid, options: _Options, group: str) -
     )
 
 
-def rasterio_affine(grid: GeoGrid) -> Any:
+def rasterio_affine(grid: GeoGrid) -> Affine:
     """A grid's transform as rasterio takes it."""
-    from rasterio import Affine
+    from affine import Affine
 
     return Affine(*grid.transform)

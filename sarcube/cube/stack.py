@@ -14,16 +14,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dask
-import dask.blockwise
 import numpy as np
 import stackstac
 import xarray as xr
-from dask.blockwise import Blockwise
+from dask.blockwise import Blockwise, blockwise
 from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArraySliceDep
+from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
@@ -34,8 +34,8 @@ from sarcube.cube.through_time import Origin
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Layer
 
-# dask is only partly typed.
-blockwise: Any = dask.blockwise.blockwise
+if TYPE_CHECKING:
+    from dask.array import Array
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def stack_layer(
     return xr.Dataset({layer.name: variable})[layer.name]  # a DataArray made alone would take the array out
 
 
-def table_of(stacked: Any) -> str | None:
+def table_of(stacked: Array) -> str | None:
     """Name of the graph's layer whose blocks are stackstac's readers; None where a newer one makes another graph."""
     if not isinstance(stacked.dask, HighLevelGraph):
         return None
@@ -107,7 +107,7 @@ def table_of(stacked: Any) -> str | None:
     return below[0] if len(below) == 1 and isinstance(stacked.dask.layers[below[0]], Blockwise) else None
 
 
-def _read_by_chunk(stacked: Any, table: str, layer: Layer) -> Any:
+def _read_by_chunk(stacked: Array, table: str, layer: Layer) -> Array:
     """stackstac's table of readers, read into chunks (time, y, x) with one copy of the pixels.
 
     stackstac keeps the making of readers apart from reading, as one task per time step that all its chunks wait
@@ -126,17 +126,21 @@ def _read_by_chunk(stacked: Any, table: str, layer: Layer) -> Any:
     above = {k: v for k, v in stacked.dask.layers.items() if k != stacked.name}
     links = {k: v for k, v in stacked.dask.dependencies.items() if k != stacked.name}
     graph = HighLevelGraph({**above, name: reading}, {**links, name: {table}})
-    return da.Array(graph, name, stacked.chunks, meta=np.empty((0, 0, 0, 0), layer.dtype))
+    array: Array = da.Array(graph, name, stacked.chunks, meta=np.empty((0, 0, 0, 0), layer.dtype))
+    return array
 
 
-def _read_chunk(table: Any, slices: tuple[slice, slice], dtype: np.dtype[Any], fill: Any) -> Any:
+def _read_chunk(
+    table: NDArray[np.object_], slices: tuple[slice, slice], dtype: np.dtype[np.generic], fill: np.generic
+) -> NDArray[np.generic]:
     window = Window.from_slices(*slices)
     shape = (int(window.height), int(window.width))
-    pictures: list[Any] = [entry[0].read(window) if entry else None for entry in table[:, 0]]
-    if all(p is None for p in pictures):
+    pictures: list[NDArray[np.generic] | None] = [e[0].read(window) if e else None for e in table[:, 0]]
+    seen = [picture for picture in pictures if picture is not None]
+    if not seen:
         return np.broadcast_to(fill, (len(pictures), 1, *shape))
     if len(pictures) == 1:
-        return pictures[0][None, None]
+        return seen[0][None, None]
     out = np.full((len(pictures), 1, *shape), fill, dtype)
     for target, picture in zip(out[:, 0], pictures, strict=True):
         if picture is not None:
@@ -144,7 +148,7 @@ def _read_chunk(table: Any, slices: tuple[slice, slice], dtype: np.dtype[Any], f
     return out
 
 
-def _drop_band(block: Any) -> Any:
+def _drop_band(block: NDArray[np.generic]) -> NDArray[np.generic]:
     return block[:, 0]
 
 
@@ -163,7 +167,7 @@ def resampling_of(merges: Sequence[Merge | None], grid: GeoGrid, layer: Layer) -
     return Resampling.bilinear if grid.resolution < native * 0.9 else Resampling.average
 
 
-def _item(index: int, merge: Merge | None, time: np.datetime64, grid: GeoGrid, layer: Layer) -> dict[str, Any]:
+def _item(index: int, merge: Merge | None, time: np.datetime64, grid: GeoGrid, layer: Layer) -> dict[str, object]:
     if merge is None or not merge.sources:
         href, bounds = None, grid.bounds
     else:
