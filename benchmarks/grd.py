@@ -137,10 +137,17 @@ def main() -> None:
     _child(given.folder, "floor" if (given.folder / "store").exists() else "produce")  # compiles the kernels
     measured = _child(given.folder, "produce")
     measured["floor_cpu_s"] = _child(given.folder, "floor")["cpu_s"]
+    measured["over_floor"] = round(measured["cpu_s"] / measured["floor_cpu_s"], 2)
     if given.json:
         print(json.dumps(measured, indent=1))
         return
-    for name, wanted in (("cpu_s", "90"), ("floor_cpu_s", ""), ("memory_gb", "3"), ("megapixels", "")):
+    for name, wanted in (
+        ("cpu_s", "90"),
+        ("floor_cpu_s", ""),
+        ("over_floor", ""),
+        ("memory_gb", "3"),
+        ("megapixels", ""),
+    ):
         print(f"{name:<12}{measured[name]:>8}{f'   wanted {wanted}' if wanted else ''}")
 
 
