@@ -229,7 +229,7 @@ def task_write(options: argparse.Namespace) -> dict[str, Any]:
     read, back = [], np.zeros_like(values)
     for _ in range(15):
         cpu = time.process_time()
-        with rasterio.Env(GDAL_CACHEMAX=16), rasterio.open(path) as source:  # as in a cube, blocks are not kept
+        with rasterio.Env(GDAL_CACHEMAX=16), rasterio.open(path) as source:  # decoding alone: no block is kept
             source.read(1, out=back)
         read.append(time.process_time() - cpu)
     np.testing.assert_array_equal(back, values)
