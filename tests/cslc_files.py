@@ -1,12 +1,7 @@
-"""Files of OPERA's CSLC-S1 as they are published: names, types and values of one that ASF distributes, pixels apart.
-
-`sensors/opera_cslc.json` is what h5py lists of it (product specification JPL D-108278, COMPASS 0.5.5), a line per
-dataset; `NAME` is its name.
-"""
+"""Files in the layout of OPERA's CSLC-S1, pixels apart: of the burst of `tests.cslc_values`, or of another one."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,41 +13,35 @@ from pyproj import CRS
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.model import Burst, Polynomial
+from tests.cslc_values import BETA, BOX, BURST, INPUTS, LAYOUT, TIME, VALUES, granule_of, wkt
 
-NAME = "OPERA_L2_CSLC-S1_T087-185683-IW2_20221228T161651Z_20240504T181714Z_S1A_VV_v1.1.h5"
-LAYOUT: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "sensors" / "opera_cslc.json").read_text())
-BURST = "metadata/processing_information/input_burst_metadata/"
-INPUTS = "metadata/processing_information/inputs/"
-APPLIED = "metadata/processing_information/parameters/"
-BETA = "metadata/calibration_information/beta_naught"
 RASTERS = ("data/VV", "data/azimuth_carrier_phase", "data/flattening_phase")
 CHUNKS = (128, 128)  # OPERA's
-_TIME = "%Y-%m-%d %H:%M:%S.%f"
 LEFT_OUT = object()
 
 
 def write(path: Path, changes: Mapping[str, Any] | None = None) -> Path:
-    """The published file, with other values or, `LEFT_OUT`, without some; a raster that is not given is all NaN."""
+    """A file with `VALUES`, with other values or, `LEFT_OUT`, without some; a raster that is not given is all NaN."""
     changes = dict(changes or {})
-    x, y = (changes.pop(f"data/{axis}_coordinates", _axis(f"data/{axis}_coordinates")) for axis in "xy")
-    epsg = changes.get("data/projection", LAYOUT["data/projection"]["value"])
+    x, y = (changes.pop(f"data/{axis}_coordinates", getattr(BOX, axis)()) for axis in "xy")
+    epsg = changes.get("data/projection", BOX.epsg)
     with h5py.File(path, "w") as file:
         file.attrs["Conventions"], file.attrs["title"] = "CF-1.8", np.bytes_("OPERA_L2_CSLC-S1 Product")
         for axis, values in (("x", x), ("y", y)):
             scale = file.create_dataset(f"data/{axis}_coordinates", data=values)
             scale.attrs["standard_name"], scale.attrs["units"] = f"projection_{axis}_coordinate", "m"
             scale.make_scale()
-        for name, known in LAYOUT.items():
-            value = changes.pop(name, known.get("value"))
+        for name, (dtype, shape) in LAYOUT.items():
+            value = changes.pop(name, VALUES.get(name))
             if value is LEFT_OUT or name.endswith("_coordinates"):
                 continue
             if name in RASTERS:
-                _raster(file, name, value, (len(y), len(x)), known["dtype"])
+                _raster(file, name, value, (len(y), len(x)), dtype)
             else:
-                _small(file, name, value, known)
+                _small(file, name, value, dtype, shape)
         for name, value in changes.items():  # further polarizations
             _raster(file, name, value, (len(y), len(x)), "c8")
-        crs = CRS.from_epsg(int(epsg) if int(epsg) > 1024 else LAYOUT["data/projection"]["value"])
+        crs = CRS.from_epsg(int(epsg) if int(epsg) > 1024 else BOX.epsg)
         for key, value in (("epsg_code", int(epsg)), ("spatial_ref", np.bytes_(crs.to_wkt("WKT1_GDAL")))):
             file["data/projection"].attrs[key] = value
     return path
@@ -62,7 +51,7 @@ def of_samples(
     path: Path, burst: Burst, samples: np.ndarray, grid: GeoGrid, changes: Mapping[str, Any] | None = None
 ) -> Path:
     """A CSLC of a burst: samples on their grid in units of the root of beta nought, written as digital numbers."""
-    start, stop = (t.astype("datetime64[us]").item().strftime(_TIME) for t in (burst.start_time, burst.end_time))
+    start, stop = (t.astype("datetime64[us]").item().strftime(TIME) for t in (burst.start_time, burst.end_time))
     orbit, radar, tops = burst.orbit, burst.radar, burst.tops
     seen = burst.first_valid_sample >= 0
     beta = float(burst.channels["VV"].calibration.beta_nought[0, 0])
@@ -74,9 +63,9 @@ def of_samples(
         "identification/track_number": burst.relative_orbit,
         "identification/burst_id": burst.burst_id, "identification/mission_id": burst.platform,
         "identification/orbit_pass_direction": burst.orbit_direction.capitalize(),
-        "identification/bounding_polygon": _wkt(burst),
+        "identification/bounding_polygon": wkt(burst.footprint),
         "identification/zero_doppler_start_time": start, "identification/zero_doppler_end_time": stop,
-        "metadata/orbit/reference_epoch": orbit.epoch.astype("datetime64[us]").item().strftime(_TIME),
+        "metadata/orbit/reference_epoch": orbit.epoch.astype("datetime64[us]").item().strftime(TIME),
         "metadata/orbit/time": orbit.time, "metadata/orbit/orbit_type": burst.orbit_type,
         BETA: beta,
         BURST + "azimuth_steering_rate": np.radians(tops.azimuth_steering_rate),
@@ -111,16 +100,7 @@ def of_samples(
 
 def granule(burst: Burst) -> str:
     """A name as OPERA gives it."""
-    start = burst.start_time.astype("datetime64[s]").item()
-    return (
-        f"OPERA_L2_CSLC-S1_{burst.burst_id.upper().replace('_', '-')}_{start:%Y%m%dT%H%M%SZ}_20240504T181714Z_"
-        f"{burst.platform}_VV_v1.1.h5"
-    )
-
-
-def _axis(name: str) -> np.ndarray:
-    known = LAYOUT[name]
-    return known["first"] + known["step"] * np.arange(known["shape"][0])
+    return granule_of(burst.burst_id, burst.start_time, burst.platform)
 
 
 def _raster(file: h5py.File, name: str, value: Any, shape: tuple[int, int], dtype: str) -> None:
@@ -133,15 +113,11 @@ def _raster(file: h5py.File, name: str, value: Any, shape: tuple[int, int], dtyp
         raster.dims[k].attach_scale(file[f"data/{axis}_coordinates"])
 
 
-def _small(file: h5py.File, name: str, value: Any, known: dict[str, Any]) -> None:
+def _small(file: h5py.File, name: str, value: Any, dtype: str, shape: tuple[int, ...]) -> None:
     if value is None:  # look-up tables
-        file.create_dataset(name, known["shape"], np.dtype(known["dtype"]), chunks=True)
-    elif known["dtype"] == "text":
+        file.create_dataset(name, shape, np.dtype(dtype), chunks=True)
+    elif dtype == "text":
         one = [np.bytes_(text) for text in value] if isinstance(value, list) else np.bytes_(value)
         file.create_dataset(name, data=np.array(one, dtype=h5py.string_dtype()) if isinstance(one, list) else one)
     else:
-        file.create_dataset(name, data=np.asarray(value))
-
-
-def _wkt(burst: Burst) -> str:
-    return "POLYGON ((" + ", ".join(f"{lon} {lat}" for lon, lat in burst.footprint) + "))"
+        file.create_dataset(name, data=np.asarray(value, dtype))

@@ -24,10 +24,26 @@ from sarcube.sensors.sentinel1.cslc.samples import open_rows
 from sarcube.sensors.sentinel1.deramp import azimuth_carrier
 from sarcube.sensors.sentinel1.search.scenes import find_scenes
 from sarcube.transfer.remote import open_remote
-from tests.cslc_files import APPLIED, BETA, BURST, INPUTS, LAYOUT, LEFT_OUT, NAME, write
+from tests.cslc_files import LEFT_OUT, write
+from tests.cslc_values import (
+    APPLIED,
+    BETA,
+    BOX,
+    BURST,
+    BURST_ID,
+    DEM,
+    INPUTS,
+    LAYOUT,
+    NAME,
+    PROCESSED,
+    PROCESSOR,
+    SCENE,
+    VALUES,
+    VERSION,
+)
 from tests.http_server import Reply, Server, ranged
 
-SMALL = {"data/x_coordinates": 157322.5 + 5.0 * np.arange(300), "data/y_coordinates": 2172295.0 - 10.0 * np.arange(200)}
+SMALL = {"data/x_coordinates": BOX.x()[:300], "data/y_coordinates": BOX.y()[:200]}
 PIXELS = (np.arange(60_000).reshape(200, 300) * (1 - 0.5j)).astype(np.complex64)
 
 
@@ -49,20 +65,30 @@ def small(tmp_path: Path) -> Path:
     return write(tmp_path / NAME, {**SMALL, "data/VV": PIXELS})
 
 
+def test_every_dataset_has_a_value_and_no_other() -> None:
+    """But rasters, look-up tables and axes."""
+    small = {name for name, (_, shape) in LAYOUT.items() if len(shape) == 0 or name in VALUES}
+    assert VALUES.keys() == small
+    for name, value in VALUES.items():
+        assert np.shape(value) == LAYOUT[name][1], name
+
+
 def test_a_published_file_is_read(published: Path) -> None:
     cslc = read_cslc(str(published))
     burst, radar = cslc.burst, cslc.burst.radar
-    assert cslc.grid == GeoGrid(32605, 157_320.0, 2_172_300.0, 5.0, 20_622, 4917, 10.0)
-    assert (burst.burst_id, burst.swath, burst.platform, burst.relative_orbit) == ("t087_185683_iw2", "IW2", "S1A", 87)
-    assert str(burst.start_time)[:26] == "2022-12-28T16:16:51.013157"
-    assert abs(burst.end_time - np.datetime64("2022-12-28T16:16:54.098547", "ns")) < np.timedelta64(1, "us")
-    assert (radar.lines, radar.samples) == (1502, 24519) and burst.orbit_type == "POEORB"
-    assert burst.orbit_source.startswith("S1A_OPER_AUX_POEORB_OPOD_20230117T081842")
+    assert cslc.grid == BOX and (BOX.epsg, BOX.width, BOX.height) == (32630, 20_622, 4917)
+    track = SCENE.relative_orbit
+    assert (burst.burst_id, burst.swath, burst.platform, burst.relative_orbit) == (BURST_ID, "IW2", "S1A", track)
+    begun, ended = (VALUES[f"identification/zero_doppler_{end}_time"].replace(" ", "T") for end in ("start", "end"))
+    assert str(burst.start_time)[:26] == begun
+    assert abs(burst.end_time - np.datetime64(ended, "ns")) < np.timedelta64(1, "us")
+    assert (radar.lines, radar.samples) == (1460, 24_000) and burst.orbit_type == "POEORB"
+    assert burst.orbit_source.startswith("S1A_OPER_AUX_POEORB_OPOD_20240329T")
     assert cslc.corrections == {"bistatic_delay": True, "static_troposphere": True, "fm_rate_mismatch": True}
     assert cslc.further == ("geometry steering Doppler", "solid Earth tides in range", "ionosphere")
-    assert cslc.made_by == "CSLC-S1 1.1, COMPASS 0.5.5" and "Copernicus DEM 30-m" in cslc.dem
-    assert cslc.scene == "S1A_IW_SLC__1SDV_20221228T161639_20221228T161714_046534_059380_6D9D"
-    assert burst.scene == NAME.removesuffix(".h5") and burst.source_processed.startswith("2024-05-04T18:50:04")
+    assert cslc.made_by == f"CSLC-S1 {VERSION}, COMPASS {PROCESSOR}" and cslc.dem == DEM
+    assert cslc.scene == VALUES[INPUTS + "l1_slc_files"] and cslc.scene.startswith("S1A_IW_SLC__1SSV_20240309T")
+    assert burst.scene == NAME.removesuffix(".h5") and burst.source_processed.startswith("2025-02-03T04:05:06")
     # The beam turns at the rate that every annotation of IW2 has, and the carrier sweeps as the literature says.
     assert burst.tops.azimuth_steering_rate == pytest.approx(0.979863325, abs=1e-9)
     carrier = azimuth_carrier(burst)
@@ -70,7 +96,7 @@ def test_a_published_file_is_read(published: Path) -> None:
 
 
 def test_orbit_ranges_and_outline_belong_together(published: Path) -> None:
-    """The published outline is where orbit, times and ranges put the burst's edges, but for the ground's height."""
+    """The outline is where orbit, times and ranges put the burst's edges, but for the ground's height."""
     cslc = read_cslc(str(published))
     burst, radar = cslc.burst, cslc.burst.radar
     ring = np.array(burst.footprint)
@@ -79,7 +105,7 @@ def test_orbit_ranges_and_outline_belong_together(published: Path) -> None:
     lon, lat, _ = rdr2geo(burst.orbit, times[:, None], ranges[None, :], 0.0)
     for x, y in zip(lon.ravel(), lat.ravel(), strict=True):
         away = np.hypot((ring[:, 0] - x) * 111.3 * np.cos(np.radians(y)), (ring[:, 1] - y) * 111.3)
-        assert away.min() < 6.0  # km: Mauna Loa, 4 km high, lies in it
+        assert away.min() < 1.5  # km: of ground 900 m high
     corners = cslc.grid.bounds
     assert corners[2] - corners[0] > 100_000 and corners[3] - corners[1] > 40_000
 
@@ -108,10 +134,11 @@ def test_the_file_that_is_published_itself(shared_data: Path) -> None:
     if not found:
         pytest.skip("no published CSLC-S1 in data/opera_cslc")
     with h5py.File(found[0]) as file:
-        for name, known in LAYOUT.items():
-            assert list(file[name].shape) == known["shape"], name
+        for name, (_, shape) in LAYOUT.items():
+            assert file[name].shape == shape, name
+        epsg, x, y = (file[f"data/{name}"][()] for name in ("projection", "x_coordinates", "y_coordinates"))
     cslc = read_cslc(str(found[0]))
-    assert cslc.grid == GeoGrid(32605, 157_320.0, 2_172_300.0, 5.0, 20_622, 4917, 10.0)
+    assert cslc.grid == GeoGrid(int(epsg), x[0] - 2.5, y[0] + 5.0, 5.0, x.size, y.size, 10.0)
 
 
 ORBIT = "metadata/orbit/time"
@@ -122,8 +149,8 @@ ORBIT = "metadata/orbit/time"
     [
         ({"identification/product_type": "CSLC-S1-STATIC"}, "CSLC-S1-STATIC"),
         ({"identification/burst_id": LEFT_OUT}, "has no identification/burst_id"),
-        ({"identification/burst_id": "t087"}, "no burst ID"),
-        ({"identification/burst_id": "t087_185683_ew2"}, "of EW2"),
+        ({"identification/burst_id": "t052"}, "no burst ID"),
+        ({"identification/burst_id": BURST_ID.replace("iw2", "ew2")}, "of EW2"),
         ({"identification/zero_doppler_start_time": "yesterday"}, "no instant"),
         ({"identification/bounding_polygon": "POINT (1 2)"}, "no polygon"),
         ({"identification/bounding_polygon": "POLYGON ((1 2, 3"}, "no polygon"),
@@ -195,14 +222,14 @@ def test_samples_lie_on_the_grid_that_is_asked_for(small: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"left": 157_322.5}, "do not nest"),
+        ({"left": BOX.left + 2.5}, "do not nest"),
         ({"resolution": 10.0}, "do not nest"),
-        ({"epsg": 32606}, "make no product on EPSG:32606"),
+        ({"epsg": 32631}, "make no product on EPSG:32631"),
     ],
 )
 def test_samples_between_those_of_a_grid_are_refused(small: Path, changed: dict[str, Any], said: str) -> None:
     cslc = read_cslc(str(small))
-    known = {"epsg": 32605, "left": 157_320.0, "top": 2_172_300.0, "resolution": 5.0, "width": 10, "height": 10}
+    known = {"epsg": BOX.epsg, "left": BOX.left, "top": BOX.top, "resolution": 5.0, "width": 10, "height": 10}
     with (
         pytest.raises(GridError, match=said),
         open_rows(cslc, "VV", GeoGrid(**{**known, "row_height": 10.0, **changed})),
@@ -211,17 +238,18 @@ def test_samples_between_those_of_a_grid_are_refused(small: Path, changed: dict[
 
 
 def test_files_are_found_and_what_is_wrong_with_others_is_told(tmp_path: Path) -> None:
-    later = {**SMALL, "identification/processing_date_time": "2025-05-04 18:50:04.213154"}
+    later = {**SMALL, "identification/processing_date_time": f"{PROCESSED.replace(year=PROCESSED.year + 1)}"}
     write(tmp_path / NAME, SMALL)
     (tmp_path / "again").mkdir()
-    write(tmp_path / "again" / NAME.replace("20240504T181714Z", "20250504T181714Z"), later)
-    (tmp_path / "OPERA_L2_CSLC-S1-STATIC_T087-185683-IW2_20140403_S1A_v1.0.h5").write_bytes(b"no samples")
-    (tmp_path / "static_layers_t087_185683_iw2.h5").write_bytes(b"no samples")
+    write(tmp_path / "again" / NAME.replace("20250203T040506Z", "20260203T040506Z"), later)
+    (tmp_path / NAME.replace("CSLC-S1_", "CSLC-S1-STATIC_")).write_bytes(b"no samples")
+    (tmp_path / f"static_layers_{BURST_ID}.h5").write_bytes(b"no samples")
     (tmp_path / "torn.h5").write_bytes((tmp_path / NAME).read_bytes()[:5000])
     found = find_scenes(config(tmp_path), geocoded=True)
     (burst,) = found.bursts
-    assert "20250504T181714Z" in burst.scene and burst.older == (NAME.removesuffix(".h5"),)
-    assert burst.start_time == dt.datetime(2022, 12, 28, 16, 16, 51, 13157, tzinfo=dt.UTC)
+    assert "20260203T040506Z" in burst.scene and burst.older == (NAME.removesuffix(".h5"),)
+    begun = dt.datetime.fromisoformat(VALUES["identification/zero_doppler_start_time"])
+    assert burst.start_time == begun.replace(tzinfo=dt.UTC)
     assert burst.polarizations == ("VV",) and burst.orbit_direction == "descending"
     (problem,) = found.problems
     assert problem.subject.endswith("torn.h5") and problem.error == "SceneError" and "fetch it again" in problem.message
@@ -317,7 +345,7 @@ def test_remote_failures_end_neither_silently_nor_with_the_process(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     said = ast.literal_eval(done.stdout)
-    assert said[0] == "refused" and "t087_185683_iw2" in said
+    assert said[0] == "refused" and BURST_ID in said
     assert "is not whole" in said[-2] and "no HDF5 file" in said[-1]
 
 
@@ -369,7 +397,7 @@ def test_no_file_makes_it_read_more_than_it_holds(tmp_path: Path) -> None:
 
 
 def test_every_name_that_is_asked_for_is_a_published_one() -> None:
-    """Names in the reader against the list of the published file."""
+    """Names in the reader against the list of the specification."""
     from sarcube.sensors.sentinel1.cslc import product
 
     text = Path(product.__file__).read_text()

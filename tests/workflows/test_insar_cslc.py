@@ -21,7 +21,8 @@ from sarcube.store.protocol import open_store
 from sarcube.workflows.insar.cslcs import open_pair
 from sarcube.workflows.insar.find import find
 from sarcube.workflows.insar.workflow import WORKFLOW
-from tests.cslc_files import APPLIED, INPUTS, granule, of_samples
+from tests.cslc_files import granule, of_samples
+from tests.cslc_values import APPLIED, DEM, INPUTS, PROCESSOR, VERSION
 from tests.engines.insar_cases import EPSG, EXACT, PairCase
 
 # Made without the corrections that exact samples do not need.
@@ -92,8 +93,8 @@ def test_a_folder_of_published_files_becomes_pairs(mogi: PairCase, published: Pa
     facts = json.loads(path.read_text())["properties"]
     box = opera_box(mogi.grid())
     assert facts["sarcube:source_product_type"] == "CSLC" and "sat:anx_datetime" not in facts
-    assert facts["sarcube:resampling_method"] == "sinc interpolation (CSLC-S1 1.1, COMPASS 0.5.5)"
-    assert "Copernicus DEM 30-m" in facts["insar:processing_dem"] and "dem_ellipsoidal" in facts["sarcube:dem"]
+    assert facts["sarcube:resampling_method"] == f"sinc of 8 samples (CSLC-S1 {VERSION}, COMPASS {PROCESSOR})"
+    assert DEM in facts["insar:processing_dem"] and "dem_ellipsoidal" in facts["sarcube:dem"]
     assert facts["sarcube:bistatic_delay_correction_applied"] is False
     assert facts["sarcube:source_scenes"][0]["scene"].startswith("OPERA_L2_CSLC-S1_T052-110431-IW1_20230904T")
     assert facts["sarcube:processing"]["source_corrections"] == ["solid Earth tides in range", "ionosphere"]
