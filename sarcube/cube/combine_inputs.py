@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _SPEC = re.compile(
     r"(?:(?P<alias>[A-Za-z_]\w*)=)?(?P<path>.+?)(?:@(?P<dates>\d{4}(?:-\d\d){0,2}(?:,\d{4}(?:-\d\d){0,2})?))?"
 )
-CHUNK = 2048
+CHUNK = 1024
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Step:
     def second(self) -> np.datetime64:
         """Start of the second date of pairs; NaT of what are none."""
         times = [a.second for a in self.acquisitions if a.second is not None]
-        return min(times) if times else np.datetime64("NaT")
+        return min(times) if times else np.datetime64("NaT", "ns")
 
     @property
     def perpendicular_baseline(self) -> float:
@@ -47,7 +47,7 @@ class Step:
     def until(self) -> np.datetime64:
         """The date to which layers of pairs beside those of a date are; NaT where there are none."""
         times = [a.until for a in self.acquisitions if a.until is not None]
-        return min(times) if times else np.datetime64("NaT")
+        return min(times) if times else np.datetime64("NaT", "ns")
 
     @property
     def wavelength(self) -> float:
