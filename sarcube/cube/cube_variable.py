@@ -12,13 +12,13 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import dask
+import dask.array
 import numpy as np
 import xarray as xr
 from dask.system import CPU_COUNT
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from sarcube.cube.lazy import da, on_cluster
 from sarcube.cube.through_time import (
@@ -35,6 +35,10 @@ from sarcube.cube.through_time import (
     read_part,
 )  # fmt: skip
 
+if TYPE_CHECKING:
+    from dask.array import Array
+    from xarray.core.types import Dims
+
 # A part is read alone if it has less than this share of the pixels in the chunks that it touches. Otherwise chunks are
 # read and cut, so that what several parts have in common is read once.
 _SMALL = 0.25
@@ -42,13 +46,17 @@ _SMALL = 0.25
 _TASKS_PER_CORE = 4
 # Whose functions `mean` and the like hand to `reduce`.
 _XARRAY = "xarray.core.duck_array_ops"
+Values: TypeAlias = NDArray[np.floating]
+Chunks: TypeAlias = tuple[tuple[int, ...], ...]
+Float: TypeAlias = np.dtype[np.floating]
+_Finisher: TypeAlias = Callable[[NDArray[np.float64], Float, int], Values]
 
 
 class CubeVariable(xr.Variable):
     """A layer of float32 with NaN where there is nothing, dimensions time, y, x (or track, y, x); see the module."""
 
     __slots__ = ("_array", "_origin")
-    _array: Any
+    _array: object
     _origin: Origin
 
     @classmethod
@@ -71,7 +79,7 @@ class CubeVariable(xr.Variable):
             made._array, made._origin = made._data, self._origin
         return made
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Any:  # xarray's own says a variable of this class, which a part is not
         origin = self.origin
         cut = _Cut.of(key, self.shape) if origin is not None else None
         if origin is None or cut is None or not (cut.whole(self.shape) or origin.exact()):
@@ -90,10 +98,10 @@ class CubeVariable(xr.Variable):
 
     def reduce(  # type: ignore[override]
         self,
-        func: Any,
-        dim: Any = None,
-        axis: Any = None,
-        keep_attrs: Any = None,
+        func: Callable[..., Any],
+        dim: Dims = None,
+        axis: int | Sequence[int] | None = None,
+        keep_attrs: bool | None = None,
         keepdims: bool = False,
         **kwargs: Any,
     ) -> xr.Variable:
@@ -105,20 +113,22 @@ class CubeVariable(xr.Variable):
         return xr.Variable(self.dims[1:], reduced, self.attrs if kept in (True, "default") else None)
 
 
-def _same(array: Any, other: Any) -> bool:
-    return isinstance(array, da.Array) and array.name == other.name and array.dask is other.dask
+def _same(array: object, other: object) -> bool:
+    if not (isinstance(array, dask.array.Array) and isinstance(other, dask.array.Array)):
+        return False
+    return array.name == other.name and array.dask is other.dask
 
 
-def moments(variable: xr.Variable, rows: int) -> Any:
+def moments(variable: xr.Variable, rows: int) -> Array | None:
     """Moments along time of a cube's variable, shape (rows, y, x), float64; None where it is another variable."""
     origin = variable.origin if isinstance(variable, CubeVariable) else None
     if origin is None:
         return None
     chunks = _tasks(origin, variable.data.chunks[1:])
-    return _by_window(partial(read_moments, origin, rows=rows), chunks, np.float64, (rows,))
+    return _by_window("read_moments", partial(read_moments, origin, rows=rows), chunks, np.float64, (rows,))
 
 
-def _alone(origin: Origin, cut: _Cut, along: tuple[int, ...]) -> Any:
+def _alone(origin: Origin, cut: _Cut, along: tuple[int, ...]) -> Array:
     """The pixels of a small part; as many tasks along time as there are chunks."""
     chunk = np.repeat(np.arange(len(along)), along)[cut.steps]
     steps = np.split(cut.steps, np.flatnonzero(np.diff(chunk)) + 1)
@@ -128,10 +138,11 @@ def _alone(origin: Origin, cut: _Cut, along: tuple[int, ...]) -> Any:
     shape = tuple(s.stop - s.start for s in cut.window)
     chunks = (tuple(len(own) for own in steps), (shape[0],), (shape[1],))
     kept = [axis for axis in range(3) if axis not in cut.gone]
-    return da.map_blocks(
+    alone: Array = da.map_blocks(
         read_part, table, dtype=np.float32, drop_axis=list(cut.gone), chunks=[chunks[axis] for axis in kept],
         meta=np.empty((0,) * len(kept), np.float32), shape=shape, gone=cut.gone,
     )  # fmt: skip
+    return alone
 
 
 @dataclass(frozen=True)
@@ -143,7 +154,7 @@ class _Cut:
     gone: tuple[int, ...]
 
     @classmethod
-    def of(cls, index: Any, shape: tuple[int, ...]) -> _Cut | None:
+    def of(cls, index: object, shape: tuple[int, ...]) -> _Cut | None:
         """What an index asks for; None where it is something else, or nothing."""
         index = index if isinstance(index, tuple) else (index,)
         if Ellipsis in [i for i in index if isinstance(i, type(Ellipsis))]:
@@ -166,7 +177,7 @@ class _Cut:
         return tuple(s.stop - s.start for s in self.window) == shape[1:]
 
 
-def _indices(index: Any, size: int) -> NDArray[np.intp] | None:
+def _indices(index: object, size: int) -> NDArray[np.intp] | None:
     """Places along an axis that an index means; None for what dask is to judge."""
     if isinstance(index, slice):
         return np.arange(size)[index]
@@ -176,7 +187,7 @@ def _indices(index: Any, size: int) -> NDArray[np.intp] | None:
             return None
     else:
         try:
-            places = np.array([operator.index(index)])
+            places = np.array([operator.index(index)])  # type: ignore[arg-type]
         except TypeError:
             return None
     if len(places) and not (-size <= places.min() and places.max() < size):
@@ -191,7 +202,7 @@ def _touched(chunks: Sequence[int], part: slice) -> int:
     return int(edges[last] - edges[first])
 
 
-def _tasks(origin: Origin, chunks: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+def _tasks(origin: Origin, chunks: Sequence[Sequence[int]]) -> Chunks:
     """Chunks of y and x for a reduction: those of the array, cut as the files' tiles are where they are too few."""
     wanted = math.inf if on_cluster() else _TASKS_PER_CORE * CPU_COUNT
     cut = [tuple(c) for c in chunks]
@@ -203,25 +214,28 @@ def _tasks(origin: Origin, chunks: Sequence[Sequence[int]]) -> tuple[tuple[int, 
     return tuple(cut)
 
 
-def _by_window(read: Callable[..., Any], chunks: tuple[tuple[int, ...], ...], dtype: Any, lead: Any = ()) -> Any:
+def _by_window(
+    name: str, read: Callable[..., Values], chunks: Chunks, dtype: DTypeLike, lead: tuple[int, ...] = ()
+) -> Array:
     edges = tuple(tuple(int(e) for e in np.cumsum([0, *c])) for c in chunks)
-    name = f"{read.func.__name__}-{dask.base.tokenize(read, chunks)}"  # type: ignore[attr-defined]
-    return da.map_blocks(
+    name = f"{name}-{dask.base.tokenize(read, chunks)}"
+    blocks: Array = da.map_blocks(
         partial(_read_block, read, edges), name=name, chunks=(*((n,) for n in lead), *chunks), dtype=dtype,
         meta=np.empty((0,) * (len(lead) + 2), dtype),
     )  # fmt: skip
+    return blocks
 
 
-def _read_block(read: Callable[..., Any], edges: Any, block_id: tuple[int, ...]) -> Any:
+def _read_block(read: Callable[..., Values], edges: Chunks, block_id: tuple[int, ...]) -> Values:
     return read(tuple(slice(e[k], e[k + 1]) for e, k in zip(edges, block_id[-2:], strict=True)))
 
 
-def _along_first(variable: CubeVariable, dim: Any, axis: Any) -> bool:
+def _along_first(variable: CubeVariable, dim: Dims, axis: int | Sequence[int] | None) -> bool:
     axes = axis if dim is None else None if dim is ... else variable.get_axis_num(dim)
     return axes in (0, (0,)) or (isinstance(axes, int) and axes == -variable.ndim)
 
 
-def _reduced(variable: CubeVariable, func: Any, asked: dict[str, Any]) -> Any:
+def _reduced(variable: CubeVariable, func: Callable[..., Any], asked: dict[str, Any]) -> Array | None:
     """What xarray's function makes of a cube's variable along time; None where xarray is to do it."""
     name = getattr(func, "__name__", "") if getattr(func, "__module__", "") == _XARRAY else ""
     origin = variable.origin
@@ -229,42 +243,45 @@ def _reduced(variable: CubeVariable, func: Any, asked: dict[str, Any]) -> Any:
     if name not in _FINISHERS or origin is None or not (more.pop("skipna", True) and not any(more.values())):
         return None
     if name == "median":
-        return _by_window(partial(read_medians, origin), _tasks(origin, variable.data.chunks[1:]), np.float32)
+        return _by_window(
+            "read_medians", partial(read_medians, origin), _tasks(origin, variable.data.chunks[1:]), np.float32
+        )
     dtype = np.dtype(asked.get("dtype") or np.float32)
     if dtype.kind != "f" or dtype.itemsize < 4:
         return None
     # A deviation's moments hold the mean, so that both together read once.
     state = moments(variable, GREATEST + 1 if name in ("min", "max") else SQUARES + 1)
-    return da.map_blocks(
+    finished: Array = da.map_blocks(
         _FINISHERS[name], state, drop_axis=0, dtype=dtype, meta=np.empty((0, 0), dtype), to=dtype,
         ddof=asked.get("ddof") or 0,
     )  # fmt: skip
+    return finished
 
 
-def _mean(state: NDArray[np.float64], to: np.dtype[Any], ddof: Any) -> NDArray[Any]:
+def _mean(state: NDArray[np.float64], to: Float, ddof: int) -> Values:
     return np.where(state[COUNT] > 0, state[MEAN], np.nan).astype(to)
 
 
-def _variance(state: NDArray[np.float64], to: np.dtype[Any], ddof: Any) -> NDArray[Any]:
+def _variance(state: NDArray[np.float64], to: Float, ddof: int) -> Values:
     free = state[COUNT] - ddof
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance: NDArray[Any] = np.where(free > 0, state[SQUARES] / free, np.nan).astype(to)
+        variance: Values = np.where(free > 0, state[SQUARES] / free, np.nan).astype(to)
     return variance
 
 
-def _deviation(state: NDArray[np.float64], to: np.dtype[Any], ddof: Any) -> NDArray[Any]:
-    deviation: NDArray[Any] = np.sqrt(_variance(state, np.dtype(np.float64), ddof)).astype(to)
+def _deviation(state: NDArray[np.float64], to: Float, ddof: int) -> Values:
+    deviation: Values = np.sqrt(_variance(state, np.dtype(np.float64), ddof)).astype(to)
     return deviation
 
 
-def _least(state: NDArray[np.float64], to: np.dtype[Any], ddof: Any) -> NDArray[Any]:
+def _least(state: NDArray[np.float64], to: Float, ddof: int) -> Values:
     return np.where(state[COUNT] > 0, state[LEAST], np.nan).astype(to)
 
 
-def _greatest(state: NDArray[np.float64], to: np.dtype[Any], ddof: Any) -> NDArray[Any]:
+def _greatest(state: NDArray[np.float64], to: Float, ddof: int) -> Values:
     return np.where(state[COUNT] > 0, state[GREATEST], np.nan).astype(to)
 
 
-_FINISHERS: dict[str, Any] = {
+_FINISHERS: dict[str, _Finisher | None] = {
     "mean": _mean, "std": _deviation, "var": _variance, "min": _least, "max": _greatest, "median": None,
 }  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import rasterio
@@ -24,6 +24,10 @@ from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Merge as LayerMerge
 
+if TYPE_CHECKING:
+    from stackstac.raster_spec import RasterSpec
+
+Pixels: TypeAlias = NDArray[Any]  # of the dtype that a layer has; numpy has no type for "of some number"
 MergeRule = Literal["first", "mean", "looks", "centre"]
 MERGE_RULES: tuple[str, ...] = get_args(MergeRule)
 # A thousandth of a pixel: grids closer than this are one lattice.
@@ -100,12 +104,12 @@ class MergeReader:
         self,
         *,
         url: Merge,
-        spec: Any,
+        spec: RasterSpec,
         resampling: Resampling,
-        dtype: np.dtype[Any],
+        dtype: np.dtype[np.generic],
         fill_value: float,
         scale_offset: tuple[float, float],
-        gdal_env: Any = None,
+        gdal_env: object = None,
         errors_as_nodata: tuple[Exception, ...] = (),
     ) -> None:
         height, width = spec.shape
@@ -115,7 +119,7 @@ class MergeReader:
 
     @classmethod
     def on(
-        cls, merge: Merge, grid: GeoGrid, resampling: Resampling, dtype: np.dtype[Any], fill_value: float
+        cls, merge: Merge, grid: GeoGrid, resampling: Resampling, dtype: np.dtype[np.generic], fill_value: float
     ) -> MergeReader:
         """A reader of a merge on a grid, without stackstac's words for it."""
         reader = cls.__new__(cls)
@@ -123,10 +127,10 @@ class MergeReader:
         reader.fill_value = fill_value
         return reader
 
-    def _set(self, merge: Merge, grid: GeoGrid, resampling: Resampling, dtype: np.dtype[Any]) -> None:
+    def _set(self, merge: Merge, grid: GeoGrid, resampling: Resampling, dtype: np.dtype[np.generic]) -> None:
         self.merge, self.grid, self.resampling, self.dtype = merge, grid, resampling, np.dtype(dtype)
 
-    def read(self, window: Window, out: NDArray[Any] | None = None) -> NDArray[Any] | None:
+    def read(self, window: Window, out: Pixels | None = None) -> Pixels | None:
         """Pixels of a window of the cube's grid, shape (height, width), or None where no file touches it.
 
         With `out` they are written there and `out` is returned; it stays as it was where no file touches it.
@@ -146,7 +150,7 @@ class MergeReader:
         out[:] = values
         return out
 
-    def _merged(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+    def _merged(self, parts: list[tuple[Source, _Box]], box: _Box) -> Pixels:
         if self.merge.averaging == "classes":
             return self._merge_masks(parts, box)
         if self.merge.rule in ("mean", "looks") and self.merge.averaging == "mode":
@@ -158,19 +162,19 @@ class MergeReader:
     def close(self) -> None:
         """Nothing stays open between reads."""
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return dict(self.__dict__)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
 
-    def _empty(self, box: _Box) -> NDArray[Any]:
+    def _empty(self, box: _Box) -> Pixels:
         return np.full((box.height, box.width), self.fill_value, self.dtype)
 
-    def _missing(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+    def _missing(self, values: Pixels) -> NDArray[np.bool_]:
         return np.asarray(np.isnan(values) if np.isnan(self.fill_value) else values == self.dtype.type(self.fill_value))
 
-    def _pick(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+    def _pick(self, parts: list[tuple[Source, _Box]], box: _Box) -> Pixels:
         out = self._empty(box)
         nearest = np.full(out.shape, np.inf, np.float32) if self.merge.rule == "centre" else None
         for source, part in parts:
@@ -187,7 +191,7 @@ class MergeReader:
                 np.copyto(nearest[rows, cols], distance, where=closer)
         return out
 
-    def _average(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+    def _average(self, parts: list[tuple[Source, _Box]], box: _Box) -> Pixels:
         complex_ = self.dtype.kind == "c"
         total = np.zeros((box.height, box.width), np.complex128 if complex_ else np.float64)
         weights = np.zeros((box.height, box.width), np.float64)
@@ -207,13 +211,13 @@ class MergeReader:
             with np.errstate(invalid="ignore"):
                 averaged = total / np.where(weights > 0, weights, np.nan)
         if self.dtype.kind in "ui":  # whole numbers have a value for nothing, and an end
-            limits = np.iinfo(self.dtype)
+            limits = np.iinfo(self.dtype.str)
             averaged = np.clip(np.rint(np.nan_to_num(averaged)), limits.min, limits.max)
-        out: NDArray[Any] = averaged.astype(self.dtype)
+        out: Pixels = averaged.astype(self.dtype)
         out[weights == 0] = self.fill_value
         return out
 
-    def _most_frequent(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+    def _most_frequent(self, parts: list[tuple[Source, _Box]], box: _Box) -> Pixels:
         """The value that most products have; of equally many the first in time."""
         layers = []
         for source, part in parts:
@@ -225,7 +229,7 @@ class MergeReader:
         votes[np.stack([self._missing(layer) for layer in layers])] = 0
         return np.asarray(np.take_along_axis(stack, votes.argmax(axis=0)[None], axis=0)[0])
 
-    def _merge_masks(self, parts: list[tuple[Source, _Box]], box: _Box) -> NDArray[Any]:
+    def _merge_masks(self, parts: list[tuple[Source, _Box]], box: _Box) -> Pixels:
         # Where a measure has no value (radar shadow) a neighbour that does see the pixel decides, as it does for the
         # measure itself.
         out = self._empty(box)
@@ -258,7 +262,7 @@ class MergeReader:
             first_row, last_row = int(np.floor(y[0])) - 1, int(np.ceil(y[1])) + 1
         return box.intersection(first_row, first_col, last_row, last_col)
 
-    def _read(self, source: Source, part: _Box, weight: bool = False, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def _read(self, source: Source, part: _Box, weight: bool = False, out: Pixels | None = None) -> Pixels:
         if weight and self.dtype.kind != "f":
             plain = copy.copy(self)
             plain.dtype, plain.fill_value = np.dtype(np.float32), float("nan")
@@ -278,19 +282,19 @@ class MergeReader:
                 f"{self.grid.crs}): {error}. It vanished or is damaged: restore it or open the cube again"
             ) from error
 
-    def _read_aligned(self, dataset: Any, source: Source, part: _Box, out: NDArray[Any] | None) -> NDArray[Any]:
+    def _read_aligned(self, dataset: rasterio.DatasetReader, source: Source, part: _Box, out: Pixels | None) -> Pixels:
         col = part.col - round((source.grid.left - self.grid.left) / self.grid.resolution)
         row = part.row - round((self.grid.top - source.grid.top) / self.grid.resolution)
         window = Window(col, row, part.width, part.height)
         if out is not None:
             dataset.read(1, window=window, out=out)
-        values: NDArray[Any] = dataset.read(1, window=window, out_dtype=self.dtype) if out is None else out
+        values: Pixels = dataset.read(1, window=window, out_dtype=self.dtype) if out is None else out
         nodata = dataset.nodata
         if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value:
             values[values == self.dtype.type(nodata)] = self.fill_value
         return self._physical(values, dataset)
 
-    def _read_warped(self, dataset: Any, part: _Box) -> NDArray[Any]:
+    def _read_warped(self, dataset: rasterio.DatasetReader, part: _Box) -> Pixels:
         resolution = self.grid.resolution
         left, top = self.grid.left + part.col * resolution, self.grid.top - part.row * resolution
         fill = float(np.real(self.fill_value))  # GDAL's nodata is real, also of complex numbers
@@ -307,10 +311,10 @@ class MergeReader:
             tolerance=_WARP_TOLERANCE,
             dtype=self.dtype.name,
         ) as warped:
-            values: NDArray[Any] = warped.read(1)
+            values: Pixels = warped.read(1)
         return self._physical(values, dataset)
 
-    def _physical(self, values: NDArray[Any], dataset: Any) -> NDArray[Any]:
+    def _physical(self, values: Pixels, dataset: rasterio.DatasetReader) -> Pixels:
         """Stored numbers in units of the layer, where the file states a scale and the cube has room for fractions."""
         scale = dataset.scales[0]
         if scale != 1.0 and self.dtype.kind == "f":
@@ -353,7 +357,7 @@ def aligned(grid: GeoGrid, other: GeoGrid) -> bool:
     return abs(x - round(x)) < _LATTICE and abs(y - round(y)) < _LATTICE
 
 
-def _check(dataset: Any, source: Source, href: str) -> None:
+def _check(dataset: rasterio.DatasetReader, source: Source, href: str) -> None:
     grid, transform = source.grid, dataset.transform
     tolerance = _LATTICE * grid.resolution
     if (

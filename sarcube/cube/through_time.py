@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -52,7 +51,7 @@ class Origin:
     row: int = 0
     col: int = 0
 
-    def part(self, steps: Any, rows: slice, cols: slice) -> Origin:
+    def part(self, steps: NDArray[np.intp], rows: slice, cols: slice) -> Origin:
         """What is behind some time steps, rows and columns of the array."""
         merges = tuple(self.merges[i] for i in steps)
         return replace(self, merges=merges, row=self.row + rows.start, col=self.col + cols.start)
@@ -132,7 +131,7 @@ def read_medians(origin: Origin, slices: tuple[slice, slice]) -> NDArray[np.floa
     return out
 
 
-def read_part(table: Any, shape: tuple[int, int], gone: tuple[int, ...]) -> NDArray[np.float32]:
+def read_part(table: NDArray[np.object_], shape: tuple[int, int], gone: tuple[int, ...]) -> NDArray[np.float32]:
     """The dates of a small window, without the axes that are gone; `table` holds one Origin."""
     origin: Origin = table.item()
     out = np.full((len(origin.merges), *shape), origin.fill, np.float32)
