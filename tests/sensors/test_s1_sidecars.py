@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,25 @@ def test_one_strange_xml_among_known_ones_is_a_note(make: Any, tmp_path: Path) -
     alone = {name: data for name, data in members.items() if "annotation/s1" not in name}
     with pytest.raises(SceneError, match=r"notes\.xml"):
         open_safe(make.zip(tmp_path / "b.zip", alone))
+
+
+def test_a_swath_without_footprints_takes_no_other_with_it(make: Any, tmp_path: Path) -> None:
+    """Where the geolocation grid is gone nobody knows where the bursts lie; each is told, those beside it are found."""
+    recipes = [make.recipe(swath="IW1"), make.recipe(swath="IW2")]
+    members = make.members(recipes)
+    (name,) = [n for n in members if n.startswith("annotation/s1a-iw1-")]
+    first = b"<geolocationGridPoint>"
+    head, points, tail = re.split(rb"(<geolocationGridPoint>.*</geolocationGridPoint>)", members[name], flags=re.DOTALL)
+    members[name] = head + first.join(points.split(first)[:4]) + tail
+    (tmp_path / "scenes").mkdir()
+    make.zip(tmp_path / "scenes" / f"{make.name}.zip", members)
+    for _ in range(2):  # read, and remembered
+        search = find_scenes(run(tmp_path / "scenes"))
+        assert [(b.swath, b.index) for b in search.bursts] == [("IW2", 0), ("IW2", 1)]
+        assert len(search.problems) == 2
+        for burst, problem in enumerate(search.problems, 1):
+            assert "the geolocation grid has 3 points" in problem.message
+            assert f"(burst {burst} of IW1) is left out" in problem.message
 
 
 def test_zips_under_any_name(make: Any, tmp_path: Path) -> None:

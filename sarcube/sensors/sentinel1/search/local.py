@@ -24,6 +24,7 @@ from sarcube.sensors.sentinel1.search.provider_json import time_or_none
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, no_such_scene, scene_name
 from sarcube.transfer.cache import cache_folder, write_atomically
 from sarcube.transfer.problem import Problem
+from sarcube.words import several
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +66,10 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     listed = list(scenes_below(root, problems, passed))
     scenes = [s for s in listed if not only or _may_be(s.path, only)]
     if passed:
-        log.info("%s: %d archives hold no Sentinel-1 SLC: %s", root, len(passed), ", ".join(passed))
+        hold = several(len(passed), "archive holds", "archives hold")
+        log.info("%s: %s no Sentinel-1 SLC: %s", root, hold, ", ".join(passed))
         few = ", ".join(Path(path).name for path in passed[:5]) + (", ..." if len(passed) > 5 else "")
-        problems.append(Problem(str(root), f"{len(passed)} archives hold no Sentinel-1 SLC and are passed over: {few}"))
+        problems.append(Problem(str(root), f"{hold} no Sentinel-1 SLC, passed over: {few}"))
     if listed and not scenes:
         raise no_such_scene(str(root), only, {scene_name(s.path) for s in listed})
     index = SceneIndex.load(str(root))
