@@ -33,6 +33,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -266,7 +267,10 @@ def _play_one(seed: int, archive: Path, pairs: bool) -> Round:
             result.faults = play_real(seed, Path(folder), archive / "backscatter", _nurseries[0])
             result.seconds = time.monotonic() - begun
             return result
-        return play(seed, Path(folder), _nurseries[0], mount=True)
+        try:
+            return play(seed, Path(folder), _nurseries[0], mount=True)
+        except Exception:  # the round itself is at fault: said, and the others go on
+            return Round(seed, "", faults=[traceback.format_exc()], seconds=time.monotonic() - begun)
 
 
 def main() -> None:

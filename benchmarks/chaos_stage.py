@@ -174,10 +174,9 @@ def full_disk(scene: Scene, processes: list[int]) -> Iterator[None]:
     """Leave no room: on a disk of its own by filling it, else by a limit on the size of what processes may write."""
     if scene.disk is not None:
         ballast = scene.disk / "ballast"
-        with ballast.open("wb") as file, contextlib.suppress(OSError):
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         try:
             yield
         finally:

@@ -1,18 +1,21 @@
-"""What interferograms cost: a full burst of IW1, VV, two dates on disk, to the layers of a pair as COGs.
+"""What interferograms cost: a full burst of IW1, VV, from two SAFEs on disk to COGs and items in a store.
 
-    python benchmarks/insar.py [--json] [--archive DIR] [--resolution 80] [--repeat 3]
+    python benchmarks/insar.py [--json] [--archive DIR] [--posting 80] [--repeat 3]
 
 Two dates are simulated (or found in --archive, where an earlier call left them). Each cost is the CPU time of a process
-of its own with one kernel thread, after its kernels were loaded, and the least of some rounds in which the stages take
-turns: other programs on the machine only ever add to it.
+of its own with one kernel thread, after its imports and with kernels loaded, and the least of some rounds in which the
+stages take turns: other programs on the machine only ever add to it. What is measured is the task of a plan, as a
+worker carries it out.
 
-- floor: read the samples of both dates, and write the COGs of a pair;
-- pair: the pair from both dates, with the static layers there, and its COGs;
-- slc: one date as a geocoded SLC on the fine grid, in memory;
-- further: a pair of two geocoded SLCs that are there, and its COGs.
+- floor: read the samples of both dates, and write the files of a pair, with the project's own reader and writer;
+- pair: the pair from both dates, with the static layers there;
+- slc: one date as a geocoded SLC on the fine grid (34 million samples); `slc_engine_cpu_s` is the engine's part of it,
+  `slc_floor_cpu_s` what reading its samples and writing its file cost alone;
+- further: a pair of two geocoded SLCs that the store keeps.
 
-`peak_mb` is the largest memory of the process that makes the pair; `threads2_speedup` the wall time of the engine with
-one thread over that with two, which says little beside other programs.
+`peak_mb` is the largest memory of the process that makes the pair, `slc_peak_mb` of the one that makes a date;
+`threads2_speedup` the wall time of the engine with one thread over that with two, which says little beside other
+programs.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -31,8 +35,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.apart import apart
 
-BOUNDS = {"slc_cpu_s": 6.0, "pair_cpu_s": 20.0, "further_pair_cpu_s": 4.0, "peak_mb": 1500.0}
-LAYERS = ("interferogram", "coherence", "amplitude_first", "amplitude_second", "number_of_looks", "mask")
+DATES = (dt.date(2024, 5, 1), dt.date(2024, 5, 13))
+BOUNDS = {
+    "slc_cpu_s": 6.0, "pair_cpu_s": 20.0, "further_pair_cpu_s": 4.0, "peak_mb": 1500.0, "slc_peak_mb": 1500.0,
+}  # fmt: skip
 
 
 def simulate_archive(folder: Path) -> None:
@@ -40,127 +46,205 @@ def simulate_archive(folder: Path) -> None:
     from sarcube.simulate.archive import simulate
     from sarcube.simulate.options import SimulationOptions
 
-    dates = (dt.date(2024, 5, 1), dt.date(2024, 5, 13))
-    simulate(folder, SimulationOptions(dates=dates, swaths=("IW1",), bursts=1, polarizations=("VV",)))
+    simulate(folder, SimulationOptions(dates=DATES, swaths=("IW1",), bursts=1, polarizations=("VV",)))
 
 
-def _inputs(archive: Path, resolution: float) -> Any:
+def planned(archive: Path, store: Path, posting: float, keep: bool) -> Any:
+    """What a run of the archive has to do."""
+    from sarcube.config import RunConfig
+    from sarcube.production.plan.plan import plan
+
+    return plan(
+        RunConfig.from_dict(
+            {
+                "workflow": "insar",
+                "source": {"kind": "local", "path": str(archive / "scenes")},
+                "orbits": {"path": str(archive / "orbits")},
+                "dem": {"path": str(archive / "dem.tif"), "heights": "ellipsoid"},
+                "insar": {"posting": posting, "keep_slc": keep, "timing": "off"},
+                "store": str(store),
+            }
+        )
+    )
+
+
+def _inputs(made: Any) -> Any:
+    """Both dates, the grid of the pair, and heights."""
+    from sarcube.sensors.sentinel1.open_burst import open_burst
+    from sarcube.terrain.dem import load_dem
+
+    task = next(t for t in made.tasks if t.kind == "INSAR_S1")
+    bursts = [open_burst(found, made.config) for found in task.inputs[:2]]
+    longitude, latitude = zip(*bursts[0].footprint, strict=True)
+    box = min(longitude) - 0.2, min(latitude) - 0.1, max(longitude) + 0.2, max(latitude) + 0.1
+    return bursts, task.grid, load_dem(made.config.dem, box, 10.0, footprint=bursts[0].footprint)
+
+
+def _ready(made: Any) -> None:
+    """Import what tasks import and load the kernels: a pair on a grid of a few pixels."""
     import numpy as np
-    import rasterio
     import xarray as xr
-
-    from sarcube.geometry.burst_grid import auto_epsg, footprint_grid, ring_centre
-    from sarcube.geometry.dem import Dem
-    from sarcube.sensors.sentinel1.burst import read_bursts
-    from sarcube.sensors.sentinel1.safe import open_safe
-
-    first, second = (read_bursts(open_safe(path))[0] for path in sorted((archive / "scenes").iterdir()))
-    with rasterio.open(archive / "dem.tif") as source:
-        t = source.transform
-        dem = Dem(source.read(1), source.crs.to_epsg(), t.c, t.f, t.a, -t.e, "simulated")
-    grid = footprint_grid(first.footprint, auto_epsg(*ring_centre(first.footprint)), resolution, 200.0)
-    static = xr.Dataset({"mask": (("y", "x"), np.zeros(grid.shape, np.uint8))})
-    return first, second, grid, dem, static
-
-
-def _write(layers: Any, grid: Any, folder: Path) -> None:
-    import rasterio
-
-    for name in LAYERS:
-        values = layers[name].values
-        with rasterio.open(
-            folder / f"{name}.tif", "w", driver="COG", width=grid.width, height=grid.height, count=1, crs=grid.crs,
-            dtype=values.dtype.name, transform=rasterio.Affine(*grid.transform), compress="DEFLATE", level=6,
-            overview_resampling="NEAREST" if name == "mask" else "AVERAGE",
-        ) as file:  # fmt: skip
-            file.write(values, 1)
-
-
-def stage(name: str, archive: Path, resolution: float) -> dict[str, float]:
-    """One measured stage, in a process of its own."""
-    import numpy as np
 
     from sarcube.engines.insar import InsarOptions, geocoded_slc, interferogram, pair_of_slcs
     from sarcube.geometry.grid import GeoGrid
+
+    (first, second), grid, dem = _inputs(made)
+    step = grid.resolution
+    left, top = grid.left + grid.width // 2 * step, grid.top - grid.height // 2 * step
+    small, options = GeoGrid(grid.epsg, left, top, step, 12, 12), InsarOptions(threads=1)
+    static = xr.Dataset({"mask": (("y", "x"), np.zeros(small.shape, np.uint8))})
+    interferogram(first, second, small, dem, options, static=static)
+    kept = [geocoded_slc(burst, small, dem, options)["VV"].values for burst in (first, second)]
+    pair_of_slcs(first, second, (kept[0], kept[1]), small, dem, options, static=static)
+
+
+def stage_task(name: str, archive: Path, store: Path, posting: float) -> dict[str, float]:
+    """Carry out the tasks of a kind; the last of them counts."""
+    from sarcube.workflows.registry import load_workflow
+    from sarcube.workflows.workflow import Context
+
+    made = planned(archive, store, posting, keep=name in ("slc", "further"))
+    work = load_workflow("insar")
+    work.prepare(made.config, tuple(kind.name for kind in work.kinds))
+    context = Context("benchmark", made.config, threads=1)
+    _ready(planned(archive, store / "none", posting, keep=False))
+    kind = {"static": "INSAR_S1_STATIC", "pair": "INSAR_S1", "slc": "CSLC_S1", "further": "INSAR_S1"}[name]
+    figures: dict[str, float] = {}
+    for task in (t for t in made.tasks if t.kind == kind):
+        begun = time.process_time()
+        work.run(task, context)
+        figures = {f"{name}_cpu_s": time.process_time() - begun}
+    return {**figures, f"{name}_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+def stage_floor(archive: Path, store: Path, posting: float) -> dict[str, float]:
+    """Read samples and write the files of a pair and of a date; and the engine's part of a date."""
+    import rasterio
+    import xarray as xr
+
+    from sarcube.catalog.query import find_items
+    from sarcube.engines.insar import InsarOptions, geocoded_slc
+    from sarcube.geometry.grid import GeoGrid
+    from sarcube.products.names import ProductName
+    from sarcube.products.product import write_product
     from sarcube.sensors.sentinel1.samples import read_samples
+    from sarcube.store.protocol import open_store
+    from sarcube.workflows.insar.kinds import CSLC_S1, INSAR_S1
 
-    first, second, grid, dem, static = _inputs(archive, resolution)
-    options = InsarOptions(threads=1)
-    row, column = grid.height // 2, grid.width // 2
-    left, top = grid.left + column * resolution, grid.top - row * resolution
-    small = GeoGrid(grid.epsg, left, top, resolution, 12, 12)
-    little = static.isel(y=slice(0, 12), x=slice(0, 12))
-
-    def make(which: str, where: Any, kept: Any, folder: Path, masked: Any) -> Any:
-        if which == "slc":
-            return geocoded_slc(first, where, dem, options)
-        if which == "further":
-            layers = pair_of_slcs(first, second, kept, where, dem, options, static=masked)
-        else:
-            layers = interferogram(first, second, where, dem, options, static=masked)
-        _write(layers, where, folder)
-        return layers
-
-    def slcs(where: Any) -> Any:
-        return tuple(geocoded_slc(burst, where, dem, options)["VV"].values for burst in (first, second))
-
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        if name == "threads":
-            make("pair", small, None, folder, little)
-            walls = {1: np.inf, 2: np.inf}
-            for _ in range(2):
-                for threads, best in walls.items():
-                    began = time.perf_counter()
-                    interferogram(first, second, grid, dem, InsarOptions(threads=threads), static=static)
-                    walls[threads] = min(best, time.perf_counter() - began)
-            return {"threads2_speedup": walls[1] / walls[2]}
-        if name == "floor":
-            layers = make("pair", grid, None, folder, static)
-            began = time.process_time()
-            for burst in (first, second):
-                read_samples(burst, "VV")
-            _write(layers, grid, folder)
-            return {"floor_cpu_s": time.process_time() - began}
-        make(name, small, slcs(small) if name == "further" else None, folder, little)
-        kept = slcs(grid) if name == "further" else None
-        began = time.process_time()
-        make(name, grid, kept, folder, static)
-        seconds = time.process_time() - began
-    if name == "pair":
-        return {"pair_cpu_s": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
-    return {"slc_cpu_s" if name == "slc" else "further_pair_cpu_s": seconds}
+    made = planned(archive, store / "none", posting, keep=True)
+    _ready(made)
+    bursts, grid, dem = _inputs(made)
+    figures = {}
+    for kind, dates, called in ((INSAR_S1, bursts, "floor_cpu_s"), (CSLC_S1, bursts[:1], "slc_floor_cpu_s")):
+        item, task = find_items(str(store), kind.collection)[0], next(t for t in made.tasks if t.kind == kind.name)
+        layers = {}
+        for asset in (name for name in item.assets if name in kind.table):
+            with rasterio.open(item.assets[asset].href) as file:
+                layers[asset], at = (("y", "x"), file.read(1)), file.transform
+                own = GeoGrid(
+                    file.crs.to_epsg(), at.c, at.f, at.a, file.width, file.height, 0.0 if at.a == -at.e else -at.e
+                )
+        name = ProductName.of(
+            kind, task.place, task.unit.start, dt.datetime.now(dt.UTC), "S1A", own.resolution, task.unit.tag
+        )
+        for _ in range(2):  # the first loads what writing needs
+            with tempfile.TemporaryDirectory() as scratch:
+                begun = time.process_time()
+                for burst in dates:
+                    read_samples(burst, "VV")
+                write_product(open_store(scratch), name, xr.Dataset(layers), own, {}, "floor", kind)
+                figures[called] = time.process_time() - begun
+    begun = time.process_time()
+    geocoded_slc(bursts[1], grid, dem, InsarOptions(threads=1))
+    return {**figures, "slc_engine_cpu_s": time.process_time() - begun}
 
 
-def measure(archive: Path, resolution: float, repeat: int) -> dict[str, float]:
-    """All stages, in turns."""
+def stage_threads(archive: Path, store: Path, posting: float) -> dict[str, float]:
+    """Wall time of the engine with one thread over that with two."""
+    import numpy as np
+    import xarray as xr
+
+    from sarcube.engines.insar import InsarOptions, interferogram
+
+    made = planned(archive, store / "none", posting, keep=False)
+    _ready(made)
+    (first, second), grid, dem = _inputs(made)
+    static = xr.Dataset({"mask": (("y", "x"), np.zeros(grid.shape, np.uint8))})
+    walls = {1: np.inf, 2: np.inf}
+    for _ in range(2):
+        for threads, best in walls.items():
+            begun = time.perf_counter()
+            interferogram(first, second, grid, dem, InsarOptions(threads=threads), static=static)
+            walls[threads] = min(best, time.perf_counter() - begun)
+    return {"threads2_speedup": walls[1] / walls[2]}
+
+
+def _stage(name: str, archive: Path, store: Path, posting: float) -> dict[str, float]:
+    """One stage in a process of its own, started as a worker is."""
+    from sarcube.cluster.environment import AT_START
+
+    command = [
+        sys.executable,
+        __file__,
+        "--stage",
+        name,
+        str(store),
+        "--archive",
+        str(archive),
+        "--posting",
+        str(posting),
+    ]
+    own = {"NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
+    environment = {**os.environ, **AT_START, **own}
+    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if run.returncode:
+        raise SystemExit(f"stage {name} failed:\n{run.stderr}")
+    found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return found
+
+
+def measure(archive: Path, posting: float, repeat: int) -> dict[str, float]:
+    """All stages, in turns, each time in new stores."""
     least: dict[str, float] = {}
     for turn in range(repeat):
-        for name in ("floor", "pair", "slc", "further", *(("threads",) if turn == 0 else ())):
-            command = [sys.executable, __file__, "--stage", name, "--archive", str(archive), "--resolution"]
-            done = subprocess.run([*command, str(resolution)], capture_output=True, text=True, check=True)
-            for key, value in json.loads(done.stdout).items():
-                least[key] = min(least.get(key, value), value)
+        with tempfile.TemporaryDirectory() as scratch:
+            pair, kept = Path(scratch) / "pair", Path(scratch) / "kept"
+            steps = [
+                ("static", pair),
+                ("pair", pair),
+                ("static", kept),
+                ("slc", kept),
+                ("further", kept),
+                ("floor", kept),
+            ]
+            for name, store in [*steps, *([("threads", pair)] if turn == 0 else [])]:
+                for key, value in _stage(name, archive, store, posting).items():
+                    least[key] = (max if key.endswith("_mb") else min)(least.get(key, value), value)
+    least["peak_mb"] = least.pop("pair_peak_mb")
+    least["further_pair_cpu_s"] = least.pop("further_cpu_s")
     return least
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="what interferograms cost")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--archive", type=Path)
-    parser.add_argument("--resolution", type=float, default=80.0)
+    parser.add_argument("--posting", type=float, default=80.0)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--stage", help=argparse.SUPPRESS)
+    parser.add_argument("--stage", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.stage:
+        name, store = arguments.stage
+        make = {"floor": stage_floor, "threads": stage_threads}.get(name)
+        known = (arguments.archive, Path(store), arguments.posting)
+        print(json.dumps(make(*known) if make else stage_task(name, *known)))
+        return
     with tempfile.TemporaryDirectory() as scratch:
         archive = arguments.archive or Path(scratch) / "archive"
         if not (archive / "simulation.json").exists():
             apart(simulate_archive, archive)
-        if arguments.stage:
-            print(json.dumps(stage(arguments.stage, archive, arguments.resolution)))
-            return
-        figures = measure(archive, arguments.resolution, arguments.repeat)
+        figures = measure(archive, arguments.posting, arguments.repeat)
     if arguments.json:
         print(json.dumps({key: round(value, 3) for key, value in figures.items()}, indent=1))
         return
