@@ -53,34 +53,25 @@ class Reader:
         items = items_of(self.scene.snapshot())
         files = self.scene.snapshot()
         for key in items:
-            fault = self._fault(key, files)
-            # A product may be made again between two looks: only what holds for an item that is still there counts.
-            for _ in range(20):
-                if not fault or self._stop.is_set():
-                    break
-                again = self._fault(key, self.scene.snapshot())
-                if again == fault:
-                    self.faults.append(fault)
-                    break
-                fault = again
+            if _fault(key, _read(files, key), files):
+                self.faults += self._certain(key)
             self.reads += 1
         return len(items)
 
-    def _fault(self, key: str, files: Files) -> str:
-        """What is wrong with an item, with its version; empty where nothing is."""
-        try:
-            item = json.loads(files[key]())
-        except (KeyError, OSError, ValueError):
-            return f"{key} is visible in part"
-        for asset in item["assets"].values():
-            name = f"{key.rsplit('/', 1)[0]}/{asset['href'].removeprefix('./')}"
-            try:
-                data = files[name]()
-            except (KeyError, OSError):
-                return f"{item['id']} at {key} names {name}, which is not there"
-            if asset["file:checksum"] != "1220" + hashlib.sha256(data).hexdigest():
-                return f"{name} has the wrong checksum"
-        return ""
+    def _certain(self, key: str) -> list[str]:
+        """What is wrong with an item whose files were looked at between two looks at itself, which found it the same.
+
+        A product that is made again may lose the files of its last version while these are being read.
+        """
+        for _ in range(20):
+            files = self.scene.snapshot()
+            item = _read(files, key)
+            fault = _fault(key, item, self.scene.snapshot())
+            if not fault:
+                return []
+            if _read(files, key) == item:
+                return [fault]
+        return []
 
     def query(self) -> None:
         """Every item that was there before is found."""
@@ -102,6 +93,30 @@ class Reader:
                 continue  # the server refused it once too often
             self.faults += [f"{key} is found by no query" for key in sorted(before - found)]
             self.queries += 1
+
+
+def _read(files: Files, key: str) -> bytes | None:
+    """A file as it is now; None where it is not there."""
+    try:
+        return files[key]()
+    except (KeyError, OSError):
+        return None
+
+
+def _fault(key: str, item: bytes | None, files: Files) -> str:
+    """What is wrong with an item, with its version; empty where nothing is."""
+    try:
+        stored = json.loads(item or b"")
+    except ValueError:
+        return f"{key} is visible in part"
+    for asset in stored["assets"].values():
+        name = f"{key.rsplit('/', 1)[0]}/{asset['href'].removeprefix('./')}"
+        data = _read(files, name)
+        if data is None:
+            return f"{stored['id']} at {key} names {name}, which is not there"
+        if asset["file:checksum"] != "1220" + hashlib.sha256(data).hexdigest():
+            return f"{name} has the wrong checksum"
+    return ""
 
 
 def judge(scene: Scene, reader: Reader) -> list[str]:

@@ -22,7 +22,7 @@ import rasterio.errors
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import DatasetWriter, MemoryFile
 from rasterio.shutil import copy
 
@@ -137,6 +137,8 @@ def encode_cog(
     if layer.overview == "average" and np.dtype(layer.dtype).kind == "f":
         coarser = averages(values.astype(layer.dtype, copy=False), layer.nodata, BLOCK)
     try:
+        if np.dtype(layer.dtype).kind == "c" and layer.overview == "nearest":
+            return _picking(values, grid, layer, tags, creation)
         if not coarser:
             with MemoryFile() as memory:
                 with memory.open(driver="COG", **_profile(values, grid, layer), **creation) as target:
@@ -145,6 +147,29 @@ def encode_cog(
         return _with_overviews(values, coarser, grid, layer, tags, creation)
     except rasterio.errors.RasterioError as error:
         raise ProductError(f"GDAL cannot write layer {layer.name} as COG: {error}") from error
+
+
+def _picking(
+    values: NDArray[np.generic],
+    grid: GeoGrid,
+    layer: Layer,
+    tags: Mapping[str, str] | None,
+    creation: Mapping[str, object],
+) -> bytes:
+    """A COG of single complex samples, with overviews from an eighth on.
+
+    Larger ones would be a third of the file, and of use to nobody.
+    """
+    steps: list[int] = []
+    while max(values.shape) > BLOCK * (steps[-1] if steps else 1):
+        steps.append(2 * steps[-1] if steps else 8)
+    with MemoryFile() as made:
+        with rasterio.open(layer.name, "w", driver="MEM", **_profile(values, grid, layer)) as target:
+            _describe(target, values, layer, tags)
+            if steps:
+                target.build_overviews(steps, Resampling.nearest)
+            copy(target, made.name, driver="COG", **{**creation, "OVERVIEWS": "AUTO" if steps else "NONE"})
+        return bytes(made.getbuffer())
 
 
 def _with_overviews(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.chaos import play
+from benchmarks.chaos_judge import Reader
 from benchmarks.chaos_processes import Nursery
 
 
@@ -37,3 +41,44 @@ def test_whatever_happens_the_store_comes_out_as_from_a_quiet_run(
     assert result.events == list(events)
     assert bool(result.s3_faults) == (store == "faulty s3")
     assert result.skewed == (seed == 13)
+
+
+def _item(version: str, data: bytes) -> bytes:
+    checksum = "1220" + hashlib.sha256(data).hexdigest()
+    return json.dumps(
+        {"id": version, "assets": {"data": {"href": f"./{version}.tif", "file:checksum": checksum}}}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda files: None, ""),
+        (lambda files: files.pop("c/p/v1.tif"), "which is not there"),
+        (lambda files: files.update({"c/p/v1.tif": b"other"}), "wrong checksum"),
+        (lambda files: files.update({"c/p/T1.json": b"{"}), "visible in part"),
+    ],
+)
+def test_the_judge_sees_what_is_not_whole(change: Callable[[dict[str, bytes]], object], said: str) -> None:
+    files = {"c/p/T1.json": _item("v1", b"pixels"), "c/p/v1.tif": b"pixels"}
+    change(files)
+    reader = Reader(SimpleNamespace(snapshot=lambda: {k: lambda k=k: files[k] for k in list(files)}))  # type: ignore[arg-type]
+    assert reader.look() == 1
+    assert len(reader.faults) == bool(said)
+    assert all(said in fault for fault in reader.faults)
+
+
+def test_what_is_made_again_while_it_is_looked_at_is_no_fault() -> None:
+    files = {"c/p/T1.json": _item("v1", b"pixels"), "c/p/v1.tif": b"pixels"}
+
+    def read(key: str) -> bytes:
+        data = files[key]
+        if key.endswith(".json") and "v4" not in data.decode():  # whoever reads it sees the next version come
+            version = f"v{int(json.loads(data)['id'][1:]) + 1}"
+            files.update({key: _item(version, b"pixels"), f"c/p/{version}.tif": b"pixels"})
+            files.pop(f"c/p/{json.loads(data)['id']}.tif")
+        return data
+
+    reader = Reader(SimpleNamespace(snapshot=lambda: {k: lambda k=k: read(k) for k in list(files)}))  # type: ignore[arg-type]
+    reader.look()
+    assert reader.faults == []

@@ -14,6 +14,7 @@ from rio_cogeo import cog_validate
 from sarcube.errors import GridError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.cog import CogOptions, encode_cog, read_layer, round_mantissa, write_cog
+from sarcube.products.kinds import Layer
 from sarcube.workflows.rtc.kinds import LAYERS
 
 GRID = GeoGrid(32629, 500_000, 4_000_000, 20, 1_300, 1_100)
@@ -81,6 +82,28 @@ def test_overviews_average_power_and_keep_masks(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "mask.tif", overview_level=0) as data:
         assert set(np.unique(data.read(1))) <= {0, 1, 2, 3, 255}
         assert data.colormap(1)[2][3] == 255 and data.colormap(1)[255][3] == 0
+
+
+def test_complex_samples_have_small_overviews_only(tmp_path: Path) -> None:
+    layer = Layer("slc", "Samples", "complex64", overview="nearest")
+    grid = GeoGrid(32629, 500_000, 4_000_000, 20, 4500, 700)
+    random = np.random.default_rng(3)
+    values = (random.normal(size=grid.shape) + 1j * random.normal(size=grid.shape)).astype(np.complex64)
+    values[:300] = np.nan
+    path = tmp_path / "slc.tif"
+    write_cog(path, values, grid, layer, {"WHO": "me"})
+    assert cog_validate(str(path), strict=True)[0]
+    with rasterio.open(path) as data:
+        assert data.overviews(1) == [8, 16]
+        assert data.tags()["WHO"] == "me" and data.descriptions == ("slc",)
+        np.testing.assert_array_equal(data.read(1), values)
+    with rasterio.open(path, overview_level=0) as data:
+        coarse = data.read(1)
+    assert set(coarse[np.isfinite(coarse)]) <= set(values[300:].ravel()) and np.isnan(coarse[:36]).all()
+    write_cog(path, values[:512, :300], GeoGrid(32629, 500_000, 4_000_000, 20, 300, 512), layer)
+    with rasterio.open(path) as data:
+        assert data.overviews(1) == []
+        np.testing.assert_array_equal(data.read(1), values[:512, :300])
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(1300, 1100), (1301, 1027), (2049, 600), (513, 3)])

@@ -14,16 +14,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.production.views.network import NetworkPicture, positions
+from sarcube.products.cog import write_cog
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch
 from sarcube.workflows.insar import find as finding
 from sarcube.workflows.insar import pairs as pairing
 from sarcube.workflows.insar.checks import NO_NEIGHBOUR
+from sarcube.workflows.insar.kinds import CSLC_S1
 from sarcube.workflows.insar.section import InsarSection, Pairs
+from sarcube.workflows.insar.slcs import Rows
 from sarcube.workflows.insar.timing import find_timing, wanted
 from sarcube.workflows.insar.workflow import WORKFLOW
 from tests.catalog.verdicts import judge_alike
@@ -374,3 +378,24 @@ def _check_unwrapped(truth: Path, folder: Path) -> None:
     assert known.sum() > 20_000 and np.ptp(expected[known]) > 10.0
     assert np.mean(np.rint((off - np.median(off)) / (2 * np.pi)) != 0) <= 0.001
     assert np.mean(layers["connected_components"][known] == 1) > 0.97
+
+
+def test_rows_of_a_kept_slc_are_those_of_its_file(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    grid = GeoGrid(32632, 400_000, 5_000_000, 10, 300, 1300)
+    values = (random.normal(size=grid.shape) + 1j * random.normal(size=grid.shape)).astype(np.complex64)
+    write_cog(tmp_path / "slc.tif", values, grid, CSLC_S1.layer("slc_VV"))
+    with rasterio.open(tmp_path / "slc.tif") as data:
+        rows, read = Rows(data), []
+        original = data.read
+        counted = SimpleNamespace(
+            height=data.height, width=data.width, block_shapes=data.block_shapes,
+            read=lambda band, window: read.append(window.row_off) or original(band, window=window),
+        )  # fmt: skip
+        assert rows.shape == grid.shape
+        for part in (slice(0, 7), slice(500, 530), slice(511, 512), slice(1290, 1300), slice(100, 1250), slice(7, 7)):
+            np.testing.assert_array_equal(rows[part], values[part])
+        banded = Rows(counted)
+        for first in range(0, 1300, 160):
+            np.testing.assert_array_equal(banded[first : first + 160], values[first : first + 160])
+        assert read == [0, 512, 1024], "a row of blocks is decoded once"

@@ -28,23 +28,45 @@ if TYPE_CHECKING:
 
 
 class Rows:
-    """Samples of an open raster as an array that is read row by row, from any thread."""
+    """Samples of an open raster as an array that is read row by row, from any thread.
+
+    Blocks of a file are as wide as the burst in all, more than GDAL's cache holds of two dates: each row of blocks is
+    read once, and kept while rows are asked of it or of the next.
+    """
 
     dtype = np.dtype(np.complex64)
 
     def __init__(self, data: rasterio.DatasetReader) -> None:
         self._data, self._lock = data, threading.Lock()
+        self._high = int(data.block_shapes[0][0])
+        self._strips: dict[int, NDArray[np.complex64]] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
         return int(self._data.height), int(self._data.width)
 
     def __getitem__(self, rows: slice) -> NDArray[np.complex64]:
+        first, last, _ = rows.indices(self.shape[0])
+        out = np.empty((max(last - first, 0), self.shape[1]), self.dtype)
+        row = first
+        while row < last:
+            number, at = divmod(row, self._high)
+            part = self._strip(number)[at : at + last - row]
+            out[row - first : row - first + len(part)] = part
+            row += len(part)
+        return out
+
+    def _strip(self, number: int) -> NDArray[np.complex64]:
         from rasterio.windows import Window
 
-        first, last, _ = rows.indices(self.shape[0])
         with self._lock:
-            return np.asarray(self._data.read(1, window=Window(0, first, self.shape[1], last - first)), np.complex64)
+            if number not in self._strips:
+                top = number * self._high
+                window = Window(0, top, self.shape[1], min(self._high, self.shape[0] - top))
+                for old in sorted(self._strips)[:-1]:
+                    del self._strips[old]
+                self._strips[number] = np.asarray(self._data.read(1, window=window), self.dtype)
+            return self._strips[number]
 
 
 @dataclass(frozen=True)
