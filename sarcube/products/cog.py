@@ -190,7 +190,7 @@ def _with_overviews(
                 if k == 0:
                     _describe(target, level, layer, tags)
                 else:
-                    target.write(level, 1)
+                    target.write(level[np.newaxis])
         made = stack.enter_context(MemoryFile(dirname=folder, filename="cog.tif"))
         copy(f"/vsimem/{folder}/{name}", made.name, driver="COG", **creation)
         return bytes(made.getbuffer())
@@ -213,7 +213,7 @@ def _profile(values: NDArray[np.generic], grid: GeoGrid, layer: Layer) -> dict[s
 
 def _describe(target: DatasetWriter, values: NDArray[np.generic], layer: Layer, tags: Mapping[str, str] | None) -> None:
     """Write the pixels and what is known of them into an open file."""
-    target.write(values, 1)
+    target.write(values[np.newaxis])  # of two dimensions rasterio makes a copy
     target.update_tags(**{"AREA_OR_POINT": "Area", **(tags or {})})
     target.set_band_description(1, layer.name)
     target.set_band_unit(1, "" if layer.unit == "1" else layer.unit)
