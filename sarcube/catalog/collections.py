@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import PurePosixPath
 
 import pystac
 
@@ -342,7 +343,7 @@ def _collection(name: str, about: Description, summary: Summary, index: bytes = 
     if about.license_link:
         links.append(about.license_link)
     if summary.count <= _MOST_LINKS:
-        links += [{"rel": "item", "href": h, "type": "application/geo+json"} for h in sorted(summary.hrefs)]
+        links += [_item_link(href) for href in sorted(summary.hrefs)]
     stored: JsonObject = {
         "type": "Collection",
         "stac_version": pystac.get_stac_version(),
@@ -375,6 +376,12 @@ def _collection(name: str, about: Description, summary: Summary, index: bytes = 
         }
         stored["stac_extensions"] = list(dict.fromkeys([*stored["stac_extensions"], FILE]))
     return stored
+
+
+def _item_link(href: str) -> JsonObject:
+    """Browsers (QGIS, stac-browser) list items by the titles of links: without one, by their whole address."""
+    title = PurePosixPath(href).stem
+    return {"rel": "item", "href": href, "type": "application/geo+json", "title": title}
 
 
 def _item_assets(about: Description, summary: Summary) -> JsonObject:
@@ -410,7 +417,7 @@ def _write_catalog_once(store: Store, more: set[str]) -> None:
         "description": "Products made by sarcube, each kind in a collection of its own.",
         "links": [
             {"rel": "root", "href": f"./{CATALOG_FILE}", "type": "application/json"},
-            *({"rel": "child", "href": f"./{n}/{COLLECTION_FILE}", "type": "application/json"} for n in names),
+            *(_child_link(store, name) for name in names),
         ],
     }
     data = encode(stored)
@@ -418,6 +425,14 @@ def _write_catalog_once(store: Store, more: set[str]) -> None:
         store.create_bytes(CATALOG_FILE, data)
     elif found[0] != data:
         store.replace_bytes(CATALOG_FILE, data, found[1])
+
+
+def _child_link(store: Store, name: str) -> JsonObject:
+    """Named by the collection's title; one that is damaged or not there yet, by its id."""
+    title = name
+    with contextlib.suppress(*DAMAGE, FileNotFoundError):
+        title = str(json.loads(store.read_bytes(f"{name}/{COLLECTION_FILE}"))["title"])
+    return {"rel": "child", "href": f"./{name}/{COLLECTION_FILE}", "type": "application/json", "title": title}
 
 
 def _schemas(schemas: Schemas | str | None) -> Schemas:

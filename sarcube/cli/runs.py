@@ -47,7 +47,7 @@ def plan(
 def run(
     run: Path = _RUN,
     dry_run: bool = typer.Option(False, "--dry-run", "-n", help="stop after the plan"),
-    remake: bool = typer.Option(False, "--make-existing-products", help="make again what exists"),
+    remake: bool = typer.Option(False, "--make-existing-products", help="make again what exists of what is asked for"),
     outdated: bool = typer.Option(
         False, "--make-outdated-products", help="make again what is of scenes of which the source has a later version"
     ),

@@ -133,7 +133,20 @@ def test_what_a_collection_says(local: LocalStore, schemas: Schemas) -> None:
     assert bbox[1] == min(i.bbox[1] for i in items if i.bbox) < -70
     assert bbox[3] == max(i.bbox[3] for i in items if i.bbox) > 36
     assert set(stored["item_assets"]) >= {"VV", "VH", "HH", "HV", "mask", "incidence_angle", "thumbnail"}
-    assert sum(link["rel"] == "item" for link in stored["links"]) == 4
+    items_linked = [link for link in stored["links"] if link["rel"] == "item"]
+    assert len(items_linked) == 4
+    # What browsers list: QGIS shows the whole address of a link without a title.
+    assert [link["title"] for link in items_linked] == [Path(link["href"]).stem for link in items_linked]
+
+    def children() -> dict[str, str]:
+        links = json.loads(local.read_bytes("catalog.json"))["links"]
+        return {link["href"].split("/")[1]: link["title"] for link in links if link["rel"] == "child"}
+
+    titles = children()
+    assert titles == {n: json.loads(local.read_bytes(f"{n}/collection.json"))["title"] for n in ("rtc", "static")}
+    (local.root / "rtc" / "collection.json").write_bytes(b"{}")
+    ensure_collection(local, "third", RTC_S1, schemas=schemas)
+    assert children() == {**titles, "rtc": "rtc", "third": titles["rtc"]}, "one is damaged, and still named"
 
 
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden"])
