@@ -18,7 +18,7 @@ from sarcube.products.commit import commit
 from sarcube.products.product import Product
 from sarcube.products.public import published_at
 from sarcube.store.protocol import Store
-from sarcube.transfer.redact import redact
+from sarcube.transfer.redact import redact, secrets_of
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,8 @@ def publish_item(
         The store cannot be written. The files are left, since the item may have arrived.
     """
     files = [file.key for file in product.files]
-    stored: JsonObject = {name: without_secrets(value) for name, value in item_dict(item).items()}
+    secrets = secrets_of()
+    stored: JsonObject = {name: without_secrets(value, secrets) for name, value in item_dict(item).items()}
     if product.attempt.lineage:
         stored["properties"][LINEAGE] = list(product.attempt.lineage)
     if public:
@@ -100,13 +101,14 @@ def publish_item(
     return Publication(key, str(winner.get("id")), False)
 
 
-def without_secrets(value: object) -> object:
+def without_secrets(value: object, secrets: tuple[str, ...] | None = None) -> object:
     """The same JSON value, each of its texts without secrets: an item is for others to read."""
+    known = secrets_of() if secrets is None else secrets  # once for all texts
     if isinstance(value, dict):
-        return {name: without_secrets(inner) for name, inner in value.items()}
+        return {name: without_secrets(inner, known) for name, inner in value.items()}
     if isinstance(value, list):
-        return [without_secrets(inner) for inner in value]
-    return redact(value) if isinstance(value, str) else value
+        return [without_secrets(inner, known) for inner in value]
+    return redact(value, known) if isinstance(value, str) else value
 
 
 def encode(stored: JsonObject) -> bytes:

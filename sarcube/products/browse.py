@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,6 +42,7 @@ def browse_png(
     seen = [~layer.missing(v) for v, layer in zip(values, layers, strict=True)]
     part = _with_data(seen)
     factor = math.ceil(max(values[0][part].shape) / longest_side)
+    grey: list[NDArray[np.uint8]] = []
     if len(layers) == 1 and first.classes:
         picture = _classes(values[0][part][::factor, ::factor], first)
     else:
@@ -56,7 +58,9 @@ def browse_png(
             grey = [_stretch(v) for v in small]
             picture = np.dstack([grey[0], grey[-1], grey[0], alpha])
     buffer = io.BytesIO()
-    Image.fromarray(picture, "RGBA").save(buffer, "PNG", compress_level=2)
+    # Noise repeats nothing but runs of one value: to look for more takes time and saves no byte.
+    strategy = zlib.Z_RLE if grey else zlib.Z_DEFAULT_STRATEGY
+    Image.fromarray(picture, "RGBA").save(buffer, "PNG", compress_level=2, compress_type=strategy)
     return buffer.getvalue()
 
 

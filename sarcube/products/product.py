@@ -23,7 +23,7 @@ from sarcube.products.outline import Outline, outline
 from sarcube.products.summary import Statistics, scan
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store
-from sarcube.transfer.redact import redact
+from sarcube.transfer.redact import redact, secrets_of
 
 THUMBNAIL = "thumbnail"
 ATTACHED = "attached"  # in a dataset's attrs: bytes of what a kind attaches to its layers, by name
@@ -166,7 +166,8 @@ def write_product(
     """
     options = options or ProductOptions()
     # Whatever a workflow says of its inputs: files go further than the process that made them.
-    tags = {name: redact(text) for name, text in tags.items()}
+    secrets = secrets_of()
+    tags = {name: redact(text, secrets) for name, text in tags.items()}
     layers, beside = _layers_of(dataset, kind), _attached(dataset, kind)
     attempt = announce(store, collection, name)
     name = attempt.name

@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from sarcube.engines.rtc.native.blocks import Window
-from sarcube.engines.rtc.native.coverage import spread_across, spread_along
+from sarcube.engines.rtc.native.coverage import spread_across, spread_along, spread_straight
 from sarcube.engines.rtc.native.densities import bend_of, even_densities, spread_facet
 from sarcube.engines.rtc.native.mapping import RadarMap, column_bounds, facet_row, map_row
 from sarcube.engines.rtc.native.mesh import Mesh
@@ -76,7 +76,7 @@ def _spread(
 
     Facets are taken two rows at a time, in patches of 2 x 2. Every edge is added once, with the difference of the
     densities on its two sides, and not at all where there is none: `below` remembers the densities of the row above,
-    `right` those of the facets before.
+    `right` those of the facets before. Between patches that are even the two edges of a side are one.
     """
     rows, columns = heights.shape
     lines, samples, bands = field.shape[0], field.shape[1] - 2, field.shape[2]
@@ -85,6 +85,7 @@ def _spread(
     y, x = np.empty((3, columns)), np.empty((3, columns))
     below, void_above = np.zeros((columns, 2)), np.zeros(columns, np.bool_)
     right, void_left = np.zeros((2, 2)), np.zeros(2, np.bool_)
+    alike_above = np.ones(columns // 2 + 1, np.bool_)
     # Where sigma is not asked for, its densities stay 0.
     facets, patches = np.zeros((2, 2, columns + 1)), np.zeros((2, columns // 2 + 1))
     k, t = np.zeros((4, 2)), np.empty(rmap.facet.shape[2])
@@ -112,13 +113,30 @@ def _spread(
         first, last = min(own0, before0), max(own1, before1) + 1
         right[:] = 0.0
         void_left[:] = False
+        alike_left = True
         for p in range(first, last):
             own = own0 <= p < own1
             alike = not own or patches[0, p] == patches[0, p]
+            c = 2 * p
+            among = alike and alike_left and alike_above[p] and r + 2 < rows and c + 2 < columns
+            alike_left = alike_above[p] = alike
             if alike:
                 k0 = k1 = 0.0
                 if own and not _beyond(y, p, bottom) and not _beyond(x, p, end):
                     k0, k1 = patches[0, p], patches[1, p]
+                if among:
+                    # An edge that patches share which are even on both sides goes straight from corner to corner.
+                    a0, a1 = k0 - below[c, 0], k1 - below[c, 1]
+                    if a0 != 0.0:
+                        spread_straight(flat, shape, (x[0, c], y[0, c], x[0, c + 2], y[0, c + 2]), (a0, a1))
+                    a0, a1 = k0 - right[0, 0], k1 - right[0, 1]
+                    if a0 != 0.0:
+                        spread_straight(flat, shape, (x[2, c], y[2, c], x[0, c], y[0, c]), (a0, a1))
+                    for j in range(2):
+                        below[c + j, 0] = right[j, 0] = k0
+                        below[c + j, 1] = right[j, 1] = k1
+                        void_above[c + j] = void_left[j] = False
+                    continue
                 # Element by element: a view is counted, and its count locks the processor's cache.
                 for m in range(4):
                     k[m, 0], k[m, 1] = k0, k1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-BLOCK_LINES = 128
+BLOCK_LINES = 256  # fewer mean more nodes that two blocks place, more take memory (80 MB a thread)
 TALL_BLOCK_LINES = 512  # where lines are short or many: of a block's rows more nodes lie within it
 
 

@@ -31,6 +31,7 @@ Shape = tuple[int, int, int]
 Edge = tuple[float, float, float, float]
 """x and y of its begin, x and y of its end, in cells."""
 _NARROW = 1e-7  # samples; the width that an edge without any is given
+_NARROW_SINGLE = 1.0 / 32.0  # the same in single precision
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -213,6 +214,62 @@ def spread_along(field: NDArray[np.float32], shape: Shape, edge: Edge, densities
         e, f = sign * (y1 - y), sign * (end - y1)
         _piece(field, (row * width + i) * bands, bands, a - i, b - i, (e * k0, e * k1), False)
         _piece(field, ((row + 1) * width + j) * bands, bands, c - j, d - j, (f * k0, f * k1), False)
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def _eight(
+    field: NDArray[np.float32], start: int, bands: int, s: float, t: float, weights: tuple[float, float]
+) -> None:
+    """A piece from s to t of the eight cells that begin at `start`, s within the first and t not beyond the seventh.
+
+    Weights are the piece's lines times the densities. One formula for all cells and no branch: compilers make vector
+    instructions of it.
+    """
+    zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
+    # Not so narrow that the differences below are nothing but rounding.
+    wide = max(t - s, _NARROW_SINGLE)
+    near = np.float32(max(0.5 * (s + t - wide), 0.0))
+    far = near + np.float32(wide)
+    each = one / (far - near)
+    e0, e1 = np.float32(weights[0]) * each, np.float32(weights[1]) * each
+    at = np.uintp(start)
+    for j in range(8):
+        # Twice integrated the edge is a ramp from 0 to 1; a cell gets what the ramp gains in it at s less that at t.
+        p, q = np.float32(j) - near, np.float32(j) - far
+        a, b = min(max(p, zero), one), min(max(p + one, zero), one)
+        c, d = min(max(q, zero), one), min(max(q + one, zero), one)
+        w = half * ((b * b - a * a) - (d * d - c * c))
+        w += (max(p, zero) - max(p - one, zero)) - (max(q, zero) - max(q - one, zero))
+        if bands == 1:
+            field[at + np.uintp(j)] += e0 * w
+        else:
+            field[at + np.uintp(2 * j)] += e0 * w
+            field[at + np.uintp(2 * j + 1)] += e1 * w
+
+
+@njit(**UNCOUNTED, forceinline=True)
+def spread_straight(field: NDArray[np.float32], shape: Shape, edge: Edge, densities: tuple[float, float]) -> None:
+    """`spread_edge` for edges that mostly stay in three lines, and six samples of each."""
+    xa, ya, xb, yb = edge
+    k0, k1 = densities
+    if yb < ya:
+        xa, ya, xb, yb = xb, yb, xa, ya
+        k0, k1 = -k0, -k1
+    lines, width, bands = shape
+    low, high = min(xa, xb), max(xa, xb)
+    if not (ya >= 0.0 and yb < lines and low >= 0.0 and high < width - 9.0 and high - low < 6.0):
+        spread_edge(field, shape, edge, densities)
+        return
+    slope = (xb - xa) / max(yb - ya, 1e-12)
+    row, x, y = int(ya), xa, ya
+    while y < yb:
+        end = min(row + 1.0, yb)
+        to = x + slope * (end - y)
+        a, b = min(x, to), max(x, to)
+        i = int(a)
+        _eight(field, (row * width + i) * bands, bands, a - i, b - i, ((end - y) * k0, (end - y) * k1))
+        x, y = to, end
+        row += 1
 
 
 @njit(cache=True, nogil=True)
