@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 _SMALL = 0.25
 # Chunks are cut for a reduction where they are fewer than this for every core.
 _TASKS_PER_CORE = 4
+# Pixels of chunks that are joined for a reduction. A row of tiles lies together in a file: fewer, longer reads, which
+# is what a server's work and the opening of files depend on.
+_PIXELS = 2 * 2**20
 # Whose functions `mean` and the like hand to `reduce`.
 _XARRAY = "xarray.core.duck_array_ops"
 Values: TypeAlias = NDArray[np.floating]
@@ -203,15 +206,31 @@ def _touched(chunks: Sequence[int], part: slice) -> int:
 
 
 def _tasks(origin: Origin, chunks: Sequence[Sequence[int]]) -> Chunks:
-    """Chunks of y and x for a reduction: those of the array, cut as the files' tiles are where they are too few."""
+    """Chunks of y and x for a reduction: those of the array, joined to wide ones where that leaves enough of them, or
+    cut as the files' tiles are where they are too few.
+    """
     wanted = math.inf if on_cluster() else _TASKS_PER_CORE * CPU_COUNT
     cut = [tuple(c) for c in chunks]
+    wide = _joined(cut[1], _PIXELS // max(cut[0]))
+    if len(cut[0]) * len(wide) >= wanted and origin.exact():
+        cut[1] = wide
     for axis in (0, 1):
         if math.prod(map(len, cut)) < wanted and origin.exact():
             starts = np.cumsum([0, *cut[axis][:-1]]) + origin.offset()[axis]
             parts = [cuts(size, TILE, int(at)) for size, at in zip(cut[axis], starts, strict=True)]
             cut[axis] = tuple(s.stop - s.start for part in parts for s in part)
     return tuple(cut)
+
+
+def _joined(sizes: Sequence[int], most: int) -> tuple[int, ...]:
+    """Neighbours along an axis joined up to a length, those that are longer as they are."""
+    joined: list[int] = []
+    for size in sizes:
+        if joined and joined[-1] + size <= most:
+            joined[-1] += size
+        else:
+            joined.append(size)
+    return tuple(joined)
 
 
 def _by_window(

@@ -135,7 +135,7 @@ class MergeReader:
 
         With `out` they are written there and `out` is returned; it stays as it was where no file touches it.
         """
-        box = _Box(int(window.row_off), int(window.col_off), int(window.height), int(window.width))
+        box = _box(window)
         parts = [(source, part) for source in self.merge.sources if (part := self._overlap(source, box))]
         if not parts:
             return None
@@ -149,6 +149,11 @@ class MergeReader:
             return values
         out[:] = values
         return out
+
+    def touches(self, window: Window) -> bool:
+        """Whether `read` finds a file there."""
+        box = _box(window)
+        return any(self._overlap(source, box) for source in self.merge.sources)
 
     def _merged(self, parts: list[tuple[Source, _Box]], box: _Box) -> Pixels:
         if self.merge.averaging == "classes":
@@ -339,6 +344,10 @@ class _Box:
     def within(self, outer: _Box) -> tuple[slice, slice]:
         row, col = self.row - outer.row, self.col - outer.col
         return slice(row, row + self.height), slice(col, col + self.width)
+
+
+def _box(window: Window) -> _Box:
+    return _Box(int(window.row_off), int(window.col_off), int(window.height), int(window.width))
 
 
 def _fractional(

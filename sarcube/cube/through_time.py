@@ -6,12 +6,15 @@ holds a chunk of some dates however many there are, and no date is handed from t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import cache
+from itertools import pairwise, repeat
 
 import numpy as np
 import rasterio
+from dask.system import CPU_COUNT
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.windows import Window
@@ -22,8 +25,12 @@ from sarcube.geometry.grid import GeoGrid
 
 # What moments hold, in this order.
 COUNT, MEAN, SQUARES, LEAST, GREATEST = range(5)
-# Bytes of dates that are read before they are added to the moments.
-_BUFFER = 32 * 2**20
+# Dates that are read before they are added to the moments, and their bytes at most. Up to 2 million pixels it is the
+# same number, so that sums do not depend on how pixels were cut into tasks.
+_TOGETHER = 8
+_BUFFER = 64 * 2**20
+# Files of a network that are read at once.
+_READS_PER_CORE = 2
 # Bytes of all dates of the pixels whose order is wanted. Less would read the tiles of a COG again and again.
 _STACK = 256 * 2**20
 TILE = 512
@@ -77,9 +84,13 @@ class Origin:
             for m in self.merges
         ]
 
+    def remote(self) -> bool:
+        """Whether any of its files is read over a network."""
+        return any("://" in s.href for m in self.merges if m is not None for s in m.sources)
+
     def env(self) -> rasterio.Env:
         """What all its files are read in."""
-        return gdal_env(any("://" in s.href for m in self.merges if m is not None for s in m.sources))
+        return gdal_env(self.remote())
 
 
 def read_moments(origin: Origin, slices: tuple[slice, slice], rows: int) -> NDArray[np.float64]:
@@ -88,20 +99,36 @@ def read_moments(origin: Origin, slices: tuple[slice, slice], rows: int) -> NDAr
 
     window, height, width = _window(origin, slices)
     state = no_moments(rows, height, width)
-    readers = [r for r in origin.readers() if r is not None]
-    together = max(1, min(len(readers), _BUFFER // (4 * height * width)))
+    readers = [r for r in origin.readers() if r is not None and r.touches(window)]
+    together = max(1, min(len(readers), _TOGETHER, _BUFFER // (4 * height * width)))
     buffer = np.empty((together, height, width), np.float32)
-    filled = 0
     with origin.env():
-        for reader in readers:
-            if reader.read(window, buffer[filled]) is not None:
-                filled += 1
-            if filled == together:
-                update_moments(state, buffer)
-                filled = 0
-    if filled:
-        update_moments(state, buffer[:filled])
+        for first in range(0, len(readers), together):
+            some = readers[first : first + together]
+            _read_dates(origin, some, window, buffer)
+            update_moments(state, buffer[: len(some)])
     return state
+
+
+def _read_dates(
+    origin: Origin, readers: Sequence[MergeReader], window: Window, out: Iterable[NDArray[np.float32]]
+) -> None:
+    """Pixels of each reader's date, where they touch the window; over a network of several at once, as most is waiting.
+
+    Raises
+    ------
+    CubeError
+        A file cannot be read; reads that have not begun are left.
+    """
+    reading = _threads().map if origin.remote() and len(readers) > 1 else map
+    for _ in reading(MergeReader.read, readers, repeat(window), out):
+        pass
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    # One for all tasks of the process; GDAL keeps connections for each of its threads.
+    return ThreadPoolExecutor(_READS_PER_CORE * CPU_COUNT, "sarcube-read")
 
 
 def read_medians(origin: Origin, slices: tuple[slice, slice]) -> NDArray[np.float32]:
@@ -110,7 +137,7 @@ def read_medians(origin: Origin, slices: tuple[slice, slice]) -> NDArray[np.floa
 
     window, height, width = _window(origin, slices)
     out = np.full((height, width), np.nan, np.float32)
-    readers = [r for r in origin.readers() if r is not None]
+    readers = [r for r in origin.readers() if r is not None and r.touches(window)]
     if not readers:
         return out
     buffer: NDArray[np.float32] | None = None
@@ -122,12 +149,10 @@ def read_medians(origin: Origin, slices: tuple[slice, slice]) -> NDArray[np.floa
                 buffer = np.empty(size, np.float32)
             stack = buffer[:size].reshape(shape)
             part = Window(window.col_off + cols.start, window.row_off + rows.start, shape[2], shape[1])
-            filled = 0
-            for reader in readers:
-                if reader.read(part, stack[filled]) is not None:
-                    filled += 1
-            if filled:
-                medians(stack[:filled], out[rows, cols])
+            seen = [r for r in readers if r.touches(part)]
+            if seen:
+                _read_dates(origin, seen, part, stack)
+                medians(stack[: len(seen)], out[rows, cols])
     return out
 
 
@@ -136,10 +161,9 @@ def read_part(table: NDArray[np.object_], shape: tuple[int, int], gone: tuple[in
     origin: Origin = table.item()
     out = np.full((len(origin.merges), *shape), origin.fill, np.float32)
     window = Window(origin.col, origin.row, shape[1], shape[0])
+    there = [(r, target) for r, target in zip(origin.readers(), out, strict=True) if r is not None]
     with origin.env():
-        for reader, target in zip(origin.readers(), out, strict=True):
-            if reader is not None:
-                reader.read(window, target)
+        _read_dates(origin, [r for r, _ in there], window, [target for _, target in there])
     picked: NDArray[np.float32] = out[tuple(0 if axis in gone else slice(None) for axis in range(3))]
     return picked
 

@@ -206,6 +206,20 @@ def test_chunks_are_cut_where_the_tiles_of_files_are(
     np.testing.assert_allclose(found.values, _numpy(name, cube.values), rtol=2e-6)
 
 
+def test_chunks_are_joined_where_many_are_left(items: list[pystac.Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cube_variable, "CPU_COUNT", 1)
+    monkeypatch.setattr(cube_variable, "_PIXELS", 16 * 40)
+    cube = sarcube.open_cube(items, chunks=16)["VV"]
+    found = {name: getattr(cube, name)("time") for name in ("mean", "median")}
+    assert found["mean"].chunks[0] == cube.chunks[1]
+    assert found["mean"].chunks[1][:2] == (32, 32)
+    monkeypatch.setattr(cube_variable, "CPU_COUNT", 1000)  # all at work: single chunks
+    for name, joined in found.items():
+        alone = getattr(cube, name)("time")
+        assert set(alone.chunks[1]) <= {16, *cube.chunks[2]}
+        np.testing.assert_array_equal(joined, alone)
+
+
 def test_dates_with_no_file_count_as_missing(bursts: Any) -> None:
     values = np.random.default_rng(1).gamma(4, 0.1, GRID.shape)
     days = [

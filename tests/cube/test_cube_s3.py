@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import boto3
+import dask
 import numpy as np
 import pystac
 import pytest
 
 import sarcube
 from sarcube.cube.handles import gdal_env
+from sarcube.cube.reader import MergeReader
+from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.transfer import aws
 from tests.servers import S3Server, seaweedfs, use_server
@@ -31,9 +35,11 @@ def items(bursts: Any) -> list[pystac.Item]:
     return [bursts.burst(GRID, "t052_001000_iw1", f"2022-01-{day}T05:00:00") for day in days]
 
 
-def _uploaded(server: S3Server, items: list[pystac.Item], *, public: bool = False) -> list[pystac.Item]:
-    """The same items with their files in a bucket; `public` is readable without keys, as this server has it."""
-    bucket = "public" if public else "cubes-read"
+def _uploaded(
+    server: S3Server, items: list[pystac.Item], *, bucket: str = "cubes-read", public: bool = False
+) -> list[pystac.Item]:
+    """The same items with their files in a bucket; that of `public` is readable without keys, as this server has it."""
+    bucket = "public" if public else bucket
     client = server.client()
     if bucket not in [b["Name"] for b in client.list_buckets()["Buckets"]]:
         server.make_bucket(bucket)
@@ -105,3 +111,35 @@ def test_what_is_local_asks_nobody_for_keys(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sarcube.cube.handles.boto3_session", refuse)
     with gdal_env(remote=False):
         pass
+
+
+def test_several_dates_are_read_at_once_with_the_same_bits(
+    server: S3Server, items: list[pystac.Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: Any = {"chunks": {"time": -1, "y": 32, "x": 32}}
+    local = sarcube.open_cube(items, **options)["VV"]
+    cube = sarcube.open_cube(_uploaded(server, items), **options)["VV"]
+    meeting, read = threading.Barrier(len(items)), MergeReader.read
+
+    def met(self: MergeReader, *args: Any) -> Any:
+        meeting.wait(30)  # broken, which is an error, unless the reads of all dates are under way
+        return read(self, *args)
+
+    with dask.config.set(scheduler="sync"):
+        expected = [getattr(local, name)("time").values for name in ("mean", "std", "median")]
+        series = local[:, 30, 40].values
+        monkeypatch.setattr(MergeReader, "read", met)
+        for name, values in zip(("mean", "std", "median"), expected, strict=True):
+            np.testing.assert_array_equal(getattr(cube, name)("time"), values)
+        np.testing.assert_array_equal(cube[:, 30, 40], series)
+
+
+def test_a_file_that_vanished_is_named_by_whichever_read_met_it(server: S3Server, items: list[pystac.Item]) -> None:
+    moved = _uploaded(server, items, bucket="cubes-vanished")  # where GDAL knows no file from a read before
+    cube = sarcube.open_cube(moved)["VV"]
+    gone = moved[1].assets["VV"].href
+    bucket, _, key = gone.removeprefix("s3://").partition("/")
+    server.client().delete_object(Bucket=bucket, Key=key)
+    for name in ("mean", "median"):
+        with pytest.raises(CubeError, match=f"{key}.*vanished or is damaged"):
+            getattr(cube, name)("time").compute()
