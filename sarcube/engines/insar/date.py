@@ -99,7 +99,7 @@ def make_date(burst: Burst, polarization: str, nodes: Nodes, options: InsarOptio
         last_valid=np.ascontiguousarray(burst.last_valid_sample, np.int32),
         waves=2.0 / radar.wavelength,
         along=interpolator(azimuth),
-        across=interpolator(across),
+        across=np.repeat(interpolator(across), 2, axis=1),
     )
     return Date(burst, polarization, view, (azimuth, across))
 

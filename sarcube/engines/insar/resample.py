@@ -35,8 +35,10 @@ class View(NamedTuple):
         Samples of each line, -1 where none is valid.
     waves : float
         Turns of two-way phase in a metre of range, 2 / wavelength.
-    along, across : (STEPS + 1, TAPS) float32
-        Interpolators along azimuth and along range.
+    along : (STEPS + 1, TAPS) float32
+        Interpolator along azimuth.
+    across : (STEPS + 1, 2 TAPS) float32
+        The same along range, each weight twice: of the real and of the imaginary part.
     """
 
     place: NDArray[np.float64]
@@ -129,6 +131,7 @@ def resample_row(
     end = first_line + lines.shape[0]
     count = view.first_valid.size
     missed = 0
+    part = np.empty(2 * TAPS, np.float32)
     for n in range(heights.size):
         y, x, distance = place[LINE, n], place[SAMPLE, n], place[RANGE, n]
         out[n, 0] = out[n, 1] = 0.0
@@ -148,18 +151,17 @@ def resample_row(
         h = view.across[int(fx * STEPS + 0.5)]
         b = 2 * (j - BEFORE)
         i -= first_line + BEFORE
-        re, im = np.float32(0.0), np.float32(0.0)
-        for m in range(TAPS):
-            k = b + 2 * m
-            re += h[m] * (
-                v[0] * lines[i, k] + v[1] * lines[i + 1, k] + v[2] * lines[i + 2, k] + v[3] * lines[i + 3, k]
-                + v[4] * lines[i + 4, k] + v[5] * lines[i + 5, k] + v[6] * lines[i + 6, k] + v[7] * lines[i + 7, k]
-            )  # fmt: skip
-            k += 1
-            im += h[m] * (
-                v[0] * lines[i, k] + v[1] * lines[i + 1, k] + v[2] * lines[i + 2, k] + v[3] * lines[i + 3, k]
-                + v[4] * lines[i + 4, k] + v[5] * lines[i + 5, k] + v[6] * lines[i + 6, k] + v[7] * lines[i + 7, k]
-            )  # fmt: skip
+        # All lines at once, for each of the numbers beside each other (real and imaginary in turn): a loop of vectors.
+        v0, v1, v2, v3, v4, v5, v6, v7 = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
+        after = b + 2 * TAPS
+        l0, l1, l2, l3 = lines[i, b:after], lines[i + 1, b:after], lines[i + 2, b:after], lines[i + 3, b:after]
+        l4, l5, l6, l7 = lines[i + 4, b:after], lines[i + 5, b:after], lines[i + 6, b:after], lines[i + 7, b:after]
+        for m in range(2 * TAPS):
+            part[m] = h[m] * (
+                v0 * l0[m] + v1 * l1[m] + v2 * l2[m] + v3 * l3[m] + v4 * l4[m] + v5 * l5[m] + v6 * l6[m] + v7 * l7[m]
+            )
+        re = (part[0] + part[2]) + (part[4] + part[6]) + ((part[8] + part[10]) + (part[12] + part[14]))
+        im = (part[1] + part[3]) + (part[5] + part[7]) + ((part[9] + part[11]) + (part[13] + part[15]))
         out[n, 0], out[n, 1] = re, im
         g = 1.0 - fx
         away = (y - view.middle) * view.interval - (g * view.reference[j] + fx * view.reference[j + 1])
