@@ -58,9 +58,11 @@ class Cleaning:
         yield from (f"{verb}: {file.key} ({file.why})" for file in self.files[:_KEYS])
         if len(self.files) > _KEYS:
             yield f"{verb}: {len(self.files) - _KEYS} more (--json lists all)"
-        if self.kept:
-            told = sum(bool(file.kept) for file in self.kept)
-            yield f"left alone: {len(self.kept) - told} that a run may be writing, {told} replaced static layers"
+        told = sum(bool(file.kept) for file in self.kept)
+        if len(self.kept) > told:
+            yield f"left alone: {several(len(self.kept) - told, 'file')} that a run may be writing"
+        if told:
+            yield f"left alone: {several(told, 'file')} of replaced static layers, which items may name"
         if self.healed:
             done = "put right" if self.deleted else "would be put right"
             yield f"index: {len(self.healed)} items that it does not hold as they are: {done}"

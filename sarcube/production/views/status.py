@@ -23,7 +23,7 @@ def table(found: Status) -> str:
     out = io.StringIO()
     console = Console(file=out, width=terminal_width(), force_terminal=False)
     grid = Table(box=None, pad_edge=False)
-    for name in ("place", "once", "dates present", "dates missing", "which"):
+    for name in ("place", "made once", "dates present", "dates missing", "which"):
         least = 15 if name == "place" else None
         grid.add_column(
             name, justify="right" if name.startswith("dates") else "left", no_wrap=name == "place", min_width=least
