@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import dask.array
 import numpy as np
 import xarray as xr
-from dask.system import CPU_COUNT
 from numpy.typing import DTypeLike, NDArray
 
-from sarcube.cube.lazy import da, on_cluster
+from sarcube.cube.lazy import cores, da
 from sarcube.cube.through_time import (
     COUNT,
     GREATEST,
@@ -209,7 +208,7 @@ def _tasks(origin: Origin, chunks: Sequence[Sequence[int]]) -> Chunks:
     """Chunks of y and x for a reduction: those of the array, joined to wide ones where that leaves enough of them, or
     cut as the files' tiles are where they are too few.
     """
-    wanted = math.inf if on_cluster() else _TASKS_PER_CORE * CPU_COUNT
+    wanted = _TASKS_PER_CORE * cores()
     cut = [tuple(c) for c in chunks]
     wide = _joined(cut[1], _PIXELS // max(cut[0]))
     if len(cut[0]) * len(wide) >= wanted and origin.exact():

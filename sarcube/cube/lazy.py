@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,10 +12,12 @@ import dask
 import dask.array
 import numpy as np
 import xarray as xr
+from dask.system import CPU_COUNT
 from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
     from dask.array import Array
+    from distributed import Client
 
 # dask.array is only partly typed.
 da: Any = dask.array
@@ -82,11 +85,24 @@ def whole_stack(variable: xr.DataArray, halo: int = 0) -> Array:
 
 def on_cluster() -> bool:
     """Whether what is computed now runs on the workers of a dask client."""
+    return _client() is not None
+
+
+def cores() -> float:
+    """How many threads compute what is computed now; infinite where workers of a cluster are still to come."""
+    client = _client()
+    if client is None:
+        return CPU_COUNT
+    return math.inf if client.asynchronous else sum(client.nthreads().values()) or math.inf
+
+
+def _client() -> Client | None:
     if "distributed" not in sys.modules:
-        return False
+        return None
     from distributed import Client
 
-    return isinstance(getattr(get_scheduler(), "__self__", None), Client)
+    owner = getattr(get_scheduler(), "__self__", None)
+    return owner if isinstance(owner, Client) else None
 
 
 def as_dask(variable: xr.DataArray) -> Array:

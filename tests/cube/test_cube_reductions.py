@@ -11,10 +11,11 @@ import numpy as np
 import pystac
 import pytest
 import xarray as xr
+from distributed import Client
 from numpy.typing import NDArray
 
 import sarcube
-from sarcube.cube import cube_variable, through_time
+from sarcube.cube import cube_variable, lazy, through_time
 from sarcube.cube.cube_variable import CubeVariable
 from sarcube.cube.moment_kernels import no_moments, update_moments
 from sarcube.cube.order_kernels import medians
@@ -197,7 +198,7 @@ def test_chunks_are_cut_where_the_tiles_of_files_are(
     monkeypatch.setattr(through_time, "TILE", 32)
     monkeypatch.setattr(through_time, "_STACK", 4 * len(DAYS) * 40 * 40)
     monkeypatch.setattr(through_time, "_BUFFER", 4 * 3 * 32 * 32)
-    monkeypatch.setattr(cube_variable, "CPU_COUNT", 8)
+    monkeypatch.setattr(cube_variable, "cores", lambda: 8)
     cube = sarcube.open_cube(items, chunks=400)["VV"].isel(y=slice(20, None), x=slice(45, None))
     found = getattr(cube, name)("time")
     if name == "mean":
@@ -207,17 +208,31 @@ def test_chunks_are_cut_where_the_tiles_of_files_are(
 
 
 def test_chunks_are_joined_where_many_are_left(items: list[pystac.Item], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cube_variable, "CPU_COUNT", 1)
+    monkeypatch.setattr(cube_variable, "cores", lambda: 1)
     monkeypatch.setattr(cube_variable, "_PIXELS", 16 * 40)
     cube = sarcube.open_cube(items, chunks=16)["VV"]
     found = {name: getattr(cube, name)("time") for name in ("mean", "median")}
     assert found["mean"].chunks[0] == cube.chunks[1]
     assert found["mean"].chunks[1][:2] == (32, 32)
-    monkeypatch.setattr(cube_variable, "CPU_COUNT", 1000)  # all at work: single chunks
+    monkeypatch.setattr(cube_variable, "cores", lambda: 1000)  # all at work: single chunks
     for name, joined in found.items():
         alone = getattr(cube, name)("time")
         assert set(alone.chunks[1]) <= {16, *cube.chunks[2]}
         np.testing.assert_array_equal(joined, alone)
+
+
+def test_threads_of_a_cluster_are_counted(items: list[pystac.Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cube_variable, "_PIXELS", 16 * 40)
+    cube = sarcube.open_cube(items, chunks=16)["VV"]
+    here = cube.mean("time").values
+    with Client(processes=False, n_workers=1, threads_per_worker=2, dashboard_address=None):
+        assert lazy.cores() == 2
+        there = cube.mean("time")
+        assert there.chunks[1][:2] == (32, 32)
+        np.testing.assert_array_equal(there, here)
+    with Client(processes=False, n_workers=0, dashboard_address=None):
+        assert lazy.cores() == np.inf  # how many are to come nobody knows
+        assert cube.mean("time").chunks[1][:2] == (16, 16)
 
 
 def test_dates_with_no_file_count_as_missing(bursts: Any) -> None:
