@@ -75,7 +75,7 @@ def test_blocks_and_threads_do_not_show(scene: Scene, monkeypatch: pytest.Monkey
     # Other blocks begin their sums elsewhere, and round them otherwise.
     monkeypatch.setattr(division, "BLOCK_LINES", 17)
     for name, layer in layers(2).items():
-        np.testing.assert_allclose(layer, whole[name], rtol=5e-6, err_msg=name)
+        np.testing.assert_allclose(layer, whole[name], rtol=1e-6, err_msg=name)
 
 
 def test_samples_of_a_zip_give_the_same_as_those_of_a_folder(scene: Scene, tmp_path: Path) -> None:

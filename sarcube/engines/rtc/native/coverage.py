@@ -31,7 +31,6 @@ Shape = tuple[int, int, int]
 Edge = tuple[float, float, float, float]
 """x and y of its begin, x and y of its end, in cells."""
 _NARROW = 1e-7  # samples; the width that an edge without any is given
-_NARROW_SINGLE = 1.0 / 32.0  # the same in single precision
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
@@ -225,21 +224,19 @@ def _eight(
     Weights are the piece's lines times the densities. One formula for all cells and no branch: compilers make vector
     instructions of it.
     """
-    zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
     # Not so narrow that the differences below are nothing but rounding.
-    wide = max(t - s, _NARROW_SINGLE)
-    near = np.float32(max(0.5 * (s + t - wide), 0.0))
-    far = near + np.float32(wide)
-    each = one / (far - near)
-    e0, e1 = np.float32(weights[0]) * each, np.float32(weights[1]) * each
+    wide = max(t - s, _NARROW)
+    near = max(0.5 * (s + t - wide), 0.0)
+    far = near + wide
+    e0, e1 = weights[0] / (far - near), weights[1] / (far - near)
     at = np.uintp(start)
     for j in range(8):
         # Twice integrated the edge is a ramp from 0 to 1; a cell gets what the ramp gains in it at s less that at t.
-        p, q = np.float32(j) - near, np.float32(j) - far
-        a, b = min(max(p, zero), one), min(max(p + one, zero), one)
-        c, d = min(max(q, zero), one), min(max(q + one, zero), one)
-        w = half * ((b * b - a * a) - (d * d - c * c))
-        w += (max(p, zero) - max(p - one, zero)) - (max(q, zero) - max(q - one, zero))
+        p, q = j - near, j - far
+        a, b = min(max(p, 0.0), 1.0), min(max(p + 1.0, 0.0), 1.0)
+        c, d = min(max(q, 0.0), 1.0), min(max(q + 1.0, 0.0), 1.0)
+        w = 0.5 * ((b * b - a * a) - (d * d - c * c))
+        w += (max(p, 0.0) - max(p - 1.0, 0.0)) - (max(q, 0.0) - max(q - 1.0, 0.0))
         if bands == 1:
             field[at + np.uintp(j)] += e0 * w
         else:
