@@ -14,7 +14,6 @@ import argparse
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pystac
+from apart import peak_mb  # beside this script: another version of sarcube may come first on the path
 from rasterio.warp import transform_bounds
 
 SIZE, CHUNK = 4096, 1024
@@ -259,14 +259,6 @@ def task_open(bursts: int, dates: int) -> dict[str, float]:
         "steps": cube.sizes["time"],
         "process_mb": peak_mb(),
     }
-
-
-def peak_mb() -> float:
-    """Of this program alone: what getrusage tells begins with the memory of the process that started it."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return next(float(line.split()[1]) / 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
 
 def run(*arguments: Any, tree: Path = ROOT) -> dict[str, Any]:

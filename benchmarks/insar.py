@@ -23,9 +23,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.apart import apart
+from benchmarks.apart import apart, peak_mb, stage
 
 DATES = (dt.date(2024, 5, 1), dt.date(2024, 5, 13))
 BOUNDS = {"slc_cpu_s": 6.0, "pair_cpu_s": 20.0, "further_pair_cpu_s": 4.0, "peak_mb": 1500.0}
@@ -112,7 +109,7 @@ def stage_task(name: str, archive: Path, store: Path, posting: float) -> dict[st
         begun = time.process_time()
         work.run(task, context)
         figures = {f"{name}_cpu_s": time.process_time() - begun}
-    return {**figures, f"{name}_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {**figures, f"{name}_peak_mb": peak_mb()}
 
 
 def stage_floor(archive: Path, store: Path, posting: float) -> dict[str, float]:
@@ -177,30 +174,6 @@ def stage_threads(archive: Path, store: Path, posting: float) -> dict[str, float
     return {"threads2_speedup": walls[1] / walls[2]}
 
 
-def _stage(name: str, archive: Path, store: Path, posting: float) -> dict[str, float]:
-    """One stage in a process of its own, started as a worker is."""
-    from sarcube.cluster.environment import AT_START
-
-    command = [
-        sys.executable,
-        __file__,
-        "--stage",
-        name,
-        str(store),
-        "--archive",
-        str(archive),
-        "--posting",
-        str(posting),
-    ]
-    own = {"NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
-    environment = {**os.environ, **AT_START, **own}
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if run.returncode:
-        raise SystemExit(f"stage {name} failed:\n{run.stderr}")
-    found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    return found
-
-
 def measure(archive: Path, posting: float, repeat: int) -> dict[str, float]:
     """All stages, in turns, each time in new stores."""
     least: dict[str, float] = {}
@@ -216,7 +189,8 @@ def measure(archive: Path, posting: float, repeat: int) -> dict[str, float]:
                 ("floor", kept),
             ]
             for name, store in [*steps, *([("threads", pair)] if turn == 0 else [])]:
-                for key, value in _stage(name, archive, store, posting).items():
+                given = "--stage", name, store, "--archive", archive, "--posting", posting
+                for key, value in stage(__file__, *given).items():
                     least[key] = (max if key.endswith("_mb") else min)(least.get(key, value), value)
     least["peak_mb"] = least.pop("pair_peak_mb")
     least.pop("static_peak_mb")

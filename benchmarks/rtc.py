@@ -24,9 +24,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -37,7 +35,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks.apart import apart
+from benchmarks.apart import apart, peak_mb, stage
 
 DATES = (dt.date(2024, 5, 1), dt.date(2024, 5, 13))
 BOUNDS = {  # the requirement each figure is held against
@@ -95,10 +93,6 @@ def _cpu() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-
-
 def _ready() -> None:
     """Import what tasks import, load the kernels, and let GDAL and pyproj open their tables."""
     import xarray as xr
@@ -136,7 +130,7 @@ def stage_tasks(archive: Path, store: Path, resolution: float, geometry: str, ki
             "stages": dict(result.stages),
             "item": result.item,
         }
-    out["peak_mb"] = _peak_mb()
+    out["peak_mb"] = peak_mb()
     return out
 
 
@@ -209,16 +203,9 @@ def stage_threads(archive: Path) -> dict[str, float]:
 
 
 def _stage(name: str, *arguments: object) -> dict[str, Any]:
-    """One stage in a process of its own, started as a worker is."""
-    command = [sys.executable, __file__, "--stage", name, *map(str, arguments)]
-    from sarcube.cluster.environment import AT_START
-
-    own = {"NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
-    environment = {**os.environ, **AT_START, **own}
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if run.returncode:
-        raise SystemExit(f"stage {name} failed:\n{run.stderr}")
-    return json.loads(run.stdout.splitlines()[-1])
+    """One stage in a process of its own."""
+    found: dict[str, Any] = stage(__file__, "--stage", name, *arguments)
+    return found
 
 
 def _agreement(one: str, other: str) -> float:
