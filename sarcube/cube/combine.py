@@ -21,8 +21,9 @@ from sarcube.catalog.extensions import PROCESSING, PROJECTION, RENDER
 from sarcube.catalog.footprint import footprint
 from sarcube.cube.asked import parse_bbox
 from sarcube.cube.cog_export import write_raster
-from sarcube.cube.combine_inputs import Band, Input, lazy_band, open_input
+from sarcube.cube.combine_inputs import Band, Input, open_input
 from sarcube.cube.combine_presets import PRESETS, preset_expressions
+from sarcube.cube.combine_reading import lazy_band
 from sarcube.cube.expression import Expression, evaluate, parse_expression
 from sarcube.cube.lazy import da
 from sarcube.cube.order_statistics import percentiles

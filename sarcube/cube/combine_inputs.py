@@ -1,41 +1,33 @@
-"""What `combine` reads: bands of stores, Sentinel-2 SAFEs and any raster of GDAL, as lazy blocks on one grid."""
+"""What `combine` reads: bands of stores, Sentinel-2 SAFEs and any raster of GDAL (how: `combine_reading`)."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
-from numpy.typing import NDArray
-from rasterio.enums import Resampling
 from rasterio.errors import CRSError, RasterioError
-from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform
-from rasterio.windows import Window
 
 from sarcube.cube.asked import Bbox
 from sarcube.cube.handles import gdal_options
-from sarcube.cube.lazy import da
 from sarcube.cube.missions import Mission, mission_of
-from sarcube.cube.target_grid import bounds_in
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.transfer.raster import gdal_path, is_remote
 from sarcube.transfer.redact import redact
 
 if TYPE_CHECKING:
-    from dask.array import Array
+    pass
 
 _SPEC = re.compile(
     r"(?:(?P<alias>[A-Za-z_]\w*)=)?(?P<path>.+?)(?:@(?P<dates>\d{4}(?:-\d\d){0,2}(?:,\d{4}(?:-\d\d){0,2})?))?"
 )
-CHUNK = 1024
 
 
 @dataclass(frozen=True)
@@ -305,110 +297,3 @@ def _grid(source: rasterio.DatasetReader, shown: str) -> tuple[GeoGrid, bool]:
     left, top, step = transform.c, transform.f, transform.a
     bounds = (left, top + height * transform.e, left + width * step, top)
     return GeoGrid.snapped(int(crs.to_epsg()), bounds, step), False
-
-
-def lazy_band(band: Band, grid: GeoGrid, resampling: str) -> Array:
-    """A band on a grid as a dask array (y, x) of floating point; nothing is read before it is computed."""
-    files = tuple(f for f in band.files if _touch(f.grid, grid))
-    dtype = np.float64 if band.wide else np.float32
-    rule = Resampling.nearest if band.nearest else Resampling[resampling]
-    chunks = tuple(tuple(min(CHUNK, size - at) for at in range(0, size, CHUNK)) for size in (grid.height, grid.width))
-    read = partial(_read_block, files=files, grid=grid, rule=rule, dtype=dtype)
-    name, meta = _token(band, grid, rule), np.empty((0, 0), dtype)
-    lazy: Array = da.map_blocks(read, dtype=dtype, chunks=chunks, meta=meta, name=name)
-    return lazy
-
-
-def _token(band: Band, grid: GeoGrid, rule: Resampling) -> str:
-    from dask.base import tokenize
-
-    return f"band-{tokenize(band, grid, rule.name)}"
-
-
-def _touch(a: GeoGrid, b: GeoGrid) -> bool:
-    left, bottom, right, top = bounds_in(a, b.epsg)
-    return left < b.right and right > b.left and bottom < b.top and top > b.bottom
-
-
-def _read_block(
-    files: Sequence[BandFile],
-    grid: GeoGrid,
-    rule: Resampling,
-    dtype: type[np.floating],
-    block_id: tuple[int, int] = (0, 0),
-) -> NDArray[np.floating]:
-    row, col = block_id[0] * CHUNK, block_id[1] * CHUNK
-    height, width = min(CHUNK, grid.height - row), min(CHUNK, grid.width - col)
-    part = GeoGrid(
-        grid.epsg, grid.left + col * grid.resolution, grid.top - row * grid.resolution, grid.resolution, width, height
-    )
-    out = np.full((height, width), np.nan, dtype)
-    for file in files:
-        missing = np.isnan(out)
-        if not missing.any():
-            break
-        if _touch(file.grid, part):
-            np.copyto(out, _read_file(file, part, rule, dtype), where=missing)
-    return out
-
-
-def _read_file(file: BandFile, part: GeoGrid, rule: Resampling, dtype: type[np.floating]) -> NDArray[np.floating]:
-    try:
-        with (
-            rasterio.Env(**gdal_options(is_remote(file.path))),
-            rasterio.open(gdal_path(file.path), driver=file.driver, sharing=False) as source,
-        ):
-            if file.north_up and _on_lattice(file.grid, part):
-                stored = _window(source, file, part)
-            else:
-                stored = _warped(source, file, part, rule)
-    except (RasterioError, CRSError) as error:
-        raise CubeError(f"{redact(file.path)} cannot be read: {redact(str(error))}; check the file") from None
-    values = (np.abs(stored.data) if np.iscomplexobj(stored.data) else stored.data).astype(dtype)
-    lost = np.ma.getmaskarray(stored)
-    for number in file.missing:
-        lost = lost | (stored.data == number)
-    if (file.scale, file.offset) != (1.0, 0.0):
-        values = (values.astype(np.float64) * file.scale + file.offset).astype(dtype)
-    values[lost] = np.nan
-    read: NDArray[np.floating] = values
-    return read
-
-
-def _on_lattice(own: GeoGrid, part: GeoGrid) -> bool:
-    if own.epsg != part.epsg or not math.isclose(own.resolution, part.resolution, rel_tol=1e-9):
-        return False
-    shifts = ((part.left - own.left) / own.resolution, (own.top - part.top) / own.resolution)
-    return all(abs(s - round(s)) < 1e-3 for s in shifts)
-
-
-_Masked = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]]
-
-
-def _window(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid) -> _Masked:
-    own, step = file.grid, part.resolution
-    row, col = round((own.top - part.top) / step), round((part.left - own.left) / step)
-    r0, c0, r1, c1 = max(row, 0), max(col, 0), min(row + part.height, own.height), min(col + part.width, own.width)
-    whole = np.ma.MaskedArray(np.zeros(part.shape, source.dtypes[file.index - 1]), mask=True)
-    if r0 < r1 and c0 < c1:
-        read = source.read(file.index, window=Window(c0, r0, c1 - c0, r1 - r0), masked=True)
-        whole[r0 - row : r1 - row, c0 - col : c1 - col] = read
-    return whole
-
-
-def _warped(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid, rule: Resampling) -> _Masked:
-    gcps, gcp_crs = source.gcps
-    placed = {"src_crs": gcp_crs} if gcps and source.transform.is_identity else {}
-    nodata = file.missing[0] if file.missing else source.nodatavals[file.index - 1]
-    with WarpedVRT(
-        source, crs=part.crs, transform=rasterio.Affine(*part.transform), width=part.width, height=part.height,
-        resampling=rule, src_nodata=nodata, add_alpha=nodata is None and not _has_mask(source), **placed,
-    ) as warped:  # fmt: skip
-        values: _Masked = warped.read(file.index, masked=True)
-        if warped.count > source.count:
-            values = np.ma.array(values.data, mask=np.ma.getmaskarray(values) | (warped.read(warped.count) == 0))
-        return values
-
-
-def _has_mask(source: rasterio.DatasetReader) -> bool:
-    return any(c.name == "alpha" for c in source.colorinterp)
