@@ -58,13 +58,11 @@ def test_truth_comes_back(case: tuple[GrdPass, GeoGrid, Dem], flattened: xr.Data
     assert seen.sum() > 500_000
     assert abs(10 * np.log10(ratio[seen].mean())) < 0.05
     angle = flattened["local_incidence_angle"].values
-    classes = 0
-    for low in range(10, 70, 10):
+    # This ground has no steeper classes: 10 to 20 degrees are 56 cells; `simulate/simulated_grd` has all of them.
+    for low in range(20, 60, 10):
         inside = seen & (angle >= low) & (angle < low + 10)
-        if inside.sum() > 500:
-            classes += 1
-            assert abs(10 * np.log10(ratio[inside].mean())) < 0.1, low
-    assert classes >= 3
+        assert inside.sum() > 500, low
+        assert abs(10 * np.log10(ratio[inside].mean())) < 0.1, low
 
 
 def test_mask_and_attributes_say_what_was_done(case: tuple[GrdPass, GeoGrid, Dem], flattened: xr.Dataset) -> None:
