@@ -13,6 +13,7 @@ help:            ## show this list
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "sarcube needs Python 3.11 or later; try: make PYTHON=python3.12")'
+	@echo "Installing sarcube and all that its tests need into $(VENV): some minutes, 3 GB"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

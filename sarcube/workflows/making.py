@@ -88,8 +88,8 @@ def ensure_collections(config: RunConfig, kinds: Iterable[str]) -> None:
         ensure_collection(store_of(config, kind), collection_of(config, kind), kind, schemas=schemas)
     if first and shared_schemas(schemas).get(PROJECTION) is None:  # said once per store
         log.warning(
-            "items are checked against STAC's schemas, and by sarcube's own rules for its extensions: their official "
-            "schemas are neither on the network nor in a folder (name one in the run file: `schemas`)"
+            "items are checked by sarcube's own rules for STAC's extensions: the official schemas are neither on the "
+            "network nor in a folder (name one in the run file: `schemas`)"
         )
 
 

@@ -20,7 +20,6 @@ from sarcube.errors import ProductError
 from sarcube.production.demo.measure import CoverError, Measured, measure, read_truth
 from sarcube.production.demo.pictures import draw_dates, draw_time_series
 from sarcube.production.said import Said
-from sarcube.words import several
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,7 +91,9 @@ def run_demo(directory: Path, echo: Echo = print) -> dict[str, object]:
     with steps("produce", "Produce 4 static products and 12 acquisitions on Dask"):
         said = _produce(run_file)
     for one in said:
-        echo(f"   warning, {several(one.count, 'time')}: {one.message}")
+        echo(f"   warning{f', {one.count} times' if one.count > 1 else ''}: {one.message}")
+    if said:
+        echo("   (to be expected here: only the lines over the area are simulated, and no folder of schemas is named)")
     with steps("cube", "Open the cube and merge the four bursts of each date"):
         cube, bursts, mosaics = _open(directory, archive)
     with steps("measure", "Measure against the truth and draw"):
