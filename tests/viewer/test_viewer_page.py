@@ -318,3 +318,26 @@ def test_fits_screens(look: Callable[..., Any], width: int, height: int, theme: 
         [int(v) for v in page.evaluate("() => getComputedStyle(document.body).backgroundColor")[4:-1].split(",")]
     )
     assert (dark < 60) == (theme == "dark")
+
+
+@pytest.mark.parametrize("width", [360, 820])
+def test_a_place_that_is_read_does_not_lie_under_its_panel(browser: Any, viewer: Viewer, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 640})
+    try:
+        page = context.new_page()
+        page.goto(f"{viewer.url}#theme=light")
+        settled(page)
+        panel = page.locator("#panel")
+        for lon, lat in ((8.2209, 48.0086), (8.25, 47.99), (8.16, 48.01)):
+            # As with a click, which may fall on any part of the map that is seen.
+            page.evaluate("([x, y]) => viewer.map.fire('click', { latlng: L.latLng(y, x) })", [lon, lat])
+            page.wait_for_selector("#panel[data-ready=yes] #reading table")
+            settled(page)
+            box, seen = panel.bounding_box(), page.locator("#map").bounding_box()
+            x, y = at(page, lon, lat)
+            x, y = x + seen["x"], y + seen["y"]
+            assert seen["x"] <= x <= seen["x"] + seen["width"] and seen["y"] <= y <= seen["y"] + seen["height"]
+            inside = box["x"] <= x <= box["x"] + box["width"] and box["y"] <= y <= box["y"] + box["height"]
+            assert not inside, (lon, lat)
+    finally:
+        context.close()

@@ -15,7 +15,19 @@ function describe(index) {
 }
 
 const choose = index => { state.pass = Math.max(0, Math.min(store.passes.length - 1, index)); show(); };
-const read = () => { overlay.drawMark(); panel.read(describe, choose); writeAddress(map); };
+const read = () => { overlay.drawMark(); panel.read(describe, choose).then(uncover); writeAddress(map); };
+
+// What is read must not lie under the panel that tells of it: it moves to the middle of what the panel leaves free.
+function uncover() {
+  if ($("panel").hidden || !(state.at || state.box)) return;
+  const [lng, lat] = state.at ?? [(state.box[0] + state.box[2]) / 2, (state.box[1] + state.box[3]) / 2];
+  const seen = map.getContainer().getBoundingClientRect(), cover = $("panel").getBoundingClientRect();
+  const place = map.latLngToContainerPoint([lat, lng]), x = place.x + seen.left, y = place.y + seen.top;
+  if (x < cover.left || x > cover.right || y < cover.top || y > cover.bottom) return;
+  const beside = cover.left - seen.left, above = cover.top - seen.top, below = seen.bottom - cover.bottom;
+  if (beside > 120) map.panBy([place.x - beside / 2, 0], { animate: false });
+  else map.panBy([0, above > below ? place.y - above / 2 : place.y - (seen.height - below / 2)], { animate: false });
+}
 
 async function show() {
   const mine = ++shows;
