@@ -39,7 +39,7 @@ from sarcube.geometry.lattice import pixel_metres
 from sarcube.products.kinds import DTYPES
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
-from sarcube.transfer.atomic import written_whole
+from sarcube.transfer.atomic import scratch_beside
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -125,12 +125,8 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
     data = as_dask(array)
     dtype = _dtype(array)
     nodata = fill_of(array)
-    with (
-        rasterio.Env(GDAL_CACHEMAX=WRITE_CACHE),
-        written_whole(path) as whole,
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch,
-    ):
-        raw = Path(scratch, "raw.tif")
+    with rasterio.Env(GDAL_CACHEMAX=WRITE_CACHE), scratch_beside(path) as scratch:
+        raw, whole = scratch / "raw.tif", scratch / "whole.tif"
         profile = {
             "driver": "GTiff", "width": grid.width, "height": grid.height, "count": 1, "dtype": dtype,
             "crs": grid.crs, "transform": rasterio.Affine(*grid.transform), "nodata": nodata,
@@ -145,6 +141,7 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
             raw, whole, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES" if dtype == "float32" else "STANDARD",
             BLOCKSIZE=str(_BLOCK), OVERVIEW_RESAMPLING=layer.overview.upper(), BIGTIFF="IF_SAFER",
         )  # fmt: skip
+        whole.replace(path)
 
 
 def _pictures(cube: xr.Dataset, names: Sequence[str]) -> Iterator[xr.Dataset]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from sarcube.cube.handles import WRITE_CACHE
 from sarcube.cube.lazy import compute
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
+from sarcube.transfer.atomic import scratch_beside
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -49,9 +49,9 @@ def write_rgba(colours: Array, path: str | Path, grid: GeoGrid, tags: Mapping[st
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
             rasterio.Env(GDAL_CACHEMAX=WRITE_CACHE),
-            tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as scratch,
+            scratch_beside(path) as scratch,
         ):
-            raw, whole = Path(scratch, "raw.tif"), Path(scratch, "whole.tif")
+            raw, whole = scratch / "raw.tif", scratch / "whole.tif"
             with rasterio.open(
                 raw, "w", driver="GTiff", width=grid.width, height=grid.height, count=4, dtype="uint8", crs=grid.crs,
                 transform=rasterio.Affine(*grid.transform), tiled=True, blockxsize=_BLOCK, blockysize=_BLOCK,

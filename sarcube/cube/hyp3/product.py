@@ -6,7 +6,6 @@ https://hyp3-docs.asf.alaska.edu/guides/burst_insar_product_guide/.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from sarcube.cube.hyp3.radar import radar_rasters
 from sarcube.cube.hyp3.readme import readme
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
-from sarcube.transfer.atomic import written_whole
+from sarcube.transfer.atomic import scratch_beside, written_whole
 
 NEEDED = (
     "interferogram", "filtered_phase", "coherence", "unwrapped_phase", "connected_components", "water_mask",
@@ -108,11 +107,11 @@ def write_product(pair: Hyp3Pair, folder: str | Path) -> Path:
     target = folder / f"{name}.zip"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
-            files = _write_files(pair, Path(scratch), name)
+        with scratch_beside(target) as scratch:
+            files = _write_files(pair, scratch, name)
             with written_whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
                 for file in files:
-                    archive.write(Path(scratch, file), f"{name}/{file}")
+                    archive.write(scratch / file, f"{name}/{file}")
     except OSError as error:
         raise CubeError(f"{target} cannot be written: {error.strerror or error}; choose another folder") from error
     return target
