@@ -125,7 +125,7 @@ def burst(
     ways = Delivery(out, bucket, bucket_prefix, as_json, bool(store))
     with folder:
         config = burst_config(*sides, options)
-        _make(options, ways, gaps(sides[0]), lambda: plan_bursts(config, *sides))
+        _make(options, ways, gaps([named.burst_id for named in sides[0]]), lambda: plan_bursts(config, *sides))
 
 
 def scene(
@@ -193,14 +193,17 @@ def merge(
     Example: sarcube insar merge products --filter-strength 0.6 --out merged
     """
     from sarcube.cube.hyp3.merge import MergeOptions, merge_products
-    from sarcube.production.run.hyp3 import upload
+    from sarcube.cube.hyp3.reading import find_products
+    from sarcube.production.run.hyp3 import gaps, upload
 
     options = MergeOptions(power_of(filter_strength), apply_water_mask, method)  # type: ignore[arg-type]
+    remarks = gaps([str(found.pair.burst) for found in find_products(folder)])
     made = merge_products(folder, out, options)
     address = upload(made, bucket, bucket_prefix) if bucket else ""
     if as_json:
-        echo_json({"product": made, "uploaded": address or None})
+        echo_json({"product": made, "uploaded": address or None, "remarks": remarks})
         return
+    echo_lines(f"note: {remark}" for remark in remarks)
     echo_lines([f"product: {made}", *([f"uploaded: {address}"] if address else [])])
 
 

@@ -33,6 +33,7 @@ from sarcube.products.unwrapped import (
 from sarcube.terrain.water import UNKNOWN
 from sarcube.terrain.water import read_water as read
 
+_LIKE = ("VV", "HH")
 INPUTS = ("interferogram", "coherence", "number_of_looks")
 LAYERS = (
     Layer("interferogram", "First date times conjugate of second, not filtered", "complex64", shown=PHASE),
@@ -117,9 +118,12 @@ def only(cube: xr.Dataset, days: Sequence[str]) -> xr.Dataset:
 
 
 def pair_name(pair: xr.Dataset) -> str:
-    """Both times of a pair, as files are named by: 20230904T063731Z_20230916T063731Z."""
+    """Both times of a pair, as files are named by: 20230904T063731Z_20230916T063731Z; and an unusual channel."""
     times = (pair[name].values[0] for name in ("time", "secondary") if name in pair.coords)
-    return "_".join(f"{pd.Timestamp(time):%Y%m%dT%H%M%SZ}" for time in times)
+    parts = [f"{pd.Timestamp(time):%Y%m%dT%H%M%SZ}" for time in times]
+    channel = str(pair["channel"].values[0]) if "channel" in pair.coords else ""
+    # Both polarizations of a pair may lie in one store.
+    return "_".join([*parts, *([channel] if channel not in ("", *_LIKE) else [])])
 
 
 def read_water(path: str | Path, grid: GeoGrid) -> NDArray[np.bool_]:

@@ -67,6 +67,18 @@ def test_the_web_map_holds_the_same_bytes_and_alpha() -> None:
     assert set(np.unique(rgba[3])) == {0, 255} and (rgba[0][inside] == 200).all() and not rgba[:3, ~inside].any()
 
 
+def test_the_web_map_goes_on_across_the_antimeridian() -> None:
+    """GDAL lays both sides apart, with the Earth between them: a picture of no rows."""
+    rgb = np.tile(np.arange(1, 221, dtype=np.uint8), (3, 300, 1))
+    rgba, target = to_web_mercator(rgb, GeoGrid(32701, 170_000.0, 8_124_000.0, 80.0, 220, 300))
+    half = np.pi * 6_378_137.0
+    assert target.left < half < target.right and target.width == pytest.approx(220, rel=0.1)
+    assert rgba[3].mean() > 0.9 * 255
+    grown = rgba[0].astype(int)
+    inside = (rgba[3][:, 1:] == 255) & (rgba[3][:, :-1] == 255)
+    assert set(np.diff(grown, axis=1)[inside]) <= {0, 1, 2}, "no seam at 180 degrees"
+
+
 def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     early, late = rng.gamma(4.4, 0.05, (2, 64, 96)).astype(np.float32)

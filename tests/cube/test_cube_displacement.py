@@ -207,6 +207,23 @@ def test_without_a_place_the_most_coherent_one_is_the_reference() -> None:
         cube.drop_vars("coherence").insar.displacement(components=False)
 
 
+def test_an_area_counts_by_the_pixels_that_all_pairs_have() -> None:
+    """One pair lacks the fast side of the area: means over other pixels would tilt the whole history."""
+    metres = np.tile(RAMP[:20, :30][None], (6, 1, 1)) * WHEN[:, None, None]
+    cube = stack(phases(metres), NEXT_TWO).load()
+    cube["unwrapped_phase"].values[2, :, 15:] = np.nan
+    area = (*lonlat(12, 10), *lonlat(6, 20))
+    found = cube.insar.displacement(reference=area, components=False).compute()
+    used = found.attrs["sarcube_reference_pixels"]
+    assert 20 <= used <= 35  # of the five or six columns west of the gap
+    at = float(found["velocity"][8, 2])
+    fitting = [RAMP[8, 2] - RAMP[8, 10 + shift : 15].mean() for shift in (0, 1)]
+    assert min(abs(at - value) for value in fitting) < 1e-5
+    cube["unwrapped_phase"].values[3, :, :15] = np.nan
+    with pytest.raises(CubeError, match=r"no pixel of the reference area.* in all 9 pairs"):
+        cube.insar.displacement(reference=area, components=False)
+
+
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [

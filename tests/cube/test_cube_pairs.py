@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pystac
 import pytest
+import xarray as xr
 
 import sarcube
 from sarcube.cube.cog_export import write_cogs
 from sarcube.cube.pairs.axis import by_time, network_of, pair_names
+from sarcube.cube.pairs.closure import triangles
 from sarcube.errors import CubeError
 from tests.catalog.verdicts import judge_alike
 from tests.cube.pairs import GRID, item
@@ -89,6 +91,18 @@ def test_closures_of_single_looks_are_nothing_and_a_bias_shows(items: list[pysta
     assert np.nanmedian(biased) == pytest.approx(-0.4, abs=1e-5)
     with pytest.raises(CubeError, match="next: 2"):
         sarcube.open_cube(items[:3]).insar.closure()
+
+
+def test_triangles_are_of_one_place_where_steps_are_of_single_bursts(items: list[pystac.Item]) -> None:
+    """Two bursts, the second without one of its pairs: its sides close no triangle with those of the first."""
+    cube = sarcube.open_cube(items)
+    other = cube.isel(time=[0, 2, 3, 4])
+    both = xr.concat([cube, other], "time").assign_coords(place=("time", ["t066_1_iw1"] * 5 + ["t066_2_iw1"] * 4))
+    assert len(triangles(cube)) == 2
+    found = triangles(both)
+    assert sorted(tuple(k < 5 for k in sides) for sides in found) == [(False,) * 3, (True,) * 3, (True,) * 3]
+    merged = cube.assign_coords(place=("time", ["", "t066_1_iw1", "", "", ""]))  # one burst alone in one pair
+    assert triangles(merged) == triangles(cube)
 
 
 def test_coherence_through_time(items: list[pystac.Item]) -> None:

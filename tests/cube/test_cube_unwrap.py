@@ -61,6 +61,8 @@ def test_pairs_of_one_first_date_are_told_apart_and_right(cube: xr.Dataset, tmp_
 
 def test_one_pair_is_chosen_by_its_dates(cube: xr.Dataset) -> None:
     assert pair_name(only(cube, ["2024-05-01", "2024-05-25"])).endswith("20240525T050002Z")
+    both = cube.assign_coords(channel=("time", ["VV", "VH"]))  # files of one pair of dates, two polarizations
+    assert [pair_name(both.isel(time=[k]))[33:] for k in (0, 1)] == ["", "_VH"]
     with pytest.raises(CubeError, match="there are 2024-05-01 and 2024-05-13"):
         only(cube, ["2024-05-13", "2024-05-25"])
     with pytest.raises(CubeError, match="no pairs"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 import shutil
 import zipfile
@@ -16,11 +17,15 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
+from PIL import Image
 
+from sarcube.cube.hyp3 import export
 from sarcube.cube.hyp3.facts import BurstPair, Processing, looks, pairs_of, parameter_text, product_name
 from sarcube.cube.hyp3.merge import MergeOptions, merge_products
+from sarcube.cube.hyp3.pictures import write_kmz
 from sarcube.cube.hyp3.product import Hyp3Pair, rasters, write_product
-from sarcube.errors import CubeError
+from sarcube.cube.hyp3.reading import Hyp3Burst, check_mergeable
+from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.ellipsoid import geodetic_to_ecef
 from sarcube.geometry.geo2rdr import geo2rdr
 from sarcube.geometry.grid import GeoGrid
@@ -28,6 +33,7 @@ from sarcube.instants import utc_ns
 from sarcube.simulate.options import SimulationOptions
 from sarcube.simulate.timeline import plan_scenes
 from tests.cube import osgeo_by_rasterio
+from tests.documented import carry_out
 
 PLACE, DAYS = (53.45, 27.66), (dt.date(2020, 6, 4), dt.date(2020, 6, 16))
 ON_THE_MAP = {
@@ -265,13 +271,72 @@ def test_mintpy_prepares_it_unchanged(
         ([], "no bursts"),
         ([item(**{"sar:polarizations": ["VH"]})], "not VH"),
         ([item(gsd=100.0)], "two digits"),
-        ([item(), item(136232, **{"sat:absolute_orbit": 32862})], "several orbits"),
+        ([item(), item(136232, **{"sat:absolute_orbit": 32863})], "several reference orbits"),
+        ([item(), item(136232, **{"insar:secondary_datetime": "2020-06-28T02:23:35Z"})], "several secondary dates"),
         ([item(**{"sarcube:radar_image": None})], "make it again"),
     ],
 )
 def test_what_hyp3_cannot_name_is_refused(items: list[Any], named: str) -> None:
     with pytest.raises(CubeError, match=named):
         pairs_of(items)
+
+
+def test_a_pass_over_midnight_or_the_ascending_node_is_one() -> None:
+    """Bursts after midnight are of another day, those of the slice after the node of another orbit."""
+    times = {"insar:reference_datetime": "2020-06-04T23:59:59Z", "insar:secondary_datetime": "2020-06-16T23:59:59Z"}
+    later = {"insar:reference_datetime": "2020-06-05T00:00:02Z", "insar:secondary_datetime": "2020-06-17T00:00:02Z"}
+    counted = {"sat:absolute_orbit": 32862, "sarcube:secondary_absolute_orbit": 33037}
+    pairs = pairs_of([item(**times), item(136232, **later, **counted)])
+    assert product_name(pairs, Processing()).split("_")[4:6] == ["20200604", "20200617"]
+    assert "Reference Orbit Number: 32861" in parameter_text(pairs, Processing())
+    check_mergeable([Hyp3Burst(str(p.burst), Path(), {}, p, (20, 4)) for p in pairs])
+
+
+def test_pairs_that_hyp3_has_none_of_are_passed_over_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    vv, vh = item(), item(136232, **{"sar:polarizations": ["VH"]})
+    monkeypatch.setattr(export, "read_items", lambda *_, **__: [vv, vh])
+    with pytest.warns(PassedOverWarning, match="1 of 2 products passed over: HyP3 makes no pairs of VH"):
+        assert export._found("store", export.ExportOptions(), "s1_insar") == [vv]
+    monkeypatch.setattr(export, "read_items", lambda *_, **__: [vh])
+    with pytest.raises(CubeError, match="not VH"):
+        pairs_of(export._found("store", export.ExportOptions(), "s1_insar"))
+
+
+def test_pairs_that_are_not_merged_beside_others_are_said_or_exported_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, later = item(), item(136231, **{"insar:secondary_datetime": "2020-06-28T02:23:35Z"})
+    later.id = "later"
+    whole = item(**{"sarcube:bursts": [{"item": first.id}], "sarcube:place": "t064_136231_136231_iw2"})
+    stored = {"s1_insar": [first, later], "s1_insar_pass": [whole]}
+    monkeypatch.setattr(export, "read_items", lambda _, __, collection: stored[collection])
+    monkeypatch.setattr(export, "collections", lambda _: list(stored))
+    monkeypatch.setattr(export, "_of_pass", lambda i, _: ("merged", i))
+    monkeypatch.setattr(export, "_of_track", lambda items, _: iter([("bursts", *items)]))
+    with pytest.warns(PassedOverWarning, match="1 pairs passed over.*2020-06-04 and 2020-06-28"):
+        assert list(export.hyp3_pairs("store", export.ExportOptions())) == [("merged", whole)]
+    asked = export.ExportOptions(days=("2020-06-04", "2020-06-28"))
+    assert list(export.hyp3_pairs("store", asked)) == [("bursts", later)]
+    with pytest.raises(CubeError, match="no pairs that were asked for"):
+        list(export.hyp3_pairs("store", export.ExportOptions(days=("2020-06-04", "2020-07-10"))))
+
+
+def test_overlays_lie_across_the_antimeridian(tmp_path: Path) -> None:
+    """Taveuni: east of 180 degrees longitudes go on, as KML has it for overlays that lie on both sides."""
+    grid = GeoGrid(32701, 170_000.0, 8_124_000.0, 80.0, 220, 300)
+    write_kmz(tmp_path / "amp.kmz", np.tile(np.arange(1, 221, dtype=np.uint8), (300, 1)), grid)
+    with zipfile.ZipFile(tmp_path / "amp.kmz") as overlay:
+        box = {
+            k: float(v) for k, v in re.findall(r"<(north|south|east|west)>([-\d.]+)<", overlay.read("doc.kml").decode())
+        }
+        picture = np.asarray(Image.open(io.BytesIO(overlay.read("amp.png"))))
+    lon, lat = rasterio.warp.transform(grid.crs, "EPSG:4326", [171_000, 186_000], [8_112_000] * 2)
+    assert lon[0] > 179.9 and lon[1] < -179.9 and box["west"] < lon[0] < 180.0 < lon[1] + 360.0 < box["east"]
+    assert box["east"] - box["west"] < 0.2 and box["north"] - box["south"] == pytest.approx(0.2168, abs=0.01)
+    for x, y, told in ((lon[0], lat[0], 12.5), (lon[1] + 360.0, lat[1], 200.0)):
+        row = int((box["north"] - y) / (box["north"] - box["south"]) * picture.shape[0])
+        column = int((x - box["west"]) / (box["east"] - box["west"]) * picture.shape[1])
+        assert picture[row, column, 3] == 255 and picture[row, column, 0] == pytest.approx(
+            (told - 1) / 254 * 255, abs=3
+        )
 
 
 def test_a_pair_that_lacks_a_layer_is_refused(pair: Hyp3Pair) -> None:
@@ -331,11 +396,18 @@ def test_products_of_bursts_are_merged(pair: Hyp3Pair, tmp_path: Path) -> None:
     assert np.median(read(product, "corr")[seen]) == pytest.approx(0.7, abs=0.02)
 
 
+def test_a_gap_between_merged_products_is_said(pair: Hyp3Pair, tmp_path: Path) -> None:
+    pytest.importorskip("whirlwind")
+    _products(tmp_path / "bursts", pair, **{"sarcube:burst_id": "t064_136233_iw2"})
+    made = carry_out(f"sarcube insar merge {tmp_path / 'bursts'} --out {tmp_path}")
+    assert made.exit_code == 0 and "note: IW2 has no burst 136232 between its first and its last" in made.output
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
         ({"insar:secondary_datetime": "2020-06-28T02:23:35Z"}, "several secondary dates.*20200628"),
-        ({"sat:absolute_orbit": 32862}, "several orbits"),
+        ({"sat:absolute_orbit": 32863}, "several reference orbits"),
         ({"sar:polarizations": ["HH"]}, "several polarizations.*HH"),
         ({"gsd": 40.0}, "several looks.*20x4.*10x2"),
         ({"sarcube:burst_id": "t065_138379_iw2"}, "several tracks"),

@@ -15,7 +15,7 @@ from sarcube.engines.insar.fine import fine_grid
 from sarcube.engines.insar.resample import View, deramp, unit
 from sarcube.engines.insar.spectra import BEFORE, STEPS, TAPS, Band, bands, interpolator
 from sarcube.engines.insar.sums import PairSums
-from sarcube.engines.insar.timing import bin_overlap, overlap_grid, solve_timing
+from sarcube.engines.insar.timing import Overlap, bin_overlap, overlap_grid, solve_timing
 from sarcube.errors import EngineError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel1.burst import read_bursts
@@ -222,6 +222,24 @@ def test_a_shift_beyond_half_a_period_comes_back_as_another() -> None:
     along = [o for o in overlaps(150e-6, 0.0, 0.3) if not o.across_swaths and "iw1" in o.bursts[0]]
     timing = solve_timing(along, 2.0555563e-3)
     assert timing.shift == pytest.approx(150e-6 - timing.ambiguity, abs=3e-6)
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_overlaps_without_coherence_tell_no_shift(count: int) -> None:
+    """Noise was taken for a shift of 0.03 lines rms, two radians between bursts, and said to be good to 0.003."""
+    rng = np.random.default_rng(11)
+
+    def overlap(k: int, coherence: float) -> Overlap:
+        f = rng.uniform(4300.0, 4900.0, 3000)
+        seen = rng.rayleigh(0.1, (2, f.size)) * np.exp(2j * np.pi * rng.random((2, f.size)))
+        one, two = coherence + seen
+        return bin_overlap((f"b{k}_iw1", f"b{k + 1}_iw1"), one * two.conj() * np.exp(2j * np.pi * f * 20e-6), f)
+
+    for _ in range(20):
+        with pytest.raises(EngineError, match="no better than those of noise"):
+            solve_timing([overlap(k, 0.0) for k in range(count)], 2.0555563e-3)
+    timing = solve_timing([overlap(k, 0.1) for k in range(count)], 2.0555563e-3)
+    assert timing.shift == pytest.approx(20e-6, abs=4e-6)
 
 
 def test_across_swaths_alone_is_not_enough() -> None:

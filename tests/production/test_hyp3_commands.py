@@ -78,6 +78,8 @@ def other(text: str, **changed: str) -> str:
         ([other(REFERENCE, pol="VH")], [other(SECONDARY, pol="VH")], "VV or HH, not VH"),
         ([REFERENCE], [other(SECONDARY, pol="HH")], "one polarization"),
         ([SECONDARY], [REFERENCE], "swap them"),
+        ([REFERENCE], [other(REFERENCE, time="022315")], "both of 2020-06-04; name another date"),
+        ([f"t064_{n}_iw2@2020-06-0{d}" for n, d in ((136231, 4), (136232, 6))], [SECONDARY], "several days"),
         ([REFERENCE, other(REFERENCE, number="136240", time="022712")], [SECONDARY], "within 2 minutes"),
         (
             [f"t0{t}_{n}_iw2@2020-06-04" for t, n in ((64, 136231), (65, 138379))],
@@ -91,6 +93,13 @@ def test_hyp3s_rules_name_what_breaks_them(reference: list[str], secondary: list
         named_pair(reference, secondary)
 
 
+def test_a_pass_over_midnight_has_two_days(tmp_path: Path) -> None:
+    sides = [[f"t064_13623{n}_iw2@2020-06-{day + n - 1:02d}" for n in (1, 2)] for day in (4, 16)]
+    told = burst_config(*named_pair(*sides), Hyp3Options(str(tmp_path))).model_dump(mode="json")
+    assert told["dates"] == ["2020-06-04", "2020-06-17"]
+    assert told["insar"]["pairs"]["list"] == [["2020-06-04", "2020-06-16"]]
+
+
 def test_two_granules_in_any_order() -> None:
     assert named_pair([], [], [SECONDARY, REFERENCE]) == named_pair([REFERENCE], [SECONDARY])
     with pytest.raises(ConfigError, match="not both"):
@@ -100,11 +109,9 @@ def test_two_granules_in_any_order() -> None:
 
 
 def test_what_does_not_hang_together_is_said() -> None:
-    named = [NamedBurst.parse(f"t064_{n}_{s}@2020-06-04") for n, s in ((136231, "iw1"), (136233, "iw1"))]
-    assert "IW1 has no burst 136232" in gaps(named)[0]
-    assert not gaps([NamedBurst.parse(f"t064_{n}_{s}@2020-06-04") for n, s in ((136231, "iw1"), (136232, "iw2"))])
-    apart = [NamedBurst.parse(f"t064_{n}_{s}@2020-06-04") for n, s in ((136231, "iw1"), (136231, "iw3"))]
-    assert "IW1 and IW3 do not lie beside each other" in gaps(apart)[0]
+    assert "IW1 has no burst 136232" in gaps(["t064_136231_iw1", "t064_136233_iw1"])[0]
+    assert not gaps(["t064_136231_iw1", "t064_136232_iw2"])
+    assert "IW1 and IW3 do not lie beside each other" in gaps(["t064_136231_iw1", "t064_136231_iw3"])[0]
 
 
 def test_a_pair_becomes_a_run(tmp_path: Path) -> None:
@@ -124,7 +131,12 @@ def test_two_scenes_become_a_run(tmp_path: Path) -> None:
     assert ordered_scenes("", "", SCENES[::-1]) == SCENES
     config = scene_config(*SCENES, Hyp3Options(str(tmp_path), polarization="VV"))
     assert config.source.scenes == SCENES and config.dates == (dt.date(2023, 9, 4), dt.date(2023, 9, 17))
-    for names, named in ((SCENES[::-1], "swap them"), (("S1A", SCENES[1]), "not the name")):
+    same = SCENES[0], SCENES[0].replace("DAA1", "0A1B")
+    for names, named in (
+        (SCENES[::-1], "swap them"),
+        (same, "both of 2023-09-04; name a scene of another date"),
+        (("S1A", SCENES[1]), "not the name"),
+    ):
         with pytest.raises(ConfigError, match=named):
             scene_config(*names, Hyp3Options(str(tmp_path)))
     with pytest.raises(ConfigError, match="two scenes, not 1"):

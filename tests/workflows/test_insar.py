@@ -94,6 +94,27 @@ def test_dates_make_the_pairs_that_are_asked_for(asked: dict[str, Any], expected
     assert days(chosen) == expected and not said
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "off"),
+    [
+        ("2022-05-01", "2023-05-01", 0),  # 365 days
+        ("2023-05-01", "2024-05-01", 0),  # 366
+        ("2023-05-01", "2024-05-07", 6),  # 372: a multiple of the cycle of 12 days
+        ("2022-05-01", "2023-04-26", 5),  # 360
+        ("2020-02-29", "2021-02-28", 0),
+        ("2023-12-30", "2026-01-02", 3),
+        ("2023-01-02", "2024-12-30", 3),
+        ("2023-05-01", "2023-10-28", None),
+    ],
+)
+def test_years_are_those_of_the_calendar(first: str, second: str, off: int | None) -> None:
+    assert pairing.days_off_anniversary(dt.date.fromisoformat(first), dt.date.fromisoformat(second)) == off
+    passes = pairing.passes_of(found(day) for day in (first, second))[52]
+    for days_off in range(8):
+        chosen, _ = pairing.choose(passes, Pairs(annual=days_off), lambda *_: None)
+        assert bool(chosen) == (off is not None and off <= days_off)
+
+
 def test_a_reference_that_is_no_date_is_said() -> None:
     passes = pairing.passes_of(found(day) for day in DATES[:2])[52]
     chosen, said = pairing.choose(passes, Pairs(reference=dt.date(2022, 1, 1)), lambda *_: None)

@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 import pystac
 import pytest
+import shapely
 
 from sarcube.config import RunConfig
+from sarcube.engines.insar.merge import Alignment
+from sarcube.engines.insar.whole import Whole, WholeOptions
 from sarcube.errors import ConfigError, DemError, MergeError, ProductError
 from sarcube.production.plan.plan import plan
+from sarcube.products.unwrapped import LAND
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, SceneSearch
 from sarcube.testing.workflow import WorkflowSuite
 from sarcube.workflows.insar import find as finding
 from sarcube.workflows.insar import pairs as pairing
 from sarcube.workflows.insar.checks import NO_WATER
 from sarcube.workflows.insar.merging import check_mergeable, read_piece
-from sarcube.workflows.insar.passes import gaps, is_pass, parts_of, pass_place
+from sarcube.workflows.insar.pass_items import PassContext, pass_facts
+from sarcube.workflows.insar.passes import absent_between, gaps, is_pass, parts_of, pass_place
 from sarcube.workflows.insar.run import run as run_task
 from sarcube.workflows.insar.workflow import WORKFLOW
 from sarcube.workflows.workflow import Context
@@ -106,6 +111,29 @@ def test_gaps_are_told(search: Any, tmp_path: Path) -> None:
 def test_what_hangs_together(bursts: tuple[str, ...], says: str) -> None:
     text = "; ".join(gaps(f"t052_{b}" for b in bursts))
     assert says in text and bool(says) == bool(text)
+
+
+def test_bursts_that_both_dates_lack_and_those_that_failed_are_gaps() -> None:
+    ids = [f"t052_{b}" for b in ("000001_iw1", "000004_iw1", "000001_iw2", "000002_iw2")]
+    assert absent_between(ids) == ("t052_000002_iw1", "t052_000003_iw1")
+    told = [
+        {
+            "sarcube:burst_id": name, "sar:beam_ids": [name[-3:].upper()], "start_datetime": "2024-05-01T05:00:00Z",
+            "end_datetime": "2024-05-01T05:00:03Z", "insar:reference_datetime": "2024-05-01T05:00:00Z",
+            "insar:secondary_datetime": "2024-05-13T05:00:00Z",
+        }
+        for name in ids
+    ]  # fmt: skip
+    items = [SimpleNamespace(id=str(k), properties=properties) for k, properties in enumerate(told)]
+    whole = Whole(np.zeros((2, 2), np.float32), None, None, 40.0)
+    failed = ("t052_000003_iw1", "t052_000003_iw2")
+    about = PassContext(items, Alignment((0.0,) * 4, (), 0.0), WholeOptions(), whole, "not told", failed, ())  # type: ignore[arg-type]
+    product: Any = SimpleNamespace(
+        name=SimpleNamespace(kind="INSAR_S1_PASS", place="t052", processed=dt.datetime(2024, 6, 1), version="1")
+    )
+    run: Any = SimpleNamespace(metadata=SimpleNamespace(properties={}))
+    static: Any = None
+    assert pass_facts(product, about, static, run).properties["sarcube:gaps"] == 3
 
 
 def test_names_of_passes() -> None:
@@ -384,6 +412,11 @@ def test_water_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:
     grid = GeoGrid(32632, 500_000, 5_300_000, 80, 20, 20)
     with pytest.raises(DemError, match="does not touch the bursts"):
         _water(config(tmp_path, water=str(tmp_path / "lake.tif")), grid, None)
+    with_swapped_axes = {"type": "Point", "coordinates": [47.8, 9.0]}
+    lake = shapely.geometry.shape(with_swapped_axes).buffer(0.01)
+    (tmp_path / "lake.geojson").write_text(shapely.to_geojson(lake))
+    water, _, said = _water(config(tmp_path, water=str(tmp_path / "lake.geojson")), grid, None)
+    assert (water == LAND).all() and "lake.geojson has no water on these bursts" in said[0]
 
 
 def test_water_is_that_of_the_dems_own_tiles(tmp_path: Path) -> None:

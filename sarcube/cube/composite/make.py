@@ -19,6 +19,7 @@ from sarcube.cube.composite.picture import Picture, Preset, Stretch
 from sarcube.cube.composite.presets import get_preset
 from sarcube.cube.found import Store
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.map_grid import map_grid
 from sarcube.cube.open_cube import open_cube
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
@@ -283,13 +284,9 @@ def to_web_mercator(rgb: NDArray[np.uint8], grid: GeoGrid) -> tuple[NDArray[np.u
     """A picture (3, rows, columns) as red, green, blue, alpha in EPSG:3857, the nearest pixel each; and its grid."""
     from rasterio import Affine
     from rasterio.enums import Resampling
-    from rasterio.warp import calculate_default_transform, reproject
+    from rasterio.warp import reproject
 
-    transform, width, height = calculate_default_transform(
-        grid.crs, f"EPSG:{WEB_MERCATOR}", grid.width, grid.height, *grid.bounds
-    )
-    pixel = float(transform.a)
-    target = GeoGrid(WEB_MERCATOR, float(transform.c), float(transform.f), pixel, int(width), int(height))
+    target = map_grid(grid, WEB_MERCATOR)
     seen = np.where(rgb.any(axis=0), 255, 0).astype(np.uint8)
     out = np.zeros((4, target.height, target.width), np.uint8)
     reproject(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,12 +15,12 @@ import xarray as xr
 from sarcube.catalog.walk import collections
 from sarcube.cube.found import read_items
 from sarcube.cube.grid_of import grid_of
-from sarcube.cube.hyp3.facts import Processing, pairs_of
+from sarcube.cube.hyp3.facts import LIKE, Processing, pairs_of
 from sarcube.cube.hyp3.product import NEEDED, Hyp3Pair, write_product
 from sarcube.cube.open_cube import open_cube
 from sarcube.cube.selection import Selection, When, parse_dates
 from sarcube.cube.unwrap import INPUTS, UnwrapOptions, read_water, unwrap_pairs
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
 from sarcube.store.protocol import open_store
@@ -84,38 +85,66 @@ def export_hyp3(store: str | Path, folder: str | Path, options: ExportOptions | 
 
 def hyp3_pairs(store: str | Path, options: ExportOptions) -> Iterator[Hyp3Pair]:
     """As `export_hyp3`, computed and not written."""
-    if has_merged(store, options.places):
-        passes = _items(store, options, _PASSES)
+    if has_merged(store, options.places) and (passes := _found(store, options, _PASSES)):
         bursts = read_items(str(store), Selection(), _BURSTS)
+        if options.places is None:
+            _say_left(passes, _found(store, options, _BURSTS))
         for item in passes:
             yield _of_pass(item, bursts)
         return
-    items = _items(store, options, _BURSTS)
+    items = _found(store, options, _BURSTS)
+    if not items:
+        raise CubeError(f"{store} has no pairs that were asked for in {_BURSTS}; look with `sarcube status`")
     for track in sorted({int(i.properties["sat:relative_orbit"]) for i in items}):
         of_track = [i for i in items if int(i.properties["sat:relative_orbit"]) == track]
         yield from _of_track(of_track, options)
 
 
-def _items(store: str | Path, options: ExportOptions, collection: str) -> list[pystac.Item]:
+def _say_left(passes: Sequence[pystac.Item], bursts: Sequence[pystac.Item]) -> None:
+    """Which pairs of dates the store has of bursts alone, beside others that it has merged."""
+    merged = {str(part["item"]) for item in passes for part in item.properties["sarcube:bursts"]}
+    dates = {_days(item) for item in bursts if item.id in merged}
+    if left := sorted({_days(item) for item in bursts} - dates):
+        named = "; ".join(" and ".join(days) for days in left[:3]) + ("; ..." if len(left) > 3 else "")
+        warnings.warn(
+            f"{len(left)} pairs passed over, whose bursts are not merged as those of others are ({named}): run them "
+            "with merge: true, or ask for them alone, by pair or by bursts",
+            PassedOverWarning,
+            stacklevel=3,
+        )
+
+
+def _days(item: pystac.Item) -> tuple[str, str]:
+    told = item.properties
+    return str(told["insar:reference_datetime"])[:10], str(told["insar:secondary_datetime"])[:10]
+
+
+def _found(store: str | Path, options: ExportOptions, collection: str) -> list[pystac.Item]:
     selection = Selection(
         dates=parse_dates(options.dates),
         places=None if options.places is None else tuple(options.places),
         relative_orbits=None if options.tracks is None else tuple(options.tracks),
     )
     items = [i for i in read_items(str(store), selection, collection) if _wanted(i, options)]
-    if not items:
-        raise CubeError(f"{store} has no pairs that were asked for in {collection}; look with `sarcube status`")
-    return items
+    like = [i for i in items if i.properties["sar:polarizations"][0] in LIKE]
+    if like and len(like) < len(items):
+        others = sorted({str(i.properties["sar:polarizations"][0]) for i in items if i not in like})
+        warnings.warn(
+            f"{len(items) - len(like)} of {len(items)} products passed over: HyP3 makes no pairs of "
+            f"{' and '.join(others)}",
+            PassedOverWarning,
+            stacklevel=2,
+        )
+    return like or items  # of none but others `pairs_of` tells why
 
 
 def _wanted(item: pystac.Item, options: ExportOptions) -> bool:
     told = item.properties
     if "insar:secondary_datetime" not in told:
         return False
-    days = tuple(str(told[f"insar:{name}_datetime"])[:10] for name in ("reference", "secondary"))
     place = told.get("sarcube:place") or told.get("sarcube:burst_id")
     return (
-        (options.days is None or days == tuple(options.days))
+        (options.days is None or _days(item) == tuple(options.days))
         and (options.tracks is None or told["sat:relative_orbit"] in options.tracks)
         and (options.places is None or place in options.places)
     )

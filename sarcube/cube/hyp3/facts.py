@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -19,8 +19,9 @@ from sarcube.sensors.sentinel1.granules import granule_name
 
 # Slant range samples and lines of 5 m by 20 m: what HyP3's looks are of, in one pixel of so many metres.
 _METRES_RANGE, _METRES_AZIMUTH = 4.0, 20.0
-_LIKE = ("VV", "HH")  # what HyP3 makes pairs of, and MintPy reads
+LIKE = ("VV", "HH")  # what HyP3 makes pairs of, and MintPy reads
 _SWATHS = ("IW1", "IW2", "IW3")
+_ONE_PASS = dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -172,18 +173,33 @@ def pairs_of(items: Iterable[pystac.Item]) -> tuple[BurstPair, ...]:
     bursts = tuple(sorted((BurstPair.of_item(i) for i in items), key=lambda b: (b.burst.swath, b.burst.number)))
     if not bursts:
         raise CubeError("there are no bursts of this pair")
+    if several := several_passes(bursts):
+        raise CubeError(f"bursts of several {several} make no product: {', '.join(b.granules[0] for b in bursts[:5])}")
     for what, values in (
-        ("orbits", {b.orbits for b in bursts}),
         ("polarizations", {b.polarization for b in bursts}),
         ("postings", {b.posting for b in bursts}),
     ):
         if len(values) > 1:
             raise CubeError(f"bursts of several {what} make no product: {', '.join(map(str, sorted(values)))}")
-    if bursts[0].polarization not in _LIKE:
+    if bursts[0].polarization not in LIKE:
         raise CubeError(f"HyP3 makes pairs of VV and HH, and readers refuse others: not {bursts[0].polarization}")
     if not 10 <= round(bursts[0].posting) <= 99:
         raise CubeError(f"HyP3's names have two digits for the posting: 10 to 99 m, not {bursts[0].posting:g}")
     return bursts
+
+
+def several_passes(bursts: Sequence[BurstPair]) -> str:
+    """What tells that bursts are not of one pass on either date, in a word or two; empty where they are.
+
+    A pass may run over midnight, or over the ascending node, where orbits are counted on.
+    """
+    for k, which in enumerate(("reference", "secondary")):
+        times, orbits = [b.starts[k] for b in bursts], [b.orbits[k] for b in bursts]
+        if max(times) - min(times) >= _ONE_PASS:
+            return f"{which} dates"
+        if max(orbits) - min(orbits) > 1:
+            return f"{which} orbits"
+    return ""
 
 
 def looks(posting: float) -> tuple[int, int]:

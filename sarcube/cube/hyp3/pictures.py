@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sarcube.cube.map_grid import map_grid
 from sarcube.geometry.grid import GeoGrid
 
 WIDEST = 2048  # pixels
@@ -49,21 +50,19 @@ def write_kmz(path: Path, values: NDArray[np.uint8], grid: GeoGrid, colours: str
     import matplotlib as mpl
     import rasterio
     from PIL import Image
-    from rasterio.warp import Resampling, calculate_default_transform, reproject
+    from rasterio.warp import Resampling, reproject
 
     step = max(1, -(-values.shape[1] // WIDEST))
     small = np.ascontiguousarray(values[::step, ::step])
-    here = rasterio.Affine(grid.resolution * step, 0.0, grid.left, 0.0, -grid.step * step, grid.top)
-    left, bottom, right, top = rasterio.transform.array_bounds(*small.shape, here)
-    there, width, height = calculate_default_transform(
-        grid.crs, "EPSG:4326", small.shape[1], small.shape[0], left, bottom, right, top
-    )
-    placed = np.zeros((height, width), np.uint8)
+    here = GeoGrid(grid.epsg, grid.left, grid.top, grid.resolution * step, small.shape[1], small.shape[0])
+    there = map_grid(here, 4326)
+    placed = np.zeros(there.shape, np.uint8)
     reproject(
-        small, placed, src_transform=here, src_crs=grid.crs, dst_transform=there, dst_crs="EPSG:4326",
-        resampling=Resampling.nearest, src_nodata=0, dst_nodata=0,
+        small, placed, src_transform=rasterio.Affine(*here.transform), src_crs=here.crs,
+        dst_transform=rasterio.Affine(*there.transform), dst_crs=there.crs, resampling=Resampling.nearest,
+        src_nodata=0, dst_nodata=0,
     )  # fmt: skip
-    west, south, east, north = rasterio.transform.array_bounds(height, width, there)
+    west, south, east, north = there.bounds
     shades = mpl.colormaps[colours]((placed.astype(np.float32) - 1) / 254, bytes=True)
     shades[..., 3] = np.where(placed > 0, 255, 0)
     picture = io.BytesIO()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sarcube.cube.hyp3.facts import BurstPair, RadarImage
+from sarcube.cube.hyp3.facts import BurstPair, RadarImage, several_passes
 from sarcube.cube.hyp3.radar import sampled
 from sarcube.errors import ConfigError, CubeError
 from sarcube.geometry.burst_grid import transformer
@@ -132,14 +132,18 @@ def check_mergeable(bursts: Sequence[Hyp3Burst]) -> None:
     CubeError
         One is broken; the message names the products.
     """
-    rules: tuple[tuple[str, Callable[[Hyp3Burst], Hashable]], ...] = (
-        ("reference dates", lambda b: b.pair.starts[0].date()),
-        ("secondary dates", lambda b: b.pair.starts[1].date()),
-        ("polarizations", lambda b: b.pair.polarization),
-        ("tracks", lambda b: b.pair.burst.track),
-        ("looks", lambda b: f"{b.looks[0]}x{b.looks[1]}"),
-        ("orbits", lambda b: b.pair.orbits),
-    )
+    keys: dict[str, Callable[[Hyp3Burst], Hashable]] = {
+        "reference dates": lambda b: f"{b.pair.starts[0]:%Y-%m-%d %H:%M}",
+        "secondary dates": lambda b: f"{b.pair.starts[1]:%Y-%m-%d %H:%M}",
+        "polarizations": lambda b: b.pair.polarization,
+        "tracks": lambda b: b.pair.burst.track,
+        "looks": lambda b: f"{b.looks[0]}x{b.looks[1]}",
+        "reference orbits": lambda b: b.pair.orbits[0],
+        "secondary orbits": lambda b: b.pair.orbits[1],
+    }
+    several = several_passes([burst.pair for burst in bursts])
+    rules = [(several, keys[several])] if several else []
+    rules += [(what, keys[what]) for what in ("polarizations", "tracks", "looks")]
     for what, key in rules:
         of: dict[Hashable, list[str]] = {}
         for burst in bursts:

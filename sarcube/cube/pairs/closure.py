@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.lazy import as_dask, da
@@ -16,17 +17,24 @@ from sarcube.errors import CubeError
 def triangles(cube: xr.Dataset) -> list[tuple[int, int, int]]:
     """Steps of the pairs (first, middle), (middle, last), (first, last) of every three dates that have all of them.
 
-    Pairs of different channels make no triangle.
+    Pairs of different channels make no triangle, nor those of different places where each has steps of its own.
     """
     net, found = network_of(cube), []
-    channels = cube["channel"].values if "channel" in cube.coords else np.zeros(len(net.first))
-    for channel in np.unique(channels):
-        step = {(int(net.first[i]), int(net.second[i])): int(i) for i in np.flatnonzero(channels == channel)}
+    alike = _told(cube, "channel", len(net.first))
+    if len(set(zip(net.first, net.second, alike, strict=True))) < len(alike):
+        alike = np.char.add(alike, _told(cube, "place", len(alike)))
+    for group in np.unique(alike):
+        step = {(int(net.first[i]), int(net.second[i])): int(i) for i in np.flatnonzero(alike == group)}
         for a, b, c in combinations(range(len(net.dates)), 3):
             sides = [step[side] for side in ((a, b), (b, c), (a, c)) if side in step]
             if len(sides) == 3:
                 found.append((sides[0], sides[1], sides[2]))
     return found
+
+
+def _told(cube: xr.Dataset, name: str, count: int) -> NDArray[np.str_]:
+    """A coordinate along time as text; empty where the cube has none of that name."""
+    return cube[name].values.astype(np.str_) if name in cube.coords else np.full(count, "", dtype=np.str_)
 
 
 def closure(cube: xr.Dataset, layer: str = "interferogram") -> xr.DataArray:

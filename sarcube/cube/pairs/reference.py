@@ -57,7 +57,8 @@ def find_reference(
     Raises
     ------
     CubeError
-        It lies outside, a pair has nothing there, or without a place there is no coherence to find one by.
+        It lies outside, pairs have nothing there that all of them have, or without a place there is no coherence to
+        find one by.
     """
     rows, cols, inside, text = _automatic(phase, coherence, components) if where is None else _asked(phase, where)
     parts = [phase[:, rows, cols], *([] if components is None else [components[:, rows, cols]])]
@@ -77,8 +78,14 @@ def find_reference(
             f"{len(missing)} of {len(values)} pairs have no reliable phase at the reference {text} ({told_pairs}"
             f"{', ...' if len(missing) > 5 else ''}); choose another reference, or leave these pairs out"
         )
-    means = np.array([step[good].mean() for step, good in zip(values, seen, strict=True)])
-    return Reference(text, means, chosen, int(seen[0].sum()))
+    # The same pixels in all pairs: means over other ones would differ by what the ground did between them.
+    common = seen.all(axis=0)
+    if not common.any():
+        raise CubeError(
+            f"no pixel of the reference {text} has a reliable phase in all {len(values)} pairs; choose another "
+            "reference, or leave pairs out"
+        )
+    return Reference(text, values[:, common].mean(axis=1), chosen, int(common.sum()))
 
 
 def _most(labels: NDArray[np.int64]) -> int:
@@ -136,7 +143,8 @@ def _asked(array: xr.DataArray, where: Where) -> tuple[slice, slice, NDArray[np.
             if not (0 <= col < grid.width and 0 <= row < grid.height):
                 raise CubeError(f"the reference {text} (longitude, latitude) lies outside the cube")
             return slice(row, row + 1), slice(col, col + 1), np.ones((1, 1), bool), text
-        where = box(*numbers)
+        west, south, east, north = numbers
+        where = box(west, south, east + 360.0 if west > east else east, north)  # across the antimeridian
     projected = shape(transform_geom("EPSG:4326", grid.crs, mapping(where)))
     inside = rasterize([projected], out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), dtype="uint8") > 0
     if not inside.any():

@@ -36,6 +36,7 @@ _BINS = 12
 _LEAST_CELLS = 30
 _LEAST_DIFFERENCE = 200.0  # Hz between two looks below which they say nothing about timing
 _ROUNDS = 12
+_CHANCE = 10.0  # what noise exceeds once in twenty thousand times
 
 Pair = tuple[Burst, Burst]
 Samples = tuple[SlcRows, SlcRows]
@@ -70,8 +71,8 @@ class Overlap:
         Mean of f_a - f_b in each bin, Hz.
     product : tuple of complex
         Sum of the double difference over the cells of each bin, each cell's coherence its weight.
-    weight : tuple of float
-        Sum of the magnitudes of what was added.
+    weight, power : tuple of float
+        Sum of the magnitudes of what was added, and of their squares.
     cells : tuple of int
     """
 
@@ -79,6 +80,7 @@ class Overlap:
     difference: tuple[float, ...]
     product: tuple[complex, ...]
     weight: tuple[float, ...]
+    power: tuple[float, ...]
     cells: tuple[int, ...]
 
     @property
@@ -172,6 +174,7 @@ def bin_overlap(bursts: tuple[str, str], product: NDArray[np.complex128], differ
         tuple(float(f.mean()) for _, f in parts),
         tuple(complex(z.sum()) for z, _ in parts),
         tuple(float(np.abs(z).sum()) for z, _ in parts),
+        tuple(float((np.abs(z) ** 2).sum()) for z, _ in parts),
         tuple(z.size for z, _ in parts),
     )
 
@@ -217,7 +220,7 @@ def solve_timing(overlaps: list[Overlap], line_interval: float) -> Timing:
     Raises
     ------
     EngineError
-        No overlap sees the ground at frequencies different enough.
+        No overlap sees the ground at frequencies different enough, or their phases agree no better than noise does.
     """
     useful = [o for o in overlaps if max(abs(f) for f in o.difference) >= _LEAST_DIFFERENCE]
     along = [o for o in useful if not o.across_swaths]
@@ -230,6 +233,11 @@ def solve_timing(overlaps: list[Overlap], line_interval: float) -> Timing:
     ambiguity = 1.0 / mean
     pairs = sorted({_swaths(o) for o in useful if o.across_swaths})
     shift = _search(along, ambiguity)
+    if (seen := _agreement(along, shift)) < _CHANCE:
+        raise EngineError(
+            f"the phases of {len(along)} overlaps agree no better than those of noise would ({seen:.1f} of the "
+            f"{_CHANCE:g} at least that tell a shift): their ground has no coherence"
+        )
     constants = {}
     for pair in pairs:
         total = sum(
@@ -277,6 +285,17 @@ def _search(along: list[Overlap], ambiguity: float) -> float:
         turns = np.multiply.outer(candidates, np.array(o.difference))
         score += np.real(np.exp(-2j * np.pi * turns) @ np.array(o.product))
     return float(candidates[int(np.argmax(score))])
+
+
+def _agreement(along: list[Overlap], shift: float) -> float:
+    """How well double differences agree once a shift is taken off: of noise exponentially distributed around one.
+
+    Rayleigh's test of uniform directions with weights (Mardia and Jupp 2000, section 6.3.1): the squared magnitude of
+    their sum over the sum of their squared magnitudes.
+    """
+    total = sum(np.sum(np.array(o.product) * np.exp(-2j * np.pi * np.array(o.difference) * shift)) for o in along)
+    power = sum(sum(o.power) for o in along)
+    return float(abs(total) ** 2 / power) if power > 0 else 0.0
 
 
 def _swaths(overlap: Overlap) -> tuple[str, str]:

@@ -28,6 +28,7 @@ POSTINGS = {"20x4": 80, "10x2": 40, "5x1": 20}
 _LIKE = ("VV", "HH")
 _ONE_SIDE = dt.timedelta(minutes=2)
 _ONE_PASS = dt.timedelta(minutes=10)
+_OVER_MIDNIGHT = dt.timedelta(days=1)  # apart, at most, are the days of a pass
 _SAID = dt.timedelta(seconds=3)  # granules are named by whole seconds
 _TIME_OF_SCENE = slice(17, 32)  # of S1A_IW_SLC__1SDV_20200604T022251_...
 
@@ -118,7 +119,8 @@ def _check(reference: tuple[NamedBurst, ...], secondary: tuple[NamedBurst, ...])
                 f"{name}: all bursts of a side are of one pass, within 2 minutes; these begin at {min(times)} to "
                 f"{max(times)}"
             )
-        if len({b.day for b in side}) > 1 and not times:
+        days = [b.day for b in side]
+        if not times and max(days) - min(days) > _OVER_MIDNIGHT:
             raise ConfigError(f"{name} names several days; all bursts of a side are of one pass")
     sets = [{(b.burst_id, b.polarization) for b in side} for side in (reference, secondary)]
     if sets[0] != sets[1] and {b for b, _ in sets[0]} != {b for b, _ in sets[1]}:
@@ -131,6 +133,8 @@ def _check(reference: tuple[NamedBurst, ...], secondary: tuple[NamedBurst, ...])
     if len(names) > 1 or not names <= set(_LIKE):
         raise ConfigError(f"all bursts of a pair have one polarization, VV or HH, not {', '.join(sorted(names))}")
     last, first = max(reference, key=_moment), min(secondary, key=_moment)
+    if last.day == first.day:
+        raise ConfigError(f"a pair has two dates: {last} and {first} are both of {last.day}; name another date")
     if _moment(last) >= _moment(first):
         raise ConfigError(f"the reference is the earlier date: {last} is not before {first}; swap them")
     tracks = {BurstId.parse(b.burst_id).track for b in reference}
@@ -145,10 +149,10 @@ def _moment(burst: NamedBurst) -> dt.datetime:
     return burst.start or dt.datetime.combine(burst.day, dt.time(), dt.UTC)
 
 
-def gaps(bursts: Sequence[NamedBurst]) -> list[str]:
+def gaps(burst_ids: Sequence[str]) -> list[str]:
     """In words, what does not hang together: HyP3 refuses it, here it leaves gaps in the picture."""
     numbers: defaultdict[str, set[int]] = defaultdict(set)
-    for burst in (BurstId.parse(b.burst_id) for b in bursts):
+    for burst in map(BurstId.parse, burst_ids):
         numbers[burst.swath].add(burst.number)
     said = []
     for swath, found in sorted(numbers.items()):
@@ -200,7 +204,11 @@ def scene_config(reference: str, secondary: str, options: Hyp3Options) -> RunCon
             days.append(dt.datetime.strptime(scene[_TIME_OF_SCENE], "%Y%m%dT%H%M%S").date())
         except ValueError as error:
             raise ConfigError(f"`{scene}` is not the name of a Sentinel-1 SLC scene") from error
-    if days[0] >= days[1]:
+    if days[0] == days[1]:
+        raise ConfigError(
+            f"a pair has two dates: {scenes[0]} and {scenes[1]} are both of {days[0]}; name a scene of another date"
+        )
+    if days[0] > days[1]:
         raise ConfigError(f"the reference is the earlier date: {scenes[0]} is not before {scenes[1]}; swap them")
     span = days[0], days[1] + dt.timedelta(days=1)  # a scene may run into the next day
     return _config(options, days, {"scenes": scenes}, options.polarization, span)

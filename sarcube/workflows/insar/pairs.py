@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sarcube.geometry.orbit import Orbit
 
 _ONE_PASS = dt.timedelta(minutes=10)  # a satellite is back after 98 minutes
-_YEAR = 365.25
 _AROUND_S = 30.0  # of an orbit that is kept for a baseline
 
 Perpendicular = Callable[["Pass", "Pass"], "float | None"]
@@ -98,10 +97,10 @@ def choose(
         if not at:
             said.append(f"the reference {wanted.reference} is no date of the track, which has {_days(passes)}")
     if wanted.annual is not None:
-        for i, j in combinations(range(count), 2):
-            days = passes[i].days_to(passes[j])
-            if days > 0.5 * _YEAR and abs(days - round(days / _YEAR) * _YEAR) <= wanted.annual:
-                yearly.add((i, j))
+        yearly.update(
+            (i, j) for i, j in combinations(range(count), 2)
+            if (off := days_off_anniversary(passes[i].day, passes[j].day)) is not None and off <= wanted.annual
+        )  # fmt: skip
     if wanted.max_days is not None:
         limited = {(i, j) for i, j in limited if passes[i].days_to(passes[j]) <= wanted.max_days}
     chosen = limited | yearly
@@ -112,6 +111,22 @@ def choose(
         most = wanted.max_perpendicular
         chosen = {pair for pair in chosen if (b := measured[pair]) is None or abs(b) <= most}
     return [(passes[i], passes[j]) for i, j in sorted(chosen)], said
+
+
+def days_off_anniversary(first: dt.date, second: dt.date) -> int | None:
+    """Days between the second date and the nearest day that is whole years after the first; None before half a year.
+
+    By the calendar: a date and the same one of another year are 365 days apart, or 366.
+    """
+    if (second - first).days < 183:
+        return None
+    years = (second.year - first.year + shift for shift in (-1, 0, 1))
+    return min(abs((second - _anniversary(first, n)).days) for n in years if n > 0)
+
+
+def _anniversary(day: dt.date, years: int) -> dt.date:
+    leap = (day.month, day.day) == (2, 29)
+    return dt.date(day.year + years, 2, 28) if leap else day.replace(year=day.year + years)
 
 
 def listed(tracks: dict[int, list[Pass]], wanted: Pairs) -> tuple[list[tuple[Pass, Pass]], list[Problem]]:

@@ -16,6 +16,7 @@ from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.model import Burst
+from sarcube.workflows.insar.passes import absent_between
 from sarcube.workflows.sentinel1_items import EXTENSIONS, ItemContext, burst_properties, utc_of
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def pass_facts(product: Product, about: PassContext, static: pystac.Item, config
         "processing:lineage": _lineage(about),
         "sarcube:burst_ids": [str(p["sarcube:burst_id"]) for p in told],
         "sarcube:baselines_of": str(middle["sarcube:burst_id"]),
-        "sarcube:gaps": len(about.absent),
+        "sarcube:gaps": len({*about.absent, *absent_between(str(p["sarcube:burst_id"]) for p in told)}),
         "sarcube:bursts": [
             {
                 "burst_id": p["sarcube:burst_id"],

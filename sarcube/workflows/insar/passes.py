@@ -57,15 +57,11 @@ def gaps(burst_ids: Iterable[str]) -> tuple[str, ...]:
     As HyP3 has it: numbers follow each other in every sub-swath, and those of neighbouring sub-swaths begin and end
     within one of each other.
     """
-    swaths: dict[int, list[int]] = defaultdict(list)
-    tracks = set()
-    for one, number, swath in map(_numbers, burst_ids):
-        tracks.add(one)
-        swaths[swath].append(number)
-    track, said = min(tracks, default=0), []
-    for swath, numbers in sorted(swaths.items()):
-        whole = range(min(numbers), max(numbers) + 1)
-        if absent := [f"t{track:03d}_{n:06d}_iw{swath}" for n in whole if n not in numbers]:
+    ids = list(burst_ids)
+    swaths, said = _by_swath(ids), []
+    lacking = absent_between(ids)
+    for swath in sorted(swaths):
+        if absent := [name for name in lacking if name.endswith(f"_iw{swath}")]:
             some = ", ".join(absent[:_NAMED]) + (", ..." if len(absent) > _NAMED else "")
             said.append(f"no interferogram of {some} between others of IW{swath} ({len(absent)} bursts)")
     for near, far in pairwise(sorted(swaths)):
@@ -75,6 +71,24 @@ def gaps(burst_ids: Iterable[str]) -> tuple[str, ...]:
             ends = " and ".join(f"{min(swaths[s])} to {max(swaths[s])} of IW{s}" for s in (near, far))
             said.append(f"sub-swaths do not begin and end together: {ends}")
     return tuple(said)
+
+
+def absent_between(burst_ids: Iterable[str]) -> tuple[str, ...]:
+    """IDs of the bursts that a sub-swath lacks between the first and the last that it has."""
+    ids = list(burst_ids)
+    track = min((_numbers(name)[0] for name in ids), default=0)
+    return tuple(
+        f"t{track:03d}_{n:06d}_iw{swath}"
+        for swath, numbers in sorted(_by_swath(ids).items())
+        for n in range(min(numbers), max(numbers) + 1) if n not in numbers
+    )  # fmt: skip
+
+
+def _by_swath(burst_ids: Iterable[str]) -> dict[int, list[int]]:
+    swaths: dict[int, list[int]] = defaultdict(list)
+    for _, number, swath in map(_numbers, burst_ids):
+        swaths[swath].append(number)
+    return swaths
 
 
 def pass_units(made: Sequence[tuple[Pass, Pass, Sequence[Unit]]]) -> list[Unit]:

@@ -149,6 +149,8 @@ def _water(config: RunConfig, grid: GeoGrid, static: xr.Dataset) -> tuple[NDArra
         found, whence, said = read_water(source, grid), source.name, ()
         if (found == UNKNOWN).all():
             raise DemError(f"insar.water {source} does not touch the bursts; name a mask of there")
+        if not (found == 1).any():
+            said = (f"insar.water {source.name} has no water on these bursts: all of it is taken for land",)
     return np.select([found == 1, found == 0], [WATER, LAND], NOT_TOLD).astype(np.uint8), whence, said
 
 

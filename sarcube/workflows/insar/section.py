@@ -31,7 +31,7 @@ class Pairs(BaseModel):
     max_days: float | None = Field(None, gt=0, description="at most so many days apart; not of annual and list")
     max_perpendicular: float | None = Field(None, gt=0, description="perpendicular baseline in metres; not of list")
     reference: dt.date | None = Field(None, description="this date with every other")
-    annual: int | None = Field(None, ge=0, le=60, description="a year apart, give or take so many days")
+    annual: int | None = Field(None, ge=0, le=60, description="years apart by the calendar, give or take so many days")
     list: tuple[tuple[dt.date, dt.date], ...] | None = Field(None, description="dates by twos")
 
     @field_validator("list")
