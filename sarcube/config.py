@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from sarcube import plugins
-from sarcube.crs import is_geographic
+from sarcube.crs import is_geographic, metres_per_unit
 from sarcube.days import parse_days, span
 from sarcube.errors import ConfigError, GridError
 from sarcube.jsons import JsonObject
@@ -223,8 +223,9 @@ class Grid(_Model):
             )
         if not degrees and self.resolution < _FEWEST_METRES:
             crs = "a projected CRS" if self.crs == "auto" else f"EPSG:{self.crs}"
+            unit = "metres" if self.crs == "auto" or metres_per_unit(self.crs) == 1.0 else "units"
             raise ValueError(
-                f"the resolution is in metres in {crs}, not {self.resolution:g}; degrees need a geographic one, like "
+                f"the resolution is in {unit} in {crs}, not {self.resolution:g}; degrees need a geographic one, like "
                 "crs: 4326"
             )
         return self
@@ -340,9 +341,12 @@ class RunConfig(_Model):
     @field_validator("dates", mode="before")
     @classmethod
     def _days(cls, value: object) -> object:
+        if isinstance(value, dt.datetime):
+            value = _whole_day(value)
         if isinstance(value, str | int | dt.date):
             return parse_days(str(value))
         if isinstance(value, list | tuple) and len(value) == 2:
+            value = [_whole_day(v) if isinstance(v, dt.datetime) else v for v in value]
             first, last = (span(v) if isinstance(v, str) else span(str(v)) if type(v) is int else v for v in value)
             return (
                 first[0] if isinstance(first, tuple) else first,
@@ -433,6 +437,14 @@ class RunConfig(_Model):
         # What was chosen, and not the defaults.
         chosen = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return card("Run", ((key, _in_words(value)) for key, value in chosen.items()))
+
+
+def _whole_day(moment: dt.datetime) -> dt.date:
+    """The day of an instant that begins one, in UTC as all dates of scenes are."""
+    utc = moment.astimezone(dt.UTC) if moment.tzinfo is not None else moment
+    if utc.time() != dt.time():
+        raise ValueError(f"{moment.isoformat()} is no whole day in UTC; write 2024-05-01")
+    return utc.date()
 
 
 def _another_run_file(path: Path) -> str:

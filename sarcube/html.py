@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sarcube.text_file import write_text
+
 Ring = Sequence[tuple[float, float]]  # longitude, latitude in degrees; may run beyond 180
 
 STYLE = """
@@ -64,9 +66,7 @@ class PlaceMap:
 
     def save(self, path: str | Path) -> Path:
         """Write a page of its own."""
-        path = Path(path)
-        path.write_text(page(self.title, place_map(self.shapes, self.areas)))
-        return path
+        return write_text(path, page(self.title, place_map(self.shapes, self.areas)))
 
     def on_streets(self) -> object:
         """The same over OpenStreetMap: a `folium.Map`, to move and zoom. Needs folium, and the network when looked at.

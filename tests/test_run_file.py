@@ -23,6 +23,18 @@ def read(tmp_path: Path, text: str) -> RunConfig:
     return RunConfig.from_file(path)
 
 
+def test_instants_are_days_where_they_begin_one_in_utc() -> None:
+    def dates(*values: object) -> tuple[dt.date, dt.date] | None:
+        raw = {"source": {"kind": "local", "path": "x"}, "dem": {"path": "d", "heights": "ellipsoid"}}
+        return RunConfig.from_dict({**raw, "dates": list(values)}).dates
+
+    there = dt.datetime(2024, 5, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    assert dates(dt.datetime(2024, 5, 1), there + dt.timedelta(hours=2)) == (dt.date(2024, 5, 1), dt.date(2024, 5, 1))
+    for wrong in (there, dt.datetime(2024, 5, 1, 12), "2024-05-01T00:00:00+02:00"):
+        with pytest.raises(ConfigError, match=r"`dates`: .* (no whole day in UTC|is no date)"):
+            dates(wrong, "2024-05-31")
+
+
 @pytest.mark.parametrize(
     ("text", "first", "last"),
     [

@@ -13,6 +13,7 @@ import pystac
 from sarcube.catalog.extensions import CLASSIFICATION, FILE, PROJECTION, RASTER, STORAGE
 from sarcube.catalog.footprint import footprint
 from sarcube.catalog.hrefs import relative_href
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Layer, MaskClass
 from sarcube.products.product import THUMBNAIL, Product, ProductFile
@@ -163,7 +164,7 @@ def _asset(product: Product, file: ProductFile) -> pystac.Asset:
     grid = product.grid
     info |= {"proj:shape": list(grid.shape), "proj:transform": [float(v) for v in grid.transform]}
     if not grid.is_geographic:
-        info["raster:spatial_resolution"] = float(grid.resolution)
+        info["raster:spatial_resolution"] = pixel_metres(grid)
     if file.statistics is not None and (statistics := _statistics(file.statistics)):
         info["statistics"] = statistics
     if file.lossy:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import typer
 
 from sarcube.cli.output import echo
+from sarcube.text_file import write_text
 
 Answer = TypeVar("Answer")
 
@@ -68,8 +69,7 @@ def init(
             above = _asked(heights, question, "--heights", rooms.parse_heights, "ellipsoid")
         options = rooms.RunFileOptions(bbox, days, scenes, files, raster, above, store)
     text = rooms.run_file_text(options)
-    here.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    write_text(path, text)
     echo(f"wrote {path}; next: sarcube plan {shlex.quote(str(path))}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from sarcube.cli.output import JSON, echo, echo_json, echo_lines
+from sarcube.text_file import write_text
 
 if TYPE_CHECKING:
     from sarcube.config import RunConfig
@@ -36,9 +37,9 @@ def plan(
 
     planned = make_plan(run)
     if geojson:
-        geojson.write_text(planned.to_geojson())
+        write_text(geojson, planned.to_geojson())
     if html:
-        html.write_text(planned.to_html())
+        write_text(html, planned.to_html())
     typer.echo(planned.to_json()) if as_json else echo(planned.table())
     if planned.impossible:
         raise typer.Exit(2)
@@ -91,7 +92,7 @@ def status(
             raise ConfigError("--refill needs a run file instead of a store: only a run says what should be there")
         missing = rooms.refill(config, found)
         if missing is not None:
-            refill.write_text(missing.to_yaml())
+            write_text(refill, missing.to_yaml())
     typer.echo(found.to_json()) if as_json else echo(found.table())
     if refill and not as_json:
         echo(f"run file of what is missing: {refill}" if refill.exists() else "nothing is missing")

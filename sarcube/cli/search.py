@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def search(
-    aoi: str = typer.Option(None, "--aoi", help="west,south,east,north in degrees, a GeoJSON file, or WKT"),
+    aoi: str = typer.Option(
+        None, "--aoi", help="west,south,east,north in degrees, a file of shapes (GeoJSON, GeoPackage, ...), or WKT"
+    ),
     dates: str = typer.Option(None, "--dates", help='"2024", "2024-05" or "2024-05-01,2024-05-31"; none: all'),
     source: str = typer.Option("asf", "--source", help="asf, cdse, or a folder or address of SAFEs, or of a STAC API"),
     collection: str = typer.Option(None, "--collection", help="of the STAC API that --source names"),

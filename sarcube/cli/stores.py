@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from sarcube.cli.output import JSON, bounding_box, echo, echo_json, echo_lines
+from sarcube.text_file import write_text
 
 _STORE = typer.Argument(..., metavar="STORE", help="store (folder or s3:// prefix)")
 _CSV = typer.Option(False, "--csv", help="print the facts as CSV")
@@ -103,7 +104,7 @@ def timeseries(
         series.write_plot(found, plot, title=f"{where}{f', mean over {box:g} m' if box else ''}")
     rows = series.rows(found)
     if out:
-        out.write_text(series.as_csv(rows))
+        write_text(out, series.as_csv(rows))
     if as_json:
         echo_json(rows)
     elif out:

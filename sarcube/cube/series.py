@@ -23,6 +23,7 @@ from sarcube.cube.layers import layer_of, measures
 from sarcube.cube.preview import to_db
 from sarcube.errors import CubeError
 from sarcube.jsons import JsonObject
+from sarcube.text_file import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -237,6 +238,8 @@ def write_plot(series: xr.Dataset, path: Path, title: str = "") -> None:
     ------
     CubeError
         Matplotlib writes no such file.
+    ConfigError
+        It cannot be written there.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -249,4 +252,5 @@ def write_plot(series: xr.Dataset, path: Path, title: str = "") -> None:
     axes = plot_series(series, ax=figure.add_subplot())
     axes.set_title(title, fontsize=10)
     axes.tick_params(axis="x", rotation=20)
-    figure.savefig(path, dpi=130)
+    with writing(path):
+        figure.savefig(path, dpi=130)

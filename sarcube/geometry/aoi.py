@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shapely import Geometry
 
 _MAX_FILE = 64 << 20  # bytes; an area of interest is a few polygons
+FILES_OF_SHAPES = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".kml", ".gml", ".zip")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def area_of_text(text: str, bbox: tuple[float, float, float, float] | None = Non
     """
     if bbox is not None:
         return load_aoi(Aoi(bbox=bbox))
-    if "(" in text and text.strip()[:1].isalpha():
+    if "(" in text and text.strip()[:1].isalpha() and not text.lower().endswith(FILES_OF_SHAPES):
         return load_aoi(Aoi(wkt=text))
     return load_aoi(Aoi(file=Path(text))) if text else None
 
@@ -144,6 +145,17 @@ def _from_geojson(path: Path) -> Area:
         raise ConfigError(f"{origin} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{origin} is not JSON: {error}") from error
+    return area_of_geojson(raw, origin)
+
+
+def area_of_geojson(raw: object, origin: str) -> Area:
+    """The area of a GeoJSON object as Python has it; features without a geometry are no part of it.
+
+    Raises
+    ------
+    ConfigError
+        It is no GeoJSON, or no area in degrees.
+    """
     import shapely
     from shapely.geometry import shape as to_shape
 
@@ -163,26 +175,26 @@ def _from_geojson(path: Path) -> Area:
 
 
 def _geometries(raw: object, origin: str, depth: int = 0) -> list[JsonObject]:
-    if not isinstance(raw, dict) or "type" not in raw or depth > 8:
+    if not isinstance(raw, Mapping) or not raw.keys() & {"type", "geometry"} or depth > 8:
         raise ConfigError(f"{origin} is not GeoJSON: a Feature, a FeatureCollection or a geometry is wanted")
-    inner = {"FeatureCollection": "features", "GeometryCollection": "geometries"}.get(str(raw["type"]))
+    inner = {"FeatureCollection": "features", "GeometryCollection": "geometries"}.get(str(raw.get("type")))
     if inner:
         members = raw.get(inner)
-        if not isinstance(members, list):
+        if not isinstance(members, list | tuple):
             raise ConfigError(f"{origin}: `{inner}` must be a list")
         return [g for member in members for g in _geometries(member, origin, depth + 1)]
-    if raw["type"] == "Feature":
+    if raw.get("type", "Feature") == "Feature":
         return [raw["geometry"]] if raw.get("geometry") else []
-    return [raw]
+    return [dict(raw)]
 
 
 def _flat(geometry: JsonObject) -> JsonObject:
     """The geometry without heights: points of two and of three numbers may stand in one ring."""
 
     def flat(value: object) -> object:
-        if isinstance(value, list) and value and not isinstance(value[0], list):
+        if isinstance(value, list | tuple) and value and not isinstance(value[0], list | tuple):
             return value[:2]
-        return [flat(v) for v in value] if isinstance(value, list) else value
+        return [flat(v) for v in value] if isinstance(value, list | tuple) else value
 
     return {**geometry, "coordinates": flat(geometry["coordinates"])}
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from sarcube.errors import SourceError
+from sarcube.transfer.folder import walk
 from sarcube.transfer.problem import Problem
 
 T = TypeVar("T")
@@ -62,15 +62,15 @@ def products_in(root: Path, product_of: Callable[[str], str | None]) -> list[Pat
         return [root]
     found: dict[str, Path] = {}
     seen = 0
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in walk(root):
         seen += len(folders) + len(files)
         if seen > _MOST:
             raise SourceError(f"{root} holds more than {_MOST} files; name the folder of the products")
-        for name in sorted(files):
+        for name in files:
             if name.endswith(".zip") and (product := product_of(name)) is not None:
-                found.setdefault(product, Path(folder) / name)
+                found.setdefault(product, folder / name)
         for name in folders:
             if (product := product_of(name)) is not None:
-                found[product] = Path(folder) / name
-        folders[:] = sorted(n for n in folders if product_of(n) is None and not n.endswith(_PRODUCTS))
+                found[product] = folder / name
+        folders[:] = [n for n in folders if product_of(n) is None and not n.endswith(_PRODUCTS)]
     return [found[name] for name in sorted(found)]

@@ -15,7 +15,7 @@ from sarcube.terrain.files import dem_paths
 from sarcube.terrain.geoid import Geoid, load_geoid
 from sarcube.terrain.lattice import Bounds, Lattice, PointHeights, Ring, lattice_crs
 from sarcube.terrain.mosaic import read_mosaic
-from sarcube.terrain.raster_info import rasters_by_heights
+from sarcube.terrain.raster_info import rasters_by_heights, rasters_by_units
 from sarcube.terrain.voids import Voids
 from sarcube.transfer.redact import public_address
 
@@ -94,8 +94,14 @@ def load_dem(
 
 
 def height_remarks(config: DemConfig, paths: Sequence[str]) -> tuple[str, ...]:
-    """Rasters whose own vertical CRS is another than the run file's `heights`: which of the two is right, is told."""
+    """What rasters say of their heights: another vertical CRS than the run file has (`heights`), another unit."""
     remarks = []
+    for (metre, unit), members in rasters_by_units(paths).items():
+        which = public_address(members[0]) + (f" and {len(members) - 1} more" if len(members) > 1 else "")
+        if unit:
+            remarks.append(f"DEM {which}: its heights are in {unit!r}, which is not known here; taken for metres")
+        elif metre != 1.0:
+            remarks.append(f"DEM {which}: its heights are in units of {metre:.7g} m by its own word; made metres")
     for vertical, members in rasters_by_heights(paths).items():
         if vertical not in ("", config.reference):
             more = f" and {len(members) - 1} more" if len(members) > 1 else ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sarcube.errors import DemError
+from sarcube.transfer.folder import files_below
 from sarcube.transfer.redact import redact
 
 _SUFFIXES = (".tif", ".tiff", ".vrt", ".img", ".dt2", ".dt1", ".dt0", ".hgt", ".bil", ".nc")
@@ -44,7 +45,7 @@ def dem_paths(path: str | Sequence[str]) -> list[str]:
         if "://" in entry or entry.startswith("/vsi") or local.is_file():
             found.append(entry)
         elif local.is_dir():
-            inside = _rasters(local, (p for p in local.rglob("*") if p.suffix.lower() in _SUFFIXES))
+            inside = _rasters(local, (p for p in files_below(local) if p.suffix.lower() in _SUFFIXES))
             if not inside:
                 raise DemError(
                     f"dem.path {redact(entry)} is a folder without rasters of heights ({', '.join(_SUFFIXES)})"

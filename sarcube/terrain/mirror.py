@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sarcube.errors import CredentialError, DemError
 from sarcube.terrain.files import is_sidecar
-from sarcube.transfer.folder import Remembered
+from sarcube.transfer.folder import Remembered, files_below
 from sarcube.transfer.http import AbsentError
 from sarcube.transfer.raster import is_remote
 from sarcube.transfer.redact import redact
@@ -105,7 +105,7 @@ def _files(address: str) -> dict[str, str]:
 
 def _look(root: Path) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in sorted(root.rglob("Copernicus_DSM_*10_*_DEM.tif")):
+    for path in sorted(p for p in files_below(root) if p.suffix == ".tif"):
         place = _TILE.fullmatch(path.stem)
         if place and not is_sidecar(path):
             found.setdefault(place.group(1), str(path))

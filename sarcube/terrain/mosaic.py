@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sarcube.errors import DemError
 from sarcube.geometry.grid import metres_per_unit
-from sarcube.geometry.longitudes import TURNS, wrap_longitude
+from sarcube.geometry.longitudes import TURNS, wrap, wrap_longitude
 from sarcube.terrain.lattice import Bounds, Lattice, Ring, extent, lattice_crs, rectangle, ring_mask, say
 from sarcube.terrain.raster_info import RasterInfo, describe
 from sarcube.terrain.voids import Voids
@@ -170,6 +170,11 @@ def read_window(source: rasterio.DatasetReader, window: Window, **options: objec
     return values if (scale, offset) == (1.0, 0.0) else values * np.float32(scale) + np.float32(offset)
 
 
+def _metres_of(info: RasterInfo, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a raster holds, in metres."""
+    return values if info.metre == 1.0 else values * np.float32(info.metre)
+
+
 @dataclass(frozen=True, eq=False)
 class _Laid:
     """What has been put together so far."""
@@ -212,7 +217,7 @@ def _copy(info: RasterInfo, laid: _Laid) -> None:
         if c0 >= c1 or r0 >= r1:
             continue
         with open_raster(gdal_path(info.path)) as source:
-            block = read_window(source, Window(c0 - column, r0 - row, c1 - c0, r1 - r0))
+            block = _metres_of(info, read_window(source, Window(c0 - column, r0 - row, c1 - c0, r1 - r0)))
         laid.add(info, laid.voids.clear(block, info.path), np.s_[r0:r1, c0:c1], None)
 
 
@@ -253,7 +258,7 @@ def _warped(source: rasterio.DatasetReader, info: RasterInfo, part: Lattice, voi
             waiting += [(middle, last), (first, middle)]
             continue
         reproject(
-            voids.clear(read_window(source, window), info.path),
+            voids.clear(_metres_of(info, read_window(source, window)), info.path),
             block[first:last],
             src_transform=source.window_transform(window),
             src_crs=source.crs,
@@ -292,6 +297,9 @@ def _extent_mask(info: RasterInfo, lattice: Lattice, turn: float) -> NDArray[np.
     steps = np.linspace(0.0, 1.0, 41)
     x = np.concatenate([steps, np.ones(41), steps[::-1], np.zeros(41)]) * (info.right - info.left) + info.left
     y = np.concatenate([np.zeros(41), steps, np.ones(41), steps[::-1]]) * (info.bottom - info.top) + info.top
+    if info.outline:  # the pixels fill less than their box
+        x, y = np.array(info.outline).T
+        x = x + wrap(float(x.mean()), 0.5 * (info.left + info.right)) - float(x.mean())
     if info.epsg != lattice.epsg:
         from rasterio.warp import transform
 

@@ -6,13 +6,34 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from sarcube.errors import DemError
+from sarcube.geometry.longitudes import unwrap
 from sarcube.terrain.lattice import Lattice
 from sarcube.transfer.raster import gdal_path, open_raster
 from sarcube.transfer.redact import redact
 
+if TYPE_CHECKING:
+    import rasterio.crs
+    from affine import Affine
+
 _VERTICAL = {3855: "egm2008", 5773: "egm96"}
+# Names of units, in small letters and without signs, as GDAL's drivers and people write them.
+_UNITS = {
+    1.0: ("m", "metre", "metres", "meter", "meters"),
+    0.3048: ("ft", "foot", "feet", "international foot", "international feet", "foot (international)"),
+    1200.0 / 3937.0: (
+        "us ft", "usft", "ftus", "ft us", "us survey foot", "us survey feet", "us foot", "us feet", "survey foot",
+        "survey feet", "foot us", "sft",
+    ),
+    0.1: ("dm", "decimetre", "decimetres", "decimeter", "decimeters"),
+    0.01: ("cm", "centimetre", "centimetres", "centimeter", "centimeters"),
+    0.001: ("mm", "millimetre", "millimetres", "millimeter", "millimeters"),
+    1000.0: ("km", "kilometre", "kilometres", "kilometer", "kilometers"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,11 +42,16 @@ class RasterInfo(Lattice):
 
     `warped`: the pixels are those it gets in EPSG:4326, because it cannot be copied pixel for pixel. `vertical`: what
     its own CRS says that heights refer to (ellipsoid, egm2008, egm96 or another's name), empty where it says nothing.
+    `metre`: what one of its numbers is in metres, as its band or its vertical CRS says; `unit`: the unit's name where
+    that is not known here. `outline`: of warped pixels, the ring of longitude and latitude that they fill.
     """
 
     path: str
     warped: bool = False
     vertical: str = ""
+    metre: float = 1.0
+    unit: str = ""
+    outline: tuple[tuple[float, float], ...] = ()
 
 
 def _stamp(path: str) -> tuple[int, int, int]:
@@ -50,6 +76,7 @@ def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
         _require_heights(path, str(source.dtypes[0]))
         crs = source.crs
         vertical = _vertical(crs.to_wkt())
+        metre, unit = _unit(source.units[0] or "", crs.to_wkt())
         epsg = crs.to_epsg()
         if epsg is None and crs.is_projected:
             epsg = _horizontal_epsg(crs.to_wkt())
@@ -60,12 +87,32 @@ def _describe(path: str, stamp: tuple[int, int, int]) -> RasterInfo:
         t = source.transform
         plain = not t.b and not t.d and t.a > 0 and t.e < 0
         if plain and epsg is not None and (not crs.is_geographic or epsg == 4326):
-            return RasterInfo(epsg, t.c, t.f, t.a, -t.e, source.width, source.height, path, False, vertical)
+            size = source.width, source.height
+            return RasterInfo(epsg, t.c, t.f, t.a, -t.e, *size, path, False, vertical, metre, unit)
         from rasterio.warp import calculate_default_transform
 
         # Rotated, south-up, without EPSG code or of another datum: what it becomes in longitude and latitude.
+        outline = _outline(t, (source.width, source.height), crs)
         t, width, height = calculate_default_transform(crs, "EPSG:4326", source.width, source.height, *source.bounds)
-        return RasterInfo(4326, t.c, t.f, t.a, -t.e, width, height, path, True, vertical)
+        return RasterInfo(4326, t.c, t.f, t.a, -t.e, width, height, path, True, vertical, metre, unit, outline)
+
+
+def _outline(transform: Affine, size: tuple[int, int], crs: rasterio.crs.CRS) -> tuple[tuple[float, float], ...]:
+    """Ring around a raster's pixels, longitudes unwrapped; empty where it winds about a pole or leads nowhere."""
+    from rasterio.warp import transform as project
+
+    edge, far = np.linspace(0.0, 1.0, 33)[:-1], np.ones(32)
+    column = np.concatenate([edge, far, 1.0 - edge, 0.0 * far]) * size[0]
+    row = np.concatenate([0.0 * far, edge, far, 1.0 - edge]) * size[1]
+    x = transform.a * column + transform.b * row + transform.c
+    y = transform.d * column + transform.e * row + transform.f
+    lon, lat = (np.asarray(v) for v in project(crs, "EPSG:4326", x.tolist(), y.tolist()))
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        return ()
+    ring = unwrap([*lon, lon[0]])
+    if abs(ring[-1] - ring[0]) > 180.0:
+        return ()
+    return tuple(zip(ring[:-1].tolist(), lat.tolist(), strict=True))
 
 
 def rasters_by_heights(paths: Sequence[str]) -> dict[str, list[str]]:
@@ -73,6 +120,15 @@ def rasters_by_heights(paths: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for path in paths:
         found.setdefault(describe(path).vertical, []).append(path)
+    return found
+
+
+def rasters_by_units(paths: Sequence[str]) -> dict[tuple[float, str], list[str]]:
+    """The rasters by what one of their numbers is in metres, and the unit's name where that is not known."""
+    found: dict[tuple[float, str], list[str]] = {}
+    for path in paths:
+        info = describe(path)
+        found.setdefault((info.metre, info.unit), []).append(path)
     return found
 
 
@@ -85,6 +141,24 @@ def _require_heights(path: str, dtype: str) -> None:
             f"DEM {redact(path)} holds bytes ({dtype}), a mask or a picture and no heights; take it out of dem.path, "
             "or name the rasters with the heights by a pattern"
         )
+
+
+def _unit(told: str, wkt: str) -> tuple[float, str]:
+    """Metres of a unit that a band names, else of its vertical CRS; the name too where it is not known here."""
+    name = " ".join(told.lower().replace("_", " ").replace("-", " ").split())
+    if name:
+        known = next((metre for metre, names in _UNITS.items() if name in names), None)
+        return (1.0, told) if known is None else (known, "")
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        crs = CRS.from_wkt(wkt)
+    except CRSError:
+        return 1.0, ""
+    parts = crs.sub_crs_list if crs.is_compound else [crs] if len(crs.axis_info) == 3 else []
+    up = [axis for part in parts for axis in part.axis_info if axis.direction in ("up", "down")]
+    return (float(up[0].unit_conversion_factor), "") if up else (1.0, "")
 
 
 def _vertical(wkt: str) -> str:

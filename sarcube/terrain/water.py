@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.errors import ConfigError, DemError, MissingExtraError
+from sarcube.geometry.aoi import FILES_OF_SHAPES
 from sarcube.geometry.grid import GeoGrid
 from sarcube.terrain.warped import warp_band
 
 if TYPE_CHECKING:
     from shapely import Polygon
 
-_SHAPES = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".kml", ".gml")
 UNKNOWN = 255
 
 
@@ -41,7 +41,7 @@ def read_water(path: str | Path, grid: GeoGrid) -> NDArray[np.uint8]:
     MissingExtraError
         The library for such shapes is not installed.
     """
-    if Path(str(path)).suffix.lower() in _SHAPES:
+    if Path(str(path)).suffix.lower() in FILES_OF_SHAPES:
         return _drawn(_polygons(path), grid)
     return _warped(str(path), grid)
 

@@ -112,7 +112,8 @@ def find_login(provider: str) -> Login:
 
 
 def _first(values: dict[str, str], names: tuple[str, ...]) -> str | None:
-    return next((values[name] for name in names if values.get(name)), None)
+    # A line's end of Windows gets into variables by env files that others read (`docker --env-file`).
+    return next((value for name in names if (value := values.get(name, "").strip("\r\n"))), None)
 
 
 def _env_file() -> tuple[str, dict[str, str]]:

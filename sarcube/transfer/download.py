@@ -139,6 +139,11 @@ def _append(address: str, part: Path, expected: Expected, came: Callable[[int], 
             raise SourceError(f"{redact(address)}: the server answered with another range than asked")
         total = start + int(answer.headers.get("Content-Length") or 0)
         _check_room(part, total - start)
+        now = answer.headers.get("ETag" if tag.startswith('"') else "Last-Modified") or tag
+        if resumed and tag and now != tag:  # some servers send the rest all the same
+            came(-have)
+            part.unlink()
+            raise TransferError(f"{redact(address)}: changed on the server")
         _write_note(part, answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
         if not resumed and part.exists():
             came(-part.stat().st_size)

@@ -167,6 +167,7 @@ class _Http:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._of = 0  # bytes, once they were told
 
     def _session(self) -> requests.Session | None:
         from sarcube.transfer.sessions import session_for
@@ -179,7 +180,8 @@ class _Http:
         with answer:
             total = answer.headers.get("Content-Range", "").rpartition("/")[2]
             if answer.status_code == 206 and total.isdigit():
-                return int(total)
+                self._of = int(total)
+                return self._of
         raise SourceError(
             f"{redact(self.address)}: the server does not answer range requests; download the file and name it locally"
         )
@@ -189,6 +191,10 @@ class _Http:
         answer = request("GET", self.address, session=self._session(), headers=span)
         if answer.status_code != 206:
             raise SourceError(f"{redact(self.address)}: the server stopped answering range requests")
+        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        if total.isdigit() and self._of not in (0, int(total)):
+            open_remote.cache_clear()  # what was read of it is of the file before
+            raise SourceError(f"{redact(self.address)}: changed on the server while it was read; run again")
         return bytes(answer.content)
 
 

@@ -174,10 +174,12 @@ def _outline(path: str) -> Polygon:
     from pyproj import Transformer
     from shapely.geometry import Polygon, box
 
-    from sarcube.geometry.longitudes import wrap_longitude
+    from sarcube.geometry.longitudes import unwrap
     from sarcube.terrain.raster_info import describe
 
     info = describe(path)
+    if info.outline:
+        return Polygon(info.outline).buffer(0)
     if info.geographic:
         return box(info.left, info.bottom, info.right, info.top)
     edge = np.linspace(0.0, 1.0, 33)
@@ -186,8 +188,12 @@ def _outline(path: str) -> Polygon:
     x = np.concatenate([x, x[:33][::-1], np.full(33, info.left)])
     y = np.concatenate([y, np.full(33, info.bottom), y[33:66][::-1]])
     lon, lat = Transformer.from_crs(info.epsg, 4326, always_xy=True).transform(x, y)
-    centre = float(np.median(lon))
-    return Polygon(np.column_stack([wrap_longitude(lon, centre), lat])).buffer(0)
+    ring = unwrap(lon)
+    if round((ring[-1] - ring[0]) / 360.0):  # it winds about a pole, and holds all within
+        pole = 90.0 if lat.mean() > 0 else -90.0
+        ring = np.concatenate([ring, [ring[-1], ring[0]]])
+        lat = np.concatenate([lat, [pole, pole]])
+    return Polygon(np.column_stack([ring - 360.0 * round(float(np.median(ring)) / 360.0), lat])).buffer(0)
 
 
 def no_orbit(config: RunConfig, found: FoundBurst | FoundGrd) -> str:

@@ -13,6 +13,7 @@ import pystac
 import sarcube
 from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAR, SAT, SENTINEL1, VIEW
 from sarcube.catalog.items import utc_text
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
@@ -117,7 +118,7 @@ def burst_properties(product: Product, burst: Burst, attrs: JsonObject, context:
     }
     properties |= _node_time(burst)
     if not product.grid.is_geographic:
-        properties["gsd"] = float(product.grid.resolution)
+        properties["gsd"] = pixel_metres(product.grid)
     if burst.platform in _DESIGNATORS:
         properties["sat:platform_international_designator"] = _DESIGNATORS[burst.platform]
     if vectors := state_vectors(burst):

@@ -116,6 +116,14 @@ THINKING: dict[str, tuple[Callable[[], str], str]] = {
         lambda: changed("path: ./scenes", "path: ./scens"),
         "scens does not exist; name the folder",
     ),
+    "a file for a folder": (
+        lambda: typed("sarcube timeseries store -7.80,40.63 --out run.yaml/series.csv"),
+        r"series\.csv cannot be written: run\.yaml is no folder",
+    ),
+    "a file for a picture's folder": (
+        lambda: typed("sarcube timeseries store -7.80,40.63 --plot run.yaml/series.png"),
+        r"series\.png cannot be written",
+    ),
     "a format that is none": (lambda: typed("sarcube cube store --out cube.tiff"), r"\.zarr.*\.nc"),
 }
 

@@ -13,6 +13,7 @@ import rasterio
 
 from sarcube.errors import BurstNotFoundError, SarcubeError, SceneError
 from sarcube.geometry.geo2rdr import geo2rdr_lonlat
+from sarcube.geometry.orbit import Orbit
 from sarcube.sensors.sentinel1.grd.assemble import assemble
 from sarcube.sensors.sentinel1.grd.border import dark_level, has_garbage
 from sarcube.sensors.sentinel1.grd.model import GrdSlice
@@ -68,7 +69,10 @@ def test_what_the_scenes_are(shared_data: Path) -> None:
     assert (old.product_type, old.mode, old.polarizations) == ("GRDH", "IW", ("VV", "VH"))
     assert (old.relative_orbit, new.relative_orbit) == (7, 79)
     assert (old.orbit_direction, new.orbit_direction) == ("descending", "descending")
-    assert has_garbage(old.ipf_version) and not has_garbage(new.ipf_version) and not has_garbage("")
+    assert has_garbage(old.ipf_version, old.start_time) and not has_garbage(new.ipf_version, new.start_time)
+    # Without a manifest the time tells; what was processed again later is clean.
+    assert has_garbage("", old.start_time) and not has_garbage("", new.start_time)
+    assert not has_garbage("003.61", old.start_time)
     assert old.channels["VV"].noise is not None and not old.channels["VV"].noise.azimuth
     assert new.channels["VV"].noise is not None and len(new.channels["VV"].noise.azimuth) == 3
     assert read(scene_path(shared_data, "2021"), polarizations=["vh"]).polarizations == ("VH",)
@@ -174,8 +178,55 @@ def test_slices_are_put_together_by_time(image: GrdSlice) -> None:
     assert shifted.pieces[1].offset == cut
     with pytest.raises(SceneError, match="one pass"):
         assemble([a, replace(b, absolute_orbit=b.absolute_orbit + 1)])
+    # A slice is missing in the middle: what is there is an image all the same, and the gap is told.
+    holed = assemble([part(cut + 5000, 500, "C"), a])
+    assert [(p.start, p.stop) for p in holed.pieces] == [(0, cut + 40), (cut + 5000, cut + 5500)]
+    assert "4960 lines between A and C are in no slice" in holed.warnings
     with pytest.raises(SceneError, match="long after"):
-        assemble([a, part(cut + 5000, 500, "C")])
+        assemble([a, part(cut + 60_000, 500, "C")])
+    # State vectors of the later slice go on where those of the first end.
+    short = image.orbit.time < radar.first_line_time + cut * radar.line_interval + 20.0
+    states = (v[short] for v in (image.orbit.time, image.orbit.position, image.orbit.velocity))
+    ended = replace(a, orbit=Orbit(image.orbit.epoch, *states))
+    reached = assemble([ended, b]).orbit
+    assert ended.orbit.time[-1] < radar.last_line_time + 45.0 < image.orbit.time[-1]
+    np.testing.assert_array_equal(reached.time, image.orbit.time)
+
+
+def test_of_slices_cut_differently_the_version_processed_last_is_taken(image: GrdSlice) -> None:
+    """Every line is of the latest version that has it, and the parts of one processing meet in the middle."""
+    radar, ground = image.radar, image.radar.ground
+    assert ground is not None
+
+    def part(scene: str, first: int, stop: int, processed: str, ipf: str = "003.31") -> GrdSlice:
+        moved = replace(ground, first_line=ground.first_line - first)
+        begin = radar.first_line_time + first * radar.line_interval
+        cut = replace(radar, first_line_time=begin, lines=stop - first, ground=moved)
+        return replace(image, scene=scene, radar=cut, source_processed=processed, ipf_version=ipf)
+
+    first, second = "2021-01-19T08:00:00", "2023-06-01T00:00:00"
+    old = [part("A", 0, 4020, first), part("B", 4000, 8020, first), part("C", 8000, 12000, first)]
+
+    def owners(slices: list[GrdSlice]) -> list[tuple[str, int, int]]:
+        return [(p.image.scene, p.start, p.stop) for p in assemble(slices).pieces]
+
+    assert owners(old) == [("A", 0, 4010), ("B", 4010, 8010), ("C", 8010, 12000)]
+    new = part("N", 2000, 6000, second)
+    assert owners([*old, new]) == [("A", 0, 2000), ("N", 2000, 6000), ("B", 6000, 8010), ("C", 8010, 12000)]
+    # Within one older slice: what it has on both sides stays its own.
+    assert owners([old[0], part("N", 1000, 3000, second)]) == [("A", 0, 1000), ("N", 1000, 3000), ("A", 3000, 4020)]
+    # The new one lies around an old one, which is then of no use, and told.
+    whole = assemble([*old, part("N", 3000, 9000, second)])
+    assert whole.scenes == ("A", "N", "C") and whole.passed_over == ("B",)
+    # Times of processing may be unknown: the IPF tells.
+    assert owners([part("A", 0, 4020, "", "002.91"), part("N", 2000, 6000, "", "003.61")])[0] == ("A", 0, 2000)
+    # Geometry goes on through all of it.
+    time = np.linspace(radar.first_line_time, radar.first_line_time + 11_999 * radar.line_interval, 300)
+    slant = np.linspace(ground.origin.max(), ground.far.min(), 300)
+    expected = radar.line_and_sample(time, slant)
+    found = assemble([*old, new]).radar.line_and_sample(time, slant)
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+    assert np.quantile(np.abs(found[1] - expected[1]), 0.9) < 1e-6
 
 
 def _damaged(folder: Path, name: str, old: bytes, new: bytes) -> None:

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import shapely
 
@@ -203,6 +204,21 @@ def test_tables_files_and_map(tmp_path: Path) -> None:
     assert "descending_10_VVVH" in refined.table()
 
 
+def test_tables_are_written_into_new_folders_and_said_where_they_cannot(tmp_path: Path) -> None:
+    found = inventory(burst(1, 1))
+    for ending in ("csv", "geojson"):
+        assert found.write(tmp_path / "new" / ending / f"bursts.{ending}").is_file()
+    assert found.map().save(tmp_path / "new" / "map" / "map.html").is_file()
+    (tmp_path / "file").write_text("")
+    for name in ("bursts.csv", "bursts.geojson", "bursts.parquet"):
+        with pytest.raises(ConfigError, match=r"cannot be written: .*file is no folder"):
+            found.write(tmp_path / "file" / name)
+    with pytest.raises(ConfigError, match=r"cannot be written: .*file is no folder"):
+        found.map().save(tmp_path / "file" / "map.html")
+    with pytest.raises(ConfigError, match=r"cannot be written: .*file is no folder"):
+        found.to_run_file(tmp_path / "file" / "run.yaml")
+
+
 def test_nothing_found_says_why(tmp_path: Path) -> None:
     nothing = sarcube.search((0, 0, 1, 1), source=tmp_path)
     assert "nothing found" in nothing.table() and "looked for SAFE" in nothing.table()
@@ -229,6 +245,34 @@ def test_areas_in_every_form(aoi: Any, tmp_path: Path) -> None:
     found = sarcube.search(aoi, "2023-09", source=tmp_path)
     assert found.area is not None and found.area.shape.bounds == pytest.approx((-8.5, 31.65, -8.2, 31.8))
     assert found.config.dates == (dt.date(2023, 9, 1), dt.date(2023, 9, 30))
+
+
+def test_areas_in_files_and_frames_of_any_crs(tmp_path: Path) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    box = shapely.box(-8.5, 31.65, -8.2, 31.8)
+    frame = geopandas.GeoDataFrame({"name": ["area", "none"]}, geometry=[box, None], crs="EPSG:4326").to_crs(32629)
+    frame[:1].to_file(tmp_path / "area (1).gpkg")
+    frame[:1].to_crs(4326).to_file(tmp_path / "area (1).geojson")
+    features = {
+        "type": "FeatureCollection",
+        "features": [
+            {"type": "Feature", "properties": {}, "geometry": None},
+            {"type": "Feature", "properties": {}, "geometry": box.__geo_interface__},
+        ],
+    }
+    for aoi in (
+        tmp_path / "area (1).gpkg", str(tmp_path / "area (1).gpkg"), str(tmp_path / "area (1).geojson"), frame[:1],
+        frame, frame.geometry[:1], features, np.array(box.bounds),
+    ):  # fmt: skip
+        found = sarcube.search(aoi, "2023-09", source=tmp_path)
+        assert found.area is not None and found.area.shape.bounds == pytest.approx(box.bounds, abs=2e-4)
+    for wrong in (
+        {"type": "FeatureCollection", "features": None},
+        {"type": "Feature", "geometry": {"type": "Polygon"}},
+        {"type": "Polygon", "coordinates": [[0, 1]]},
+    ):
+        with pytest.raises(ConfigError, match="aoi"):
+            sarcube.search(wrong, source=tmp_path)
 
 
 def test_what_is_no_area_or_channel_or_product(tmp_path: Path) -> None:

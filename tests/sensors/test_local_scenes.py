@@ -125,6 +125,21 @@ def test_nothing_found_says_why(known: Path, options: dict[str, Any], says: str)
     assert re.search(says, search.explanation)
 
 
+def test_scenes_of_other_types_and_modes_are_passed_over_in_one_line(scenes: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    shutil.copytree(scenes, folder)
+    before = find_scenes(run(folder))
+    name = "S1A_IW_GRDH_1SDV_20210119T031653_20210119T031718_036201_043ED0_8255"
+    for other in (name, name.replace("GRDH", "RAW_"), name.replace("_IW_GRDH", "_WV_SLC_")):
+        (folder / f"{other}.SAFE" / "annotation").mkdir(parents=True)
+    after = find_scenes(run(folder))
+    assert len(after.bursts) == len(before.bursts) > 0
+    (more,) = [p for p in after.problems if p.message not in {q.message for q in before.problems}]
+    assert (
+        more.message.startswith("3 scenes are no SLC in IW or EW, passed over: S1A_IW_GRDH_") and "grd" in more.message
+    )
+
+
 def test_a_damaged_zip_is_a_problem_and_the_rest_is_found(scenes: Path, tmp_path: Path) -> None:
     whole = (scenes / f"{MOROCCO}.zip").read_bytes()
     shutil.copy(scenes / f"{MOROCCO}.zip", tmp_path)
@@ -282,7 +297,7 @@ def test_a_folder_that_cannot_be_listed_and_a_link_in_a_circle(
     real = os.scandir
 
     def scandir(path: Any) -> Any:
-        if Path(path).name == "locked":
+        if not isinstance(path, int) and Path(path).name == "locked":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 

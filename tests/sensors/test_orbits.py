@@ -135,6 +135,38 @@ def test_a_file_with_a_gap_does_not_cover_it(real: Path) -> None:
     assert covers(holed, far, far)
 
 
+def test_a_file_under_another_platforms_name_is_passed_over(real: Path, tmp_path: Path) -> None:
+    burst = utc("2023-08-23T15:00:00"), utc("2023-08-23T15:00:27")
+    span = ("2023-08-23T14:30:00", "2023-08-23T15:30:00")
+    right = resorb(tmp_path, real / FIRST, *span, created="20230823T160000")
+    wrong = resorb(tmp_path, real / FIRST, *span, created="20230823T170000")  # newer, so that it would be taken
+    wrong.write_text(real.joinpath(FIRST).read_text().replace("Sentinel-1A", "Sentinel-1B"))
+    found = OrbitIndex.of_folders([tmp_path]).find("S1A", *burst)
+    assert found is not None and found.name == right.name
+    right.unlink()
+    with pytest.raises(OrbitError, match="is named an orbit of S1A and holds one of S1B"):
+        OrbitIndex.of_folders([tmp_path]).find("S1A", *burst)
+
+
+def test_a_vector_with_a_damaged_digit_is_no_orbit(real: Path, tmp_path: Path) -> None:
+    """A kilometre off, and as far from the Earth's centre as Sentinel-1 flies."""
+    burst = utc("2023-08-23T15:00:00"), utc("2023-08-23T15:00:27")
+    path = resorb(tmp_path, real / FIRST, "2023-08-23T14:30:00", "2023-08-23T15:30:00")
+    text = path.read_text()
+    vector = re.search(r"<OSV>(?:(?!</OSV>).)*UTC=2023-08-23T15:00:0.*?</OSV>", text, flags=re.DOTALL)
+    assert vector is not None
+    damaged = re.sub(r'(<Y unit="m">)([-+\d.]+)', lambda m: f"{m[1]}{float(m[2]) + 1000.0:.6f}", vector[0])
+    path.write_text(text.replace(vector[0], damaged))
+    with pytest.raises(OrbitError, match="contradict each other by 1000 m about 2023-08-23T"):
+        OrbitIndex.of_folders([tmp_path]).find("S1A", *burst)
+
+
+def test_orbits_behind_a_link(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "orbits").mkdir()
+    (tmp_path / "orbits" / "restituted").symlink_to(real)
+    assert len(local_index(tmp_path / "orbits").entries) == len(local_index(real).entries)
+
+
 def test_nothing_covers(real: Path, tmp_path: Path) -> None:
     burst = utc("2019-05-11T13:51:30"), utc("2019-05-11T13:51:33")
     assert find_orbit("S1A", *burst, Orbits(path=real)) is None

@@ -12,6 +12,7 @@ import pytest
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, CredentialError, SourceError, TransferError
 from sarcube.sensors.sentinel1.polarizations import wanted
+from sarcube.sensors.sentinel1.search.provider_json import ring_of
 from sarcube.sensors.sentinel1.search.scenes import SceneSearch, find_scenes
 from sarcube.transfer.http import request
 from sarcube.workflows.rtc.section import RtcSection
@@ -171,6 +172,41 @@ def test_features_of_an_unknown_form_are_problems(asf: Server) -> None:
     assert len(search.bursts) == 1 and len(search.problems) == 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"polarization": None}, "the polarization is 'None', none of VV"),
+        ({"polarization": "VV+VH"}, "none of VV, VH, HH, HV"),
+        ({"flightDirection": None}, "orbit direction is 'None'"),
+        ({"geometry": None}, "no footprint"),
+        ({"url": None}, "is no Sentinel-1 SLC"),
+        ({"burst": {}}, "it has no '"),
+    ],
+)
+def test_what_an_answer_lacks_is_named_and_never_made_up(asf: Server, changes: dict[str, Any], says: str) -> None:
+    bad = asf_feature(1, "VV")
+    for key, value in changes.items():
+        (bad if key == "geometry" else bad["properties"])[key] = value
+    asf.routes["/services/search/param"] = lambda r: reply({"features": [asf_feature(0, "VV"), bad]})
+    search = find_scenes(run("asf", aoi=AOI))
+    assert [(b.polarizations, b.orbit_direction) for b in search.bursts] == [(("VV",), "descending")]
+    (problem,) = search.problems
+    assert says in problem.message, problem.message
+
+
+def test_footprints_in_parts_lie_on_one_side() -> None:
+    """Also where the parts do not meet at the antimeridian: at Greenwich no footprint reaches around the globe."""
+
+    def parts(*corners: tuple[float, float]) -> dict[str, Any]:
+        return {"type": "MultiPolygon", "coordinates": [[square(lon, lat)] for lon, lat in corners]}
+
+    for corners, width in (
+        ([(-0.9, 10.0), (0.0, 10.0)], 1.8), ([(179.1, 10.0), (-180.0, 10.0)], 1.8), ([(-180.0, 9.0), (179.1, 9.0)], 1.8)
+    ):  # fmt: skip
+        lon = [x for x, _ in ring_of(parts(*corners))]
+        assert max(lon) - min(lon) == pytest.approx(width)
+
+
 # CDSE
 
 
@@ -257,6 +293,24 @@ def test_a_next_page_on_another_host_is_not_followed(cdse: Server) -> None:
         find_scenes(run("cdse", aoi=AOI))
 
 
+def test_next_pages_may_be_relative_and_never_go_round(cdse: Server) -> None:
+    entries = [cdse_entry(n, p) for n in range(4) for p in ("VV", "VH")]
+
+    def relative(request: Request) -> Reply:
+        skip = int(request.query.get("$skip", 0))
+        page: dict[str, Any] = {"value": entries[skip : skip + 3]}
+        return reply(page | ({"@odata.nextLink": f"Bursts?$skip={skip + 3}"} if skip + 3 < len(entries) else {}))
+
+    cdse.routes["/odata/v1/Bursts"] = relative
+    assert find_scenes(run("cdse", aoi=AOI)).considered == 4
+    page = {"value": entries[:1], "@odata.nextLink": "Bursts?$skip=3"}
+    cdse.routes["/odata/v1/Bursts"] = lambda r: reply(page)
+    before = len(cdse.requests)
+    with pytest.raises(SourceError, match="one that came before"):
+        find_scenes(run("cdse", aoi=AOI))
+    assert len(cdse.requests) - before == 2
+
+
 def zip_routes(server: Server, shared_data: Path, prefix: str) -> bytes:
     data = (shared_data / "data" / "safe" / f"{SCENE}.zip").read_bytes()
     server.routes[prefix] = lambda r: ranged(data, r)
@@ -281,6 +335,16 @@ def test_scenes_without_listed_bursts_are_read_by_their_annotation(
     assert all(r.headers["authorization"] == "Bearer tok" for r in cdse.asked("/download"))
     assert find_scenes(run("cdse", aoi=AOI)).bursts == search.bursts
     assert len(cdse.asked("/download")) == asked  # remembered
+
+
+def test_scenes_without_bursts_of_other_modes_are_not_opened(cdse: Server) -> None:
+    """Waves and stripmap have no bursts: the search needed a login for them, and then said that they have none."""
+    names = [SCENE.replace("_IW_SLC__1SDV", f"_{mode}_SLC__1SSV") for mode in ("WV", "S3", "S6")]
+    cdse.routes["/odata/v1/Products"] = lambda r: reply(
+        {"value": [{"Id": f"id-{k}", "Name": f"{name}.SAFE"} for k, name in enumerate(names)]}
+    )
+    search = find_scenes(run("cdse", aoi=AOI))
+    assert len(search.bursts) == 2 and not search.problems and not cdse.asked("/download")
 
 
 # STAC
@@ -327,11 +391,18 @@ def stac(server: Server, shared_data: Path) -> Server:
 
     product = {"product": {"href": f"{server.url}/files/{SCENE}.zip", "type": "application/zip"}}
     items = [item(0, SCENE, product), item(1, "S1A_thumbnail", {"thumbnail": {"href": "https://x.example/t.png"}})]
+    # Of other types and modes in the same collection nothing is opened.
+    others = [SCENE.replace("SLC_", "GRDH"), SCENE.replace("_IW_", "_S3_"), SCENE.replace("SLC_", "RAW_")]
+    beside = [item(2 + k, name, product) for k, name in enumerate(others)]
 
     def answer(request: Request) -> Reply:
         body = json.loads(request.body) if request.body else request.query
         token = body.get("token")
-        page: dict[str, Any] = {"type": "FeatureCollection", "features": [items[1 if token else 0]], "links": []}
+        page: dict[str, Any] = {
+            "type": "FeatureCollection",
+            "features": [items[1], *beside] if token else items[:1],
+            "links": [],
+        }
         if not token:
             following = {"rel": "next", "href": f"{server.url}/stac/search", "method": "POST", "merge": True}
             page["links"] = [{**following, "body": {"token": "2"}}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 from sarcube.errors import OrbitError
 from sarcube.geometry.orbit import state
 from sarcube.sensors.sentinel1.burst import read_bursts, refuse_leap_second, with_orbit
+from sarcube.sensors.sentinel1.grd.model import GrdSlice
+from sarcube.sensors.sentinel1.grd.reader import read_grd
+from sarcube.sensors.sentinel1.grd.reader import with_orbit as grd_with_orbit
 from sarcube.sensors.sentinel1.leap_seconds import tai_minus_utc
 from sarcube.sensors.sentinel1.orbit_file import parse_orbit
 from sarcube.sensors.sentinel1.orbits import OrbitIndex, entry_of, join
@@ -110,6 +114,35 @@ def test_a_burst_is_refused_where_nothing_tells(
         position, _ = state(moved.orbit, np.array([middle]))
         time = moved.orbit.epoch + np.timedelta64(round(middle * 1e9), "ns")
         assert np.linalg.norm(position.reshape(3) - circular_state(uniform(time))[0]) < 0.01
+
+
+def test_a_detected_image_is_refused_as_a_burst_is(shared_data: Path) -> None:
+    (path,) = (shared_data / "data" / "grd").glob("*_1SDV_2021*.zip")
+    image = read_grd(open_safe(path, product="GRD"), polarizations=["VV"], look_at_borders=False)
+
+    def beginning(seconds: float) -> GrdSlice:
+        """The image as if it began so many seconds after the leap second; it lasts 25 s."""
+        begin = LEAP + np.timedelta64(round(seconds * 1e9), "ns")
+        epoch = begin - np.timedelta64(round(image.radar.first_line_time * 1e9), "ns")
+        return replace(image, orbit=replace(image.orbit, epoch=epoch))
+
+    with_tai = parse_orbit(eof(AROUND - 405, AROUND + 395), "x.EOF")
+    lacking = parse_orbit(eof(AROUND - 405, AROUND + 395, tai=False), "x.EOF")
+    for seconds, orbit, refused in (
+        (-40.0, with_tai, False), (-40.0, lacking, True), (-40.0, None, True), (-10.0, with_tai, True),
+        (3.0, with_tai, False), (3.0, None, True), (70.0, None, False),
+    ):  # fmt: skip
+        moved = beginning(seconds)
+        if refused:
+            with pytest.raises(OrbitError, match=f"{image.scene} at .* the leap second before 2017-01-01"):
+                refuse_leap_second(moved, orbit) if orbit is None else grd_with_orbit(moved, orbit)
+        elif orbit is None:
+            refuse_leap_second(moved, orbit)
+        else:
+            placed = grd_with_orbit(moved, orbit)
+            position, _ = state(placed.orbit, np.array([placed.radar.first_line_time]))
+            true = circular_state(uniform(LEAP + np.timedelta64(round(seconds * 1e9), "ns")))[0]
+            assert np.linalg.norm(position.reshape(3) - true) < 0.01
 
 
 def test_real_files_agree_with_the_table(shared_data: Path) -> None:

@@ -15,6 +15,7 @@ from sarcube.errors import SceneError
 from sarcube.sensors.sentinel1.burst import read_bursts
 from sarcube.sensors.sentinel1.safe import open_safe
 from sarcube.sensors.sentinel1.samples import read_samples
+from sarcube.transfer.http import AbsentError
 
 ADDRESS = "https://example.test/scene.zip"
 
@@ -161,6 +162,30 @@ def test_folder_behind_an_address(make: Any, tmp_path: Path) -> None:
     burst = read_bursts(safe)[1]
     assert np.array_equal(read_samples(burst, "VV"), recipe.values()[12:])
     assert not any(address.endswith(".tiff") for address in asked[:-1]), "the measurement is opened once, last"
+
+
+def test_a_folder_whose_name_has_no_ending(make: Any, tmp_path: Path) -> None:
+    """As in mirrors of the archive: `S1A_IW_SLC__1SDV_...` with a manifest in it; else it is the name of a zip."""
+    members = make.members([make.recipe()])
+    base = f"s3://bucket/{make.name}"
+    folder = {f"{base}/{name}": data for name, data in members.items()}
+    zipped = {base: make.zip(tmp_path / "a.zip", members).read_bytes()}
+    for there in (folder, zipped):
+
+        class Bytes:
+            files = there
+
+            def __init__(self, address: str) -> None:
+                if address not in self.files:
+                    raise AbsentError(address)
+                self.data = self.files[address]
+                self.size = len(self.data)
+
+            def read(self, offset: int, length: int) -> bytes:
+                return self.data[offset : offset + length]
+
+        safe = open_safe(base, opener=Bytes)
+        assert safe.name == make.name and len(read_bursts(safe)) == 2
 
 
 def test_deflated_and_compressed_behind_an_address(make: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.transform import from_origin
@@ -18,6 +19,7 @@ from sarcube.errors import DemError
 from sarcube.geometry.dem import Dem
 from sarcube.terrain.dem import load_dem
 from sarcube.terrain.geoid import load_geoid
+from sarcube.workflows.sentinel1_checks import dem_gap
 
 SECOND = 1 / 3600
 
@@ -293,6 +295,12 @@ def test_rasters_that_are_not_north_up_or_on_another_datum_are_warped(tmp_path: 
             crs="EPSG:4326", transform=transform,
         ) as target:  # fmt: skip
             target.write(values, 1)
+    # Beyond the corners that are turned away there is none of it.
+    with pytest.raises(DemError, match="does not cover"):
+        load_dem(ellipsoid(str(rotated)), (9.6, 44.6, 11.4, 46.4))
+    corner = (9.55, 44.55, 9.7, 44.7)
+    assert dem_gap(ellipsoid(str(rotated)), [(x, y) for x, y, *_ in shapely.box(*corner).exterior.coords])
+    assert not dem_gap(ellipsoid(str(rotated)), [(x, y) for x, y, *_ in shapely.box(*bounds).exterior.coords])
     nad83 = write(tmp_path / "nad83.tif", heights, 10.0, 46.0, 0.005, crs="EPSG:4269")
     for path in (str(upside_down), str(rotated), nad83):
         dem = load_dem(ellipsoid(path), bounds)

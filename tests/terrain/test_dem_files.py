@@ -168,6 +168,49 @@ def test_heights_that_contradict_the_files_own_crs_are_told(
             assert f"refer to {says}" in text and f"says {heights}" in text
 
 
+@pytest.mark.parametrize(
+    ("crs", "unit", "metres"),
+    [
+        ("EPSG:4326", "ft", 0.3048),
+        ("EPSG:4326", "US survey foot", 1200 / 3937),
+        ("EPSG:4326", "cm", 0.01),
+        ("EPSG:4326", "metre", 1.0),
+        ("EPSG:4326+6360", "", 1200 / 3937),  # NAVD88 height (ftUS)
+        ("EPSG:4326+8228", "", 0.3048),  # NAVD88 height (ft)
+        ("EPSG:4326+5703", "", 1.0),
+    ],
+)
+@pytest.mark.parametrize("way", ["copied", "averaged"])
+def test_heights_in_feet_become_metres(tmp_path: Path, crs: str, unit: str, metres: float, way: str) -> None:
+    path = write(tmp_path / "dem.tif", flat(800.0), crs=crs)
+    if unit:
+        with rasterio.open(path, "r+") as target:
+            target.units = (unit,)
+    dem = load_dem(DemConfig(path=path, heights="ellipsoid"), BOUNDS, 4000.0 if way == "averaged" else None)
+    assert dem.heights == pytest.approx(800.0 * metres, rel=1e-6)
+    assert any("units of" in text for text in dem.warnings) == (metres != 1.0)
+
+
+def test_heights_in_a_strange_unit_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "dem.tif", flat(800.0))
+    with rasterio.open(path, "r+") as target:
+        target.units = ("furlong",)
+    dem = load_dem(DemConfig(path=path, heights="ellipsoid"), BOUNDS)
+    assert (dem.heights == 800.0).all() and "'furlong', which is not known" in dem.warnings[0]
+
+
+def test_folders_behind_links_are_part_of_a_delivery(tmp_path: Path) -> None:
+    """As archives are put together of links, also of such that lead back up."""
+    wanted = Path(write(tmp_path / "elsewhere" / "deeper" / "a.tif", flat(812.0)))
+    (tmp_path / "dem").mkdir()
+    (tmp_path / "dem" / "north").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "dem" / "again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "dem" / "up").symlink_to(tmp_path)
+    (wanted.parent / "round").symlink_to(tmp_path / "elsewhere")
+    found = dem_paths(str(tmp_path / "dem"))
+    assert len(found) == 1 and Path(found[0]).resolve() == wanted
+
+
 def test_a_geoid_grid_with_voids_that_it_does_not_declare(tmp_path: Path) -> None:
     grid = np.full((41, 41), 47.0, np.float32)
     path = tmp_path / "geoid.tif"

@@ -54,6 +54,18 @@ def test_half_of_a_login_and_a_missing_env_file_are_said(own_places: Path, monke
         find_login("cdse")
 
 
+def test_line_ends_of_windows_are_no_part_of_a_login(own_places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", "abc\r\n")
+    token = find_login("earthdata").token
+    assert token is not None and token.reveal() == "abc"
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    (own_places / ".env").write_bytes(b"EARTHDATA_USERNAME=someone\r\nEARTHDATA_PASSWORD='pass # word'\r\n")
+    monkeypatch.setenv("SARCUBE_ENV_FILE", str(own_places / ".env"))
+    login = find_login("earthdata")
+    assert login.username is not None and login.password is not None
+    assert (login.username.reveal(), login.password.reveal()) == ("someone", "pass # word")
+
+
 def test_a_broken_netrc_is_named_without_its_lines(own_places: Path) -> None:
     (own_places / ".netrc").write_text(f"machine a login b {CANARY} c\n")
     (own_places / ".netrc").chmod(0o600)

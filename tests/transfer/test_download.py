@@ -84,6 +84,21 @@ def test_a_part_of_another_version_is_not_continued(server: Server, tmp_path: Pa
     assert download(f"{server.url}/file", tmp_path / "scene.zip").read_bytes() == DATA
 
 
+def test_a_server_that_sends_the_rest_of_another_version(server: Server, tmp_path: Path) -> None:
+    """Some go by `Range` alone: what comes says itself of which version it is."""
+
+    def careless(request: Request) -> Reply:
+        request.headers.pop("if-range", None)
+        return ranged(DATA, request, '"v2"')
+
+    server.routes["/file"] = careless
+    (tmp_path / "scene.zip.part").write_bytes(b"x" * 2_000_000)
+    (tmp_path / ".scene.zip.part.json").write_text(json.dumps({"version": '"v1"'}))
+    counted: list[int] = []
+    path = download(f"{server.url}/file", tmp_path / "scene.zip", Expected(len(DATA)), counted.append)
+    assert path.read_bytes() == DATA and sum(counted) == len(DATA)
+
+
 def test_a_part_longer_than_the_file_is_thrown_away(server: Server, tmp_path: Path) -> None:
     server.routes["/file"] = lambda r: ranged(DATA, r)
     (tmp_path / "scene.zip.part").write_bytes(b"x" * 4_000_000)

@@ -155,6 +155,17 @@ def test_a_remote_file_that_is_no_scene_is_a_problem_with_its_address(server: Se
     assert search.bursts == () and len(search.problems) == 1 and "S1A_x.zip" in search.problems[0].message
 
 
+def test_a_file_that_changes_while_it_is_read(server: Server) -> None:
+    files = [b"a" * 3_000_000, b"b" * 3_100_000]
+    server.routes["/file"] = lambda r: ranged(files[0], r)
+    source = open_remote(f"{server.url}/file")
+    assert source.read(0, 100) == b"a" * 100
+    files.pop(0)
+    with pytest.raises(SourceError, match="changed on the server while it was read"):
+        source.read(2_000_000, 100)
+    assert open_remote(f"{server.url}/file").read(0, 100) == b"b" * 100  # asked for again, all of it is new
+
+
 def test_a_torn_connection_in_the_middle_of_a_large_read(server: Server) -> None:
     tears = iter([100_000, None])
 

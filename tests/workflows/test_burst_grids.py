@@ -7,11 +7,15 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pyproj import Transformer
 
 from sarcube.catalog.grids import grid_of_item
 from sarcube.config import RunConfig
 from sarcube.errors import CatalogError, GridError
+from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.products.names import item_key
 from sarcube.store.protocol import open_store
 from sarcube.workflows.grids import check_grid, settled_grid
@@ -59,6 +63,21 @@ def test_geographic_grid_in_degrees() -> None:
     assert grid.left < -27.6
     assert grid.right > -26.55
     assert grid.width < 1.1 / 0.0002
+
+
+@pytest.mark.parametrize(("epsg", "foot"), [(2225, 1200 / 3937), (2992, 0.3048)])
+def test_a_grid_in_feet_has_its_margins_in_metres(epsg: int, foot: float) -> None:
+    """California 1 counts in US survey feet, Oregon Lambert in international ones; version 0.1 took both for metres."""
+    ring = [(-122.3, 41.5), (-121.6, 41.5), (-121.6, 41.7), (-122.3, 41.7), (-122.3, 41.5)]
+    grid = burst_grid(config(crs=epsg, resolution=60.0), BURST, ring)
+    assert pixel_metres(grid) == pytest.approx(60.0 * foot, rel=1e-12)
+    lon, lat = np.array(ring).T
+    dense = [np.interp(np.linspace(0, 4, 401), np.arange(5), v) for v in (lon, lat)]
+    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(*dense)
+    room = [x.min() - grid.left, grid.right - x.max(), y.min() - grid.bottom, grid.top - y.max()]
+    assert min(room) * foot >= 500.0 and max(room) * foot <= 1520.0
+    with pytest.raises(GridError, match="counts in grads"):
+        pixel_metres(GeoGrid(4807, 0.0, 0.0, 0.001, 10, 10))
 
 
 def test_burst_database(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from sarcube.production.plan.plan import plan
 from sarcube.sensors.sentinel1.search.grd import grd_scene
 from sarcube.simulate.archive import Archive, simulate
 from sarcube.simulate.options import SimulationOptions
+from sarcube.transfer.problem import Problem
 from sarcube.workflows.grd.run import part_of
 from sarcube.workflows.grd.tiles import overlap, tile_grid, tile_ring, tiles_under
-from sarcube.workflows.grd.workflow import WORKFLOW
+from sarcube.workflows.grd.workflow import WORKFLOW, _passes, _units
 from sarcube.workflows.task import Ring
 from sarcube.workflows.workflow import Context
 from tests.catalog.verdicts import judge_alike
@@ -139,6 +141,41 @@ def test_what_cannot_be_planned_is_said(archive: Archive, store: Path, tmp_path:
         plan(config_of(archive, store, source={"kind": "local", "path": str(tmp_path / "empty")}))
     with pytest.raises(SourceError, match="until dates is asked for"):
         plan(config_of(archive, store, dates=["2025-01-01", "2025-02-01"]))
+
+
+def test_scenes_by_name_with_and_without_cog(archive: Archive, store: Path) -> None:
+    """The Copernicus Data Space tells its COG files by `_COG`, which a SAFE's own folder may not have."""
+    name = sorted((archive.directory / "scenes").iterdir())[0].name.removesuffix(".SAFE")
+    where = str(archive.directory / "scenes")
+
+    def planned(*scenes: str, **section: Any) -> Any:
+        return plan(config_of(archive, store, source={"kind": "local", "path": where, "scenes": scenes}, **section))
+
+    for written in (name, f"{name}_COG", f"{name}.SAFE", f"{name}_COG.SAFE", f"{name}_COG.zip"):
+        found = planned(written)
+        assert len(found.tasks) + len(found.done) == 1 and not found.warnings, written
+    other = f"{name[:-4]}0000"
+    (warning,) = planned(name, other).warnings
+    assert f"has no {other}" in warning.message and name in warning.message
+
+
+def test_polarizations_that_a_scene_lacks_are_told(archive: Archive, store: Path) -> None:
+    found = plan(config_of(archive, store, polarizations=["VV", "HH"]))
+    assert ["has no HH: made is VV alone" in w.message for w in found.warnings] == [True, True]
+
+
+def test_of_two_resolutions_of_a_pass_the_finer_is_made(archive: Archive, store: Path) -> None:
+    """EW comes as GRDH and GRDM of the same acquisition: one product, not one over the other."""
+    paths = sorted((archive.directory / "scenes").iterdir())
+    fine = [grd_scene(str(path)) for path in paths]
+    coarse = [replace(one, product_type="GRDM", scene=one.scene.replace("GRDH", "GRDM")) for one in fine]
+    config, warnings = config_of(archive, store), list[Problem]()
+    units = [u for scenes in _passes([*coarse, *fine]) for u in _units(config, "RTC_GRD", scenes, warnings)]
+    assert [u.inputs for u in units] == [(one,) for one in fine]
+    assert {w.subject for w in warnings} == {one.scene for one in coarse}
+    assert all("GRDH of the same pass" in w.message for w in warnings)
+    alone = [u for scenes in _passes(coarse) for u in _units(config, "RTC_GRD", scenes, [])]
+    assert [u.inputs for u in alone] == [(one,) for one in coarse]
 
 
 @pytest.fixture

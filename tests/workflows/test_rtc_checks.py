@@ -50,6 +50,22 @@ def test_a_dem_that_was_replaced_is_looked_at_anew(tmp_path: Path) -> None:
     assert dem_gap(config, FOOTPRINT) == ""
 
 
+@pytest.mark.parametrize(("epsg", "south"), [(3031, True), (3413, False)])
+def test_a_dem_around_a_pole_covers_what_it_covers(tmp_path: Path, epsg: int, south: bool) -> None:
+    path = tmp_path / "dem.tif"
+    profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": f"EPSG:{epsg}", "width": 100, "height": 100}
+    with rasterio.open(
+        path, "w", transform=from_origin(-2e6, 2e6, 4e4, 4e4), **profile
+    ) as target:  # to about 72 degrees
+        target.write(np.zeros((100, 100), np.float32), 1)
+    config = DemConfig(path=str(path), heights="ellipsoid")
+    sign = -1.0 if south else 1.0
+    for west in (-170.0, -60.0, 0.0, 100.0, 175.0):
+        for lat, there in ((76.0, True), (80.0, True), (60.0, False)):
+            ring = [(west + x, sign * (lat + y)) for x, y in ((0, 0), (8, 0), (8, 0.3), (0, 0.3), (0, 0))]
+            assert (dem_gap(config, ring) == "") == there, (west, lat)
+
+
 def unit(ring: list[tuple[float, float]], burst_id: str = "t001_000001_iw1") -> SimpleNamespace:
     return SimpleNamespace(burst_id=burst_id, footprint=ring)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sarcube.html import page, wrap
+from sarcube.text_file import write_text
 from sarcube.workflows.network import Connection
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ class NetworkPicture:
 
     def save(self, path: str | Path) -> Path:
         """Write a page of its own."""
-        path = Path(path)
-        path.write_text(page(self.title, self.svg() or "<p>no pairs</p>"))
-        return path
+        return write_text(path, page(self.title, self.svg() or "<p>no pairs</p>"))
 
     def svg(self) -> str:
         """The charts as SVG."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -145,19 +146,32 @@ def with_orbit(
     )
 
 
-def refuse_leap_second(burst: Burst, orbit: OrbitFile | None) -> None:
-    """Refuse a burst whose place on its orbit a leap second leaves open.
+class Acquired(Protocol):
+    """What has a place in time: a burst, or a slice of a detected image."""
+
+    @property
+    def scene(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def start_time(self) -> np.datetime64: ...
+    @property
+    def end_time(self) -> np.datetime64: ...
+
+
+def refuse_leap_second(burst: Acquired, orbit: OrbitFile | None) -> None:
+    """Refuse a burst or a slice whose place on its orbit a leap second leaves open.
 
     Parameters
     ----------
-    burst : Burst
+    burst : Burst or GrdSlice
     orbit : OrbitFile or None
         None: the annotation's, which knows no TAI.
 
     Raises
     ------
     OrbitError
-        The leap second lies within the burst, or within a minute of it and no TAI tells where.
+        The leap second lies within it, or within a minute of it and no TAI tells where.
     """
     start, end = burst.start_time, burst.end_time
     within = leap_second_near(start, end, 0.0)
@@ -165,9 +179,10 @@ def refuse_leap_second(burst: Burst, orbit: OrbitFile | None) -> None:
     if near is None or (within is None and orbit is not None and orbit.has_tai):
         return
     name = "the annotation's orbit" if orbit is None else orbit.name
-    reason = "lies within the burst" if within is not None else f"is near, and {name} does not give TAI"
+    reason = "lies within it" if within is not None else f"is near, and {name} does not give TAI"
+    which = burst.scene if burst.label == burst.scene else f"{burst.scene}: {burst.label}"
     raise OrbitError(
-        f"{burst.scene}: {burst.burst_id} at {start}: the leap second before {str(near)[:19]} {reason}; "
+        f"{which} at {start}: the leap second before {str(near)[:19]} {reason}; "
         "times are up to 1 s (7.6 km) uncertain there, leave this acquisition out"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Protocol
 from sarcube.errors import SceneError
 from sarcube.sensors.sentinel1.bytes_source import ByteOpener, ByteSource, LocalBytes, is_remote, open_bytes
 from sarcube.sensors.sentinel1.zip_directory import ZipMember, open_member, read_directory
+from sarcube.transfer.folder import walk
 
 MAX_WHOLE = 16 << 20  # a metadata file is at most some megabytes; measurement is never read whole
 MAX_FILES = 20_000
@@ -72,10 +72,9 @@ class FolderFiles(_Files):
         self.root = ""
         base = Path(self.path)
         found = []
-        for folder, folders, files in os.walk(base):
-            folders.sort()
-            relative = Path(folder).relative_to(base).as_posix()
-            names = [f"{relative}/{name}" if relative != "." else name for name in sorted(files)]
+        for folder, _, files in walk(base):
+            relative = folder.relative_to(base).as_posix()
+            names = [f"{relative}/{name}" if relative != "." else name for name in files]
             found += [name for name in names if not is_sidecar(name)]
             if len(found) > MAX_FILES:
                 raise SceneError(f"{path}: more than {MAX_FILES} files; name one SAFE, not a folder of scenes")

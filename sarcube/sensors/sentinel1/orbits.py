@@ -21,7 +21,7 @@ from sarcube.errors import OrbitError
 from sarcube.geometry.orbit import Orbit
 from sarcube.sensors.sentinel1.files import is_sidecar
 from sarcube.sensors.sentinel1.orbit_file import OrbitFile, make_orbit, read_orbit
-from sarcube.transfer.folder import Remembered
+from sarcube.transfer.folder import Remembered, files_below
 
 MARGIN = 60.0  # s that state vectors must reach beyond both ends: geocoding and interpolation look outside
 _LONGEST_GAP = 30.0  # s between neighbouring vectors; ESA's files have 10 s (the annotation's too)
@@ -59,7 +59,7 @@ class OrbitIndex:
         """List the orbit files (`*.EOF`, `*.EOF.zip`) in folders and their subfolders, or single files."""
         found: dict[str, OrbitEntry] = {}
         for folder in folders:
-            paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+            paths = [folder] if folder.is_file() else sorted(files_below(folder))
             for path in paths:
                 entry = None if is_sidecar(path.relative_to(folder).as_posix()) else entry_of(path)
                 if entry:
@@ -99,6 +99,9 @@ class OrbitIndex:
                 orbit = read_cached(entry.path)
             except OrbitError as error:
                 damaged.append(str(error))
+                continue
+            if orbit.platform != platform:
+                damaged.append(f"{entry.path}: is named an orbit of {platform} and holds one of {orbit.platform}")
                 continue
             if covers(orbit.at(start), start, end):
                 return orbit

@@ -103,8 +103,18 @@ def _open_zip(path: str, modified: int, size: int) -> SafeFiles:
 def _open_remote(path: str, opener: ByteOpener | None) -> SafeFiles:
     if opener is None:
         raise SceneError(f"{path}: a remote scene needs a byte source (sarcube.transfer.remote)")
-    if not path.upper().endswith(".SAFE"):
+    name = path.rpartition("/")[2]
+    if name.upper().endswith(".SAFE"):
+        return _open_remote_folder(path, opener)
+    if "." in name or not _SCENE.fullmatch(name):
         return _open_remote_zip(path, opener)
+    try:  # a scene's name alone: mirrors have folders without an ending
+        return _open_remote_folder(path, opener)
+    except FileNotFoundError:
+        return _open_remote_zip(path, opener)
+
+
+def _open_remote_folder(path: str, opener: ByteOpener) -> SafeFiles:
     manifest = opener(f"{path}/manifest.safe")
     where = f"{path}/manifest.safe"
     names = parse_manifest(manifest.read(0, min(manifest.size, 4 << 20)), where).files

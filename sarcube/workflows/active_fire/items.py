@@ -9,6 +9,7 @@ import pystac
 import sarcube
 from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAT
 from sarcube.catalog.items import ItemFacts, utc_text
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.transfer.redact import public_address
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def facts_of(
         "sarcube:pixel_coordinate_convention": "upper-left",
     }
     if not product.grid.is_geographic:
-        properties["gsd"] = float(product.grid.resolution)
+        properties["gsd"] = pixel_metres(product.grid)
     if config.metadata.facility:
         properties["processing:facility"] = config.metadata.facility
     links = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, GridError
-from sarcube.geometry.grid import GeoGrid, metres_per_unit
+from sarcube.geometry.grid import GeoGrid, is_geographic
 from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Rate
 from sarcube.workflows.active_fire.kinds import ACTIVE_FIRE
@@ -51,7 +51,7 @@ class ActiveFireWorkflow:
 
         bounds, size = _area(config).bounds, config.section(ActiveFireSection).resolution
         epsg = 4326 if config.grid.crs == "auto" else config.grid.crs
-        if metres_per_unit(epsg) != 1.0:
+        if is_geographic(epsg):
             if size > _LONGEST_DEGREES:
                 raise GridError(f"active_fire.resolution is in degrees in EPSG:{epsg}, not {size:g}; 0.01 is 1 km")
             return check_size(GeoGrid.snapped(epsg, bounds, size))

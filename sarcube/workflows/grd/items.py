@@ -11,6 +11,7 @@ import sarcube
 from sarcube.catalog.extensions import PROCESSING, PRODUCT, SAR, SAT, VIEW
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.config import RunConfig
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.jsons import JsonObject
 from sarcube.products.product import Product
 from sarcube.sensors.sentinel1.grd.model import GrdPass
@@ -80,7 +81,9 @@ def grd_facts(
         "sarcube:dem": str(attrs["dem"]),
     }
     if not product.grid.is_geographic:
-        properties["gsd"] = float(product.grid.resolution)
+        properties["gsd"] = pixel_metres(product.grid)
+    if image.passed_over:
+        properties["sarcube:scenes_passed_over"] = list(image.passed_over)
     if config.metadata.facility:
         properties["processing:facility"] = config.metadata.facility
     if said := tuple(dict.fromkeys(warnings)):

@@ -81,6 +81,7 @@ def _compute(task: Task, context: Context, stages: Stages) -> Result:
 
 
 def _open(found: FoundGrd, config: RunConfig, names: tuple[str, ...] | None) -> GrdSlice:
+    from sarcube.sensors.sentinel1.burst import refuse_leap_second
     from sarcube.sensors.sentinel1.grd.reader import read_grd, with_orbit
     from sarcube.sensors.sentinel1.open_burst import ANNOTATION_ORBIT
     from sarcube.sensors.sentinel1.orbits import find_orbit
@@ -93,6 +94,7 @@ def _open(found: FoundGrd, config: RunConfig, names: tuple[str, ...] | None) -> 
     image = read_grd(safe, polarizations=asked)
     orbit = find_orbit(image.platform, image.start_time, image.end_time, config.orbits, scene=image.scene)
     if orbit is None:
+        refuse_leap_second(image, None)
         return replace(image, warnings=(*image.warnings, ANNOTATION_ORBIT))
     return with_orbit(image, orbit)
 

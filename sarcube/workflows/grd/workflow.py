@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
-from sarcube.geometry.grid import GeoGrid, is_geographic
+from sarcube.geometry.grid import GeoGrid, is_geographic, metres_per_unit
 from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Rate
 from sarcube.transfer.problem import Problem
@@ -19,6 +19,9 @@ from sarcube.workflows.workflow import Context, Found, Made
 
 if TYPE_CHECKING:
     from sarcube.sensors.sentinel1.search.grd import FoundGrd
+
+
+_FINEST = ("GRDF", "GRDH", "GRDM", "GRD")  # of types of one acquisition; the last where a name does not say
 
 
 class GrdWorkflow:
@@ -40,12 +43,12 @@ class GrdWorkflow:
         if config.orbits.path is not None:
             local_index(config.orbits.path)  # refuses a folder that is not there or holds no orbit
         search = find_grd(config, wanted(section.polarizations))
-        warnings = tuple(Problem("dem", text) for text in dem_remarks(dem_of(config), search.scenes))
-        units = [unit for scenes in _passes(search.scenes) for unit in _units(config, section.kind, scenes)]
+        warnings = [*search.warnings, *(Problem("dem", text) for text in dem_remarks(dem_of(config), search.scenes))]
+        units = [unit for scenes in _passes(search.scenes) for unit in _units(config, section.kind, scenes, warnings)]
         explanation = search.explanation
         if search.scenes and not units:
             explanation = f"{len(search.scenes)} GRD scenes lie on no tile within the area"
-        return Found(units, search.problems, explanation, (), warnings)
+        return Found(units, search.problems, explanation, (), tuple(dict.fromkeys(warnings)))
 
     def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
         """The tile: it does not depend on what lies on it."""
@@ -87,7 +90,8 @@ class GrdWorkflow:
 
     def outdated(self, unit: Unit, stored: JsonObject) -> str:
         """Which slices a product was made without, or of which older versions, where the source has others now."""
-        made = {str(scene) for scene in stored["properties"].get("sarcube:source_scenes") or ()}
+        seen = (stored["properties"].get(key) for key in ("sarcube:source_scenes", "sarcube:scenes_passed_over"))
+        made = {str(scene) for scenes in seen for scene in scenes or ()}
         now = {scene.scene for scene in unit.inputs}
         if not made or now <= made:
             return ""
@@ -120,24 +124,26 @@ def _check_resolution(config: RunConfig, section: GrdSection) -> None:
         return
     resolution = PRESETS[section.preset][0]
     crs = config.grid.crs
-    if (crs == "auto" or not is_geographic(crs)) and config.grid.resolution != resolution:
+    metres = 1.0 if crs == "auto" else metres_per_unit(crs)
+    if (crs == "auto" or not is_geographic(crs)) and abs(config.grid.resolution * metres - resolution) > 0.01:
         raise ConfigError(
             f"`grd.preset`: {section.preset} has pixels of {resolution:g} m, grid.resolution is "
-            f"{config.grid.resolution:g}; write grid: {{resolution: {resolution:g}}}, or the preset's keys in its place"
+            f"{config.grid.resolution:g}; write grid: {{resolution: {resolution / metres:g}}}, or the preset's keys in "
+            "its place"
         )
 
 
 def _passes(scenes: Sequence[FoundGrd]) -> list[list[FoundGrd]]:
     """Scenes of one pass together, in order of time."""
-    passes: dict[tuple[str, int, int, str, str], list[FoundGrd]] = {}
+    passes: dict[tuple[str, int, int, str], list[FoundGrd]] = {}
     for scene in scenes:
-        key = (scene.platform, scene.relative_orbit, scene.absolute_orbit, scene.mode, scene.product_type)
+        key = (scene.platform, scene.relative_orbit, scene.absolute_orbit, scene.mode)
         passes.setdefault(key, []).append(scene)
     return [sorted(group, key=lambda s: s.start_time) for _, group in sorted(passes.items())]
 
 
-def _units(config: RunConfig, kind: str, scenes: Sequence[FoundGrd]) -> list[Unit]:
-    """A unit for each tile within the area that slices of a pass lie on."""
+def _units(config: RunConfig, kind: str, scenes: Sequence[FoundGrd], warnings: list[Problem]) -> list[Unit]:
+    """A unit for each tile within the area that slices of a pass lie on: of several resolutions those of the finest."""
     from sarcube.geometry.aoi import load_aoi
     from sarcube.workflows.grd.tiles import overlap, tile_grid, tile_ring, tiles_under
     from sarcube.workflows.grids import ring_of
@@ -153,6 +159,10 @@ def _units(config: RunConfig, kind: str, scenes: Sequence[FoundGrd]) -> list[Uni
         ring = tile_ring(tile_grid(place, config.grid.resolution))
         parts = [(scene, overlap(scene.footprint, ring)) for scene in scenes]
         here = [(scene, part) for scene, part in parts if part is not None]
+        finest = min((scene.product_type for scene, _ in here), key=_FINEST.index)
+        for scene in (scene for scene, _ in here if scene.product_type != finest):
+            warnings.append(Problem(scene.scene, f"left out where there is {finest} of the same pass"))
+        here = [(scene, part) for scene, part in here if scene.product_type == finest]
         outline = ring_of(part for _, part in here)
         if area is not None and not area.intersects(outline):
             continue

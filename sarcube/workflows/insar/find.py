@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.extras import need
-from sarcube.geometry.grid import is_geographic
+from sarcube.geometry.grid import metres_per_unit
 from sarcube.products.names import time_text
 from sarcube.sensors.sentinel1.burst_id import BurstId
 from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
@@ -105,9 +105,10 @@ def find(config: RunConfig) -> Found:
 
 
 def _check_grid(config: RunConfig, section: InsarSection) -> None:
-    if config.grid.crs != "auto" and is_geographic(config.grid.crs):
+    if config.grid.crs != "auto" and metres_per_unit(config.grid.crs) != 1.0:
         raise ConfigError(
-            f"grid.crs {config.grid.crs} has degrees, insar.posting is in metres: give a projected CRS, or auto"
+            f"grid.crs {config.grid.crs} does not count in metres, insar.posting does: give a projected CRS of metres, "
+            "or auto"
         )
     if config.grid.resolution not in (_DEFAULT_RESOLUTION, section.posting):
         raise ConfigError(

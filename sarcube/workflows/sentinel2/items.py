@@ -12,6 +12,7 @@ import sarcube
 from sarcube.catalog.extensions import EO, PROCESSING, PRODUCT, SAT, VIEW
 from sarcube.catalog.items import ItemFacts, utc_text
 from sarcube.engines.optical.reflectance import SCALE
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.transfer.redact import public_address
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def common_properties(product: Product, scene: Scene, config: RunConfig, notes: 
         "sarcube:pixel_coordinate_convention": "upper-left",
     }
     if not product.grid.is_geographic:
-        properties["gsd"] = float(product.grid.resolution)
+        properties["gsd"] = pixel_metres(product.grid)
     if config.metadata.facility:
         properties["processing:facility"] = config.metadata.facility
     if warnings := tuple(dict.fromkeys((*scene.warnings, *notes))):

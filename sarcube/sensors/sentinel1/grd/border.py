@@ -18,16 +18,16 @@ from sarcube.errors import SceneError
 from sarcube.sensors.sentinel1.model import Samples
 from sarcube.sensors.sentinel1.samples import read_stored
 
-CLEAN_SINCE = (2, 90)
+CLEAN_SINCE, CLEAN_FROM = (2, 90), np.datetime64("2018-03-13", "ns")
 _LINES, _PARTS = 3, 8  # places along the image that are looked at, and stretches of a line's middle in each
 SHARE = 0.35  # of the darkest stretch's mean amplitude; 1 in 1,000 real samples of 4.4 looks lies below
 _AT_ONCE = 64
 
 
-def has_garbage(ipf_version: str) -> bool:
-    """Whether products of this IPF hold garbage at their borders; an unknown one counts as one of today."""
+def has_garbage(ipf_version: str, start: np.datetime64) -> bool:
+    """Whether a product of this IPF holds garbage at its borders; where it is unknown, the acquisition's time tells."""
     parts = [int(part) for part in ipf_version.split(".")[:2] if part.isdecimal()]
-    return len(parts) == 2 and tuple(parts) < CLEAN_SINCE
+    return tuple(parts) < CLEAN_SINCE if len(parts) == 2 else bool(start < CLEAN_FROM)
 
 
 def dark_level(samples: Samples, ends: Sequence[int] = ()) -> int:

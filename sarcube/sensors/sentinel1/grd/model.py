@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,11 +127,14 @@ class GrdPass:
     radar : RadarGrid
         Of all lines; its ground range has the stretches of every slice.
     pieces : tuple of Piece
-        In order of time; lines between them that no slice has belong to none.
+        In order of time; lines between them that no slice has belong to none. A slice may have more than one.
+    passed_over : tuple of str
+        Scenes of which nothing is taken: others have all of their lines, in a later version or as well.
     """
 
     radar: RadarGrid
     pieces: tuple[Piece, ...]
+    passed_over: tuple[str, ...] = ()
 
     @property
     def first(self) -> GrdSlice:
@@ -138,12 +142,12 @@ class GrdPass:
 
     @property
     def label(self) -> str:
-        more = len(self.pieces) - 1
+        more = len(self.scenes) - 1
         return self.first.scene + (f" and {more} more" if more else "")
 
     @property
     def scenes(self) -> tuple[str, ...]:
-        return tuple(piece.image.scene for piece in self.pieces)
+        return tuple(dict.fromkeys(piece.image.scene for piece in self.pieces))
 
     @property
     def orbit(self) -> Orbit:
@@ -172,4 +176,9 @@ class GrdPass:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(text for piece in self.pieces for text in piece.image.warnings))
+        gaps = [
+            f"{after.start - before.stop} lines between {before.image.scene} and {after.image.scene} are in no slice"
+            for before, after in pairwise(self.pieces)
+            if after.start > before.stop
+        ]
+        return tuple(dict.fromkeys([*(text for piece in self.pieces for text in piece.image.warnings), *gaps]))

@@ -12,6 +12,7 @@ from sarcube.errors import BurstNotFoundError, OrbitError, SceneError
 from sarcube.geometry.orbit import Orbit, trim
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.assemble import SAME_TIME
+from sarcube.sensors.sentinel1.burst import refuse_leap_second
 from sarcube.sensors.sentinel1.burst_id import cycle_time, relative_orbit, settle_orbit
 from sarcube.sensors.sentinel1.calibration import parse_calibration
 from sarcube.sensors.sentinel1.footprint import burst_footprint
@@ -84,7 +85,8 @@ def _channel_image(safe: Safe, part: Part, epoch: np.datetime64 | None, borders:
     version = safe.manifest.ipf_version if safe.manifest else ""
     warnings = list(safe.warnings)
     dark = 0
-    if has_garbage(version) and borders:
+    begin = orbit.epoch + np.timedelta64(round(radar.first_line_time * 1e9), "ns")
+    if has_garbage(version, begin) and borders:
         dark = dark_level(stored)
         noise = _believed(noise, dark, part.polarization, warnings)
     if noise is None:
@@ -194,10 +196,11 @@ def with_orbit(image: GrdSlice, orbit: OrbitFile) -> GrdSlice:
     Raises
     ------
     OrbitError
-        The orbit does not reach far enough beyond the image, or is another platform's.
+        The orbit does not reach far enough beyond the image, or is another platform's, or a leap second is near.
     """
     if orbit.platform != image.platform:
         raise OrbitError(f"{orbit.name}: is an orbit of {orbit.platform}, the scene is of {image.platform}")
+    refuse_leap_second(image, orbit)
     moved = rebase_grd(image, orbit.at(image.start_time))
     start, end = moved.radar.first_line_time, moved.radar.last_line_time
     states = moved.orbit

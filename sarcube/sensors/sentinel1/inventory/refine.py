@@ -72,8 +72,10 @@ def _unique(inventory: Inventory) -> list[Found]:
 
 
 def _place(one: Found) -> str:
-    """What two entries of one acquisition share: the burst ID; of a GRD scene its satellite and track."""
-    return one.burst_id if one.burst_id != one.scene else f"{one.platform} {one.relative_orbit}"
+    """What two entries of one acquisition share: the burst ID; of a GRD scene its satellite, track and type."""
+    if one.burst_id != one.scene:
+        return one.burst_id
+    return f"{one.platform} {one.relative_orbit} {getattr(one, 'product_type', '')}"
 
 
 def _joined(inventory: Inventory) -> Inventory:

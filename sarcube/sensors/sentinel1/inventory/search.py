@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sarcube.config import Aoi, RunConfig, Source
 from sarcube.errors import ConfigError
+from sarcube.geometry.aoi import FILES_OF_SHAPES, area_of_geojson
 from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.inventory.model import Inventory, Product
 from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
@@ -42,7 +43,7 @@ def search(
 
     Parameters
     ----------
-    aoi : (west, south, east, north), path of a GeoJSON file, WKT, geometry, or None
+    aoi : (west, south, east, north), path of a file of shapes, WKT, geometry, or None
         Degrees. A geometry is anything with `__geo_interface__`, such as a shapely polygon or a GeoDataFrame.
     dates : str or (first, last), optional
         "2024", "2024-05", or two days, both included; None: all.
@@ -88,7 +89,8 @@ def find(config: RunConfig, product: Product, polarizations: Sequence[str] | Non
         from sarcube.sensors.sentinel1.search.grd import find_grd
 
         images = find_grd(config, polarizations, doubles=True)
-        return Inventory(config, product, images.scenes, problems=images.problems, explanation=images.explanation)
+        problems = (*images.problems, *images.warnings)
+        return Inventory(config, product, images.scenes, problems=problems, explanation=images.explanation)
     from sarcube.sensors.sentinel1.search.scenes import find_scenes
 
     slcs = find_scenes(config, polarizations, doubles=True)
@@ -109,14 +111,16 @@ def _aoi_of(aoi: Place | None) -> dict[str, object] | None:
     if aoi is None:
         return None
     if isinstance(aoi, str | Path):
-        return _aoi_of_text(aoi) if isinstance(aoi, str) else {"geojson": str(aoi)}
+        return _aoi_of_text(aoi) if isinstance(aoi, str) else _aoi_of_file(str(aoi))
     if isinstance(aoi, Aoi) or (isinstance(aoi, Mapping) and set(aoi) <= set(Aoi.model_fields)):
         return Aoi.model_validate(aoi).model_dump(exclude_none=True)
     if isinstance(aoi, Mapping) and "type" in aoi:
-        return {"wkt": _wkt(dict(aoi))}
+        return {"wkt": _wkt(aoi)}
+    if getattr(aoi, "crs", None) is not None:
+        aoi = aoi.to_crs(4326)  # type: ignore[union-attr]  # a GeoDataFrame, which knows what its numbers are
     if hasattr(aoi, "__geo_interface__"):
         return {"wkt": _wkt(aoi.__geo_interface__)}
-    return {"bbox": aoi}
+    return {"bbox": tuple(aoi) if hasattr(aoi, "__iter__") else aoi}
 
 
 def _aoi_of_text(text: str) -> dict[str, object]:
@@ -126,22 +130,22 @@ def _aoi_of_text(text: str) -> dict[str, object]:
         return {"bbox": [float(part) for part in parts]}
     except ValueError:
         pass
-    if text.lower().endswith((".geojson", ".json")):
-        return {"geojson": text}
+    if text.lower().endswith(FILES_OF_SHAPES):
+        return _aoi_of_file(text)
     if "(" not in text:
         raise ConfigError(
-            f"{text!r} is no area: give west,south,east,north in degrees, a GeoJSON file (.geojson, .json) or WKT"
+            f"{text!r} is no area: give west,south,east,north in degrees, a file of shapes "
+            f"({', '.join(FILES_OF_SHAPES)}) or WKT"
         )
     return {"wkt": text}
 
 
-def _wkt(geometry: JsonObject) -> str:
-    import shapely
+def _aoi_of_file(path: str) -> dict[str, object]:
+    return {"geojson" if path.lower().endswith((".geojson", ".json")) else "file": path}
 
-    if geometry.get("type") == "FeatureCollection":
-        shapes = [shapely.geometry.shape(feature["geometry"]) for feature in geometry["features"]]
-        return str(shapely.union_all(shapes).wkt)
-    return str(shapely.geometry.shape(geometry.get("geometry", geometry)).wkt)
+
+def _wkt(geometry: Mapping[str, object]) -> str:
+    return str(area_of_geojson(geometry, "aoi").shape.wkt)
 
 
 def _channels(names: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from sarcube.geometry.longitudes import together
 from sarcube.html import PlaceMap, Shape, html_table, place_map, wrap
 from sarcube.sensors.sentinel1.inventory.coverage import share
 from sarcube.sensors.sentinel1.inventory.model import Found, Inventory, Level, by_scene
+from sarcube.text_file import write_text, writing
 from sarcube.words import several, terminal_width
 
 if TYPE_CHECKING:
@@ -139,11 +140,12 @@ def write(inventory: Inventory, path: Path, level: Level) -> Path:
         out = csv.writer(text, lineterminator="\n")
         out.writerow([*names[:-1], "wkt"])
         out.writerows([_flat(row[name]) for name in names] for row in rows)
-        path.write_text(text.getvalue())
+        write_text(path, text.getvalue())
     elif ending in (".geojson", ".json"):
-        path.write_text(to_geojson(rows))
+        write_text(path, to_geojson(rows))
     elif ending == ".parquet":
-        frame(inventory, level).to_parquet(path, index=False)
+        with writing(path):
+            frame(inventory, level).to_parquet(path, index=False)
     else:
         raise ConfigError(f"{path}: an inventory is written as .csv, .geojson or .parquet")
     return path

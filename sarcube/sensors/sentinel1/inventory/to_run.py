@@ -11,6 +11,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import ConfigError
 from sarcube.sensors.sentinel1.inventory.model import Inventory
 from sarcube.sensors.sentinel1.inventory.tables import headline
+from sarcube.text_file import write_text
 
 
 def to_run(inventory: Inventory, path: Path | None, source: str | Path | None, keys: Mapping[str, object]) -> RunConfig:
@@ -28,11 +29,10 @@ def to_run(inventory: Inventory, path: Path | None, source: str | Path | None, k
     raw |= {key: str(value) if isinstance(value, Path) else value for key, value in keys.items()}
     config = RunConfig.from_dict(raw, base=Path.cwd(), origin="to_run_file")
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         # What was said: defaults are the reader's to look up, and absolute paths are true from anywhere.
         said = config.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         said = {"workflow": config.workflow, **{key: value for key, value in said.items() if value != {}}}
-        path.write_text(_heading(inventory) + yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=200))
+        write_text(path, _heading(inventory) + yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=200))
     return config
 
 

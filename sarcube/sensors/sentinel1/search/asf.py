@@ -17,9 +17,12 @@ from sarcube.errors import SourceError
 from sarcube.geometry.aoi import Area
 from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.provider_json import (
+    direction_of,
     grouped,
+    in_words,
     json_of,
     period,
+    polarization_of,
     query_area,
     require_limits,
     ring_of,
@@ -75,7 +78,7 @@ def search_asf(
                 channels.append(_channel(feature))
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
                 name = _name(feature)
-                problems.setdefault(name, Problem(name, f"ASF describes {name} in an unknown form: {error!r}"))
+                problems.setdefault(name, Problem(name, f"ASF describes {name} in an unknown form: {in_words(error)}"))
     log.info("ASF has %d bursts and polarizations", len(channels))
     return grouped(channels), list(problems.values())
 
@@ -147,7 +150,7 @@ def _channel(feature: JsonObject) -> FoundBurst:
     """One feature: one burst in one polarization."""
     properties = feature["properties"]
     burst = properties["burst"]
-    scene = scene_in(urllib.parse.urlsplit(properties["url"]).path.strip("/").split("/")[0])
+    scene = scene_in(urllib.parse.urlsplit(str(properties["url"])).path.strip("/").split("/")[0])
     # The annotation's azimuth time where the service has it; startTime lies up to a second beside it.
     start = time_of(burst.get("azimuthTime") or properties["startTime"])
     return FoundBurst(
@@ -159,9 +162,9 @@ def _channel(feature: JsonObject) -> FoundBurst:
         start_time=start,
         end_time=start + dt.timedelta(seconds=_BURST_SECONDS),
         platform=scene[:3],
-        orbit_direction=str(properties["flightDirection"]).lower(),
+        orbit_direction=direction_of(properties["flightDirection"]),
         relative_orbit=int(properties["pathNumber"]),
-        polarizations=(str(properties["polarization"]).upper(),),
+        polarizations=(polarization_of(properties["polarization"]),),
         footprint=ring_of(feature["geometry"]),
         size_bytes=int(properties.get("bytes") or 0) if not isinstance(properties.get("bytes"), dict) else 0,
         published=time_or_none(properties.get("processingDate")),

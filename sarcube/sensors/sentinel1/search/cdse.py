@@ -20,9 +20,12 @@ from sarcube.geometry.aoi import Area
 from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.burst_id import BurstId, track_of
 from sarcube.sensors.sentinel1.search.provider_json import (
+    direction_of,
     grouped,
+    in_words,
     json_of,
     period,
+    polarization_of,
     query_area,
     require_limits,
     ring_of,
@@ -30,7 +33,7 @@ from sarcube.sensors.sentinel1.search.provider_json import (
     time_of,
     time_or_none,
 )
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, normal_burst_id, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, is_another, normal_burst_id, scene_name
 from sarcube.transfer.download import Expected
 from sarcube.transfer.http import request
 from sarcube.transfer.problem import Problem
@@ -79,7 +82,7 @@ def search_cdse(
                 channels.append(_channel(entry))
             except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
                 name = str(entry.get("Name", "?"))
-                problems.setdefault(name, Problem(name, f"CDSE describes {name} in an unknown form: {error!r}"))
+                problems.setdefault(name, Problem(name, f"CDSE describes {name} in an unknown form: {in_words(error)}"))
     found = _dated(grouped(channels))
     rest, more = _scenes_without_bursts(config, area, {burst.scene for burst in found})
     return found + rest, [*problems.values(), *more]
@@ -130,7 +133,9 @@ def _scenes_without_bursts(
     for text in product_filters(config, area, "_SLC__1S"):
         for entry in entries("Products", text):
             name = scene_name(str(entry.get("Name", "")))
-            if name not in known and name not in products and entry.get("Id") and not _has_bursts(name):
+            if name in known or name in products or is_another(name, "SLC"):  # stripmap and waves have no bursts
+                continue
+            if entry.get("Id") and not _has_bursts(name):
                 products[name] = entry
     if not products:
         return [], []
@@ -218,8 +223,9 @@ def entries(entity: str, text: str, **more: str) -> Iterator[JsonObject]:
     query = {"$filter": text, "$orderby": "ContentDate/Start asc", "$top": str(_PAGE)}
     query |= {f"${name}": value for name, value in more.items()}
     address = f"{catalogue_address()}/{entity}?{urllib.parse.urlencode(query)}"
-    count, home = 0, urllib.parse.urlsplit(address).netloc
+    count, home, asked = 0, urllib.parse.urlsplit(address).netloc, set[str]()
     while address:
+        asked.add(address)
         with request("GET", address) as answer:
             raw = json_of(answer, "CDSE")
         page = raw.get("value")
@@ -230,9 +236,11 @@ def entries(entity: str, text: str, **more: str) -> Iterator[JsonObject]:
         if count > _MOST:
             raise SourceError(f"CDSE has more than {_MOST} bursts for this; ask for a smaller area or fewer dates")
         following = str(raw.get("@odata.nextLink") or "") if page else ""
-        if following and urllib.parse.urlsplit(following).netloc != home:
+        address = urllib.parse.urljoin(address, following) if following else ""
+        if address and urllib.parse.urlsplit(address).netloc != home:
             raise SourceError("CDSE's next page is on another host; that is not followed")
-        address = following
+        if address in asked:
+            raise SourceError("CDSE's next page is one that came before; try again later")
 
 
 def _channel(entry: JsonObject) -> FoundBurst:
@@ -249,9 +257,9 @@ def _channel(entry: JsonObject) -> FoundBurst:
         start_time=time_of(entry.get("AzimuthTime") or entry.get("BeginningDateTime") or content["Start"]),
         end_time=time_of(entry.get("EndingDateTime") or content["End"]),
         platform=scene[:3],
-        orbit_direction=str(entry["OrbitDirection"]).lower(),
+        orbit_direction=direction_of(entry["OrbitDirection"]),
         relative_orbit=int(entry["RelativeOrbitNumber"]),
-        polarizations=(str(entry["PolarisationChannels"]).upper(),),
+        polarizations=(polarization_of(entry["PolarisationChannels"]),),
         footprint=ring_of(entry["GeoFootprint"]),
         size_bytes=int(entry.get("Lines") or 0) * int(entry.get("SamplesPerBurst") or 0) * 4,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from sarcube.sensors.sentinel1.files import is_sidecar
 from sarcube.sensors.sentinel1.search.local import SceneBursts, SceneIndex, to_datetime
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, no_such_scene, scene_name
+from sarcube.transfer.folder import walk
 from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 
@@ -176,9 +176,9 @@ def _below(folder: Path, problems: list[Problem]) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
         problems.append(Problem(str(error.filename), f"{error.filename} cannot be listed: {error.strerror or error}"))
 
-    for base, folders, names in os.walk(folder, onerror=unreadable):
+    for base, folders, names in walk(folder, unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (str(Path(base, name)) for name in names if name.lower().endswith(_ENDING) and not is_sidecar(name))
+        yield from (str(base / name) for name in names if name.lower().endswith(_ENDING) and not is_sidecar(name))
 
 
 def _on_s3(address: str) -> list[str]:

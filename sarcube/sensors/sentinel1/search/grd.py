@@ -13,7 +13,7 @@ from sarcube.errors import SarcubeError, SourceError
 from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.sensors.sentinel1.search.local import scenes_below, to_datetime
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
-from sarcube.sensors.sentinel1.search.scenes import scene_name
+from sarcube.sensors.sentinel1.search.scenes import bare_name, is_another
 from sarcube.transfer.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -75,11 +75,24 @@ class FoundGrd:
 
 @dataclass(frozen=True)
 class GrdSearch:
-    """What a source answered: scenes in the order of their times, what could not be read, why nothing is left."""
+    """What a source answered.
+
+    Attributes
+    ----------
+    scenes : tuple of FoundGrd
+        In the order of their times.
+    problems : tuple of Problem
+        Scenes that could not be read.
+    explanation : str
+        Why nothing is left, where nothing is.
+    warnings : tuple of Problem
+        What was asked for by name and is not there.
+    """
 
     scenes: tuple[FoundGrd, ...]
     problems: tuple[Problem, ...] = ()
     explanation: str = ""
+    warnings: tuple[Problem, ...] = ()
 
 
 def find_grd(config: RunConfig, polarizations: Sequence[str] | None = None, *, doubles: bool = False) -> GrdSearch:
@@ -107,7 +120,27 @@ def find_grd(config: RunConfig, polarizations: Sequence[str] | None = None, *, d
     kept, explanation = _filtered(found, config, area, polarizations, explanation)
     if not doubles:
         kept = once(kept)
-    return GrdSearch(tuple(sorted(kept, key=lambda s: (s.start_time, s.scene))), tuple(problems), explanation)
+    warnings = (*_not_there(found, config), *_lacking(kept, polarizations))
+    return GrdSearch(tuple(sorted(kept, key=lambda s: (s.start_time, s.scene))), tuple(problems), explanation, warnings)
+
+
+def _not_there(found: Sequence[FoundGrd], config: RunConfig) -> list[Problem]:
+    """Scenes that were asked for by name, and that the source has not, beside what it has."""
+    there = {bare_name(scene.scene) for scene in found}
+    missing = sorted(name for name in config.source.scenes or () if bare_name(name) not in there)
+    if not found or not missing:
+        return []
+    return [Problem("source.scenes", f"the source has no {', '.join(missing)}; it has {_some(found)}")]
+
+
+def _lacking(scenes: Sequence[FoundGrd], polarizations: Sequence[str] | None) -> list[Problem]:
+    """Scenes that have some of the polarizations that were asked for, and not all."""
+    wanted = set(polarizations or ())
+    return [
+        Problem(s.scene, f"the scene has no {', '.join(lacks)}: made is {', '.join(has)} alone")
+        for s in scenes
+        if (lacks := sorted(wanted - set(s.polarizations))) and (has := [p for p in s.polarizations if p in wanted])
+    ]
 
 
 def _ask(config: RunConfig, area: Area | None) -> tuple[list[FoundGrd], list[Problem], str]:
@@ -127,10 +160,10 @@ def _local(config: RunConfig) -> tuple[list[FoundGrd], list[Problem], str]:
         raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
     problems: list[Problem] = []
     found: list[FoundGrd] = []
-    slc = 0
+    others = 0
     for scene in scenes_below(root, problems, []):
-        if "_SLC_" in scene_name(scene.path).upper():
-            slc += 1
+        if is_another(scene.path, "GRD") and scene.path != str(root):
+            others += 1
             continue
         try:
             found.append(grd_scene(scene.path))
@@ -139,7 +172,7 @@ def _local(config: RunConfig) -> tuple[list[FoundGrd], list[Problem], str]:
             problems.append(Problem(scene.path, str(error), type(error).__name__))
     if found:
         return found, problems, ""
-    also = f" and {slc} SLC scenes, which the workflows rtc and insar take" if slc else ""
+    also = f" and {others} of other types or modes; the workflows rtc and insar take SLC" if others else ""
     return found, problems, f"{root} holds no GRD scene that can be read{also}"
 
 
@@ -181,10 +214,10 @@ def _filtered(
     found: list[FoundGrd], config: RunConfig, area: Area | None, polarizations: Sequence[str] | None, explanation: str
 ) -> tuple[list[FoundGrd], str]:
     source, kept = config.source, found
-    names = {scene_name(name) for name in source.scenes or ()}
+    names = {bare_name(name) for name in source.scenes or ()}
     wanted = set(polarizations or ())
     tests = (
-        ("source.scenes", bool(names), lambda s: s.scene in names),
+        ("source.scenes", bool(names), lambda s: bare_name(s.scene) in names),
         ("dates", bool(config.dates), lambda s: _within(s, config)),
         ("source.orbit_direction", bool(source.orbit_direction), lambda s: s.orbit_direction == source.orbit_direction),
         (
@@ -217,16 +250,10 @@ def _some(scenes: Sequence[FoundGrd]) -> str:
 
 def once(scenes: Sequence[FoundGrd]) -> list[FoundGrd]:
     """Each acquisition once: of several versions the one processed last, then the last by name."""
-    unique: list[FoundGrd] = []
+    unique: dict[tuple[str, int, str], list[FoundGrd]] = {}
     order = sorted(scenes, key=lambda s: (len(s.polarizations), not s.absent, s.processed or _NEVER, s.scene, s.path))
     for scene in reversed(order):
-        same = (
-            other
-            for other in unique
-            if (other.platform, other.absolute_orbit, other.product_type)
-            == (scene.platform, scene.absolute_orbit, scene.product_type)
-            and abs(other.start_time - scene.start_time) <= _SAME
-        )
-        if next(same, None) is None:
-            unique.append(scene)
-    return unique
+        of_orbit = unique.setdefault((scene.platform, scene.absolute_orbit, scene.product_type), [])
+        if all(abs(other.start_time - scene.start_time) > _SAME for other in of_orbit):
+            of_orbit.append(scene)
+    return [scene for of_orbit in unique.values() for scene in of_orbit]

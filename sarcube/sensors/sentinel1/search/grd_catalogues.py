@@ -14,6 +14,8 @@ from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search import asf, cdse
 from sarcube.sensors.sentinel1.search.grd import FoundGrd, grd_scene
 from sarcube.sensors.sentinel1.search.provider_json import (
+    direction_of,
+    in_words,
     require_limits,
     ring_of,
     scene_in,
@@ -67,14 +69,14 @@ def search_cdse(config: RunConfig, area: Area | None) -> Answer:
 
 def search_stac(config: RunConfig, area: Area | None) -> Answer:
     """GRD scenes that a STAC API offers as SAFEs; what the items do not say is read of their annotation."""
-    scenes, problems = scenes_of(config, area)
+    scenes, problems = scenes_of(config, area, "GRD")
     found, more = _opened(scenes)
     return found, problems + more
 
 
 def search_address(config: RunConfig) -> Answer:
     """GRD scenes at `source.path`, an s3:// or https:// address."""
-    return _opened(scenes_at(config))
+    return _opened(scenes_at(config, "GRD"))
 
 
 def _opened(scenes: list[RemoteScene]) -> Answer:
@@ -107,7 +109,7 @@ def _read(
             scene = read(entry)
             found[scene.scene, scene.path] = scene
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            text = f"{provider} describes {name(entry)} in an unknown form: {error!r}"
+            text = f"{provider} describes {name(entry)} in an unknown form: {in_words(error)}"
             problems.setdefault(name(entry), Problem(name(entry), text))
     return list(found.values()), list(problems.values())
 
@@ -121,7 +123,7 @@ def _of_asf(feature: JsonObject) -> FoundGrd:
         path=asf.download_address(scene),
         start_time=time_of(properties["startTime"]),
         end_time=time_of(properties["stopTime"]),
-        orbit_direction=str(properties["flightDirection"]).lower(),
+        orbit_direction=direction_of(properties["flightDirection"]),
         relative_orbit=int(properties["pathNumber"]),
         footprint=ring_of(feature["geometry"]),
         size_bytes=expected.size,
@@ -142,7 +144,7 @@ def _of_cdse(entry: JsonObject) -> FoundGrd:
         path=cdse.download_address(str(entry["Id"])),
         start_time=time_of(content["Start"]),
         end_time=time_of(content["End"]),
-        orbit_direction=str(told["orbitDirection"]).lower(),
+        orbit_direction=direction_of(told["orbitDirection"]),
         relative_orbit=int(told["relativeOrbitNumber"]),
         footprint=ring_of(entry["GeoFootprint"]),
         size_bytes=expected.size,

@@ -21,8 +21,9 @@ from sarcube.instants import utc_time
 from sarcube.sensors.sentinel1.files import ZipFiles, is_sidecar
 from sarcube.sensors.sentinel1.model import Burst
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, no_such_scene, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, is_another, no_such_scene, scene_name
 from sarcube.transfer.cache import cache_folder, write_atomically
+from sarcube.transfer.folder import files_below
 from sarcube.transfer.problem import Problem
 from sarcube.words import several
 
@@ -63,7 +64,13 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     found: list[FoundBurst] = []
     problems: list[Problem] = []
     passed: list[str] = []
-    listed = list(scenes_below(root, problems, passed))
+    listed, others = list[SceneFile](), list[str]()
+    for scene in scenes_below(root, problems, passed):
+        if is_another(scene.path, "SLC") and scene.path != str(root):
+            others.append(scene.path)
+        else:
+            listed.append(scene)
+    problems.extend(_of_others(root, others))
     scenes = [s for s in listed if not only or _may_be(s.path, only)]
     if passed:
         hold = several(len(passed), "archive holds", "archives hold")
@@ -87,6 +94,15 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
         problems.extend(Problem(scene.path, message) for message in known.problems)
     index.save({scene.path for scene in scenes} if not only else None)
     return found, problems
+
+
+def _of_others(root: Path, paths: list[str]) -> list[Problem]:
+    """What is said of scenes of other types beside those that are wanted."""
+    if not paths:
+        return []
+    few = ", ".join(scene_name(path) for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+    are = several(len(paths), "scene is", "scenes are")
+    return [Problem(str(root), f"{are} no SLC in IW or EW, passed over: {few} (GRD: workflow grd)")]
 
 
 @dataclass(frozen=True)
@@ -206,8 +222,7 @@ def _is_safe(folder: Path) -> bool:
 
 
 def _safe_scene(folder: Path) -> SceneFile:
-    paths = [Path(base) / name for base, _, names in os.walk(folder) for name in names]
-    return SceneFile(str(folder), _stamp([folder, *paths]))
+    return SceneFile(str(folder), _stamp([folder, *files_below(folder)]))
 
 
 def _stamp(paths: list[Path]) -> tuple[int, int]:

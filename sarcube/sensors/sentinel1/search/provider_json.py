@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sarcube.config import RunConfig
 from sarcube.errors import ConfigError, SourceError
 from sarcube.geometry.aoi import Area
-from sarcube.geometry.longitudes import unwrap
+from sarcube.geometry.longitudes import unwrap, wrap_longitude
 from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
+from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
 from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
 
 if TYPE_CHECKING:
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
 _SCENE_TIMES = re.compile(r"_(\d{8}T\d{6})_(\d{8}T\d{6})_")
 _FEW_POINTS = 300  # of an area in a query: longer ones meet limits of servers
-_ORDER = ("VV", "VH", "HH", "HV")
 
 
 def json_of(answer: requests.Response, provider: str) -> JsonObject:
@@ -41,6 +43,11 @@ def json_of(answer: requests.Response, provider: str) -> JsonObject:
     return raw
 
 
+def in_words(error: Exception) -> str:
+    """What was wrong with a description: a key that is missing, or what a reader of it said."""
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)
+
+
 def time_of(text: object) -> dt.datetime:
     """A provider's time as UTC; more than six decimals are cut."""
     return utc_time(str(text))
@@ -57,18 +64,35 @@ def time_or_none(text: object) -> dt.datetime | None:
 def ring_of(geometry: JsonObject | None) -> tuple[tuple[float, float], ...]:
     """The outer ring of a GeoJSON polygon, unwrapped; parts that the antimeridian cuts are put together."""
     if geometry is None:
-        raise KeyError("geometry")
+        raise ValueError("no footprint")
     kind, coordinates = geometry["type"], geometry["coordinates"]
     rings = [coordinates[0]] if kind == "Polygon" else [polygon[0] for polygon in coordinates]
     if len(rings) > 1:
         import shapely
 
         # Moved to one side of the antimeridian the parts touch, and their hull is the footprint.
-        points = [(float(p[0]) % 360.0, float(p[1])) for ring in rings for p in ring]
+        points = np.array([(float(p[0]), float(p[1])) for ring in rings for p in ring])
+        points[:, 0] = wrap_longitude(points[:, 0], float(points[0, 0]))
         hull = shapely.convex_hull(shapely.multipoints(points))
         return tuple((float(x), float(y)) for x, y in hull.exterior.coords)
     lon = unwrap([float(p[0]) for p in rings[0]])
     return tuple(zip(lon.tolist(), (float(p[1]) for p in rings[0]), strict=True))
+
+
+def polarization_of(text: object) -> str:
+    """One of VV, VH, HH, HV; ValueError where it is none, or missing."""
+    name = str(text).strip().upper()
+    if name not in POLARIZATIONS:
+        raise ValueError(f"the polarization is {str(text)[:40]!r}, none of {', '.join(POLARIZATIONS)}")
+    return name
+
+
+def direction_of(text: object) -> str:
+    """ "ascending" or "descending"; ValueError where it is neither, or missing."""
+    name = str(text).strip().lower()
+    if name not in ("ascending", "descending"):
+        raise ValueError(f"the orbit direction is {str(text)[:40]!r}, neither ascending nor descending")
+    return name
 
 
 def query_area(area: Area) -> list[str]:
@@ -134,7 +158,7 @@ def grouped(channels: Iterable[FoundBurst]) -> list[FoundBurst]:
             both = {*known.polarizations, *channel.polarizations}
             bursts[key] = replace(
                 known,
-                polarizations=tuple(sorted(both, key=lambda p: _ORDER.index(p) if p in _ORDER else 9)),
+                polarizations=tuple(sorted(both, key=lambda p: POLARIZATIONS.index(p) if p in POLARIZATIONS else 9)),
                 size_bytes=known.size_bytes + channel.size_bytes,
             )
     return list(bursts.values())

@@ -14,7 +14,7 @@ from sarcube.config import RunConfig
 from sarcube.errors import CredentialError, SarcubeError, SourceError
 from sarcube.sensors.sentinel1.files import is_sidecar
 from sarcube.sensors.sentinel1.search.local import SceneBursts, SceneIndex, bursts_of
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, no_such_scene, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, bare_name, is_another, no_such_scene, scene_name
 from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 
@@ -42,18 +42,21 @@ def search_remote(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
     SourceError
         The address cannot be reached or holds no SAFE.
     """
-    return bursts_of_scenes(scenes_at(config), config)
+    return bursts_of_scenes(scenes_at(config, "SLC"), config)
 
 
-def scenes_at(config: RunConfig) -> list[RemoteScene]:
-    """The SAFEs at `source.path`, of those asked for by name; errors are those of `search_remote`."""
+def scenes_at(config: RunConfig, product: str) -> list[RemoteScene]:
+    """The SAFEs of a type at `source.path`, of those asked for by name; errors are those of `search_remote`."""
     address = str(config.source.path).rstrip("/")
     if address.lower().endswith((".zip", ".safe")) or not address.startswith("s3://"):
         scenes = [RemoteScene(scene_name(address.split("?", 1)[0]), address)]
     else:
-        scenes = _listed(address)
-    only = {scene_name(name) for name in config.source.scenes or ()}
-    wanted = [s for s in scenes if not only or s.name in only or not s.name.upper().startswith("S1")]
+        every = _listed(address)
+        scenes = [scene for scene in every if not is_another(scene.name, product)]
+        if not scenes:
+            raise SourceError(f"{address} holds no {product} in IW or EW, but {len(every)} of other types or modes")
+    only = {bare_name(name) for name in config.source.scenes or ()}
+    wanted = [s for s in scenes if not only or bare_name(s.name) in only or not s.name.upper().startswith("S1")]
     if scenes and not wanted:
         raise no_such_scene(redact(address), only, {scene.name for scene in scenes})
     return wanted

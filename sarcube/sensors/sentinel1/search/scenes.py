@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,17 +18,14 @@ from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.longitudes import narrowest
 from sarcube.instants import utc_time
 from sarcube.sensors.sentinel1.burst_id import BurstId
+from sarcube.sensors.sentinel1.versions import Version, is_later, version_of
 from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)
 
-_NEVER = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
-# Slices of one acquisition are processed within hours; a later processing of it comes weeks to years after.
-_ONE_PROCESSING = dt.timedelta(days=1)
+_PRODUCT = re.compile(r"S1[A-Z]_(?P<mode>[A-Z0-9]{2})_(?P<type>SLC|GRD|RAW|OCN|ETA)[A-Z_]_", re.IGNORECASE)
 _SAME = dt.timedelta(seconds=1)  # bursts of one ID are 2.7 s apart along track and days apart in time
-
-Version = tuple[dt.datetime, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class FoundBurst:
     @property
     def version(self) -> Version:
         """What orders the versions of one scene: when it was processed (else published), then its IPF."""
-        return self.processed or self.published or _NEVER, _numbers(self.ipf_version)
+        return version_of(self.processed or self.published, self.ipf_version)
 
     def _repr_html_(self) -> str:
         from sarcube.html import Shape, card, place_map
@@ -363,7 +361,7 @@ def deduplicated(bursts: Sequence[FoundBurst]) -> list[FoundBurst]:
         if same is None:
             taken.setdefault((burst.burst_id, second), []).append(len(unique))
             unique.append(burst)
-        elif _later(unique[same].version, burst.version) and burst.scene != unique[same].scene:
+        elif is_later(unique[same].version, burst.version) and burst.scene != unique[same].scene:
             unique[same] = replace(unique[same], older=(*unique[same].older, burst.scene))
     return sorted(unique, key=lambda b: (b.burst_id, b.start_time))
 
@@ -393,19 +391,7 @@ def made_from_older(burst: FoundBurst, scene: str, processed: str, ipf_version: 
         made = utc_time(processed)
     except ValueError:
         return False  # nothing tells which is older
-    return _later(burst.version, (made, _numbers(ipf_version)))
-
-
-def _later(version: Version, other: Version) -> bool:
-    """Whether one version is of a later processing than another; a neighbouring slice of the same one is not."""
-    if _NEVER in (version[0], other[0]):
-        return bool(version[1] and other[1] and version[1] > other[1])
-    apart = version[0] - other[0]
-    return apart > _ONE_PROCESSING or (apart > dt.timedelta(0) and bool(other[1]) and version[1] > other[1])
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+    return is_later(burst.version, version_of(made, ipf_version))
 
 
 def scene_name(text: str) -> str:
@@ -414,6 +400,17 @@ def scene_name(text: str) -> str:
     for ending in (".zip", ".SAFE", ".h5"):
         name = name.removesuffix(ending)
     return name
+
+
+def is_another(name: str, product: str) -> bool:
+    """Whether a scene's name says that it is no SLC (or GRD, what `product` names) in IW or EW; others tell nothing."""
+    match = _PRODUCT.match(scene_name(name))
+    return bool(match and (match["type"].upper() != product or match["mode"].upper() not in ("IW", "EW")))
+
+
+def bare_name(text: str) -> str:
+    """The same without `_COG`, by which the Copernicus Data Space tells files of a GRD from its original ones."""
+    return scene_name(text).removesuffix("_COG")
 
 
 def normal_burst_id(text: str) -> str:

@@ -15,7 +15,7 @@ from sarcube.geometry.aoi import Area
 from sarcube.jsons import JsonObject
 from sarcube.sensors.sentinel1.search.provider_json import period, scene_in, time_or_none
 from sarcube.sensors.sentinel1.search.remote_scenes import RemoteScene, bursts_of_scenes
-from sarcube.sensors.sentinel1.search.scenes import FoundBurst, scene_name
+from sarcube.sensors.sentinel1.search.scenes import FoundBurst, bare_name, is_another, scene_name
 from sarcube.transfer.http import OFFLINE, attempts, without_retry_lines
 from sarcube.transfer.problem import Problem
 from sarcube.transfer.redact import redact
@@ -37,23 +37,28 @@ def search_stac(config: RunConfig, area: Area | None) -> tuple[list[FoundBurst],
     SourceError, TransferError
         The API does not answer, or not as a STAC API.
     """
-    scenes, problems = scenes_of(config, area)
+    scenes, problems = scenes_of(config, area, "SLC")
     found, more = bursts_of_scenes(scenes, config)
     return found, problems + more
 
 
-def scenes_of(config: RunConfig, area: Area | None) -> tuple[list[RemoteScene], list[Problem]]:
-    """The SAFEs that a STAC API offers for a run, and items that offer none; errors are those of `search_stac`."""
+def scenes_of(config: RunConfig, area: Area | None, product: str) -> tuple[list[RemoteScene], list[Problem]]:
+    """The SAFEs of a type that a STAC API offers for a run, and items that offer none; errors as of `search_stac`.
+
+    Collections may hold other types and modes beside: what an item's name tells to be one is passed over.
+    """
     scenes: dict[str, RemoteScene] = {}
     problems: list[Problem] = []
     for item in items_of(config, area):
+        if is_another(str(item.get("id")), product):
+            continue
         try:
             scene = _scene(item)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             name = str(item.get("id", "?"))
             problems.append(Problem(name, f"the item {name} offers no SAFE: {error}"))
             continue
-        if _wanted(item, config):
+        if _wanted(item, config) and not is_another(scene.name, product):
             scenes.setdefault(scene.name, scene)
     return [scenes[name] for name in sorted(scenes)], problems
 
@@ -158,5 +163,5 @@ def _wanted(item: JsonObject, config: RunConfig) -> bool:
         return False
     if source.relative_orbits and isinstance(track, int) and track not in source.relative_orbits:
         return False
-    only = {scene_name(name) for name in source.scenes or ()}
-    return not only or scene_name(str(item.get("id"))) in only
+    only = {bare_name(name) for name in source.scenes or ()}
+    return not only or bare_name(str(item.get("id"))) in only
