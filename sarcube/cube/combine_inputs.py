@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -21,9 +20,6 @@ from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.transfer.raster import gdal_path, is_remote
 from sarcube.transfer.redact import redact
-
-if TYPE_CHECKING:
-    pass
 
 _SPEC = re.compile(
     r"(?:(?P<alias>[A-Za-z_]\w*)=)?(?P<path>.+?)(?:@(?P<dates>\d{4}(?:-\d\d){0,2}(?:,\d{4}(?:-\d\d){0,2})?))?"
