@@ -20,11 +20,16 @@ def apart(work: Callable[..., Any], *arguments: Any) -> None:
         pool.submit(work, *arguments).result()
 
 
-def stage(script: str, *arguments: object) -> Any:
-    """What a script prints at last, as JSON; it is started as a worker is, with up to two kernel threads."""
+def stage(script: str, *arguments: object, tree: Path | None = None) -> Any:
+    """What a script prints at last, as JSON; it is started as a worker is, with up to two kernel threads.
+
+    `tree` is the checkout whose sarcube it is to use, where that is another than the one that is installed.
+    """
     from sarcube.cluster.environment import AT_START
 
     own = {"NUMBA_NUM_THREADS": "2", "GDAL_CACHEMAX": "64", "OMP_WAIT_POLICY": "passive"}
+    if tree:
+        own["PYTHONPATH"] = str(tree)
     run = subprocess.run(
         [sys.executable, script, *map(str, arguments)],
         capture_output=True, text=True, check=False, env={**os.environ, **AT_START, **own},

@@ -14,13 +14,15 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks.apart import stage
 
 CHUNK = 512
 
@@ -152,9 +154,7 @@ def main() -> None:
 
 
 def _child(folder: Path, what: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--child", what, "--folder", str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = stage(__file__, "--child", what, "--folder", folder)
     return told
 
 

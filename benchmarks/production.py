@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -99,47 +99,65 @@ def measure_speedup(run_file: str | None) -> dict[str, float]:
     Each cluster makes some products in another store first, so that all processes have loaded what they need.
     Where other programs share the machine, wall times say little: `others_cores` is how many cores they kept busy
     meanwhile, `workers2_busy` the share of the time in which both workers had a task, and `workers_cpu_ratio` the
-    CPU time of all tasks with one worker against two.
+    CPU time of all tasks with one worker against two. `cores_busy` is the share of the time of as many cores that
+    two workers of two kernel threads keep busy, with the client and to the end of the run.
     """
-    from sarcube.cluster import Demand, Profile, connect
     from sarcube.config import RunConfig
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = RunConfig.from_file(run_file) if run_file else simulated_run(Path(folder))
+        one, two = (_timed_run(config, Path(folder), workers, 1) for workers in (1, 2))
+        wide = _timed_run(config, Path(folder), 2, 2)
+    return {
+        "speedup_tasks": one.tasks,
+        "workers1_s": round(one.seconds, 2),
+        "workers2_s": round(two.seconds, 2),
+        "workers2_speedup": round(one.seconds / two.seconds, 3),
+        "workers2_busy": round(two.in_tasks / (2 * two.seconds), 3),
+        "workers1_cpu_s": round(one.cpu_s, 2),
+        "workers_cpu_ratio": round(one.cpu_s / two.cpu_s, 3),
+        "workers2_client_cpu_s": round(two.client_cpu_s, 2),
+        "others_cores": round(max(run.others for run in (one, two, wide)), 2),
+        "cores_busy": round((wide.cpu_s + wide.client_cpu_s) / (2 * wide.seconds), 3),
+    }
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """What a run took: wall time, time in tasks, CPU time of all workers and of the client; cores that others used."""
+
+    tasks: int
+    seconds: float
+    in_tasks: float
+    cpu_s: float
+    client_cpu_s: float
+    others: float
+
+
+def _timed_run(config, folder: Path, workers: int, threads: int) -> _Timed:
+    from sarcube.cluster import Demand, Profile, connect
     from sarcube.production.plan.plan import plan
     from sarcube.production.run.produce import produce
 
-    seconds, busy, cpu, others, client_cpu = {}, {}, {}, {}, {}
-    with tempfile.TemporaryDirectory() as folder:
-        config = RunConfig.from_file(run_file) if run_file else simulated_run(Path(folder))
+    def planned(store: str):
+        name = f"{folder}/{store}-{workers}-{threads}"
+        return plan(config.model_copy(update={"store": name, "static_store": None}))
 
-        def planned(store: str):
-            return plan(config.model_copy(update={"store": f"{folder}/{store}", "static_store": None}))
-
-        for workers in (1, 2):
-            made, before = planned(f"store-{workers}"), _beginning(planned(f"before-{workers}"), workers)
-            results: list = []
-            with connect(Profile(workers=workers, threads=1), Demand(memory=made.totals.memory)) as client:
-                client.wait_for_workers(workers)
-                client.run(_warm)
-                outcome = produce(before, client)
-                assert outcome.ok, outcome
-                begun, machine, own = time.monotonic(), _machine_cpu_s(), time.process_time()
-                outcome = produce(made, client, on_event=lambda e, r=results: r.append(e.result) if e.result else None)
-                seconds[workers] = time.monotonic() - begun
-                machine, client_cpu[workers] = _machine_cpu_s() - machine, time.process_time() - own
-            assert outcome.ok, outcome
-            busy[workers] = sum(r.seconds for r in results) / (workers * seconds[workers])
-            cpu[workers] = sum(r.cpu_s for r in results)
-            others[workers] = max(0.0, machine - cpu[workers] - client_cpu[workers]) / seconds[workers]
-    return {
-        "speedup_tasks": len(made.tasks),
-        "workers1_s": round(seconds[1], 2),
-        "workers2_s": round(seconds[2], 2),
-        "workers2_speedup": round(seconds[1] / seconds[2], 3),
-        "workers2_busy": round(busy[2], 3),
-        "workers1_cpu_s": round(cpu[1], 2),
-        "workers_cpu_ratio": round(cpu[1] / cpu[2], 3),
-        "workers2_client_cpu_s": round(client_cpu[2], 2),
-        "others_cores": round(max(others.values()), 2),
-    }
+    made, before = planned("store"), _beginning(planned("before"), workers)
+    results: list = []
+    with connect(Profile(workers=workers, threads=threads), Demand(memory=made.totals.memory)) as client:
+        client.wait_for_workers(workers)
+        client.run(_warm)
+        outcome = produce(before, client)
+        assert outcome.ok, outcome
+        begun, machine, own = time.monotonic(), _machine_cpu_s(), time.process_time()
+        outcome = produce(made, client, on_event=lambda e: results.append(e.result) if e.result else None)
+        seconds = time.monotonic() - begun
+        machine, own = _machine_cpu_s() - machine, time.process_time() - own
+    assert outcome.ok, outcome
+    cpu_s = sum(r.cpu_s for r in results)
+    others = max(0.0, machine - cpu_s - own) / seconds
+    return _Timed(len(made.tasks), seconds, sum(r.seconds for r in results), cpu_s, own, others)
 
 
 def _beginning(made, bursts: int):
@@ -169,7 +187,7 @@ def simulated_run(folder: Path):
 
     options = SimulationOptions(
         dates=tuple(dt.date(2024, 5, 1) + dt.timedelta(days=12 * i) for i in range(6)),
-        burst_size=(500, 4000),
+        burst_size=(1000, 8000),
         truth="constant",
         posting=30.0,
         relief=50.0,

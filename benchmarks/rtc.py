@@ -1,6 +1,6 @@
 """What RTC costs: a full dual-pol IW burst, from a SAFE on disk to COGs and items in a store.
 
-    python benchmarks/rtc.py [--json] [--archive DIR] [--relief 110] [--repeat 3] [--no-fine]
+    python benchmarks/rtc.py [--json] [--archive DIR] [--relief 110] [--repeat 3] [--no-fine] [--before TREE]
 
 Two dates of one burst are simulated (or found in --archive, where an earlier call left them). Each cost is the CPU
 time of a process of its own, after its imports and with kernels compiled (`import_cpu_s` is what those took), and the
@@ -13,6 +13,10 @@ least of some rounds, in which the stages take turns: other programs on the mach
 - further: the task of the other date, with the static layers there; `exact` the same with `geometry: exact`, in the
   process that made all before it; `second_over_first` is what it cost over the date before: what one more burst costs a
   worker.
+
+`--before` names a checkout of version 0.1, which makes the same products of the same scenes in turns with this one: the
+static layers, the first date, and a further date in the process that made these, as a worker goes through a series.
+`*_over_before` are the ratios of the least costs, `same_*` the shares of the further date's pixels within 0.01 dB.
 
 One kernel thread does the measured work; `threads2_speedup` is the wall time of the engine alone (reading samples,
 static layers, backscatter) with one thread over that with two, best of three each, taken in turns. Beside other
@@ -37,6 +41,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.apart import apart, peak_mb, stage
 
+ROOT = Path(__file__).resolve().parents[1]
+
 DATES = (dt.date(2024, 5, 1), dt.date(2024, 5, 13))
 BOUNDS = {  # the requirement each figure is held against
     "first_over_floor": 2.0,
@@ -48,6 +54,8 @@ BOUNDS = {  # the requirement each figure is held against
     "peak_10m_mb": 4000.0,
     "threads2_speedup": 1.7,
     "second_over_first": 1.1,
+    "first_over_before": 0.72,
+    "series_over_before": 0.66,
 }
 
 
@@ -208,14 +216,14 @@ def _stage(name: str, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def _agreement(one: str, other: str) -> float:
-    """Part of the pixels of two layers that agree within 0.02 dB."""
+def _agreement(one: str, other: str, decibel: float = 0.02) -> float:
+    """Part of the pixels of two layers that agree within so much."""
     from sarcube.products.cog import read_layer
 
     a, b = read_layer(one).values, read_layer(other).values
     both = np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)
     union = np.isfinite(a) | np.isfinite(b)
-    same = np.abs(10.0 * np.log10(a[both] / b[both])) < 0.02
+    same = np.abs(10.0 * np.log10(a[both] / b[both])) < decibel
     return float((same.sum() + (a == b).sum() - (a[both] == b[both]).sum()) / union.sum())
 
 
@@ -242,7 +250,28 @@ def _costs(archive: Path, folder: Path) -> dict[str, Any]:
     }
 
 
-def measure(archive: Path, *, fine: bool, repeat: int) -> dict[str, Any]:
+def _against(archive: Path, folder: Path, before: Path, repeat: int) -> dict[str, Any]:
+    """Costs of this version and the one before, in turns, and how far their products agree."""
+    trees = {"now": ROOT, "before": before}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
+    for turn in range(repeat):
+        for name, tree in trees.items():
+            script, store = tree / "benchmarks" / "rtc.py", folder / f"{name}{turn}"
+            arguments = ("--stage", "tasks", archive, store, 20, "reuse", "static,rtc,rtc")
+            runs[name].append(stage(str(script), *arguments, tree=tree) | {"store": store})
+    out: dict[str, Any] = {}
+    first = {n: min(r["static"]["cpu_s"] + r["rtc"]["cpu_s"] for r in every) for n, every in runs.items()}
+    series = {n: min(r["again"]["cpu_s"] for r in every) for n, every in runs.items()}
+    for what, costs in (("first", first), ("series", series)):
+        out |= {f"{what}_{name}_cpu_s": cost for name, cost in costs.items()}
+        out[f"{what}_over_before"] = costs["now"] / costs["before"]
+    for band in ("VV", "VH"):
+        pair = (_asset(runs[name][0]["store"], runs[name][0]["again"]["item"], band) for name in trees)
+        out[f"same_{band}"] = _agreement(*pair, 0.01)
+    return out
+
+
+def measure(archive: Path, *, fine: bool, repeat: int, before: Path | None = None) -> dict[str, Any]:
     """The figures that the requirements name; of each cost the least of `repeat` rounds, the stages taking turns."""
     with tempfile.TemporaryDirectory() as folder:
         _stage("warm", archive)
@@ -264,6 +293,8 @@ def measure(archive: Path, *, fine: bool, repeat: int) -> dict[str, Any]:
             run = _stage("tasks", archive, Path(folder) / "fine", 10, "reuse", "static,rtc")
             out["peak_10m_mb"] = run["peak_mb"]
             out["first_10m_cpu_s"] = run["static"]["cpu_s"] + run["rtc"]["cpu_s"]
+        if before:
+            out |= _against(archive, Path(folder), before, repeat)
     out["first_over_floor"] = out["first_cpu_s"] / out["floor_cpu_s"]
     out["further_over_first"] = out["further_cpu_s"] / out["first_cpu_s"]
     return _rounded(out)
@@ -313,6 +344,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="rounds; the least cost of each stage counts")
     parser.add_argument("--no-fine", action="store_true", help="leave the 10 m grid out")
     parser.add_argument("--stage", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--before", type=Path, help="a checkout of the version to compare with, such as 0.1")
     chosen = parser.parse_args()
     if chosen.stage:
         print(json.dumps(_run_stage(chosen.stage[0], chosen.stage[1:])))
@@ -321,7 +353,7 @@ def main() -> None:
         archive = chosen.archive or Path(folder) / "archive"
         if not (archive / "simulation.json").exists():
             apart(simulate_archive, archive, chosen.relief)
-        figures = measure(archive, fine=not chosen.no_fine, repeat=max(chosen.repeat, 1))
+        figures = measure(archive, fine=not chosen.no_fine, repeat=max(chosen.repeat, 1), before=chosen.before)
     print(json.dumps(figures) if chosen.json else table(figures))
 
 

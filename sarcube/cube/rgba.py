@@ -56,6 +56,7 @@ def write_rgba(colours: Array, path: str | Path, grid: GeoGrid, tags: Mapping[st
                 raw, "w", driver="GTiff", width=grid.width, height=grid.height, count=4, dtype="uint8", crs=grid.crs,
                 transform=rasterio.Affine(*grid.transform), tiled=True, blockxsize=_BLOCK, blockysize=_BLOCK,
                 photometric="RGB", alpha="YES", interleave="pixel", BIGTIFF="IF_SAFER", SPARSE_OK="TRUE",
+                COMPRESS="ZSTD", ZSTD_LEVEL="1",  # ten gigapixels are 40 GB else, which are then read three times
             ) as target:  # fmt: skip
                 target.update_tags(**dict(tags or {}))
                 for row, col, block in _blocks(colours):

@@ -12,7 +12,7 @@ from sarcube.engines.rtc.native.blocks import Window
 from sarcube.engines.rtc.native.corrections import timing_correction
 from sarcube.engines.rtc.native.image import RadarImage
 from sarcube.engines.rtc.native.mapping import RadarMap, map_row, radar_map
-from sarcube.engines.rtc.native.mesh import Mesh, make_mesh
+from sarcube.engines.rtc.native.mesh import Mesh, mesh_of
 from sarcube.errors import DemError, GridError
 from sarcube.geometry.dem import Dem
 from sarcube.geometry.grid import GeoGrid, metres_per_unit
@@ -44,7 +44,7 @@ def burst_geometry(
     factor = max(2, options.dem_upsampling + options.dem_upsampling % 2)
     metres = grid.resolution * metres_per_unit(grid.epsg)
     reach = min(1.5 * (high - low), _MARGIN_METRES)
-    mesh = make_mesh(dem, grid, factor, _CLOSE_PIXELS + math.ceil(reach / metres))
+    mesh = mesh_of(dem, grid, factor, _CLOSE_PIXELS + math.ceil(reach / metres))
     correction = timing_correction(burst, bistatic=options.bistatic_delay, troposphere=options.static_troposphere)
     rmap = radar_map(burst.orbit, radar, grid.epsg, mesh.bounds, mesh.height_range(), correction)
     window = _window(rmap, mesh, grid, burst, beyond)
