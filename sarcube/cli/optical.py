@@ -36,30 +36,24 @@ def s2(
 
     Example: sarcube s2 --input S2A_MSIL2A_...SAFE --bands B2,B3,B4,B8 --outdir out
     """
-    from pydantic import ValidationError
-
     from sarcube.config import DemConfig
-    from sarcube.errors import ConfigError
-    from sarcube.workflows.sentinel2.command import preprocess
+    from sarcube.workflows.sentinel2.command import preprocess, section_of
     from sarcube.workflows.sentinel2.section import Sentinel2Section
 
-    try:
-        section = Sentinel2Section(
-            bands=bands,
-            resolution=resolution,
-            land_sea=landseamask,
-            cloud_mask=cloudmask,
-            upsampling=upsampling,
-            downsampling=downsampling,
-            flag_downsampling=flagdownsampling,
-            cloud_shadow=cloud_shadow,
-            cloud_buffer=cloud_buffer,
-            water=water,
-            sen2cor=sen2cor,
-        )
-    except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
-        raise ConfigError(told) from error
+    section = section_of(
+        Sentinel2Section,
+        bands=bands,
+        resolution=resolution,
+        land_sea=landseamask,
+        cloud_mask=cloudmask,
+        upsampling=upsampling,
+        downsampling=downsampling,
+        flag_downsampling=flagdownsampling,
+        cloud_shadow=cloud_shadow,
+        cloud_buffer=cloud_buffer,
+        water=water,
+        sen2cor=sen2cor,
+    )
     heights = DemConfig(path=dem, heights="egm2008") if dem else None
     path, notes = preprocess(
         input, outdir, section, aoi=aoi, projection=projection, output_format=output_format, dem=heights

@@ -103,11 +103,14 @@ class Input:
 
     def find(self, name: str) -> Band | None:
         """A band by index, name or common name, whatever their case and leading zeros."""
-        if match := re.fullmatch(r"band_(\d{1,3})", name):
+        if match := re.fullmatch(r"band_(\d{1,5})", name):
             position = int(match[1]) - 1
             return list(self.bands.values())[position] if 0 <= position < len(self.bands) else None
-        plain = {_plain(own): band for own, band in self.bands.items()}
-        plain |= {_plain(word): self.bands[own] for word, own in self.common.items() if _plain(word) not in plain}
+        if name in self.bands:
+            return self.bands[name]
+        plain: dict[str, Band] = {}
+        for word, own in (*((n, n) for n in self.bands), *self.common.items()):
+            plain.setdefault(_plain(word), self.bands[own])
         return plain.get(_plain(name))
 
 
@@ -135,8 +138,10 @@ def open_input(spec: str, position: int, bbox: Bbox | None) -> Input:
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise CubeError(f"input {spec!r} is no [name=]path[@date]")
-    alias = match["alias"] or chr(ord("a") + position)
-    path, dates = match["path"], match["dates"]
+    alias, path, dates = match["alias"], match["path"], match["dates"]
+    if (alias or dates) and Path(spec).exists():  # = and @ stand in names, too
+        alias, path, dates = None, spec, None
+    alias = alias or chr(ord("a") + position)
     name = path.rstrip("/").rsplit("/", 1)[-1]
     mission = mission_of(name)
     folder = Path(path)
@@ -210,7 +215,7 @@ def _sentinel2(alias: str, path: str, mission: Mission) -> Input:
         resolution = native_resolution(scene, name)
         measure = name in mission.bands
         scale = 1.0 / numbers.quantification if measure else 1.0
-        offset = numbers.offset(name) * scale if measure else 0.0
+        offset = scene.offset(name) * scale if measure else 0.0
         missing = (float(numbers.nodata), float(numbers.saturated)) if measure else (0.0,)
         place = files.gdal_path(scene.images[name, resolution])
         file = BandFile(place, 1, scene.grid(resolution), True, scale, offset, missing, mission.driver)
@@ -251,14 +256,18 @@ def _raster(alias: str, path: str, mission: Mission | None) -> Input:
     bands, common = {}, {}
     for i in range(count):
         label = names[i] if names else re.sub(r"\W+", "_", described[i] or "").strip("_")
-        name = label if label and label not in bands else f"band_{i + 1}"
+        # band_1, band_2, ... are places in the file whatever it calls its bands.
+        usable = label and label not in bands and not re.fullmatch(r"band_\d+", label, re.IGNORECASE)
+        name = label if usable else f"band_{i + 1}"
         file, wide = _look(place, i + 1)
-        bands[name] = Band(name, (file,), wide, nearest=colours[i] == "palette")
+        bands[name] = Band(name, (file,), wide, nearest=colours[i] == "palette" or complex_values)
         if colours[i] in ("red", "green", "blue") and colours[i] not in bands:
             common[colours[i]] = name
     remarks = []
+    if mission is not None and names:
+        remarks.append(f"{alias}: by its name a delivery of {mission.name}, whose bands are {', '.join(names)}")
     if complex_values:
-        remarks.append(f"{alias}: complex pixels are taken as their magnitude")
+        remarks.append(f"{alias}: complex pixels are taken as their magnitude, the nearest one where grids differ")
     if not next(iter(bands.values())).files[0].north_up:
         remarks.append(f"{alias}: warped from a rotated grid or by ground control points; terrain shifts such pixels")
     return Input(alias, shown, bands, common, tuple(remarks))
@@ -277,7 +286,7 @@ def _look(place: str, index: int, driver: str = "") -> tuple[BandFile, bool]:
 
 def _grid(source: rasterio.DatasetReader, shown: str) -> tuple[GeoGrid, bool]:
     affine, crs = source.transform, source.crs
-    if crs and affine.b == affine.d == 0 and math.isclose(affine.a, -affine.e, rel_tol=1e-9):
+    if crs and affine.a > 0 and affine.b == affine.d == 0 and math.isclose(affine.a, -affine.e, rel_tol=1e-9):
         if (epsg := crs.to_epsg()) is not None:
             return GeoGrid(int(epsg), affine.c, affine.f, affine.a, source.width, source.height), True
         raise CubeError(f"the CRS of {shown} has no EPSG code; assign one with gdal_edit.py -a_srs")
@@ -290,6 +299,6 @@ def _grid(source: rasterio.DatasetReader, shown: str) -> tuple[GeoGrid, bool]:
         strict=True,
     ))  # fmt: skip
     transform, width, height = calculate_default_transform(crs, crs, source.width, source.height, **placed)
-    left, top, step = transform.c, transform.f, transform.a
-    bounds = (left, top + height * transform.e, left + width * step, top)
-    return GeoGrid.snapped(int(crs.to_epsg()), bounds, step), False
+    left, right = sorted((transform.c, transform.c + width * transform.a))
+    bottom, top = sorted((transform.f, transform.f + height * transform.e))
+    return GeoGrid.snapped(int(crs.to_epsg()), (left, bottom, right, top), abs(transform.a)), False

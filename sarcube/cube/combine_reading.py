@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import CRSError, RasterioError
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import reproject
 from rasterio.windows import Window
 
 from sarcube.cube.combine_inputs import Band, BandFile
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from dask.array import Array
 
 CHUNK = 1024
+_KERNEL = 3  # pixels that resampling reaches to each side
+_LEAST_SHARE = 1e-6  # smaller ones are rounding
 _Masked = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]]
 
 
@@ -103,10 +106,12 @@ def _window(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid) -> _M
     own, step = file.grid, part.resolution
     row, col = round((own.top - part.top) / step), round((part.left - own.left) / step)
     r0, c0, r1, c1 = max(row, 0), max(col, 0), min(row + part.height, own.height), min(col + part.width, own.width)
-    whole = np.ma.MaskedArray(np.zeros(part.shape, source.dtypes[file.index - 1]), mask=True)
-    if r0 < r1 and c0 < c1:
-        read = source.read(file.index, window=Window(c0, r0, c1 - c0, r1 - r0), masked=True)
-        whole[r0 - row : r1 - row, c0 - col : c1 - col] = read
+    if r0 >= r1 or c0 >= c1:
+        return np.ma.MaskedArray(np.zeros(part.shape, np.float32), mask=True)
+    read = source.read(file.index, window=Window(c0, r0, c1 - c0, r1 - r0), masked=True)
+    # Of its own type: what the file calls complex_int16 is read as complex64.
+    whole = np.ma.MaskedArray(np.zeros(part.shape, read.dtype), mask=True)
+    whole[r0 - row : r1 - row, c0 - col : c1 - col] = read
     return whole
 
 
@@ -114,6 +119,8 @@ def _warped(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid, rule:
     gcps, gcp_crs = source.gcps
     placed = {"src_crs": gcp_crs} if gcps and source.transform.is_identity else {}
     nodata = file.missing[0] if file.missing else source.nodatavals[file.index - 1]
+    if nodata is not None and not _can_be(nodata, source.dtypes[file.index - 1]):
+        nodata = None  # no pixel has it
     with WarpedVRT(
         source, crs=part.crs, transform=rasterio.Affine(*part.transform), width=part.width, height=part.height,
         resampling=rule, src_nodata=nodata, add_alpha=nodata is None and not _has_mask(source), **placed,
@@ -121,7 +128,39 @@ def _warped(source: rasterio.DatasetReader, file: BandFile, part: GeoGrid, rule:
         values: _Masked = warped.read(file.index, masked=True)
         if warped.count > source.count:
             values = np.ma.array(values.data, mask=np.ma.getmaskarray(values) | (warped.read(warped.count) == 0))
-        return values
+    for number in file.missing[1:]:  # GDAL leaves out only one
+        values = np.ma.array(values.data, mask=np.ma.getmaskarray(values) | _taken_in(source, file, part, rule, number))
+    return values
+
+
+def _taken_in(
+    source: rasterio.DatasetReader, file: BandFile, part: GeoGrid, rule: Resampling, number: float
+) -> NDArray[np.bool_]:
+    """Pixels that a stored number, which is no value, has a share in when a file is warped."""
+    out = np.zeros(part.shape, np.float32)
+    own, (left, bottom, right, top) = file.grid, bounds_in(part, file.grid.epsg)
+    reach = _KERNEL * max(1.0, (right - left) / part.width / own.resolution) + 1.0
+    c0, c1 = (left - own.left) / own.resolution - reach, (right - own.left) / own.resolution + reach
+    r0, r1 = (own.top - top) / own.resolution - reach, (own.top - bottom) / own.resolution + reach
+    column, row = max(int(c0), 0), max(int(r0), 0)
+    width, height = min(int(c1) + 1, own.width) - column, min(int(r1) + 1, own.height) - row
+    if width > 0 and height > 0:
+        window = Window(column, row, width, height)
+        marked = source.read(file.index, window=window) == number
+        if marked.any():
+            reproject(
+                marked.astype(np.float32), out, src_transform=source.window_transform(window), src_crs=source.crs,
+                dst_transform=rasterio.Affine(*part.transform), dst_crs=part.crs, resampling=rule,
+            )  # fmt: skip
+    return np.asarray(np.abs(out) > _LEAST_SHARE)
+
+
+def _can_be(number: float, dtype: str) -> bool:
+    """Whether a pixel of a type can have a value."""
+    if "complex" in dtype or dtype.startswith("float"):
+        return True
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= number <= limits.max)
 
 
 def _has_mask(source: rasterio.DatasetReader) -> bool:

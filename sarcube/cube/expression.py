@@ -203,8 +203,14 @@ _OPERATORS: dict[type[ast.AST], tuple[str, Callable[..., Values]]] = {
     ast.UAdd: ("positive", operator.pos),
 }
 _TABLE = FUNCTIONS | {name: ((1, 2), call) for name, call in _OPERATORS.values()}
-_INSTEAD = {
-    ast.BoolOp: "and, or: multiply conditions (both), or take max of them (either)",
+_LOGIC = "multiply conditions (both), take max of them (either), or 1 - condition (not)"
+_INSTEAD: dict[type[ast.AST], str] = {
+    ast.BoolOp: f"and, or: {_LOGIC}",
+    ast.BitAnd: f"&: {_LOGIC}",
+    ast.BitOr: f"|: {_LOGIC}",
+    ast.BitXor: f"^ is no power: write **, or {_LOGIC}",
+    ast.Invert: f"~: {_LOGIC}",
+    ast.Not: f"not: {_LOGIC}",
     ast.IfExp: "if ... else: write where(condition, yes, no)",
     ast.Subscript: "[...]: name bands like band_1",
 }
@@ -232,7 +238,8 @@ class _Compiler:
             return self._comparison(node, depth)
         if isinstance(node, ast.Call):
             return self._call(node, depth)
-        raise self._refuse(_INSTEAD.get(type(node), f"{type(node).__name__} is not allowed"))
+        what = node.op if isinstance(node, ast.BinOp | ast.UnaryOp) else node
+        raise self._refuse(_INSTEAD.get(type(what), f"{type(what).__name__} is not allowed"))
 
     def _leaf(self, node: ast.Constant | ast.Name | ast.Attribute) -> Node:
         if isinstance(node, ast.Constant):
@@ -261,12 +268,14 @@ class _Compiler:
             raise self._refuse(f"an exponent is a number from -{MAX_POWER:g} to {MAX_POWER:g}")
 
     def _comparison(self, node: ast.Compare, depth: int) -> Node:
-        sides = [self.compile(side, depth + 1) for side in (node.left, *node.comparators)]
+        sides = [node.left, *node.comparators]
         tests: list[Node] = []
         for i, op in enumerate(node.ops):
             if type(op) not in _OPERATORS:
                 raise self._refuse(f"{type(op).__name__} is not allowed")
-            tests.append(Apply(_OPERATORS[type(op)][0], (sides[i], sides[i + 1])))
+            # What stands between two signs is computed for both and counts for both: chains within chains double.
+            pair = self.compile(sides[i], depth + 1), self.compile(sides[i + 1], depth + 1)
+            tests.append(Apply(_OPERATORS[type(op)][0], pair))
         whole = tests[0]
         for test in tests[1:]:  # 0 < x < 1 holds where both do
             whole = Apply("*", (whole, test))

@@ -34,9 +34,9 @@ def hotspots(
 ) -> pd.DataFrame:
     """Hotspots of all products, in order of time, none twice.
 
-    Where products of one place were made of granules that saw the same seconds from the same satellite (near real time,
-    and later not time critical), the better made one counts. A granule's hotspot that products of several places hold
-    is taken once.
+    Where products were made of granules that saw the same seconds from the same satellite (near real time, and later
+    not time critical), the better made one counts where it looked. A granule's hotspot that products of several places
+    hold is taken once.
 
     Parameters
     ----------
@@ -76,9 +76,7 @@ def hotspots(
         return pd.DataFrame(columns=["time", "longitude", "latitude", "FRP", "place", "item"])
     for better, worse in _pairs(having):
         if worse.id in tables:
-            first, last = (pd.Timestamp(str(better.properties[name])) for name in _SPAN)
-            seen = tables[worse.id]["time"].between(first, last)
-            tables[worse.id] = tables[worse.id][~seen]
+            tables[worse.id] = tables[worse.id][~_seen_by(better, tables[worse.id], _place(better) == _place(worse))]
     table = pd.concat(tables.values(), ignore_index=True).drop_duplicates(["granule", "row", "column"])
     if bbox is not None:
         table = table[_within(table, bbox)]
@@ -102,16 +100,30 @@ def _read(item: pystac.Item) -> pd.DataFrame | None:
     except (SarcubeError, OSError, ValueError, KeyError) as error:
         warnings.warn(f"hotspots of {item.id} are passed over: {error}", PassedOverWarning, stacklevel=3)
         return None
-    return table.assign(place=str(item.properties.get("sarcube:place", "")), item=item.id)
+    return table.assign(place=_place(item), item=item.id)
+
+
+def _place(item: pystac.Item) -> str:
+    return str(item.properties.get("sarcube:place", ""))
+
+
+def _seen_by(better: pystac.Item, table: pd.DataFrame, same_place: bool) -> pd.Series:
+    """Which hotspots of another product a better made one would have: of its seconds, and of its place."""
+    import shapely
+
+    first, last = (pd.Timestamp(str(better.properties[name])) for name in _SPAN)
+    seen = table["time"].between(first, last)
+    if not same_place and better.geometry is not None:
+        seen &= shapely.contains_xy(shapely.geometry.shape(better.geometry), table["longitude"], table["latitude"])
+    return seen
 
 
 def _pairs(items: Sequence[pystac.Item]) -> Iterator[tuple[pystac.Item, pystac.Item]]:
-    """Items of one place and satellite that saw the same seconds, the better made one first."""
-    series: dict[tuple[str, str], list[pystac.Item]] = {}
+    """Items of one satellite that saw the same seconds, the better made one first."""
+    series: dict[str, list[pystac.Item]] = {}
     for item in items:
-        told = item.properties
-        if all(name in told for name in _SPAN):
-            series.setdefault((str(told.get("sarcube:place")), str(told.get("platform"))), []).append(item)
+        if all(name in item.properties for name in _SPAN):
+            series.setdefault(str(item.properties.get("platform")), []).append(item)
     for group in series.values():
         group.sort(key=lambda item: str(item.properties[_SPAN[0]]))
         for i, item in enumerate(group):
@@ -119,7 +131,8 @@ def _pairs(items: Sequence[pystac.Item]) -> Iterator[tuple[pystac.Item, pystac.I
                 if str(other.properties[_SPAN[0]]) >= str(item.properties[_SPAN[1]]):
                     break
                 better, worse = sorted((item, other), key=_rank, reverse=True)
-                yield better, worse
+                if _place(item) == _place(other) or _rank(item)[:2] != _rank(other)[:2]:
+                    yield better, worse
 
 
 def _rank(item: pystac.Item) -> tuple[int, str, str]:

@@ -53,11 +53,18 @@ class Mission:
     calibration: str = "stored"
     instead: str = ""
 
+    @property
+    def whole(self) -> bool:
+        """A delivery is a folder or an archive, and no single raster."""
+        return bool(self.instead or self.files) or self.calibration == "reflectance"
+
     def common_name(self, band: str) -> str:
         """Common name of a band, or its own."""
         return _COMMON.get(self.name, {}).get(band, band)
 
 
+# One file that is called so after what it was made of: a raster like any other.
+_RASTER = re.compile(r".*\.(tiff?|vrt|img|jp2|png|nc|dat|bil|bsq|bip|kea|asc)", re.IGNORECASE)
 _RTC = "make a store of it first (sarcube run), and combine the store"
 MISSIONS: tuple[Mission, ...] = (
     Mission("sentinel-1", r"S1[A-D]_(IW|EW|S\d|WV)_", instead=f"radar geometry needs terrain; {_RTC}"),
@@ -69,12 +76,12 @@ MISSIONS: tuple[Mission, ...] = (
     Mission("landsat-8/9", r"L[CO]0[89]_L[12]", _LANDSAT, "GTiff", r".*_(SR_|ST_)?(?P<band>B([1-79]|10|11))\.TIF"),
     Mission("rapideye", r".*_RE[1-5]_", ("blue", "green", "red", "rededge", "nir"), "GTiff"),
     Mission("gaofen-2", r"GF2_", _BGRN, "GTiff"),
-    Mission("kanopus-v", r"(KV|fr_KV)\w*_", _BGRN, "GTiff"),
-    Mission("resurs-p", r"(RP|fr_RP)\d?_", ("blue", "green", "red", "rededge", "nir"), "GTiff"),
+    Mission("kanopus-v", r"(fr_)?KV[\dIV]*_\d", _BGRN, "GTiff"),
+    Mission("resurs-p", r"(fr_)?RP\d?_\d", ("blue", "green", "red", "rededge", "nir"), "GTiff"),
     Mission("vrss-1", r"VRSS-?1_", _BGRN, "GTiff"),
-    Mission("uk-dmc2", r"(U2|UK-?DMC2|DU)", ("nir", "red", "green"), "DIMAP"),
-    Mission("kompsat-2", r"(MSC_|K2_)", _BGNR, "GTiff"),
-    Mission("kompsat-3", r"K3A?_", ("blue", "green", "red", "nir"), "GTiff"),
+    Mission("uk-dmc2", r"(U2\d|UK-?DMC2|DU\d)", ("nir", "red", "green"), "DIMAP"),
+    Mission("kompsat-2", r"(MSC_|K2_)\d", _BGNR, "GTiff"),
+    Mission("kompsat-3", r"K3A?_\d", ("blue", "green", "red", "nir"), "GTiff"),
     Mission("kompsat-5", r"K5_", instead=f"slant range HDF5; {_RTC}, or geocode it to GeoTIFF"),
     Mission("pleiades", r"(DIM_|IMG_)?PHR\w*_", _RGBN, "DIMAP"),
     Mission("spot-6/7", r"(DIM_|IMG_)?SPOT[67]_", _RGBN, "DIMAP"),
@@ -86,15 +93,16 @@ MISSIONS: tuple[Mission, ...] = (
 
 
 def mission_of(name: str) -> Mission | None:
-    """The mission of a delivery by its name; None where it is of none that is known.
+    """The mission of a delivery by its name; None where it is of none that is known, or one raster made of it.
 
     Raises
     ------
     CubeError
         The mission has no reader here; the message names it and says what to do.
     """
+    one_file = _RASTER.fullmatch(name) is not None
     for mission in MISSIONS:
-        if re.match(mission.match, name):
+        if re.match(mission.match, name) and not (one_file and mission.whole):
             if mission.instead:
                 raise CubeError(f"{name}: {mission.name} cannot be combined as it is: {mission.instead}")
             return mission

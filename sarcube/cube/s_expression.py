@@ -6,7 +6,9 @@ nearest there is.
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 
 from sarcube.cube.expression import MAX_DEPTH, MAX_LENGTH
 from sarcube.errors import CubeError
@@ -31,10 +33,18 @@ Tree = str | list["Tree"]
 
 
 def is_s_expression(text: str) -> bool:
-    """Whether a text is in prefix form: a parenthesis, an operator or name, a blank."""
-    return re.match(r"\s*\(\s*([-+*/<>=]+|[A-Za-z_]\w*)\s+[^\s]", text) is not None and not re.match(
-        r"\s*\(\s*\w+\s*[-+*/<>=]", text
-    )
+    """Whether a text is in prefix form: a parenthesis, an operator or name, a blank; and no infix form as well."""
+    if len(text) > MAX_LENGTH or not re.match(r"\s*\(\s*([-+*/<>=]+|[A-Za-z_]\w*)\s+[^\s]", text):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the parser, on what is refused anyway
+            ast.parse(text.strip(), mode="eval")
+    except SyntaxError:
+        return True
+    except (ValueError, RecursionError, MemoryError):
+        return False
+    return False
 
 
 def translated(text: str) -> str:
@@ -97,6 +107,6 @@ def _interp(operands: list[Tree], text: str) -> str:
         )
     (low, high), (first, last) = ([_infix(one, text) for one in points] for points in lists)
     stretched = f"stretch({_infix(operands[0], text)}, {low}, {high})"
-    if (float(first), float(last)) == (0.0, 1.0):
+    if re.fullmatch(r"[-+]?0*\.?0*", first) and re.fullmatch(r"\+?0*1\.?0*", last):
         return stretched
     return f"({first} + ({last} - ({first})) * {stretched})"

@@ -18,6 +18,7 @@ from sarcube.jsons import JsonObject
 if TYPE_CHECKING:
     from shapely import Geometry
 
+_PIECES = 200  # that a side as long as the area is cut into: of 100 km they bend by millimetres
 _MAX_FILE = 64 << 20  # bytes; an area of interest is a few polygons
 FILES_OF_SHAPES = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".kml", ".gml", ".zip")
 
@@ -129,6 +130,9 @@ def _from_shapes(path: Path) -> Area:
     if not shapes:
         raise ConfigError(f"{origin} holds no polygon; draw at least one")
     turn = Transformer.from_crs(crs, 4326, always_xy=True).transform
+    if not crs.is_geographic:  # what is straight there is bent in degrees
+        west, south, east, north = shapely.total_bounds(shapes)
+        shapes = [shapely.segmentize(s, max(east - west, north - south) / _PIECES) for s in shapes]
     shapes = [shapely.transform(shapely.force_2d(s), turn, interleaved=False) for s in shapes]
     for one in shapes:
         _check_parts(one, origin)

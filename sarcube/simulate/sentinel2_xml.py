@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ def product_xml(options: Sentinel2Options) -> str:
     """MTD_MSIL1C.xml or MTD_MSIL2A.xml."""
     number = options.level[1:]
     psd = "https://psd-14.sentinel2.eo.esa.int/PSD"
-    return f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
+    text = f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <n1:Level-{number}_User_Product xmlns:n1="{psd}/User_Product_Level-{number}.xsd">
   <n1:General_Info>
     <Product_Info>
@@ -58,6 +59,29 @@ def product_xml(options: Sentinel2Options) -> str:
   <n1:Quality_Indicators_Info><Cloud_Coverage_Assessment>0.0</Cloud_Coverage_Assessment></n1:Quality_Indicators_Info>
 </n1:Level-{number}_User_Product>
 """
+    return _of_2017(text) if _with_old_names(options) else text
+
+
+# What L2A called its elements up to baseline 02.06 (Sentinel-2 Products Specification 14.2).
+_OLD_NAMES = {
+    "Product_Info": "L2A_Product_Info",
+    "Product_Image_Characteristics": "L2A_Product_Image_Characteristics",
+    "QUANTIFICATION_VALUES_LIST": "L1C_L2A_Quantification_Values_List",
+    "BOA_QUANTIFICATION_VALUE": "L2A_BOA_QUANTIFICATION_VALUE",
+    "PRODUCT_URI": "PRODUCT_URI_2A",
+    "TILE_ID": "TILE_ID_2A",
+}
+_FIRST_WITH_NEW_NAMES = 2.07
+
+
+def _with_old_names(options: Sentinel2Options) -> bool:
+    return options.level == "L2A" and options.number < _FIRST_WITH_NEW_NAMES
+
+
+def _of_2017(text: str) -> str:
+    for new, old in _OLD_NAMES.items():
+        text = re.sub(rf"<(/?){new}(?=[ >])", rf"<\1{old}", text)
+    return text.replace(">Level-2A</PROCESSING_LEVEL>", ">Level-2Ap</PROCESSING_LEVEL>")
 
 
 def _datatake(options: Sentinel2Options) -> str:
@@ -109,7 +133,7 @@ def tile_xml(options: Sentinel2Options) -> str:
     )
     tile = f"{options.platform}_OPER_MSI_{options.level}_TL_2BPS_{options.start:%Y%m%dT%H%M%S}"
     hemisphere = "N" if options.epsg < 32700 else "S"
-    return f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
+    text = f"""<?xml version="1.0" encoding="UTF-8" standalone="no"?>
 <n1:Level-{number}_Tile_ID xmlns:n1="https://psd-14.sentinel2.eo.esa.int/PSD/S2_PDI_Level-{number}_Tile_Metadata.xsd">
   <n1:General_Info>
     <TILE_ID>{tile}_A{options.absolute_orbit:06d}_T{options.tile}_N{options.baseline}</TILE_ID>
@@ -128,6 +152,7 @@ def tile_xml(options: Sentinel2Options) -> str:
   </n1:Geometric_Info>
 </n1:Level-{number}_Tile_ID>
 """
+    return _of_2017(text) if _with_old_names(options) else text
 
 
 def _angle(pair: tuple[float, float]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sarcube.engines.fire import planck
 from sarcube.errors import ConfigError
+from sarcube.geometry.longitudes import wrap_longitude
 
 _SATURATION = 311.0  # kelvin, S7
 _E0_MIR = 10.6  # W m-2 um-1, solar irradiance at 3.74 um
@@ -276,7 +277,7 @@ def _lonlat(
     east, south = np.asarray(column) - o.shape[1] / 2, np.asarray(row) - o.shape[0] / 2
     x, y = east * np.cos(turn) - south * np.sin(turn), -(south * np.cos(turn) + east * np.sin(turn))
     latitude = o.center[1] + y / 111.2
-    return o.center[0] + x / (111.2 * np.cos(np.radians(latitude))), latitude
+    return wrap_longitude(o.center[0] + x / (111.2 * np.cos(np.radians(latitude)))), latitude
 
 
 # Type, scale, offset and fill of packed variables, as ESA packs them.

@@ -129,6 +129,40 @@ def test_missing_stays_missing() -> None:
     np.testing.assert_array_equal(evaluate(parse_expression("nd(a, a)"), {"a": np.zeros(1)}), [np.nan])
 
 
+def test_chains_within_chains_cost_what_they_say() -> None:
+    text = "a"
+    for _ in range(3):
+        text = f"1 < ({text}) < 3"
+    np.testing.assert_array_equal(evaluate(parse_expression(text), {"a": np.array([0.0, 2.0])}), [0.0, 0.0])
+    for _ in range(25):  # each link doubles what is within
+        text = f"1 < ({text}) < 3"
+    with pytest.raises(CubeError, match="parts"):
+        parse_expression(text)
+
+
+def test_logic_of_other_languages_is_answered_with_ours() -> None:
+    for text, hint in (
+        ("(a > 1) & (b < 2)", "&: multiply conditions"), ("a | b", "max of them"), ("~a", "1 - condition"),
+        ("not a", "1 - condition"), ("(a and b)", "multiply conditions"), ("a ^ 2", r"write \*\*"),
+        ("(a if b else 1)", "where"), ("(a % 2)", "Mod"),
+    ):  # fmt: skip
+        assert not is_s_expression(text)
+        with pytest.raises(CubeError, match=hint):
+            parse_expression(text)
+    for text in ("(a != b) * 2", "(- a) * b", "(-a + b)", "(a ** 2)"):
+        assert not is_s_expression(text)
+        parse_expression(text)
+    assert all(is_s_expression(text) for text in ("(min a b)", "(in a b)", "(- a b)", "(* 2 a)", "(sqrt (abs a))"))
+
+
+def test_interp_between_bands_is_translated() -> None:
+    infix = translated("(interp v1 (asarray -15 5) (asarray v2 (+ v3 1)))")
+    bands = {"v1": np.array([-20.0, -5.0, 9.0]), "v2": np.full(3, 2.0), "v3": np.full(3, 7.0)}
+    np.testing.assert_allclose(evaluate(parse_expression(infix), bands), [2.0, 5.0, 8.0])
+    assert translated("(interp v1 (asarray 0 1) (asarray 0.0 1.))") == "stretch(v1, 0, 1)"
+    assert translated("(interp v1 (asarray 0 1) (asarray 0 255))") != "stretch(v1, 0, 1)"
+
+
 def test_s_expressions_become_ours() -> None:
     for text, infix in (
         ("(interp v1 (asarray -15 5) (asarray 0 1))", "stretch(v1, -15, 5)"),
@@ -218,6 +252,24 @@ def test_sentinel2_as_delivered(shared_data: Path, tmp_path: Path) -> None:
     assert np.nanmedian(ours) < 0.5
 
 
+@pytest.mark.parametrize("resampling", ["nearest", "bilinear", "cubic"])
+@pytest.mark.parametrize("resolution", [7.0, 20.0, 50.0])
+def test_saturated_pixels_of_sentinel2_spread_into_no_other(tmp_path: Path, resampling: str, resolution: float) -> None:
+    from sarcube.simulate.sentinel2 import Sentinel2Options, write_jp2, write_sentinel2
+
+    options = Sentinel2Options(size=1920, bands=())
+    safe = write_sentinel2(tmp_path, options, {"B12": 0.2})
+    (file,) = safe.rglob("*_B12_20m.jp2")
+    numbers = np.full((96, 96), 3000, np.uint16)
+    numbers[40, 50:53], numbers[0, 0], numbers[70:, :20] = 65535, 65535, 0
+    file.unlink()
+    write_jp2(file, numbers, options, 20)
+    chosen = CombineOptions("B12", "B12", "B12", resolution=resolution, resampling=resampling)  # type: ignore[arg-type]
+    values = combine([str(safe)], chosen).values["red"].values
+    np.testing.assert_allclose(values[np.isfinite(values)], 0.2, atol=1e-6)
+    assert 0.85 < np.isfinite(values).mean() < 0.96
+
+
 def test_a_picture_larger_than_memory_is_lazy(tmp_path: Path) -> None:
     path = tmp_path / "huge.tif"
     with rasterio.open(
@@ -268,6 +320,74 @@ def test_missions() -> None:
     with pytest.raises(CubeError, match="sentinel-1"):
         mission_of("S1A_IW_SLC__1SDV_20220101T124744_20220101T124814_041265_04E7A2_DAD9.SAFE")
     assert len({m.name for m in MISSIONS}) == len(MISSIONS)
+
+
+def test_rasters_that_are_called_after_scenes_are_rasters(tmp_path: Path) -> None:
+    """What is made of a scene often keeps its name; and names begin as deliveries do by chance."""
+    values = np.stack([np.full((6, 6), i + 1, np.uint8) for i in range(3)])
+    for name in (
+        "S2A_MSIL2A_20220712T110631_N0400_R137_T30TUL_20220712T171153_S2_ARD.tif", "S1A_IW_GRDH_1SDV_2022_TC.tif",
+        "LC08_L2SP_196028_20220501_02_T1_rgb.TIF", "S3B_SL_1_RBT____20230908_rgb.tif", "CSKS4_rgb.tif", "DUBLIN.tif",
+        "K2_north_face.tif", "U2_tour.tif", "RP_1.tif", "MSC_cruise.tif", "KVARNER_1.tif",
+    ):  # fmt: skip
+        path = write(tmp_path / name, values, photometric="RGB")
+        made = combine([str(path)], CombineOptions("red", "green", "band_3"))
+        assert [float(made.values[c].values[0, 0]) for c in ("red", "green", "blue")] == [1, 2, 3], name
+        assert made.remarks == ()
+    known = write(tmp_path / "U2003A2B_ortho.tif", values, photometric="RGB")
+    made = combine([str(known)], CombineOptions("nir", "red", "green"))
+    assert made.values["red"].values[0, 0] == 1 and "uk-dmc2, whose bands are nir, red, green" in made.remarks[0]
+
+
+def test_bands_are_told_apart_whatever_the_file_calls_them(tmp_path: Path) -> None:
+    values = np.stack([np.full((6, 6), i + 1, np.float32) for i in range(3)])
+
+    def picked(name: str, descriptions: tuple[str | None, ...]) -> float:
+        path = write(tmp_path / "d.tif", values)
+        with rasterio.open(path, "r+") as target:
+            target.descriptions = descriptions
+        return float(combine([str(path)], CombineOptions(name, name, name)).values["red"].values[0, 0])
+
+    for descriptions in (("band_3", None, None), ("band_2", "band_2", "x"), ("Band 2", "Band 1", ""), ("x", "x", "x")):
+        assert [picked(f"band_{i}", descriptions) for i in (1, 2, 3)] == [1, 2, 3]
+    assert [picked(n, ("Red", "red", "RED")) for n in ("Red", "red", "RED")] == [1, 2, 3]
+    assert picked("x", ("x", "x", "x")) == 1 and picked("B1", ("B01", "B1", "B001")) == 2
+
+
+def test_names_with_signs_of_inputs_are_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.ones((1, 6, 6), np.uint8)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "year=2024").mkdir()
+    for name in ("year=2024/x.tif", "x=1.tif", "scene@2024"):
+        write(tmp_path / name, values)
+        assert combine([name], CombineOptions("band_1", "band_1", "band_1")).inputs[0].alias == "a"
+    assert combine(["x=x=1.tif"], CombineOptions("x.band_1", "band_1", "band_1")).inputs[0].alias == "x"
+
+
+def test_magnitudes_of_complex_pixels_are_those_of_the_file_at_every_size(tmp_path: Path) -> None:
+    phase = np.random.default_rng(4).uniform(-np.pi, np.pi, (1, 40, 40))
+    path = write(tmp_path / "slc.tif", np.exp(1j * phase).astype(np.complex64))
+    for resolution in (10, 25, 4):
+        made = combine([str(path)], CombineOptions("band_1", "band_1", "band_1", resolution=resolution))
+        got = made.values["red"].values
+        np.testing.assert_allclose(got[np.isfinite(got)], 1.0, rtol=1e-6)
+        assert "nearest" in made.remarks[0]
+
+
+def test_rasters_lie_as_their_transform_says(tmp_path: Path) -> None:
+    values = np.random.default_rng(6).uniform(1, 9, (1, 30, 40)).astype(np.float32)
+    east, south = 500000.0, 5e6 - 300
+    for transform, wanted in (
+        (rasterio.Affine(10, 0, east, 0, 10, south), values[0, ::-1]),
+        (rasterio.Affine(-10, 0, east + 400, 0, -10, 5e6), values[0, :, ::-1]),
+        (rasterio.Affine(-10, 0, east + 400, 0, 10, south), values[0, ::-1, ::-1]),
+        (rasterio.Affine(10, 0, east, 0, -20, 5e6), values[0].repeat(2, axis=0)),
+    ):
+        path = write(tmp_path / "turned.tif", values, transform=transform)
+        chosen = CombineOptions("band_1", "band_1", "band_1", resampling="nearest")
+        made = combine([str(path)], chosen)
+        assert (made.grid.left, made.grid.top) == (east, 5e6)
+        np.testing.assert_array_equal(made.values["red"].values, wanted)
 
 
 def test_formula_and_wrong_words(tmp_path: Path) -> None:

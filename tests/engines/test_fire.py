@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 
 pytest.importorskip("netCDF4")
 
@@ -18,6 +20,7 @@ from sarcube.engines.fire.detect import find_fires
 from sarcube.engines.fire.options import ContextualOptions, GepOptions
 from sarcube.errors import SceneError
 from sarcube.sensors.sentinel3.granule import open_granule, read
+from sarcube.sensors.sentinel3.names import parse_name
 from sarcube.simulate.slstr import SimulatedGranule, SlstrOptions, simulate_slstr
 from sarcube.workflows.active_fire.inputs import fire_scene
 from sarcube.workflows.active_fire.products import make_fires
@@ -96,6 +99,46 @@ def test_files_zip_and_faults(granule: SimulatedGranule, tmp_path: Path) -> None
     (lacking / "S8_BT_in.nc").unlink()
     with pytest.raises(SceneError, match="lacks S8"):
         open_granule(lacking)
+
+
+def test_zips_in_every_form_and_names_of_no_day(granule: SimulatedGranule, tmp_path: Path) -> None:
+    name, small = granule.path.name, tmp_path / "small"
+    made = simulate_slstr(small, SlstrOptions(shape=(60, 80), fires=4, traps=False))
+    for lead, archive in ((f"{made.path.name}/", "x.zip"), ("", f"{name}.zip"), ("other/", f"{name}.zip"),
+                          (f"a/b/{made.path.name}/", "y.zip"), (f"./{made.path.name}/", "z.zip")):  # fmt: skip
+        with zipfile.ZipFile(tmp_path / archive, "w") as target:
+            for file in sorted(made.path.glob("*.nc")):
+                target.write(file, f"{lead}{file.name}")
+        assert open_granule(tmp_path / archive).shape == (60, 80)
+        assert len(make_fires(tmp_path / archive, tmp_path / "out", None).hotspots) == 4
+    assert parse_name(name.replace("20230822T", "20239922T")) is None
+    lacking = tmp_path / "lacking" / made.path.name
+    shutil.copytree(made.path, lacking)
+    (lacking / "F1_BT_fn.nc").unlink()
+    with pytest.raises(SceneError, match=r"lacks F1_BT_fn\.nc"):
+        open_granule(lacking)
+
+
+def test_daylight_that_is_missing_is_told(tmp_path: Path) -> None:
+    made = simulate_slstr(tmp_path, SlstrOptions(shape=(60, 80), fires=4, traps=False))
+    assert not any("by day" in r for r in make_fires(made.path, tmp_path / "all", None).remarks)
+    for file in (*made.path.glob("S2_*"), *made.path.glob("S3_*")):
+        file.unlink()
+    fires = make_fires(made.path, tmp_path / "some", None)
+    assert len(fires.hotspots) == 4 and any("by day there is no S2, S3" in r for r in fires.remarks)
+    night = simulate_slstr(tmp_path, SlstrOptions(shape=(60, 80), fires=4, traps=False, day=False))
+    assert not any("by day" in r for r in make_fires(night.path, tmp_path / "night", None).remarks)
+
+
+@pytest.mark.parametrize("centre", [(179.9, 60.0), (-179.95, -17.0)])
+def test_a_whole_granule_across_the_antimeridian(tmp_path: Path, centre: tuple[float, float]) -> None:
+    options = SlstrOptions(shape=(60, 80), fires=4, traps=False, center=centre)
+    made = simulate_slstr(tmp_path, options)
+    fires = make_fires(made.path, tmp_path / "out", None)
+    with rasterio.open(fires.files["cloud_mask"]) as mask:
+        assert mask.width < 400 and mask.bounds.left < 180 < mask.bounds.right
+        assert (mask.read(1) != 255).mean() > 0.4
+    assert len(fires.hotspots) == 4 and fires.hotspots["longitude"].abs().max() <= 180
 
 
 def test_power_over_the_temperatures_of_flames(tmp_path: Path) -> None:

@@ -76,12 +76,12 @@ def test_hectares_and_perimeters():
     classes[10:20, 10:30] = 7
     classes[13:15, 15:18] = 3  # an island
     classes[40, 40] = 4
-    area = burned.hectares(classes, 20.0)
+    area = burned.hectares(classes, 400.0)
     assert area["high"] == pytest.approx((200 - 6) * 0.04)
     assert area["low"] == pytest.approx(0.04)
-    found = burned.perimeters(classes, (20.0, 0.0, 500_000.0, 0.0, -20.0, 4_000_000.0), 5)
-    assert [pixels for _, pixels in found] == [194]
-    assert len(found[0][0]["coordinates"]) == 2
+    found = burned.perimeters(classes, (20.0, 0.0, 500_000.0, 0.0, -20.0, 4_000_000.0), 400.0, 0.2)
+    assert [area for _, area in found] == [pytest.approx(7.76)]
+    assert len(found[0][0].interiors) == 1
 
 
 def test_reflectance_takes_the_offset_off_after_no_data():

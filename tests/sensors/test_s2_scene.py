@@ -126,6 +126,7 @@ def test_masks_of_the_real_scene_equal_the_files_as_gdal_reads_them(real):
 @pytest.mark.parametrize(
     ("baseline", "start", "offset"),
     [
+        ("02.05", "2017-08-15", 0.0),  # whose L2A has other names in its metadata
         ("02.14", "2021-08-15", 0.0),
         ("03.00", "2021-08-15", 0.0),
         ("04.00", "2022-01-27", -1000.0),
@@ -264,11 +265,29 @@ def test_images_that_lie_or_are_cut_are_named(tmp_path):
     with pytest.raises(SceneError, match="2 products"):
         product(tmp_path, level="L1C")
         open_scene(tmp_path)
-    empty = tmp_path / "old" / "S2A_OPER_PRD_MSIL1C_PDMC_20160101.SAFE"
-    empty.mkdir(parents=True)
-    (empty / "S2A_OPER_MTD_SAFL1C_PDMC_20160101.xml").touch()
-    with pytest.raises(SceneError, match=r"before December 2016"):
-        open_scene(empty)
+    for kind in ("OPER_MTD_SAFL1C", "USER_MTD_SAFL2A"):  # of the agency, and of sen2cor
+        old = tmp_path / "old" / f"S2A_{kind.replace('MTD_SAF', 'PRD_MSI')}_PDMC_20160101.SAFE"
+        old.mkdir(parents=True)
+        (old / f"S2A_{kind}_PDMC_20160101.xml").touch()
+        with pytest.raises(SceneError, match=r"before December 2016"):
+            open_scene(old)
+
+
+def test_offsets_are_those_of_each_band_and_none_is_guessed(tmp_path):
+    def each(path):
+        (file,) = path.rglob("MTD_MSIL2A.xml")
+        text = file.read_text()
+        for i in range(13):
+            text = text.replace(f'band_id="{i}">-1000<', f'band_id="{i}">{-1000 + 10 * i}<')
+        file.write_text(text)
+
+    scene = open_scene(broken(tmp_path / "each", each))
+    assert (scene.offset("B02"), scene.offset("B12")) == (-990.0, -880.0)
+    gap = rewrite("MTD_MSIL2A.xml", '<BOA_ADD_OFFSET band_id="1">-1000</BOA_ADD_OFFSET>', "")
+    scene = open_scene(broken(tmp_path / "gap", gap))
+    assert scene.offset("B12") == -1000.0
+    with pytest.raises(SceneError, match=r"\.SAFE: the metadata state offsets, but none of B02"):
+        scene.offset("B02")
 
 
 def test_quality_masks_have_their_layers(tmp_path):

@@ -240,3 +240,80 @@ def test_cdse_is_asked_for_granules_of_the_area(
     assert not find_granules(run_of(tmp_path, tmp_path, source={"kind": "cdse"}, aoi={"bbox": [0, 0, 1, 1]})).found
     with pytest.raises(ConfigError, match="choose local or cdse"):
         find_granules(run_of(tmp_path, tmp_path, source={"kind": "asf"}))
+
+
+def test_land_cover_is_read_as_it_lies_and_other_classes_are_refused(tmp_path: Path) -> None:
+    """South-up, with a no data value, in a CRS that does not reach; and values that are no classes."""
+    from sarcube.workflows.active_fire.land_cover import covers_at
+
+    step, west, south = 1 / 360, 23.4, 40.4
+    values = np.full((400, 800), 120, np.int16)
+    values[:, 400:] = 210
+    values[:40] = 0
+    lon, lat = np.array([23.5, 25.4, 23.5, 120.0]), np.array([40.9, 40.9, 41.49, 10.0])
+    grid = GeoGrid.snapped(4326, (23.5, 40.5, 25.5, 41.4), 0.01)
+    north = rasterio.Affine(step, 0, west, 0, -step, south + 400 * step)
+    up = rasterio.Affine(step, 0, west, 0, step, south)
+
+    def written(stored: np.ndarray, transform: rasterio.Affine, crs: str = "EPSG:4326", **more: object) -> Path:
+        path = tmp_path / "lc.tif"
+        profile = {"driver": "GTiff", "width": 800, "height": 400, "count": 1, "dtype": stored.dtype.name}
+        with rasterio.open(path, "w", crs=crs, transform=transform, **profile, **more) as target:
+            target.write(stored, 1)
+        return path
+
+    plain = covers_on(written(values, north), grid)
+    assert covers_at(tmp_path / "lc.tif", lon, lat).tolist() == [120, 210, 0, 0]
+    assert set(np.unique(plain)) == {120, 210}
+    for path in (
+        lambda: written(values[::-1], up),
+        lambda: written(np.where(values == 0, -9999, values).astype(np.int16), north, nodata=-9999),
+        lambda: written(np.where(values == 0, 255, values).astype(np.uint8), north, nodata=255),
+    ):
+        file = path()
+        assert covers_at(file, lon, lat).tolist() == [120, 210, 0, 0]
+        np.testing.assert_array_equal(covers_on(file, grid), plain)
+    far = written(values, rasterio.Affine(500, 0, 0, 0, -500, 1e5), "+proj=gnom +lat_0=-80 +lon_0=-150 +datum=WGS84")
+    assert covers_at(far, lon, lat).tolist() == [0, 0, 0, 0]
+    for strange in (300, 13, -1):
+        file = written(np.where(values == 120, strange, values).astype(np.int16), north)
+        for ask in (lambda f=file: covers_at(f, lon, lat), lambda f=file: covers_on(f, grid)):
+            with pytest.raises(ConfigError, match=f"value {strange}, no class of CCI"):
+                ask()
+
+
+def test_of_overlapping_areas_near_real_time_counts_where_nothing_better_looked(
+    archive: tuple[Path, dict[str, SimulatedGranule]], tmp_path: Path
+) -> None:
+    """The west was made in near real time, the middle later of the better granule: each fire is there once."""
+    folder, made = archive
+    store = tmp_path / "store"
+    for name, box in (("early", (23.85, 40.6, 24.7, 41.45)), ("day", (24.3, 40.6, 25.2, 41.45))):
+        config = run_of(folder, store, aoi={"bbox": box})
+        only = config.source.model_copy(update={"scenes": (made[name].path.name,)})
+        assert produce(plan(config.model_copy(update={"source": only}))).ok
+    table = sarcube.hotspots(store)
+    assert set(table["timeliness"]) == {"NR", "NT"}
+    assert not table.duplicated(["row", "column"]).any()
+    overlap = table[table["longitude"].between(24.32, 24.68)]
+    assert len(overlap) > 0 and set(overlap["timeliness"]) == {"NT"}
+    assert (table.loc[table["longitude"] < 24.28, "timeliness"] == "NR").all()
+
+
+def test_a_granule_that_holds_a_pole_is_found(tmp_path: Path) -> None:
+    import netCDF4
+    from pyproj import Transformer
+
+    made = simulate_slstr(tmp_path, replace(SMALL, shape=(100, 100), fires=2))
+    x, y = np.meshgrid(np.arange(-60_000, 40_000, 1000.0), np.arange(-40_000, 60_000, 1000.0))
+    lon, lat = Transformer.from_crs(3413, 4326, always_xy=True).transform(x, y)
+    with netCDF4.Dataset(made.path / "geodetic_in.nc", "a") as data:
+        data["longitude_in"][:], data["latitude_in"][:] = lon, lat
+    found = {}
+    for box in ((100.0, 89.9, 120.0, 89.95), (-170.0, 89.8, -150.0, 89.9), (-30.0, 89.7, 10.0, 89.9), (0, 80, 20, 85)):
+        config = run_of(tmp_path, tmp_path / "store", aoi={"bbox": box})
+        try:
+            found[box[0]] = len(find_granules(config).found)
+        except SourceError:
+            found[box[0]] = 0
+    assert found == {100.0: 1, -170.0: 1, -30.0: 1, 0: 0}

@@ -14,6 +14,9 @@ from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel2.images import read_image
 from sarcube.sensors.sentinel2.scene import open_scene
 from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
+from sarcube.workflows.burned_area.process import burned_area
+from sarcube.workflows.burned_area.run import perimeters_in_degrees
+from sarcube.workflows.burned_area.section import BurnedAreaSection
 from sarcube.workflows.sentinel2.command import preprocess, write_burned_area
 from sarcube.workflows.sentinel2.section import Sentinel2Section
 from tests.catalog.verdicts import judge_alike
@@ -89,7 +92,7 @@ def test_painted_scars_come_back(pair, tmp_path):
     assert np.abs(got["dnbr"] - drop)[seen].max() < 0.005
     want = burned.severity(drop)
     assert (got["severity"] == want)[seen].mean() >= 0.99
-    truth = burned.hectares(np.where(valid, want, 0).astype(np.uint8), 20.0)
+    truth = burned.hectares(np.where(valid, want, 0).astype(np.uint8), 400.0)
     for name in ("low", "moderate_low", "moderate_high", "high"):
         assert truth[name] > 20
         assert hectares[name] == pytest.approx(truth[name], rel=0.005)
@@ -207,3 +210,114 @@ def test_windows_of_dates_take_the_best_pixels(real, tmp_path):
     assert seen.shape == want.shape and (seen == clear).mean() > 0.999
     assert seen[:, : max(1, N // 2 - column)].mean() > 0.5 and seen[:, N // 2 - column :].mean() > 0.5
     assert np.abs(got - want)[seen].max() < 0.005
+
+
+SIDE = 96  # 20 m pixels of the small pairs below
+
+
+def small(folder, day, nir, swir, scl=None, **options):
+    options = {"tile": "29UNU", "size": SIDE * 20, **options}
+    chosen = Sentinel2Options(start=dt.datetime(2022, 7, day, 11, 54, tzinfo=dt.UTC), bands=(), **options)
+    bands = {"B8A": np.full((SIDE, SIDE), nir), "B12": np.full((SIDE, SIDE), swir), "B11": 0.2}
+    return write_sentinel2(folder, chosen, bands, None if scl is None else np.full((SIDE, SIDE), scl, np.uint8))
+
+
+def scattered():
+    """A third of all pixels, so that patches touch at corners in every way."""
+    return np.random.default_rng(5).uniform(size=(SIDE, SIDE)) < 0.35
+
+
+def burned_pair(folder, where, **options):
+    before = small(folder, 1, 0.3, 0.1, **options)
+    return before, small(folder, 20, np.where(where, 0.1, 0.3), np.where(where, 0.3, 0.1), **options)
+
+
+def test_perimeters_are_valid_and_have_the_area_of_the_table(tmp_path):
+    import shapely
+    from pyproj import Geod
+
+    where = scattered()
+    before, after = burned_pair(tmp_path, where)
+    scenes = open_scene(before), open_scene(after)
+    grid = scenes[0].grid(20)
+    done = burned_area([scenes[0]], [scenes[1]], grid, BurnedAreaSection(least_hectares=0))
+    features = perimeters_in_degrees(done.perimeters, grid)["features"]
+    shapes = [shapely.geometry.shape(f["geometry"]) for f in features]
+    assert len(shapes) > 5 and all(shape.is_valid for shape in shapes)
+    assert {shape.geom_type for shape in shapes} == {"Polygon", "MultiPolygon"}
+    burned_hectares = sum(done.hectares[name] for name in burned.SEVERITY_NAMES[burned.BURNED_FROM - 1 :])
+    assert burned_hectares == pytest.approx(where.sum() * 0.04)
+    assert sum(f["properties"]["hectares"] for f in features) == pytest.approx(burned_hectares, abs=1e-3)
+    for shape, feature in zip(shapes, features, strict=True):
+        on_the_ground = abs(Geod(ellps="WGS84").geometry_area_perimeter(shape)[0]) / 1e4
+        assert feature["properties"]["hectares"] == pytest.approx(on_the_ground, rel=2e-3)
+    assert shapely.union_all([s for s, _ in done.perimeters]).area == pytest.approx(where.sum() * 400)
+
+
+@pytest.mark.parametrize(("epsg", "resolution"), [(3857, 33.0), (4326, 2e-4), (3035, 20.0), (32630, 20.0)])
+def test_hectares_are_ground_in_every_crs(tmp_path, epsg, resolution):
+    from sarcube.workflows.sentinel2.grids import window_of
+
+    where = np.zeros((SIDE, SIDE), bool)
+    where[10:80, 15:85] = True
+    scenes = [open_scene(path) for path in burned_pair(tmp_path, where)]
+    grid = window_of(scenes[0].grid(20), None, epsg, resolution, None, "29UNU")
+    done = burned_area(scenes[:1], scenes[1:], grid, BurnedAreaSection(resolution=resolution))
+    burned_hectares = sum(done.hectares[name] for name in burned.SEVERITY_NAMES[burned.BURNED_FROM - 1 :])
+    assert burned_hectares == pytest.approx(70 * 70 * 0.04, rel=0.02)
+    assert sum(hectares for _, hectares in done.perimeters) == pytest.approx(burned_hectares, rel=1e-3)
+
+
+def test_perimeters_across_the_antimeridian_are_cut_there(tmp_path):
+    import shapely
+    from pyproj import Geod, Transformer
+
+    x, y = Transformer.from_crs(4326, 32701, always_xy=True).transform(180.0, -17.5)
+    corner = {"left": float(round((x - 960) / 60) * 60), "top": float(round((y + 960) / 60) * 60)}
+    where = np.zeros((SIDE, SIDE), bool)
+    where[10:80, 15:85] = True
+    before, after = burned_pair(tmp_path, where, tile="01KAB", **corner)
+    write_burned_area(before, after, tmp_path / "out")
+    (feature,) = json.loads((tmp_path / "out" / "perimeters.geojson").read_text())["features"]
+    shape = shapely.geometry.shape(feature["geometry"])
+    assert shape.geom_type == "MultiPolygon" and shape.is_valid
+    for part in shape.geoms:
+        assert part.bounds[2] - part.bounds[0] < 0.02 and part.bounds[0] >= -180 and part.bounds[2] <= 180
+    area = sum(abs(Geod(ellps="WGS84").geometry_area_perimeter(part)[0]) for part in shape.geoms) / 1e4
+    assert area == pytest.approx(70 * 70 * 0.04, rel=3e-3)
+
+
+def test_reflectance_below_zero_counts_as_it_is(tmp_path):
+    before, after = small(tmp_path, 1, 0.02, -0.005), small(tmp_path, 20, 0.02, 0.01)
+    write_burned_area(before, after, tmp_path / "out")
+    got = layers(tmp_path / "out")
+    assert got["nbr_pre"][5, 5] == pytest.approx(0.025 / 0.015, abs=1e-5)
+    assert got["dnbr"][5, 5] == pytest.approx(0.025 / 0.015 - 0.01 / 0.03, abs=1e-5)
+    assert got["B12_pre"][5, 5] == 1 and got["B8A_pre"][5, 5] == 200
+
+
+def test_of_a_span_products_without_classes_fill_what_the_others_do_not_see(tmp_path):
+    after = open_scene(small(tmp_path, 20, 0.1, 0.3))
+    bare, cloudy = small(tmp_path, 4, 0.3, 0.1, 5), small(tmp_path, 5, 0.3, 0.1, 9)
+    haze = small(tmp_path, 6, 0.7, 0.7, level="L1C")
+    clear = small(tmp_path, 7, 0.3, 0.1, level="L1C")
+    for first, second in ((bare, haze), (cloudy, clear)):
+        for order in ((first, second), (second, first)):
+            scenes = [open_scene(path) for path in order]
+            done = burned_area(scenes, [after], after.grid(20), BurnedAreaSection())
+            assert (done.layers["valid"] == 1).all()
+            np.testing.assert_allclose(done.layers["nbr_pre"], 0.5, atol=1e-6)
+            assert not any("water is not masked" in note for note in done.notes)
+
+
+def test_nothing_seen_and_nothing_unburned_is_told(tmp_path):
+    before, burnt = small(tmp_path, 1, 0.3, 0.1), small(tmp_path, 20, 0.1, 0.3)
+    scenes = [open_scene(path) for path in (before, burnt, small(tmp_path, 25, 0.1, 0.3, 9))]
+    auto = BurnedAreaSection(unburned_offset="auto")
+    done = burned_area(scenes[:1], scenes[1:2], scenes[0].grid(20), auto)
+    assert done.offset == 0 and any("no ground looks unburned" in note for note in done.notes)
+    done = burned_area(scenes[:1], scenes[2:], scenes[0].grid(20), auto)
+    assert any("nothing was seen on both dates" in note for note in done.notes)
+    for wrong in (0, -20, float("nan"), 1e9):
+        with pytest.raises(ConfigError, match="resolution"):
+            write_burned_area(before, burnt, tmp_path / "out", resolution=wrong)

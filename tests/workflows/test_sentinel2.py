@@ -15,6 +15,7 @@ from sarcube.geometry.mgrs import tile_corner, tile_grid
 from sarcube.production.plan.plan import plan
 from sarcube.sensors.sentinel2.scene import open_scene
 from sarcube.simulate.sentinel2 import Sentinel2Options, write_sentinel2
+from sarcube.workflows.sentinel2.grids import window_of
 from sarcube.workflows.sentinel2.process import process
 from sarcube.workflows.sentinel2.section import Sentinel2Section
 from sarcube.workflows.workflow import Context
@@ -168,6 +169,16 @@ def test_l1c_is_labelled_and_the_l2a_of_its_datatake_is_taken(tmp_path):
     assert "has no classes" in masked.problems[0].message
 
 
+def nearest_of(scene, grid, values):
+    """The pixel of the product in which each pixel's centre lies: what pyproj says; 0 beyond."""
+    from pyproj import Transformer
+
+    x, y = Transformer.from_crs(grid.epsg, scene.epsg, always_xy=True).transform(*np.meshgrid(grid.x(), grid.y()))
+    row, column = np.floor((scene.top - y) / 10).astype(int), np.floor((x - scene.left) / 10).astype(int)
+    inside = (row >= 0) & (column >= 0) & (row < len(values)) & (column < len(values))
+    return np.where(inside, values[np.where(inside, row, 0), np.where(inside, column, 0)], 0)
+
+
 def test_any_resolution_and_projection(tmp_path):
     scene = open_scene(product(tmp_path))
     _, left, top = tile_corner("30TUL")
@@ -179,8 +190,157 @@ def test_any_resolution_and_projection(tmp_path):
     degrees = GeoGrid.snapped(4326, (-5.39, 41.505, -5.37, 41.52), 1e-4)
     elsewhere = process(scene, degrees, Sentinel2Section(bands=("B04",), resolution=1e-4, classes=False)).layers["B04"]
     assert elsewhere.shape == degrees.shape and (elsewhere > 0).mean() > 0.99
+    assert (elsewhere == nearest_of(scene, degrees, numbers)).mean() > 0.98
+    for epsg, size in ((3857, 15.0), (2263, 33.0), (32631, 10.0)):  # 11 m on the ground, feet, the next zone
+        there = window_of(scene.grid(10), None, epsg, size, None, "30TUL")
+        got = process(scene, there, Sentinel2Section(bands=("B04",), resolution=size, classes=False)).layers["B04"]
+        want = nearest_of(scene, there, numbers)
+        both = (got > 0) & (want > 0)
+        assert both.mean() > 0.4 and (got == want)[both].mean() > 0.98
     with pytest.raises(GridError, match="do not meet"):
         process(scene, GeoGrid(scene.epsg, left + 200_000, top, 10, 50, 50), section)
+
+
+@pytest.mark.parametrize(
+    ("tile", "box"),
+    [
+        ("29UNU", (-10.5, 52.9, -6.5, 53.1)),  # four degrees: a parallel bends by 2 km in the zone
+        ("29UNU", (-180.0, -90.0, 180.0, 90.0)),
+        ("29UNU", (-30.0, 30.0, 53.0, 71.0)),
+        ("60KYF", (179.0, -18.0, 181.0, -17.2)),
+        ("60KYF", (-181.0, -18.0, -179.5, -17.2)),
+        ("01KAB", (179.0, -18.0, 181.0, -17.2)),
+        ("33XWJ", (10.0, 79.0, 20.0, 79.3)),
+    ],
+)
+def test_sides_of_areas_are_straight_in_degrees(tile, box):
+    import shapely
+    from pyproj import Transformer
+
+    grid = tile_grid(tile)
+    got = window_of(grid, grid, "auto", 10.0, shapely.box(*box), tile)
+    to_degrees = Transformer.from_crs(grid.epsg, 4326, always_xy=True)
+    lon, lat = to_degrees.transform(*np.meshgrid(grid.x()[::60], grid.y()[::60]))
+    turned = (lon - box[0]) % 360.0 + box[0]
+    rows, columns = np.nonzero((turned <= box[2]) & (lat >= box[1]) & (lat <= box[3]))
+    x, y = grid.x()[::60][columns], grid.y()[::60][rows]
+    # Every pixel that lies within the area is in the window, and the window ends where these do.
+    slack = 1200.0 + 10.0  # two of the points that were looked at
+    assert got.left <= x.min() <= got.left + slack and got.right - slack <= x.max() <= got.right
+    assert got.bottom <= y.min() <= got.bottom + slack and got.top - slack <= y.max() <= got.top
+    assert (got.left - grid.left) % 10 == 0
+
+
+def test_areas_that_miss_the_tile_say_why():
+    import shapely
+
+    grid = tile_grid("29UNU")
+    shape = shapely.box(-8.9, 53.0, -8.5, 53.1)
+    with pytest.raises(GridError, match="latitude and longitude exchanged they do"):
+        window_of(grid, grid, "auto", 10.0, shapely.transform(shape, lambda p: p[:, ::-1]), "the tile")
+    with pytest.raises(GridError, match="do not meet; check"):
+        window_of(grid, grid, "auto", 10.0, shapely.box(0, 0, 1, 1), "the tile")
+    with pytest.raises(GridError, match="a point or a line"):
+        window_of(grid, grid, "auto", 10.0, shapely.Point(-8.9, 53.0), "the tile")
+
+
+def test_grids_in_other_crs_are_the_tiles_or_are_refused():
+    from pyproj import Transformer
+
+    for tile, low, high in (("60KXF", 177.9, 179.2), ("01KAB", 178.9, 181.2), ("60WWD", 176.9, 180.6)):
+        own = tile_grid(tile)
+        got = window_of(own, None, 4326, 1e-3, None, tile)
+        x, y = np.meshgrid([own.left, own.right], [own.bottom, own.top])
+        lon, lat = Transformer.from_crs(own.epsg, 4326, always_xy=True).transform(x, y)
+        lon = lon % 360.0
+        assert low < lon.min() and lon.max() < high + 1.5
+        assert got.left <= lon.min() < got.left + 0.002 and got.right - 0.05 < lon.max() <= got.right
+        assert got.bottom <= lat.min() and lat.max() <= got.top and got.width < 4_000
+    with pytest.raises(GridError, match="EPSG:3857 is cut where the tile lies"):
+        window_of(tile_grid("01KAB"), None, 3857, 10.0, None, "01KAB")
+    with pytest.raises(GridError, match=r"in degrees in EPSG:4326, and 10 degrees are 1,113 km"):
+        window_of(tile_grid("30TUL"), None, 4326, 10.0, None, "30TUL")
+    with pytest.raises(GridError, match="EPSG:99999 is no known"):
+        window_of(tile_grid("30TUL"), None, 99999, 10.0, None, "30TUL")
+    for own, crs, resolution in ((tile_grid("30TUL", 0.01), "auto", 0.01), (None, 3857, 0.01)):
+        with pytest.raises(GridError, match="pixels are too many"):
+            window_of(tile_grid("30TUL"), own, crs, resolution, None, "30TUL")
+
+
+def test_a_tile_across_the_antimeridian_in_degrees(tmp_path):
+    from pyproj import Transformer
+
+    epsg, _, _ = tile_corner("01KAB")
+    x, y = Transformer.from_crs(4326, epsg, always_xy=True).transform(180.0, -17.5)
+    corner = {"left": float(round((x - 1500) / 60) * 60), "top": float(round((y + 1500) / 60) * 60)}
+    scene = open_scene(product(tmp_path, tile="01KAB", **corner))
+    grid = window_of(scene.grid(10), None, 4326, 1e-4, None, "01KAB")
+    assert grid.left < 180.0 < grid.right < 180.1
+    got = process(scene, grid, Sentinel2Section(bands=("B04",), resolution=1e-4, classes=False)).layers["B04"]
+    to_zone = Transformer.from_crs(4326, epsg, always_xy=True)
+    px, py = to_zone.transform(*np.meshgrid(grid.x(), grid.y()))
+    column, row = (px - scene.left) / 10, (scene.top - py) / 10
+    inside = (column > 2) & (row > 2) & (column < 298) & (row < 298)
+    assert (got[inside] > 0).mean() > 0.999
+    truth = np.rint(steps(10, 0.01, 0.4) * 10_000)
+    near = [
+        truth[row[inside].astype(int) + i, column[inside].astype(int) + j] == got[inside]
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+    ]
+    assert np.any(near, axis=0).mean() > 0.999
+
+
+def test_classes_at_60_m_only_and_none_at_all(tmp_path):
+    from sarcube.simulate.sentinel2 import write_jp2
+
+    options = Sentinel2Options(size=SIZE, bands=())
+    path = write_sentinel2(tmp_path, options, {"B04": steps(10, 0.01, 0.4)}, classes())
+    (fine,) = path.rglob("*_SCL_20m.jp2")
+    coarse = fine.parent.parent / "R60m" / fine.name.replace("20m", "60m")
+    coarse.parent.mkdir(exist_ok=True)
+    write_jp2(coarse, classes()[::3, ::3], options, 60)
+    fine.unlink()
+    scene = open_scene(path)
+    section = Sentinel2Section(bands=("B04",), cloud_mask="l2a", resolution=60)
+    done = process(scene, GeoGrid(scene.epsg, scene.left, scene.top, 60, 50, 50), section)
+    np.testing.assert_array_equal(done.layers["scl"], classes()[::3, ::3])
+    np.testing.assert_array_equal(done.layers["B04"] == 0, np.isin(classes()[::3, ::3], (masks.HIGH, masks.CIRRUS)))
+    assert any("SCL is not in the product at 20 m" in note for note in done.notes)
+    coarse.unlink()
+    scene = open_scene(path)
+    done = process(scene, scene.grid(10), Sentinel2Section(bands=("B04",)))
+    assert set(done.layers) == {"B04"} and "no layer of classes" in done.notes[0]
+    with pytest.raises(SceneError, match="has no SCL"):
+        process(scene, scene.grid(10), Sentinel2Section(bands=("B04",), cloud_mask="l2a"))
+
+
+@pytest.mark.parametrize(
+    ("rules", "resolution"),
+    [
+        (("nearest", "mean"), 20), (("nearest", "max"), 20), (("nearest", "median"), 20), (("nearest", "min"), 20),
+        (("nearest", "first"), 20), (("nearest", "mean"), 25), (("bilinear", "first"), 10), (("bicubic", "first"), 10),
+    ],
+)  # fmt: skip
+def test_saturated_pixels_are_in_no_mean_and_no_interpolation(tmp_path, rules, resolution):
+    from sarcube.simulate.sentinel2 import write_jp2
+
+    options = Sentinel2Options(size=SIZE, bands=())
+    path = write_sentinel2(tmp_path, options, {"B04": 0.2, "B8A": 0.2})
+    for band, size in (("B04", 10), ("B8A", 20)):
+        (file,) = path.rglob(f"*_{band}_*.jp2")
+        numbers = np.full((SIZE // size,) * 2, 3000, np.uint16)
+        numbers[51, 60:63] = 65535
+        file.unlink()
+        write_jp2(file, numbers, options, size)
+    up, down = rules
+    section = Sentinel2Section(bands="B4,B8A", resolution=resolution, upsampling=up, downsampling=down)
+    scene = open_scene(path)
+    side = SIZE // resolution
+    done = process(scene, GeoGrid(scene.epsg, scene.left, scene.top, resolution, side, side), section)
+    for band in ("B04", "B8A"):
+        assert set(np.unique(done.layers[band])) <= {0, 2000}, band
+    assert done.counts["saturated"] > 0 or down in ("min", "first")
 
 
 def test_land_and_sea(tmp_path):
@@ -366,3 +526,50 @@ def test_sen2cor_is_run_and_its_output_checked(tmp_path):
         run_sen2cor(other, program)
     with pytest.raises(ConfigError, match="no program"):
         check_program(tmp_path / "nothing")
+
+
+def halves(folder, **options):
+    """A datatake in two products of a tile, that each lack what the other has."""
+    values = {"B04": steps(10, 0.01, 0.4), "B8A": steps(20, 0.2, 0.5), "B12": steps(20, 0.05, 0.3)}
+    for name, hour in (("north", 14), ("south", 15)):
+        chosen = Sentinel2Options(
+            size=SIZE, bands=(), made=dt.datetime(2022, 7, 8, hour, tzinfo=dt.UTC), **day(8, **options)
+        )
+        seen, scl = {}, classes()
+        for band, array in values.items():
+            half = np.zeros(array.shape, bool)
+            half[: len(array) // 2] = True
+            seen[band] = np.where(half == (name == "north"), array, np.nan)
+        scl[np.isnan(seen["B12"])] = 0
+        path = write_sentinel2(folder, chosen, seen, scl)
+        (file,) = path.glob("MTD_MSIL2A.xml")
+        text = file.read_text()
+        ring = text[text.index("<EXT_POS_LIST>") + 14 : text.index("</EXT_POS_LIST>")]
+        points = np.array(ring.split(), float).reshape(-1, 2)  # latitude, longitude: clockwise from the upper left
+        upper, lower, middle = points[:2], points[2:4], (points[:2] + points[2:4][::-1]) / 2
+        kept = [*upper, *middle[::-1], upper[0]] if name == "north" else [*middle, *lower, middle[0]]
+        new = " ".join(f"{lat:.8f} {lon:.8f}" for lat, lon in kept)
+        file.write_text(text.replace(ring, new))
+    return values
+
+
+def test_a_datatake_in_two_products_makes_one(tmp_path):
+    values = halves(tmp_path / "scenes")
+    product(tmp_path / "scenes", **day(8, baseline="02.14"))  # an older version of the whole
+    run = config(tmp_path, sentinel2={"bands": "B4,B12", "cloud_mask": "l2a"})
+    planned = plan(run)
+    (task,) = planned.tasks
+    assert len(task.inputs) == 2
+    assert any("N0214" in str(w) and "passed over" in str(w) for w in planned.warnings)
+    ((item, layers),) = made(run, tmp_path).values()
+    scl = np.repeat(np.repeat(classes(), 2, 0), 2, 1)
+    _, left, top = tile_corner("30TUL")
+    transform = layers["B04"][2]
+    row, column = round((top - transform.f) / 10), round((transform.c - left) / 10)
+    rows, columns = layers["B04"][0].shape
+    part = np.s_[row : row + rows, column : column + columns]
+    truth = np.where(np.isin(scl, (masks.HIGH, masks.CIRRUS)), 0, np.rint(values["B04"] * 10_000))[part]
+    assert row < 150 < row + rows  # both halves are in the area
+    np.testing.assert_array_equal(layers["B04"][0], truth)
+    np.testing.assert_array_equal(layers["scl"][0], scl[part])
+    assert any("came in several products" in w for w in item["properties"]["sarcube:warnings"])

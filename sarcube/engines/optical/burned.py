@@ -9,13 +9,18 @@ multiply by 1000.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from shapely import Geometry
+
 # Sums of reflectance nearer to zero than this divide noise.
 _LEAST_SUM = 1e-3
 _LEAST_ROOT = 1e-3
+_HAIR = 1e-6  # of hectares: rounding
 
 # Severity of dNBR after Key and Benson 2006, table LA-1: the lower end of each class.
 SEVERITY = (
@@ -72,41 +77,60 @@ def severity(difference: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.where(np.isnan(difference), NOT_SEEN, classes).astype(np.uint8)
 
 
-def hectares(classes: NDArray[np.uint8], resolution: float) -> dict[str, float]:
-    """Area of each severity class in hectares, from square pixels of `resolution` metres."""
-    counts = np.bincount(classes.ravel(), minlength=len(SEVERITY) + 1)
-    return {name: float(counts[i + 1]) * resolution**2 / 1e4 for i, name in enumerate(SEVERITY_NAMES)}
+def hectares(classes: NDArray[np.uint8], areas: NDArray[np.floating] | float) -> dict[str, float]:
+    """Area of each severity class in hectares.
+
+    Parameters
+    ----------
+    classes : array
+        As of `severity`.
+    areas : array or float
+        Square metres of each pixel, or of all.
+    """
+    found = _hectares(classes, areas, len(SEVERITY) + 1)
+    return {name: float(found[i + 1]) for i, name in enumerate(SEVERITY_NAMES)}
+
+
+def _hectares(numbers: NDArray[np.integer], areas: NDArray[np.floating] | float, n: int) -> NDArray[np.float64]:
+    """Hectares that are numbered 0, 1, ... n - 1."""
+    flat = numbers.ravel()
+    if isinstance(areas, float):
+        return np.bincount(flat, minlength=n) * (areas / 1e4)
+    return np.bincount(flat, weights=areas.ravel(), minlength=n) / 1e4
 
 
 def perimeters(
-    classes: NDArray[np.uint8], transform: Sequence[float], least_pixels: int
-) -> list[tuple[dict[str, object], int]]:
-    """Outlines of what burned (class low and worse): GeoJSON polygons in the grid's CRS, each with its pixels.
+    classes: NDArray[np.uint8],
+    transform: Sequence[float],
+    areas: NDArray[np.floating] | float,
+    least_hectares: float,
+) -> list[tuple[Geometry, float]]:
+    """Outlines of what burned (class low and worse), the largest first: valid (multi)polygons and their hectares.
+
+    Pixels that touch at a corner are of one patch, whose outline then touches itself there: it is several polygons.
 
     Parameters
     ----------
     classes : array
         As of `severity`.
     transform : six floats
-        Affine coefficients of the grid.
-    least_pixels : int
+        Affine coefficients of the grid, in whose CRS the outlines are.
+    areas : array or float
+        Square metres of each pixel, or of all.
+    least_hectares : float
         Smaller patches are left out.
     """
+    import shapely
     from affine import Affine
     from rasterio.features import shapes
+    from scipy.ndimage import label
 
-    burned = (classes >= BURNED_FROM).astype(np.uint8)
-    affine = Affine(*transform[:6])
-    size = abs(affine.a * affine.e)
-    found = []
-    for shape, _ in shapes(burned, mask=burned > 0, connectivity=8, transform=affine):
-        pixels = round(_area(shape) / size)
-        if pixels >= least_pixels:
-            found.append((shape, pixels))
+    patches, n = label(classes >= BURNED_FROM, structure=np.ones((3, 3)), output=np.int32)
+    size = _hectares(patches, areas, n + 1)
+    large = np.flatnonzero(size[1:] >= least_hectares * (1.0 - _HAIR)) + 1
+    wanted = np.isin(patches, large)
+    drawn: dict[int, list[Geometry]] = {}
+    for shape, number in shapes(patches, mask=wanted, connectivity=8, transform=Affine(*transform[:6])):
+        drawn.setdefault(int(number), []).append(shapely.make_valid(shapely.geometry.shape(shape)))
+    found = [(shapely.union_all(parts), float(size[number])) for number, parts in drawn.items()]
     return sorted(found, key=lambda pair: -pair[1])
-
-
-def _area(shape: dict[str, object]) -> float:
-    import shapely
-
-    return float(shapely.geometry.shape(shape).area)

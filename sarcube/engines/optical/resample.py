@@ -15,6 +15,7 @@ _UPSAMPLERS = {"nearest": nearest, "bilinear": bilinear, "bicubic": bicubic}
 # Rows and columns of the source beyond a window that its edge pixels depend on: two centres of bicubic, and one for
 # where a window does not begin with a source pixel.
 REACH = 3
+_LEAST_SHARE = 1e-6  # smaller ones are rounding
 
 
 def resample(
@@ -73,6 +74,26 @@ def resample_flags(
         return aggregate_flags(values, *_edges(source, target), downsampling, nodata)
     rows, columns = _edges(source, target)
     return nearest(values, rows[:-1], columns[:-1], max(nodata, 0))
+
+
+def mixes(source: GeoGrid, target: GeoGrid, upsampling: Upsampling, downsampling: Downsampling) -> bool:
+    """Whether a value of the target may be made of several of the source, so that it is none of them."""
+    if target.resolution > source.resolution:
+        return downsampling in ("max", "mean", "median")
+    return upsampling != "nearest"
+
+
+def taken_in(
+    marked: NDArray[np.bool_], source: GeoGrid, target: GeoGrid, upsampling: Upsampling, downsampling: Downsampling
+) -> NDArray[np.bool_]:
+    """Pixels of another grid of which a marked pixel is a part, where the rules mix.
+
+    Parameters as of `resample`, `marked` in place of values.
+    """
+    if target.resolution > source.resolution:
+        return resample_flags(marked.astype(np.uint8), source, target, "flagor") > 0
+    share = resample(marked.astype(np.float32), source, target, upsampling, downsampling, np.nan)
+    return np.asarray(np.abs(share) > _LEAST_SHARE)
 
 
 def _edges(source: GeoGrid, target: GeoGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -49,7 +49,7 @@ class TileFacts:
 
 def product_facts(root: Node) -> ProductFacts:
     """Read the product's metadata; SceneError names what is missing or wrong."""
-    info = root.find("{*}General_Info/Product_Info")
+    info = root.find(next((path for path in _INFO if root.has(path)), _INFO[0]))
     level = {"Level-1C": "L1C", "Level-2A": "L2A", "Level-2Ap": "L2A"}.get(info.text("PROCESSING_LEVEL"))
     if level is None:
         raise info.fail(f"PROCESSING_LEVEL is {info.text('PROCESSING_LEVEL')[:20]!r}, neither Level-1C nor Level-2A")
@@ -80,8 +80,9 @@ def product_facts(root: Node) -> ProductFacts:
     )
 
 
+# Today's names first; after them those of L2A up to baseline 02.06 (Sentinel-2 Products Specification 14.2).
+_INFO = ("{*}General_Info/Product_Info", "{*}General_Info/L2A_Product_Info")
 _IMAGE = ("{*}General_Info/Product_Image_Characteristics", "{*}General_Info/L2A_Product_Image_Characteristics")
-# Names by level, today's first; those of sen2cor's first baselines after them.
 _QUANTIFICATION = {
     "L1C": ("QUANTIFICATION_VALUE",),
     "L2A": (

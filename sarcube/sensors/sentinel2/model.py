@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sarcube.errors import SceneError
 from sarcube.geometry.grid import GeoGrid
 
 NODATA, SATURATED = 0, 65535
@@ -116,6 +117,12 @@ class Scene:
     images: Mapping[tuple[str, int], str]
     masks: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+
+    def offset(self, band: str) -> float:
+        """The offset of a band; SceneError where the metadata state those of others and not this one's."""
+        if self.radiometry.offsets and band not in self.radiometry.offsets:
+            raise SceneError(f"{self.path}: the metadata state offsets, but none of {band}; fetch the scene again")
+        return self.radiometry.offset(band)
 
     def grid(self, resolution: int) -> GeoGrid:
         """The tile at one of its own pixel sizes."""

@@ -16,7 +16,7 @@ from sarcube.sensors.sentinel2.names import parse_name
 from sarcube.sensors.sentinel2.stac_item import PREFIX, open_item
 
 _PRODUCT = re.compile(r"(?:^|/)MTD_MSI(?:L1C|L2A)\.xml$")
-_OLD_PRODUCT = re.compile(r"(?:^|/)S2._OPER_MTD_SAF\w+\.xml$")
+_OLD_PRODUCT = re.compile(r"(?:^|/)S2._(?:OPER|USER)_MTD_SAF\w+\.xml$")
 _IMAGE = re.compile(r"(?:^|/)IMG_DATA/(?:R\d0m/)?\w+_(B\d\d|B8A|SCL|AOT|WVP|TCI)(?:_(10|20|60)m)?\.jp2$")
 _MASK = re.compile(r"(?:^|/)QI_DATA/(?:\w+_)?MSK_(\w+?)(?:_B00)?\.(?:jp2|gml)$")
 _OLD_PROBABILITY = re.compile(r"(?:^|/)QI_DATA/\w+_(CLD|SNW)_(20|60)m\.jp2$")  # sen2cor until baseline 02.07

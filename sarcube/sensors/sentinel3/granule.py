@@ -27,6 +27,7 @@ UNFILLED = 32
 # The largest grid of a granule: 500 m, five minutes; files claim more only where they are damaged.
 _MOST_ROWS, _MOST_COLUMNS = 6000, 4000
 _MAX_FILE = 512 << 20  # bytes of one file of a zip
+_LAST_COMMON = "003"  # collection in which F1 has no grid of its own
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,18 @@ def open_granule(path: str | Path) -> Granule:
     elif zipfile.is_zipfile(place):
         with zipfile.ZipFile(place) as archive:
             listed = archive.namelist()
-        files = tuple(sorted(n.rsplit("/", 1)[-1] for n in listed if n.endswith(".nc") and n.count("/") == 1))
-        name = name or next((found for n in listed if (found := parse_name(n.split("/")[0]))), None)
+        folders = {n.rpartition("/")[0] for n in listed if n.rpartition("/")[2] == "geodetic_in.nc"}
+        if len(folders) > 1:
+            raise SceneError(f"{text}: holds {len(folders)} granules; give one at a time")
+        lead = f"{folders.pop()}/" if folders and folders != {""} else ""
+        files = tuple(sorted(n.removeprefix(lead) for n in listed if n.startswith(lead) and n.endswith(".nc")))
+        name = name or parse_name(lead)
     else:
         raise SceneError(f"{text}: is neither a SEN3 folder nor a zip; fetch it again")
     if name is None:
         raise SceneError(f"{text}: is not called S3x_SL_1_RBT____...SEN3; only level 1B of SLSTR can be read")
-    f1_grid = "fn" if "F1_BT_fn.nc" in files else "in"
+    own = "F1_BT_fn.nc" in files or ("F1_BT_in.nc" not in files and name.collection > _LAST_COMMON)
+    f1_grid = "fn" if own else "in"
     wanted = ["S7_BT_in.nc", "S8_BT_in.nc", "S9_BT_in.nc", "F2_BT_in.nc", f"F1_BT_{f1_grid}.nc", "geodetic_in.nc",
               "cartesian_in.nc", "cartesian_tx.nc", "flags_in.nc", "geometry_tn.nc"]  # fmt: skip
     wanted += [f"geodetic_{f1_grid}.nc", f"flags_{f1_grid}.nc"] if f1_grid == "fn" else []
@@ -144,7 +150,7 @@ def _opened(granule: Granule, file: str, where: str) -> Iterator[netCDF4.Dataset
             data = netCDF4.Dataset(Path(granule.path, file))
         else:
             with zipfile.ZipFile(granule.path) as archive:
-                member = next(n for n in archive.namelist() if n.endswith(f"/{file}"))
+                member = next(n for n in archive.namelist() if n.rpartition("/")[2] == file)
                 if archive.getinfo(member).file_size > _MAX_FILE:
                     raise SceneError(f"{where} is larger than any file of a granule; the zip is damaged")
                 data = netCDF4.Dataset(file, memory=archive.read(member))

@@ -47,9 +47,13 @@ def parse_name(text: str) -> GranuleName | None:
     match = _NAME.fullmatch(text.rstrip("/").rsplit("/", 1)[-1])
     if match is None:
         return None
-    start, stop, created = (
-        dt.datetime.strptime(match[key], "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC) for key in ("start", "stop", "created")
-    )
+    try:
+        start, stop, created = (
+            dt.datetime.strptime(match[key], "%Y%m%dT%H%M%S").replace(tzinfo=dt.UTC)
+            for key in ("start", "stop", "created")
+        )
+    except ValueError:  # no day of the calendar
+        return None
     plain = match[0].removesuffix(".zip").removesuffix(".SEN3")
     return GranuleName(
         plain, match["platform"], start, stop, created, int(match["orbit"]), match["timeliness"], match["collection"]

@@ -86,14 +86,18 @@ def covers_at(path: str | Path, longitude: NDArray[np.float64], latitude: NDArra
     ConfigError
         The raster cannot be read, or its values are no classes of CCI.
     """
-    from rasterio.warp import transform
+    from pyproj import CRS, Transformer
 
     with _opened(path) as source:
-        xs, ys = transform("EPSG:4326", source.crs, longitude.tolist(), latitude.tolist())
-        left, bottom, right, top = source.bounds
-        inside = np.array([left <= x <= right and bottom <= y <= top for x, y in zip(xs, ys, strict=True)], bool)
-        values = np.array([v[0] for v in source.sample(zip(xs, ys, strict=True))]).reshape(len(xs))
-        return np.where(inside, values, NO_DATA).astype(np.uint8)
+        there = Transformer.from_crs(4326, CRS.from_wkt(source.crs.to_wkt()), always_xy=True)
+        xs, ys = there.transform(np.asarray(longitude, np.float64), np.asarray(latitude, np.float64))
+        with np.errstate(invalid="ignore"):  # where the raster's CRS does not reach, positions are infinite
+            columns, rows = ~source.transform * (xs, ys)
+            inside = (columns >= 0) & (columns < source.width) & (rows >= 0) & (rows < source.height)
+        values = np.full(xs.shape, NO_DATA, source.dtypes[0])
+        points = zip(xs[inside].tolist(), ys[inside].tolist(), strict=True)
+        values[inside] = [sample[0] for sample in source.sample(points)]
+        return _classes(values, source.nodata, path)
 
 
 def covers_on(path: str | Path, grid: GeoGrid) -> NDArray[np.uint8]:
@@ -108,15 +112,30 @@ def covers_on(path: str | Path, grid: GeoGrid) -> NDArray[np.uint8]:
     from affine import Affine
     from rasterio.warp import Resampling, reproject
 
-    out = np.zeros(grid.shape, np.uint8)
     with _opened(path) as source:
+        out = np.full(grid.shape, NO_DATA, source.dtypes[0])
         reproject(
-            rasterio.band(source, 1), out, src_nodata=NO_DATA, dst_transform=Affine(*grid.transform),
-            dst_crs=grid.crs, dst_nodata=NO_DATA, resampling=Resampling.nearest, tolerance=0.01,
+            rasterio.band(source, 1), out, src_nodata=NO_DATA if source.nodata is None else source.nodata,
+            dst_transform=Affine(*grid.transform), dst_crs=grid.crs, dst_nodata=NO_DATA, resampling=Resampling.nearest,
+            tolerance=0.01,
         )  # fmt: skip
-    if not out.any():
+        classes = _classes(out, source.nodata, path)
+    if not classes.any():
         raise ConfigError(f"land cover {path} has nothing in the area; name a raster that covers it")
-    return out
+    return classes
+
+
+def _classes(values: NDArray[np.integer], nodata: float | None, path: str | Path) -> NDArray[np.uint8]:
+    """Values of a raster as classes of CCI; ConfigError where they are others."""
+    known = np.where(values == nodata, NO_DATA, values) if nodata is not None else values
+    strange = sorted({int(value) for value in np.unique(known)} - set(_CLASSES))
+    if strange:
+        shown = ", ".join(map(str, strange[:6])) + (", ..." if len(strange) > 6 else "")
+        raise ConfigError(
+            f"land cover {path} has the value{'s' if len(strange) > 1 else ''} {shown}, no class of CCI or C3S land "
+            "cover; name a raster of these classes"
+        )
+    return known.astype(np.uint8)
 
 
 @contextmanager

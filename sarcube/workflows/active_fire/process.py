@@ -16,11 +16,12 @@ from sarcube.errors import GridError, SceneError
 from sarcube.geometry.aoi import Area
 from sarcube.geometry.ellipsoid import SEMI_MAJOR
 from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.longitudes import narrowest
 from sarcube.products.cog import encode_rgba
 from sarcube.products.points import as_geojson, as_geoparquet
 from sarcube.workflows.active_fire.inputs import fire_scene
 from sarcube.workflows.active_fire.kinds import BRIGHT, GEOJSON, MEASURED, NOT_SEEN, PARQUET, RGB
-from sarcube.workflows.active_fire.land_cover import NO_GROUND, covers_at, covers_on, name_of
+from sarcube.workflows.active_fire.land_cover import NO_DATA, NO_GROUND, covers_at, covers_on, name_of
 from sarcube.workflows.active_fire.section import ActiveFireSection
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def find_in(granule: Granule, area: Area | None, grid: GeoGrid | None, section: 
     found = find_fires(scene, options)
     found = found[inside[found["row"], found["column"]]].reset_index(drop=True)
     table, remarks = _covered(found, section)
+    remarks += _without(scene, options, inside)
     span = (granule.name.stop - granule.name.start) / granule.shape[0]
     times = [granule.name.start + span * (float(row) + 0.5) for row in table["row"]]
     table = table.assign(
@@ -117,7 +119,23 @@ def _covered(table: pd.DataFrame, section: ActiveFireSection) -> tuple[pd.DataFr
     table = table.assign(land_cover=codes.astype(int), land_cover_name=[name_of(int(c)) for c in codes])
     gone = np.isin(codes, NO_GROUND)
     said = f"{int(gone.sum())} hotspots on water, ice or no data of {path.name} are left out"
+    if unknown := int((codes == NO_DATA).sum()):
+        said += f", {unknown} of them where it has no class or does not reach"
     return table[~gone].reset_index(drop=True), (flags, said)
+
+
+def _without(scene: FireScene, options: ContextualOptions | GepOptions, inside: NDArray[np.bool_]) -> tuple[str, ...]:
+    """What daylight would have told and the granule does not hold, in words."""
+    if not isinstance(options, ContextualOptions):
+        return ()
+    day = inside & (scene.sun_zenith < options.day_zenith)
+    gone = [name for name in ("S2", "S3", "S6") if day.any() and not np.isfinite(scene.reflectance[name][day]).any()]
+    if not gone:
+        return ()
+    return (
+        f"by day there is no {', '.join(gone)} in the granule: bright clouds, glint and deserts are told from fires by "
+        "temperature alone",
+    )
 
 
 def _inside(scene: FireScene, area: Area | None, granule: Granule) -> NDArray[np.bool_]:
@@ -140,7 +158,7 @@ def _inside(scene: FireScene, area: Area | None, granule: Granule) -> NDArray[np
 
 
 def _around(scene: FireScene, area: Area | None, inside: NDArray[np.bool_], resolution: float) -> GeoGrid:
-    lon, lat = scene.longitude[inside], scene.latitude[inside]
+    lon, lat = narrowest(scene.longitude[inside]), scene.latitude[inside]
     bounds = area.shape.bounds if area is not None else (lon.min(), lat.min(), lon.max(), lat.max())
     return check_size(GeoGrid.snapped(4326, bounds, resolution))
 

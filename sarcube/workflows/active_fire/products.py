@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sarcube.errors import ConfigError
+from sarcube.errors import ConfigError, ProductError
 from sarcube.geometry.aoi import Area
 from sarcube.products.cog import write_cog
 from sarcube.sensors.sentinel3.granule import open_granule
@@ -66,6 +66,8 @@ def make_fires(
         There is no such method, or the land cover cannot be read.
     GridError
         The area has too many pixels.
+    ProductError
+        The folder cannot be made.
     """
     if method not in METHODS:
         raise ConfigError(f"method is contextual or gep, not {method!r}")
@@ -73,7 +75,10 @@ def make_fires(
     granule = open_granule(path)
     fires = find_in(granule, area, None, ActiveFireSection(method=method, land_cover=cover))
     folder, stem = Path(out), f"{granule.name.platform}_{granule.name.start:%Y%m%dT%H%M%SZ}"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProductError(f"{folder} cannot be a folder: {error.strerror or error}; choose another") from error
     files = {}
     for beside in ACTIVE_FIRE.attached:
         if beside.name in fires.files:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 def chosen_pair(found: Sequence[FoundTile], section: BurnedAreaSection) -> tuple[list[FoundTile], list[FoundTile], str]:
     """Products of one tile before and after, and why there are none where there are none."""
     ordered = sorted(found, key=lambda one: one.start)
-    before = _within(ordered, section.before) if section.before else ordered[:1]
-    after = _within(ordered, section.after) if section.after else ordered[-1:]
+    # A datatake may come in two products of a tile, of one start.
+    first, last = ([one for one in ordered if one.start == end.start] for end in (ordered[0], ordered[-1]))
+    before = _within(ordered, section.before) if section.before else first
+    after = _within(ordered, section.after) if section.after else last
     if not before or not after or before[-1].start >= after[0].start:
         days = ", ".join(one.start.date().isoformat() for one in ordered)
         return [], [], f"no product before and another after: the source has {days}; see burned_area.before and after"

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sarcube.workflows.burned_area.section import BurnedAreaSection
 from sarcube.workflows.making import Result, Stages, make
 from sarcube.workflows.task import Task
 from sarcube.workflows.workflow import Context, Made
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from shapely import Geometry
+
     from sarcube.catalog.items import ItemFacts
     from sarcube.config import RunConfig
     from sarcube.geometry.grid import GeoGrid
@@ -65,18 +70,30 @@ def _facts(product: Product, before: list[Scene], after: list[Scene], done: Burn
     return ItemFacts(before[0].sensed, after[-1].sensed, properties, (SAT, PROCESSING, PRODUCT))
 
 
-def perimeters_in_degrees(perimeters: list[tuple[dict[str, object], float]], grid: GeoGrid) -> dict[str, object]:
-    """A GeoJSON FeatureCollection in degrees, the largest patch first."""
-    from rasterio.warp import transform_geom
+def perimeters_in_degrees(perimeters: list[tuple[Geometry, float]], grid: GeoGrid) -> dict[str, object]:
+    """A GeoJSON FeatureCollection in degrees (RFC 7946: cut at the antimeridian), the largest patch first."""
+    import shapely
 
-    return {
-        "type": "FeatureCollection",
-        "features": [
+    from sarcube.geometry.burst_grid import transformer
+    from sarcube.geometry.longitudes import cut, wrap_longitude
+
+    to_degrees = transformer(grid.epsg, 4326)
+    centre = float(to_degrees.transform(0.5 * (grid.left + grid.right), 0.5 * (grid.bottom + grid.top))[0])
+
+    def turned(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        lon, lat = to_degrees.transform(points[:, 0], points[:, 1])
+        return np.round(np.column_stack([wrap_longitude(lon, centre), lat]), 7)
+
+    features = []
+    for shape, hectares in perimeters:
+        pieces = [part for piece in cut(shapely.transform(shape, turned)) for part in shapely.get_parts(piece)]
+        areas = [shapely.geometry.polygon.orient(part) for part in pieces if part.geom_type == "Polygon"]
+        whole = areas[0] if len(areas) == 1 else shapely.multipolygons(areas)
+        features.append(
             {
                 "type": "Feature",
-                "geometry": dict(transform_geom(grid.crs, "EPSG:4326", shape, precision=7)),
+                "geometry": shapely.geometry.mapping(whole),
                 "properties": {"hectares": round(hectares, 4)},
             }
-            for shape, hectares in perimeters
-        ],
-    }
+        )
+    return {"type": "FeatureCollection", "features": features}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sarcube.config import DemConfig
+from sarcube.config import DemConfig, Section
 from sarcube.errors import ConfigError, ProductError
 from sarcube.geometry.aoi import area_of_text
 from sarcube.geometry.grid import GeoGrid
+from sarcube.transfer.atomic import scratch_beside
 from sarcube.workflows.sentinel2.section import Sentinel2Section
 
 if TYPE_CHECKING:
@@ -22,9 +24,28 @@ if TYPE_CHECKING:
 
     from sarcube.sensors.sentinel2.model import Scene
 
+SectionT = TypeVar("SectionT", bound=Section)
 # How S2-preprocess calls what GDAL calls otherwise.
 _DRIVERS = {"geotiff": "GTiff", "gtiff": "GTiff", "cog": "COG", "envi": "ENVI", "netcdf4": "netCDF", "netcdf": "netCDF"}
+# What drivers are told, so that every number comes back.
+_LOSSLESS: dict[str, dict[str, object]] = {
+    "COG": {"COMPRESS": "ZSTD", "LEVEL": 1, "PREDICTOR": "STANDARD"},
+    "GTiff": {"COMPRESS": "DEFLATE", "TILED": "YES", "PREDICTOR": 2, "BIGTIFF": "IF_SAFER"},
+    "JP2OpenJPEG": {"QUALITY": 100, "REVERSIBLE": "YES", "YCBCR420": "NO"},
+    "netCDF": {"FORMAT": "NC4", "COMPRESS": "DEFLATE"},
+}
 _SUFFIXES = {"GTiff": ".tif", "COG": ".tif", "ENVI": ".img", "netCDF": ".nc", "HFA": ".img", "JP2OpenJPEG": ".jp2"}
+
+
+def section_of(model: type[SectionT], **given: object) -> SectionT:
+    """A section from a command's options; ConfigError says which of them is wrong."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in error.errors())
+        raise ConfigError(told) from error
 
 
 def preprocess(
@@ -113,28 +134,57 @@ def _shape(aoi: str) -> Geometry | None:
 
 
 def write_bands(path: Path, layers: Mapping[str, NDArray[np.unsignedinteger]], grid: GeoGrid, driver: str) -> None:
-    """Write all layers as bands of one uint16 raster with GDAL's driver of that name."""
+    """Write all layers as bands of one uint16 raster with GDAL's driver of that name; it appears whole or not at all.
+
+    Raises
+    ------
+    ProductError
+        The driver cannot write it, or the folder cannot be written to.
+    """
     import rasterio
+    import rasterio.shutil
     from affine import Affine
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"COMPRESS": "ZSTD", "LEVEL": 1, "PREDICTOR": "STANDARD"} if driver == "COG" else {}
-    if driver == "GTiff":
-        options = {"COMPRESS": "DEFLATE", "TILED": "YES", "PREDICTOR": 2, "BIGTIFF": "IF_SAFER"}
+    make_folder(path.parent)
+    # netCDF is written by a copy alone: GDAL's own bindings of rasterio refuse more.
+    first = "GTiff" if driver == "netCDF" else driver
     try:
-        with rasterio.open(
-            path, "w", driver=driver, width=grid.width, height=grid.height, count=len(layers), dtype="uint16",
-            crs=grid.crs, transform=Affine(*grid.transform), nodata=0, **options,
-        ) as data:  # fmt: skip
-            for i, (name, values) in enumerate(layers.items(), 1):
-                data.write(values.astype(np.uint16, copy=False), i)
-                data.set_band_description(i, name)
-            data.scales = tuple(1e-4 if name.startswith("B") else 1.0 for name in layers)
-            data.update_tags(OFFSET_REMOVED="yes", REFLECTANCE="number * 0.0001")
-    except (RasterioError, CPLE_BaseError, ValueError, AttributeError) as error:
+        with scratch_beside(path) as scratch:
+            made = scratch / path.name
+            with rasterio.open(
+                scratch / "first.tif" if first != driver else made, "w", driver=first, width=grid.width,
+                height=grid.height, count=len(layers), dtype="uint16", crs=grid.crs, nodata=0,
+                transform=Affine(*grid.transform), **_LOSSLESS.get(first, {}),
+            ) as data:  # fmt: skip
+                for i, (name, values) in enumerate(layers.items(), 1):
+                    data.write(values.astype(np.uint16, copy=False), i)
+                    data.set_band_description(i, name)
+                data.scales = tuple(1e-4 if name.startswith("B") else 1.0 for name in layers)
+                data.update_tags(OFFSET_REMOVED="yes", REFLECTANCE="number * 0.0001")
+            if first != driver:
+                rasterio.shutil.copy(scratch / "first.tif", made, driver=driver, **_LOSSLESS[driver])
+                (scratch / "first.tif").unlink()
+            if not made.exists():
+                raise ProductError(f"{path}: GDAL's driver {driver} writes no file; try COG")
+            for part in sorted(scratch.iterdir()):  # some drivers write several files, or a folder
+                target = path.parent / part.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                part.replace(target)
+    except (RasterioError, CPLE_BaseError, ValueError, AttributeError, OSError) as error:
+        if isinstance(error, ProductError):
+            raise
         raise ProductError(f"{path}: GDAL's driver {driver} cannot write it: {error}; try COG") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results; ProductError where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProductError(f"{folder} cannot be a folder: {error.strerror or error}; choose another") from error
 
 
 def write_burned_area(
@@ -161,15 +211,16 @@ def write_burned_area(
     from sarcube.workflows.burned_area.run import perimeters_in_degrees
     from sarcube.workflows.burned_area.section import BurnedAreaSection
 
+    section = section_of(BurnedAreaSection, resolution=resolution)
     first, second = open_scene(before), open_scene(after)
     if first.tile != second.tile:
         raise ConfigError(f"{first.name} and {second.name} are of two tiles; give two of one")
     if first.sensed >= second.sensed:
         raise ConfigError(f"{first.name} is not earlier than {second.name}; give the date before the fire first")
     grid = grid_of(first, resolution, aoi, "auto")
-    done = burned_area([first], [second], grid, BurnedAreaSection(resolution=resolution))
+    done = burned_area([first], [second], grid, section)
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, values in done.layers.items():
         write_cog(folder / f"{name}.tif", values, grid, BURNED_AREA.layer(name))
     with (folder / "hectares.csv").open("w", newline="") as file:

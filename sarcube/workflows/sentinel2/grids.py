@@ -6,14 +6,26 @@ import hashlib
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sarcube.config import RunConfig
 from sarcube.errors import GridError
 from sarcube.geometry.aoi import load_aoi
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.burst_grid import transformer
+from sarcube.geometry.grid import GeoGrid, is_geographic, metres_per_unit
+from sarcube.geometry.longitudes import turns, unwrap
 from sarcube.geometry.mgrs import tile_grid
 
 if TYPE_CHECKING:
     from shapely import Geometry
+
+MOST_PIXELS = 500_000_000  # of a product, which is in memory; a tile at 10 m has 120 million
+_MOST_DEGREES = 0.1  # a coarser resolution is metres taken for degrees
+_POINTS = 23  # along a side: bends of a CRS between two of them stay far below a pixel
+_FARTHEST_STEP = 1e6  # metres from one of these points to the next; farther apart a CRS is cut between them
+_MARGIN = 0.1  # degrees around a tile
+_HAIR = 0.01  # of a pixel: what an area covers less of it is rounding, or the bend of a side
+_LONGEST_SIDE = 0.01  # degrees, about 1 km, within which a parallel is straight to a centimetre
 
 
 def windowed(config: RunConfig, area: str) -> bool:
@@ -56,33 +68,111 @@ def grid_of_place(config: RunConfig, place: str, resolution: float, area: str) -
 def window_of(
     tile: GeoGrid, own: GeoGrid | None, crs: int | str, resolution: float, shape: Geometry | None, place: str
 ) -> GeoGrid:
-    """The part of a tile that a shape in degrees covers, on the tile's pixels or on multiples in another CRS."""
-    from rasterio.warp import transform_bounds, transform_geom
+    """The part of a tile that a shape in degrees covers, on the tile's pixels or on multiples in another CRS.
 
-    epsg = tile.epsg if crs == "auto" else int(crs)
-    if shape is None:
-        if own is not None:
-            return own
-        return GeoGrid.snapped(
-            epsg, transform_bounds(tile.crs, f"EPSG:{epsg}", *tile.bounds, densify_pts=21), resolution
-        )
+    Raises
+    ------
+    GridError
+        They do not meet, the resolution is in other units than the CRS, there would be too many pixels, or the CRS is
+        cut where the tile lies.
+    """
     import shapely
 
-    inside = shapely.geometry.shape(transform_geom("EPSG:4326", tile.crs, shapely.geometry.mapping(shape)))
-    inside = shapely.make_valid(inside).intersection(shapely.box(*tile.bounds))
-    if inside.is_empty or inside.area == 0:
-        raise GridError(f"the area and {place} do not meet; check the area")
+    epsg = tile.epsg if crs == "auto" else int(crs)
+    _check_unit(epsg, resolution)
+    if shape is None and own is not None:
+        return _sized(own)
+    inside = shapely.box(*tile.bounds) if shape is None else _within(shape, tile, place)
     if own is None:
-        bounds = transform_bounds(tile.crs, f"EPSG:{epsg}", *inside.bounds, densify_pts=21)
-        return GeoGrid.snapped(epsg, bounds, resolution)
+        return _sized(GeoGrid.snapped(epsg, bounds_in(inside.bounds, tile.epsg, epsg), resolution))
     left, bottom, right, top = inside.bounds
-    size, hair = own.resolution, 1e-6
+    size, hair = own.resolution, _HAIR
     column, row = math.floor((left - own.left) / size + hair), math.floor((own.top - top) / size + hair)
     first = max(0, column), max(0, row)
     last = (
         min(own.width, math.ceil((right - own.left) / size - hair)),
         min(own.height, math.ceil((own.top - bottom) / size - hair)),
     )
-    return GeoGrid(
-        own.epsg, own.left + first[0] * size, own.top - first[1] * size, size, last[0] - first[0], last[1] - first[1]
-    )
+    columns, rows = last[0] - first[0], last[1] - first[1]
+    return _sized(GeoGrid(own.epsg, own.left + first[0] * size, own.top - first[1] * size, size, columns, rows))
+
+
+def _check_unit(epsg: int, resolution: float) -> None:
+    if metres_per_unit(epsg) != 1.0 and resolution > _MOST_DEGREES:
+        raise GridError(
+            f"the resolution is in degrees in EPSG:{epsg}, and {resolution:g} degrees are "
+            f"{resolution * 111.32:,.0f} km; 10 m are about 0.0001"
+        )
+
+
+def _sized(grid: GeoGrid) -> GeoGrid:
+    if grid.width * grid.height > MOST_PIXELS:
+        raise GridError(
+            f"{grid.width} x {grid.height} pixels are too many (at most {MOST_PIXELS:,}); give a coarser resolution "
+            "or a smaller area"
+        )
+    return grid
+
+
+def bounds_in(bounds: tuple[float, float, float, float], source: int, target: int) -> tuple[float, float, float, float]:
+    """Bounds in another CRS, by points along the sides; longitudes run on beyond 180 where they cross it.
+
+    Raises
+    ------
+    GridError
+        The other CRS is cut within the bounds, or does not reach there.
+    """
+    left, bottom, right, top = bounds
+    x, y = np.linspace(left, right, _POINTS), np.linspace(bottom, top, _POINTS)
+    ring = np.concatenate([
+        np.column_stack([x, np.full(_POINTS, top)]), np.column_stack([np.full(_POINTS, right), y[::-1]]),
+        np.column_stack([x[::-1], np.full(_POINTS, bottom)]), np.column_stack([np.full(_POINTS, left), y]),
+    ])  # fmt: skip
+    xs, ys = transformer(source, target).transform(ring[:, 0], ring[:, 1])
+    if is_geographic(target):
+        xs = unwrap(xs)
+        xs = xs - 360.0 * np.floor((xs.min() + 180.0) / 360.0)
+    steps = np.hypot(np.diff(xs), np.diff(ys))
+    if not (np.isfinite(xs).all() and np.isfinite(ys).all()) or (
+        metres_per_unit(target) == 1.0 and steps.max() > _FARTHEST_STEP
+    ):
+        raise GridError(
+            f"EPSG:{target} is cut where the tile lies, or does not reach there; choose the tile's own UTM zone, or "
+            "degrees (EPSG:4326)"
+        )
+    return float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max())
+
+
+def _within(shape: Geometry, tile: GeoGrid, place: str) -> Geometry:
+    """A shape in degrees on the tile, in the tile's CRS. Its sides are straight in degrees, as GeoJSON has them.
+
+    They are cut to the tile's surroundings first, since a zone's coordinates mean nothing far away.
+    """
+    import shapely
+
+    west, south, east, north = bounds_in(tile.bounds, tile.epsg, 4326)
+    near = (west - _MARGIN, south - _MARGIN, east + _MARGIN, north + _MARGIN)
+    to_tile = transformer(4326, tile.epsg)
+
+    def meets(candidate: Geometry) -> Geometry:
+        low, high = candidate.bounds[0], candidate.bounds[2]
+        parts = [
+            shapely.transform(candidate, lambda points, turn=turn: points + np.array([turn, 0.0])).intersection(
+                shapely.box(*near)
+            )
+            for turn in turns(low, high, near[0], near[2])
+        ]
+        dense = shapely.segmentize(shapely.union_all(parts), _LONGEST_SIDE)
+        moved = shapely.transform(dense, to_tile.transform, interleaved=False)
+        return shapely.make_valid(moved).intersection(shapely.box(*tile.bounds))
+
+    if shape.area == 0:
+        raise GridError("the area is a point or a line; give one with an extent")
+    inside = meets(shapely.force_2d(shape))
+    if inside.is_empty or inside.area == 0:
+        exchanged = shapely.transform(shapely.force_2d(shape), lambda points: points[:, ::-1])
+        hint = ""
+        if abs(exchanged.bounds[1]) <= 90 and abs(exchanged.bounds[3]) <= 90 and meets(exchanged).area > 0:
+            hint = " (with latitude and longitude exchanged they do: longitude is first)"
+        raise GridError(f"the area and {place} do not meet{hint}; check the area")
+    return inside

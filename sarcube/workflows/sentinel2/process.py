@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sarcube.engines.optical import masks
-from sarcube.engines.optical.reflectance import Numbers, harmonise
-from sarcube.engines.optical.resample import REACH, resample, resample_flags
+from sarcube.engines.optical.reflectance import Numbers, harmonise, to_reflectance
+from sarcube.engines.optical.resample import REACH, mixes, resample, resample_flags, taken_in
 from sarcube.engines.optical.upsample import Pixel
 from sarcube.errors import GridError, SceneError
-from sarcube.geometry.grid import GeoGrid, metres_per_unit
+from sarcube.geometry.areas import ground_size
+from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel2.clouds import CLOUD_RESOLUTION, cloud_probability, l1c_clouds
 from sarcube.sensors.sentinel2.images import native_resolution, read_image, window_around
 from sarcube.workflows.sentinel2.section import Sentinel2Section
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from sarcube.sensors.sentinel2.model import Scene
 
 Water = Callable[[GeoGrid], NDArray[np.bool_]]
-_SCL_RESOLUTION = 20
+SCL_RESOLUTION = 20
+_TRUE = 0.2  # a CRS whose metres differ by less from those of the ground has the pixels that it says
 
 
 @dataclass
@@ -36,19 +38,21 @@ class Processed:
     Attributes
     ----------
     layers : dict of str to array
-        By name: bands (uint16, reflectance = number * 0.0001, 0 is no data), "scl", "cloud_mask".
+        By name: bands (uint16, reflectance = number * 0.0001, 0 is no data; or floating), "scl", "cloud_mask".
     counts : dict of str to int
         Pixels: "raised" (reflectance too low for a number), "saturated", "cloud", "land_sea".
     notes : list of str
         What users of the product should know.
     """
 
-    layers: dict[str, NDArray[np.unsignedinteger]] = field(default_factory=dict)
+    layers: dict[str, NDArray[np.unsignedinteger | np.floating]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def process(scene: Scene, grid: GeoGrid, section: Sentinel2Section, water: Water | None = None) -> Processed:
+def process(
+    scene: Scene, grid: GeoGrid, section: Sentinel2Section, water: Water | None = None, *, floating: bool = False
+) -> Processed:
     """The layers of a product on a grid.
 
     Parameters
@@ -59,6 +63,8 @@ def process(scene: Scene, grid: GeoGrid, section: Sentinel2Section, water: Water
     section : Sentinel2Section
     water : callable, optional
         From a grid to where water is; needed where `section.land_sea` is not "none".
+    floating : bool
+        Bands as float32 reflectance, NaN where there is none: below zero, too, for which numbers have no place.
 
     Raises
     ------
@@ -69,34 +75,49 @@ def process(scene: Scene, grid: GeoGrid, section: Sentinel2Section, water: Water
     """
     native = native_grid(scene, grid, section.resolution)
     out = Processed()
-    classes = clouds = None
-    if scene.level == "L2A" and (section.classes or section.cloud_mask == "l2a"):
-        classes = _scl_flags(scene, native, section)
-        if section.classes:
-            out.layers["scl"] = _on(scene, "SCL", _SCL_RESOLUTION, native, section, classes=True)
+    clouds = None
+    if scene.level == "L2A" and section.classes:
+        _keep_classes(scene, native, section, out)
     if section.cloud_mask != "none":
-        clouds = _clouds(scene, native, section, classes, out)
+        clouds = _clouds(scene, native, section, out)
         out.layers["cloud_mask"] = clouds
-    del classes
     hidden = _hidden(native, clouds, section, water, out)
     for name in section.bands:
         resolution = native_resolution(scene, name)
         _say_native(scene, name, resolution, out)
         numbers = _on(scene, name, resolution, native, section)
         r = scene.radiometry
-        values, raised, saturated = harmonise(numbers, Numbers(r.quantification, r.offset(name), r.nodata, r.saturated))
+        meaning = Numbers(r.quantification, scene.offset(name), r.nodata, r.saturated)
+        values = to_reflectance(numbers, meaning) if floating else _harmonised(numbers, meaning, out)
         del numbers
-        out.counts["raised"] = out.counts.get("raised", 0) + raised
-        out.counts["saturated"] = out.counts.get("saturated", 0) + saturated
         if hidden is not None:
-            masks.blank(values, hidden, 0)
+            masks.blank(values, hidden, np.nan if floating else 0)
         out.layers[name] = values
     if native != grid:
-        for name, values in out.layers.items():
-            out.layers[name] = reproject(values, native, grid, masks.UNKNOWN if name == "cloud_mask" else 0)
+        for name, layer in out.layers.items():
+            missing = masks.UNKNOWN if name == "cloud_mask" else np.nan if layer.dtype.kind == "f" else 0
+            out.layers[name] = reproject(layer, native, grid, missing)
     if out.counts.get("raised"):
         out.notes.append(f"{out.counts['raised']} pixels have a reflectance below 0.00005 and are kept as 0.0001")
     return out
+
+
+def fill(done: Processed, other: Processed) -> None:
+    """Put what another product of the same datatake saw where the first one saw nothing."""
+    for name, layer in done.layers.items():
+        if name in other.layers:
+            missing = masks.UNKNOWN if name == "cloud_mask" else 0
+            np.copyto(layer, other.layers[name], where=layer == missing)
+    for name, count in other.counts.items():
+        done.counts[name] = done.counts.get(name, 0) + count
+    done.notes += [note for note in other.notes if note not in done.notes]
+
+
+def _harmonised(numbers: NDArray[np.unsignedinteger], meaning: Numbers, out: Processed) -> NDArray[np.uint16]:
+    values, raised, saturated = harmonise(numbers, meaning)
+    out.counts["raised"] = out.counts.get("raised", 0) + raised
+    out.counts["saturated"] = out.counts.get("saturated", 0) + saturated
+    return values
 
 
 def native_grid(scene: Scene, grid: GeoGrid, resolution: float) -> GeoGrid:
@@ -113,12 +134,12 @@ def native_grid(scene: Scene, grid: GeoGrid, resolution: float) -> GeoGrid:
         if apart:
             raise GridError(f"{scene.path}: the tile {scene.tile} and the area do not meet; check the area")
         return grid
-    from rasterio.warp import transform_bounds
+    from sarcube.workflows.sentinel2.grids import bounds_in
 
-    metres = resolution * metres_per_unit(grid.epsg)
-    if metres_per_unit(grid.epsg) != 1.0:
-        metres = max(10.0, float(round(metres)))
-    bounds = transform_bounds(grid.crs, f"EPSG:{scene.epsg}", *grid.bounds, densify_pts=21)
+    metres = ground_size(grid)
+    true = grid.resolution == resolution and abs(metres / resolution - 1.0) < _TRUE
+    metres = resolution if true else max(10.0, 10.0 * round(metres / 10.0))  # on the lattice of the pixels
+    bounds = bounds_in(grid.bounds, grid.epsg, scene.epsg)
     left, bottom = max(bounds[0], tile.left), max(bounds[1], tile.bottom)
     right, top = min(bounds[2], tile.right), min(bounds[3], tile.top)
     if left >= right or bottom >= top:
@@ -126,7 +147,7 @@ def native_grid(scene: Scene, grid: GeoGrid, resolution: float) -> GeoGrid:
     return GeoGrid.snapped(scene.epsg, (left, bottom, right, top), metres)
 
 
-def reproject(values: NDArray[Pixel], source: GeoGrid, target: GeoGrid, nodata: int) -> NDArray[Pixel]:
+def reproject(values: NDArray[Pixel], source: GeoGrid, target: GeoGrid, nodata: float) -> NDArray[Pixel]:
     """The nearest pixel of the source for each of the target, in another CRS."""
     from affine import Affine
     from rasterio.warp import Resampling
@@ -161,22 +182,35 @@ def _on(
         return values
     if classes:
         return resample(values, window, grid, "nearest", "first", 0)
-    return resample(values, window, grid, section.upsampling, section.downsampling, scene.radiometry.nodata)
+    rules = section.upsampling, section.downsampling
+    found = resample(values, window, grid, *rules, scene.radiometry.nodata)
+    saturated = scene.radiometry.saturated
+    if mixes(window, grid, *rules) and (values == saturated).any():
+        found[taken_in(values == saturated, window, grid, *rules)] = saturated
+    return found
+
+
+def _keep_classes(scene: Scene, grid: GeoGrid, section: Sentinel2Section, out: Processed) -> None:
+    if not any(name == "SCL" for name, _ in scene.images):
+        out.notes.append("the product has no scene classification (SCL): there is no layer of classes")
+        return
+    resolution = native_resolution(scene, "SCL")
+    if resolution != SCL_RESOLUTION:
+        out.notes.append(f"SCL is not in the product at {SCL_RESOLUTION} m; taken from {resolution} m")
+    out.layers["scl"] = _on(scene, "SCL", resolution, grid, section, classes=True)
 
 
 def _scl_flags(scene: Scene, grid: GeoGrid, section: Sentinel2Section) -> NDArray[np.uint16]:
-    whole = scene.grid(_SCL_RESOLUTION)
-    native_resolution(scene, "SCL")
+    resolution = native_resolution(scene, "SCL")
+    whole = scene.grid(resolution)
     window = window_around(whole, grid, REACH)
     assert window is not None  # the grids meet
-    values = read_image(scene, "SCL", _SCL_RESOLUTION, None if window == whole else window)
+    values = read_image(scene, "SCL", resolution, None if window == whole else window)
     flags: NDArray[np.uint16] = resample_flags(masks.class_flags(values), window, grid, section.flag_downsampling, 0)
     return flags
 
 
-def _clouds(
-    scene: Scene, grid: GeoGrid, section: Sentinel2Section, classes: NDArray[np.uint16] | None, out: Processed
-) -> NDArray[np.uint8]:
+def _clouds(scene: Scene, grid: GeoGrid, section: Sentinel2Section, out: Processed) -> NDArray[np.uint8]:
     if section.cloud_mask == "l1c":
         whole = scene.grid(CLOUD_RESOLUTION)
         window = window_around(whole, grid, REACH)
@@ -185,9 +219,9 @@ def _clouds(
         found = masks.l1c_cloud_classes(resample_flags(flags, window, grid, section.flag_downsampling))
         out.notes.append("cloud_mask: opaque clouds and cirrus as L1C processing found them, at 60 m")
     else:
-        if classes is None:
+        if scene.level != "L2A":
             raise SceneError(f"{scene.path}: cloud_mask: l2a needs an L2A, this is {scene.level}; choose l1c or none")
-        found = masks.scl_clouds(classes, section.cloud_shadow)
+        found = masks.scl_clouds(_scl_flags(scene, grid, section), section.cloud_shadow)
     if section.cloud_probability is not None:
         found = _probable(scene, grid, section.cloud_probability, found)
     return masks.buffered(found, section.cloud_buffer / grid.resolution)

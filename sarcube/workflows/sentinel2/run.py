@@ -26,19 +26,23 @@ def _compute(task: Task, context: Context, stages: Stages) -> Result:
     import xarray as xr
 
     from sarcube.workflows.sentinel2.items import About, ard_facts, file_tags
-    from sarcube.workflows.sentinel2.process import process
+    from sarcube.workflows.sentinel2.process import fill, process
     from sarcube.workflows.sentinel2.water import water_of
 
     config = context.config
     section = config.section(Sentinel2Section)
-    (found,) = task.inputs
+    found = task.inputs[0]
     with stages("open"):
         scene, notes = open_found(found, config, section)
+        others = [open_found(other, config, section)[0] for other in task.inputs[1:]]
     water, rule = None, ""
     if section.land_sea != "none":
         water, rule = water_of(section.water, config.dem, section.sea_pixels)
     with stages("compute"):
         done = process(scene, task.grid, section, water)
+        for other in others:
+            fill(done, process(other, task.grid, section, water))
+            done.notes.append(f"the datatake came in several products: what {scene.name} has not is of {other.name}")
     dataset = xr.Dataset({name: (("y", "x"), values) for name, values in done.layers.items()})
     about = About(config, found.path, rule, notes)
     return Result(

@@ -22,20 +22,23 @@ class Sentinel2Workflow:
     kinds = (S2_ARD,)
 
     def find(self, config: RunConfig) -> Found:
-        """One product of each tile and datatake of the source within the run's area, dates and filters."""
+        """One product of each tile and datatake of the source within the run's area, dates and filters.
+
+        Its inputs are one product of the agency, or the two that a datatake came in.
+        """
+        from itertools import groupby
+
         from sarcube.sensors.sentinel2.search.products import find_tiles
         from sarcube.workflows.sentinel2.grids import place_in
 
         section = config.section(Sentinel2Section)
         search = find_tiles(config, section.level)
         units = []
-        for one in search.found:
+        for _, parts in groupby(search.found, lambda found: (found.tile, found.start, found.platform)):
+            taken = tuple(parts)
+            one, size = taken[0], sum(part.size_bytes for part in taken)
             place = place_in(one.place, config, section.area)
-            units.append(
-                Unit(
-                    S2_ARD.name, place, one.start, None, (one,), one.footprint, label=one.name, bytes_in=one.size_bytes
-                )
-            )
+            units.append(Unit(S2_ARD.name, place, one.start, None, taken, one.footprint, label=one.name, bytes_in=size))
         return Found(units, search.problems, search.explanation, warnings=search.remarks)
 
     def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
@@ -50,7 +53,7 @@ class Sentinel2Workflow:
         section = config.section(Sentinel2Section)
         found = {}
         for i, unit in enumerate(units):
-            (one,) = unit.inputs
+            one = unit.inputs[0]  # all are of one level
             if one.level == "L1C" and section.cloud_mask == "l2a" and section.sen2cor is None:
                 found[i] = f"{one.name} is L1C and has no classes for cloud_mask: l2a; choose l1c, or name sen2cor"
             elif one.level == "L2A" and "B10" in section.bands:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import SourceError
 from sarcube.geometry.aoi import Area
+from sarcube.geometry.longitudes import unwrap
 from sarcube.sensors.sentinel2.names import TILE, parse_name, place_of
 from sarcube.transfer.problem import Problem
 
+if TYPE_CHECKING:
+    from shapely import Geometry
+
 Level = Literal["auto", "l1c", "l2a"]
+_NEW_SHARE = 0.1  # of its footprint; those of two versions of the same differ by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,9 @@ def selected(found: Iterable[FoundTile], config: RunConfig, area: Area | None) -
 def one_per_datatake(found: Sequence[FoundTile], level: Level) -> tuple[list[FoundTile], list[Problem]]:
     """One product of each tile and datatake: L2A before L1C unless a level is asked for, then the newest.
 
+    A datatake that was sent to two stations comes in two products of a tile, each with what the other has not: both
+    are taken, the newest first.
+
     Returns
     -------
     tiles : list of FoundTile
@@ -114,13 +124,34 @@ def one_per_datatake(found: Sequence[FoundTile], level: Level) -> tuple[list[Fou
         groups.setdefault((one.tile, one.start, one.platform), []).append(one)
     kept, remarks = [], []
     for _, versions in sorted(groups.items()):
-        best = max(versions, key=_newness)
-        kept.append(best)
-        older = [v for v in versions if v.level == best.level and v.name != best.name]
+        newest = sorted(versions, key=_newness, reverse=True)
+        best = newest[0]
+        taken, older = [best], []
+        for one in newest[1:]:
+            if one.level == best.level and one.name != best.name:
+                (taken if _sees_more(one, taken) else older).append(one)
+        kept.extend(taken)
         if older:
             names = ", ".join(v.name for v in older)
             remarks.append(Problem(best.name, f"taken as the newest of its datatake; passed over: {names}"))
     return kept, remarks
+
+
+def _sees_more(one: FoundTile, others: Sequence[FoundTile]) -> bool:
+    """Whether a good part of what a product saw is in none of the others."""
+    import shapely
+
+    start = one.footprint[0][0] if one.footprint else 0.0
+
+    def ground(tile: FoundTile) -> Geometry:
+        if len(tile.footprint) < 4:
+            return shapely.Polygon()
+        longitudes = unwrap([start, *(lon for lon, _ in tile.footprint)])[1:]
+        return shapely.make_valid(shapely.polygons(np.column_stack([longitudes, [lat for _, lat in tile.footprint]])))
+
+    own = ground(one)
+    rest = own.difference(shapely.union_all([ground(other) for other in others]))
+    return bool(own.area > 0 and rest.area > _NEW_SHARE * own.area)
 
 
 def _newness(one: FoundTile) -> tuple[bool, bool, str, str]:

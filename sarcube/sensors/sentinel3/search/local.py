@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError, SourceError
+from sarcube.geometry.longitudes import unwrap
 from sarcube.sensors.product_search import products_in, source_folder
 from sarcube.sensors.sentinel3.granule import open_granule, read
 from sarcube.sensors.sentinel3.names import GranuleName, parse_name
@@ -64,6 +66,16 @@ def _newest(path: Path) -> int:
     return max((p.stat().st_mtime_ns for p in (path, *(path.glob("*.nc") if path.is_dir() else ()))), default=0)
 
 
+def _round_a_pole(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points along the pole that close a ring which goes round it; none where it does not."""
+    longitudes = unwrap([point[0] for point in (*ring, ring[0])])
+    if abs(longitudes[-1] - longitudes[0]) < 180.0:
+        return []
+    pole = math.copysign(90.0, sum(latitude for _, latitude in ring))
+    first = (float(longitudes[-1]), ring[0][1])
+    return [first, *((float(lon), pole) for lon in np.linspace(longitudes[-1], longitudes[0], _SIDE))]
+
+
 @lru_cache(maxsize=10_000)
 def _looked_at(path: str, newest: int) -> tuple[tuple[tuple[float, float], ...], int]:
     """Footprint and bytes of a granule; `newest` makes a changed one be looked at again."""
@@ -84,6 +96,7 @@ def _looked_at(path: str, newest: int) -> tuple[tuple[tuple[float, float], ...],
         (r, s[0]) for r, s in zip(chosen[-2:0:-1], sides[-2:0:-1], strict=True)
     ]
     ring = [(round(float(longitude[p]), 5), round(float(latitude[p]), 5)) for p in points]
+    ring += _round_a_pole(ring)
     local = Path(path)
     size = local.stat().st_size if local.is_file() else sum(f.stat().st_size for f in local.glob("*"))
     return (*ring, ring[0]), size
