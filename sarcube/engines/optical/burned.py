@@ -94,9 +94,12 @@ def hectares(classes: NDArray[np.uint8], areas: NDArray[np.floating] | float) ->
 def _hectares(numbers: NDArray[np.integer], areas: NDArray[np.floating] | float, n: int) -> NDArray[np.float64]:
     """Hectares that are numbered 0, 1, ... n - 1."""
     flat = numbers.ravel()
-    if isinstance(areas, float):
-        return np.bincount(flat, minlength=n) * (areas / 1e4)
-    return np.bincount(flat, weights=areas.ravel(), minlength=n) / 1e4
+    metres = (
+        np.bincount(flat, minlength=n) * areas
+        if isinstance(areas, float)
+        else np.bincount(flat, weights=areas.ravel(), minlength=n)
+    )
+    return np.asarray(metres / 1e4, np.float64)
 
 
 def perimeters(

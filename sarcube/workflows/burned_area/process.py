@@ -123,8 +123,10 @@ def _date(scenes: Sequence[Scene], grid: GeoGrid, section: BurnedAreaSection, no
         scl = done.layers.get("scl")
         classified |= scl is not None
         # Of a product without classes nothing is known but where it saw.
-        classes = np.where(np.isfinite(values["B12"]), masks.UNCLASSIFIED, masks.NO_DATA) if scl is None else scl
-        classes = classes.astype(np.uint8, copy=False)
+        seen = np.isfinite(values["B12"])
+        classes: NDArray[np.uint8] = np.where(seen, masks.UNCLASSIFIED, masks.NO_DATA).astype(np.uint8)
+        if scl is not None:
+            classes = scl.astype(np.uint8)
         worth = _worth(classes)
         better = worth < rank
         if kept is None:

@@ -133,7 +133,9 @@ def _shape(aoi: str) -> Geometry | None:
     return None if area is None else area.shape
 
 
-def write_bands(path: Path, layers: Mapping[str, NDArray[np.unsignedinteger]], grid: GeoGrid, driver: str) -> None:
+def write_bands(
+    path: Path, layers: Mapping[str, NDArray[np.unsignedinteger | np.floating]], grid: GeoGrid, driver: str
+) -> None:
     """Write all layers as bands of one uint16 raster with GDAL's driver of that name; it appears whole or not at all.
 
     Raises

@@ -126,7 +126,7 @@ def one_per_datatake(found: Sequence[FoundTile], level: Level) -> tuple[list[Fou
     for _, versions in sorted(groups.items()):
         newest = sorted(versions, key=_newness, reverse=True)
         best = newest[0]
-        taken, older = [best], []
+        taken, older = [best], list[FoundTile]()
         for one in newest[1:]:
             if one.level == best.level and one.name != best.name:
                 (taken if _sees_more(one, taken) else older).append(one)
