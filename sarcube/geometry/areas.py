@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sarcube.errors import GridError
 from sarcube.geometry.burst_grid import transformer
 from sarcube.geometry.ellipsoid import E2, SEMI_MAJOR
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, metres_per_unit
 from sarcube.geometry.longitudes import wrap_longitude
 
 _NODES = 33  # of a lattice over the grid along each side: between two of them areas change linearly
@@ -19,7 +19,7 @@ _TRUE = 5e-3
 def pixel_areas(grid: GeoGrid) -> NDArray[np.float32] | float:
     """Square metres of the ellipsoid that pixels cover: one number where all cover what the CRS says, else of each.
 
-    In UTM, and in any CRS that keeps areas, that is the square of the resolution; EPSG:3857 stretches areas four times
+    In UTM, and in any CRS that keeps areas, that is the square of the resolution in metres; EPSG:3857 stretches areas four times
     at 60 degrees, and pixels in degrees shrink towards the poles.
 
     Parameters
@@ -55,7 +55,7 @@ def pixel_areas(grid: GeoGrid) -> NDArray[np.float32] | float:
         areas = np.abs(across[0] * along[1] - across[1] * along[0]) * metres * (grid.step / grid.resolution)
     if not np.isfinite(areas).all():
         raise GridError(f"the grid {grid.bounds} reaches beyond where {grid.crs} is valid; choose another grid.crs")
-    plane = grid.resolution * grid.step
+    plane = grid.resolution * grid.step * metres_per_unit(grid.epsg) ** 2
     if not grid.is_geographic and np.abs(areas / plane - 1.0).max() < _TRUE:
         return plane
     by_row = np.stack([np.interp(np.arange(grid.height) + 0.5, rows, areas[:, j]) for j in range(_NODES)], axis=1)

@@ -98,7 +98,7 @@ def window_of(
 
 
 def _check_unit(epsg: int, resolution: float) -> None:
-    if metres_per_unit(epsg) != 1.0 and resolution > _MOST_DEGREES:
+    if is_geographic(epsg) and resolution > _MOST_DEGREES:
         raise GridError(
             f"the resolution is in degrees in EPSG:{epsg}, and {resolution:g} degrees are "
             f"{resolution * 111.32:,.0f} km; 10 m are about 0.0001"
@@ -134,7 +134,7 @@ def bounds_in(bounds: tuple[float, float, float, float], source: int, target: in
         xs = xs - 360.0 * np.floor((xs.min() + 180.0) / 360.0)
     steps = np.hypot(np.diff(xs), np.diff(ys))
     if not (np.isfinite(xs).all() and np.isfinite(ys).all()) or (
-        metres_per_unit(target) == 1.0 and steps.max() > _FARTHEST_STEP
+        not is_geographic(target) and steps.max() * metres_per_unit(target) > _FARTHEST_STEP
     ):
         raise GridError(
             f"EPSG:{target} is cut where the tile lies, or does not reach there; choose the tile's own UTM zone, or "
