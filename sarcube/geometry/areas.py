@@ -19,8 +19,8 @@ _TRUE = 5e-3
 def pixel_areas(grid: GeoGrid) -> NDArray[np.float32] | float:
     """Square metres of the ellipsoid that pixels cover: one number where all cover what the CRS says, else of each.
 
-    In UTM, and in any CRS that keeps areas, that is the square of the resolution in metres; EPSG:3857 stretches areas four times
-    at 60 degrees, and pixels in degrees shrink towards the poles.
+    In UTM, and in any CRS that keeps areas, that is the square of the resolution in metres; EPSG:3857 stretches areas
+    four times at 60 degrees, and pixels in degrees shrink towards the poles.
 
     Parameters
     ----------
