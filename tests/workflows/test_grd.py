@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,18 @@ def test_scenes_by_name_with_and_without_cog(archive: Archive, store: Path) -> N
     other = f"{name[:-4]}0000"
     (warning,) = planned(name, other).warnings
     assert f"has no {other}" in warning.message and name in warning.message
+
+
+def test_zips_under_any_name(archive: Archive, tmp_path: Path) -> None:
+    scene = sorted((archive.directory / "scenes").iterdir())[0]
+    (tmp_path / "scenes").mkdir()
+    made = shutil.make_archive(str(tmp_path / "scenes" / "product"), "zip", scene.parent, scene.name)
+    with zipfile.ZipFile(tmp_path / "scenes" / "notes.zip", "w") as other:
+        other.writestr("notes.txt", "none")
+    found = plan(config_of(archive, tmp_path / "new", source={"kind": "local", "path": str(tmp_path / "scenes")}))
+    assert [scene.path for task in found.tasks for scene in task.inputs] == [made]
+    (problem,) = found.problems
+    assert problem.message == "1 archive holds no Sentinel-1 GRD, passed over: notes.zip"
 
 
 def test_polarizations_that_a_scene_lacks_are_told(archive: Archive, store: Path) -> None:
@@ -340,6 +353,19 @@ def test_every_bit_of_a_scene_lies_on_a_tile_of_its_own_zone(ring: Ring, zones: 
     turned = [shapely.affinity.translate(p, 360.0 if p.bounds[0] < -170 else 0.0) for p in parts if p is not None]
     covered = shapely.union_all(turned).intersection(shapely.Polygon(ring))
     assert covered.area == pytest.approx(shapely.Polygon(ring).area, rel=1e-3)
+
+
+def test_a_tile_at_the_antimeridian_has_one_name() -> None:
+    raw = {"workflow": "grd", "source": {"kind": "local", "path": "x"}, "dem": {"path": "d", "heights": "ellipsoid"}}
+    config = RunConfig.model_validate({**raw, "store": "s", "grid": {"crs": 4326, "resolution": 0.0002}})
+    for ring in (_box(179.7, 10.1, 180.3, 10.4), _box(-180.3, 10.1, -179.7, 10.4)):
+        assert tiles_under(config, 7, ring) == ["t007_4326_179_10", "t007_4326_m180_10"]
+    assert tiles_under(config, 7, _box(-179.9, 10.1, -179.7, 10.4)) == ["t007_4326_m180_10"]
+    tile = tile_grid("t007_4326_m180_10", 0.0002)
+    part = part_of(tile, _box(179.7, 10.1, 180.3, 10.4))
+    assert part.left == pytest.approx(-180.0) and part.right == pytest.approx(-179.7, abs=0.03)
+    part = part_of(tile_grid("t007_4326_179_10", 0.0002), _box(-180.3, 10.1, -179.7, 10.4))
+    assert part.left == pytest.approx(179.7, abs=0.03) and part.right == pytest.approx(180.0)
 
 
 def test_the_part_of_a_tile_that_is_computed_holds_the_footprint() -> None:

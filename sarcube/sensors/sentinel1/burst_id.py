@@ -40,6 +40,7 @@ FROZEN_RADIUS = (7_075_361.0, -8_325.0, 1_524.0)
 OFF_RADIUS = 700.0
 ANX_TOLERANCE = 0.5  # s; annotated node times are good to 0.1 s, but for some of before 2022 that are seconds off
 OFF_TRACK = 60.0  # s: further from the reference ground track than this, the geometry says nothing about the orbit
+FEW_ORBITS, ON_TRACK = 2, 6.0  # orbits that an annotation may be off; s: on the reference track, with 5 of the time
 SEAM = 120.0  # s for which an acquisition that began in orbit 175 keeps its own count into orbit 1
 
 _BURST_ID = re.compile(r"t(\d{1,3})[-_](\d{1,6})[-_](iw[1-3]|ew[1-5])", re.IGNORECASE)
@@ -125,11 +126,14 @@ class CycleTime(NamedTuple):
         Seconds since that orbit's ascending node.
     exact : bool
         `time` is good to 0.12 s: the platform flies Sentinel-1's frozen orbit. Else to 5 s.
+    off : float
+        Seconds between the reference ground track's passing there and the platform's: how sure the orbit is.
     """
 
     relative_orbit: int
     time: float
     exact: bool
+    off: float = 0.0
 
 
 def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> CycleTime:
@@ -166,7 +170,7 @@ def cycle_time(position: NDArray[np.float64], velocity: NDArray[np.float64]) -> 
     best = int(np.argmin(np.abs(off)))
     if abs(off[best]) > OFF_TRACK:
         raise SceneError(f"the platform is {off[best]:.0f} s off its reference ground track")
-    return CycleTime(best + 1, time, exact)
+    return CycleTime(best + 1, time, exact, float(off[best]))
 
 
 def corrected_elapsed(elapsed: float, seen: CycleTime) -> float:
@@ -189,9 +193,13 @@ def settle_orbit(relative_orbit: int, time_since_anx: float, seen: CycleTime) ->
     """Relative orbit of the node that time is counted from, where annotation and geometry may be orbits apart.
 
     Some annotations count from a node more than an orbit ago, some carry the next orbit's number: the two together
-    are ambiguous by whole orbits, which `seen`, the answer of `cycle_time` for the same instant, settles.
+    are ambiguous by whole orbits, which `seen`, the answer of `cycle_time` for the same instant, settles. A platform on
+    its way to the reference track passes near one of the 175 by chance: what is told is not moved far for that.
     """
     told = (relative_orbit - 1) * ORBIT_PERIOD + time_since_anx
     true = (seen.relative_orbit - 1) * ORBIT_PERIOD + seen.time
     apart = (true - told + CYCLE / 2) % CYCLE - CYCLE / 2
-    return (relative_orbit - 1 + round(apart / ORBIT_PERIOD)) % ORBITS_PER_CYCLE + 1
+    orbits = round(apart / ORBIT_PERIOD)
+    if abs(orbits) > FEW_ORBITS and abs(seen.off) > ON_TRACK:
+        return relative_orbit
+    return (relative_orbit - 1 + orbits) % ORBITS_PER_CYCLE + 1

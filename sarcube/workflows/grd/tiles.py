@@ -92,7 +92,9 @@ def tiles_under(config: RunConfig, track: int, footprint: Ring) -> list[Place]:
         side = side_of(epsg)
         for column in range(math.floor(x.min() / side), math.floor(x.max() / side) + 1):
             for row in range(math.floor(y.min() / side), math.floor(y.max() / side) + 1):
-                place = place_name(track, epsg, column, row)
+                # Longitudes may run beyond 180, the ground there has one name all the same.
+                named = round(wrap(column * side) / side) if is_geographic(epsg) else column
+                place = place_name(track, epsg, named, row)
                 grid = tile_grid(place, side)
                 if crs == "auto" and not _in_zone(grid):
                     continue

@@ -13,7 +13,7 @@ from sarcube.geometry.orbit import Orbit, trim
 from sarcube.geometry.radar import SPEED_OF_LIGHT
 from sarcube.sensors.sentinel1.assemble import SAME_TIME
 from sarcube.sensors.sentinel1.burst import refuse_leap_second
-from sarcube.sensors.sentinel1.burst_id import cycle_time, relative_orbit, settle_orbit
+from sarcube.sensors.sentinel1.burst_id import ORBITS_PER_CYCLE, cycle_time, relative_orbit, settle_orbit
 from sarcube.sensors.sentinel1.calibration import parse_calibration
 from sarcube.sensors.sentinel1.footprint import burst_footprint
 from sarcube.sensors.sentinel1.grd.annotation import GrdAnnotation, parse_grd_annotation
@@ -91,6 +91,10 @@ def _channel_image(safe: Safe, part: Part, epoch: np.datetime64 | None, borders:
         noise = _believed(noise, dark, part.polarization, warnings)
     if noise is None:
         warnings.append(f"no noise annotation for {part.polarization}")
+    track = _track(safe, annotation)
+    told = safe.manifest.relative_orbit if safe.manifest else None
+    if told is not None and track not in (told, told % ORBITS_PER_CYCLE + 1):
+        warnings.append(f"the manifest says relative orbit {told}, the scene is on {track}")
     start, end = radar.first_line_time, radar.last_line_time
     if orbit.covers(start, end):
         orbit = trim(orbit, start, end, KEEP_MARGIN)
@@ -107,7 +111,7 @@ def _channel_image(safe: Safe, part: Part, epoch: np.datetime64 | None, borders:
         product_type=_product_type(safe.name),
         orbit_direction=annotation.orbit_direction,
         absolute_orbit=annotation.absolute_orbit,
-        relative_orbit=_track(safe, annotation),
+        relative_orbit=track,
         anx_time=annotation.anx_time,
         radar=radar,
         azimuth_spacing=annotation.azimuth_spacing,

@@ -11,7 +11,7 @@ from pathlib import Path
 from sarcube.config import RunConfig
 from sarcube.errors import SarcubeError, SourceError
 from sarcube.geometry.aoi import Area, load_aoi
-from sarcube.sensors.sentinel1.search.local import scenes_below, to_datetime
+from sarcube.sensors.sentinel1.search.local import of_archives, scenes_below, to_datetime
 from sarcube.sensors.sentinel1.search.provider_json import time_or_none
 from sarcube.sensors.sentinel1.search.scenes import bare_name, is_another
 from sarcube.transfer.problem import Problem
@@ -160,8 +160,8 @@ def _local(config: RunConfig) -> tuple[list[FoundGrd], list[Problem], str]:
         raise SourceError(f"source.path {root} does not exist; name the folder of the SAFEs")
     problems: list[Problem] = []
     found: list[FoundGrd] = []
-    others = 0
-    for scene in scenes_below(root, problems, []):
+    others, passed = 0, list[str]()
+    for scene in scenes_below(root, problems, passed, "GRD"):
         if is_another(scene.path, "GRD") and scene.path != str(root):
             others += 1
             continue
@@ -170,6 +170,7 @@ def _local(config: RunConfig) -> tuple[list[FoundGrd], list[Problem], str]:
         except SarcubeError as error:
             log.warning("%s is left out: %s", scene.path, error)
             problems.append(Problem(scene.path, str(error), type(error).__name__))
+    problems.extend(of_archives(root, passed, "GRD"))
     if found:
         return found, problems, ""
     also = f" and {others} of other types or modes; the workflows rtc and insar take SLC" if others else ""

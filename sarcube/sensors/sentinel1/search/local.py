@@ -30,7 +30,11 @@ from sarcube.words import several
 log = logging.getLogger(__name__)
 
 _VERSION = 4  # of the index file; another version is read anew
-_SLC = re.compile(r"(^|/)annotation/s1[a-z]-(iw|ew)\d-slc-[^/]*\.xml$", re.IGNORECASE)
+# Annotation of a type, by the agency's names or the short ones of mirrors (`annotation/iw1-vv.xml`).
+_ANNOTATION = {
+    product: re.compile(rf"(^|/)annotation/(s1[a-z]-)?(iw|ew){swath}-({product}-)?(vv|vh|hh|hv)[^/]*\.xml$", re.I)
+    for product, swath in (("SLC", r"\d"), ("GRD", ""))
+}
 _ARCHIVES = (".tar", ".tgz", ".tar.gz", ".7z", ".rar")
 _BYTES_PER_SAMPLE = 4  # complex int16
 _MICRO = 1_000_000  # footprints are kept as whole millionths of a degree, a decimetre
@@ -72,11 +76,7 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
             listed.append(scene)
     problems.extend(_of_others(root, others))
     scenes = [s for s in listed if not only or _may_be(s.path, only)]
-    if passed:
-        hold = several(len(passed), "archive holds", "archives hold")
-        log.info("%s: %s no Sentinel-1 SLC: %s", root, hold, ", ".join(passed))
-        few = ", ".join(Path(path).name for path in passed[:5]) + (", ..." if len(passed) > 5 else "")
-        problems.append(Problem(str(root), f"{hold} no Sentinel-1 SLC, passed over: {few}"))
+    problems.extend(of_archives(root, passed, "SLC"))
     if listed and not scenes:
         raise no_such_scene(str(root), only, {scene_name(s.path) for s in listed})
     index = SceneIndex.load(str(root))
@@ -94,6 +94,16 @@ def search_local(config: RunConfig) -> tuple[list[FoundBurst], list[Problem]]:
         problems.extend(Problem(scene.path, message) for message in known.problems)
     index.save({scene.path for scene in scenes} if not only else None)
     return found, problems
+
+
+def of_archives(root: Path, passed: list[str], product: str) -> list[Problem]:
+    """What is said of archives that hold no scene of a type."""
+    if not passed:
+        return []
+    hold = several(len(passed), "archive holds", "archives hold")
+    log.info("%s: %s no Sentinel-1 %s: %s", root, hold, product, ", ".join(passed))
+    few = ", ".join(Path(path).name for path in passed[:5]) + (", ..." if len(passed) > 5 else "")
+    return [Problem(str(root), f"{hold} no Sentinel-1 {product}, passed over: {few}")]
 
 
 def _of_others(root: Path, paths: list[str]) -> list[Problem]:
@@ -172,18 +182,18 @@ def _may_be(path: str, only: set[str]) -> bool:
     return name in only or not name.upper().startswith("S1")
 
 
-def _holds_slc(path: str) -> bool:
-    """Whether a zip of any name holds annotation of an SLC, by its directory."""
+def _holds(path: str, product: str) -> bool:
+    """Whether a zip of any name holds annotation of an SLC or GRD, by its directory."""
     try:
-        return any(_SLC.search(name) for name in ZipFiles(path).names())
+        return any(_ANNOTATION[product].search(name) for name in ZipFiles(path).names())
     except SarcubeError:
         return False
 
 
-def scenes_below(root: Path, problems: list[Problem], passed: list[str]) -> Iterator[SceneFile]:
+def scenes_below(root: Path, problems: list[Problem], passed: list[str], product: str = "SLC") -> Iterator[SceneFile]:
     """SAFEs under a folder, in the order of their paths; a SAFE's own folders are not searched for others.
 
-    `passed` gets archives that hold none.
+    `passed` gets archives that hold none of the type that is looked for.
     """
     if root.is_file():
         yield SceneFile(str(root), _stamp([root]))
@@ -202,10 +212,10 @@ def scenes_below(root: Path, problems: list[Problem], passed: list[str]) -> Iter
         if entry.is_dir() and not entry.name.startswith("."):
             if entry.is_symlink() and root.is_relative_to(Path(entry.path).resolve()):
                 continue  # a link back up: its scenes are being listed already
-            yield from scenes_below(Path(entry.path), problems, passed)
+            yield from scenes_below(Path(entry.path), problems, passed, product)
         elif entry.name.lower().endswith(".zip") and entry.is_file():
             # Downloads are also called `product.zip` or by an identifier.
-            if entry.name.upper().startswith("S1") or _holds_slc(entry.path):
+            if entry.name.upper().startswith("S1") or _holds(entry.path, product):
                 yield SceneFile(entry.path, _stamp([Path(entry.path)]))
             else:
                 passed.append(entry.path)
