@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from sarcube.config import RunConfig, Section
 from sarcube.errors import ConfigError, CubeError, GridError
-from sarcube.geometry.aoi import load_aoi
+from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Attached, Layer, ProductKind, Rate
 from sarcube.workflows.making import Result, Stages, ensure_collections, make, update_catalogs
@@ -25,8 +25,6 @@ from sarcube.workflows.task import Ring, Task, Unit
 from sarcube.workflows.workflow import Context, Found, Made
 
 if TYPE_CHECKING:
-    from shapely import Geometry
-
     from sarcube.catalog.items import ItemFacts
     from sarcube.cube.combine import Combination, CombineOptions
     from sarcube.products.product import Product
@@ -177,14 +175,14 @@ def place_of(config: RunConfig) -> str:
     """The place of a run's products: its area and what it shows there, `area_a3f09c12`."""
     section = config.section(CombineSection)
     shown = section.model_dump_json(exclude={"inputs"}).encode()
-    return f"area_{hashlib.sha256(_area(config).normalize().wkb + shown).hexdigest()[:8]}"
+    return f"area_{hashlib.sha256(_area(config).shape.normalize().wkb + shown).hexdigest()[:8]}"
 
 
-def _area(config: RunConfig) -> Geometry:
+def _area(config: RunConfig) -> Area:
     found = load_aoi(config.aoi)
     if found is None:
         raise ConfigError("`aoi`: Field required, by the workflow combine")
-    return found.shape
+    return found
 
 
 def _ring(config: RunConfig) -> Ring:

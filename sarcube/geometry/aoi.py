@@ -12,7 +12,7 @@ import numpy as np
 
 from sarcube.config import Aoi, check_width
 from sarcube.errors import ConfigError
-from sarcube.geometry.longitudes import cut, turns, unwrap
+from sarcube.geometry.longitudes import cut, shortest_span, turns, unwrap
 from sarcube.jsons import JsonObject
 
 if TYPE_CHECKING:
@@ -50,6 +50,23 @@ class Area:
             shapely.intersects(self.shape, shapely.polygons(np.column_stack([lon + turn, lat])))
             for turn in turns(float(lon.min()), float(lon.max()), west, east)
         )
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north of the narrowest box around it; east is beyond 180 across the antimeridian.
+
+        Of parts that were cut at the antimeridian, as GeoJSON wants them, that is not the box of their numbers.
+        """
+        import shapely
+
+        west, south, east, north = self.shape.bounds
+        pieces = shapely.get_parts(self.shape)
+        if east - west > 180.0 and len(pieces) > 1:
+            first, last = shortest_span((one.bounds[0], one.bounds[2]) for one in pieces)
+            last += 360.0 if last < first else 0.0
+            if last - first < east - west:
+                west, east = first, last
+        return west, south, east, north
 
     def parts(self) -> list[Geometry]:
         """The area cut at the antimeridian, longitudes within -180 to 180: the form that search APIs take."""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import shapely
 
 pytest.importorskip("netCDF4")
 
@@ -19,6 +20,7 @@ from sarcube.engines.fire import planck
 from sarcube.engines.fire.detect import find_fires
 from sarcube.engines.fire.options import ContextualOptions, GepOptions
 from sarcube.errors import SceneError
+from sarcube.geometry.aoi import area_of_text
 from sarcube.sensors.sentinel3.granule import open_granule, read
 from sarcube.sensors.sentinel3.names import parse_name
 from sarcube.simulate.slstr import SimulatedGranule, SlstrOptions, simulate_slstr
@@ -139,6 +141,25 @@ def test_a_whole_granule_across_the_antimeridian(tmp_path: Path, centre: tuple[f
         assert mask.width < 400 and mask.bounds.left < 180 < mask.bounds.right
         assert (mask.read(1) != 255).mean() > 0.4
     assert len(fires.hotspots) == 4 and fires.hotspots["longitude"].abs().max() <= 180
+    south, north = centre[1] - 1, centre[1] + 1
+    halves = [shapely.box(179, south, 180, north), shapely.box(-180, south, -179, north)]  # as RFC 7946 has it
+    cut = make_fires(made.path, tmp_path / "cut", area_of_text(shapely.multipolygons(halves).wkt))
+    with rasterio.open(cut.files["cloud_mask"]) as mask:
+        assert tuple(np.round(mask.bounds, 6)) == (179, south, 181, north)
+    assert len(cut.hotspots) == 4
+
+
+def test_what_clouds_hide_is_told(tmp_path: Path) -> None:
+    import netCDF4
+
+    made = simulate_slstr(tmp_path, SlstrOptions(shape=(60, 80), fires=4, traps=False))
+    for values, shown in ((240.0, 1), (np.ma.masked_all((60, 80)), 255)):
+        with netCDF4.Dataset(made.path / "S9_BT_in.nc", "a") as data:
+            data["S9_BT_in"][:] = values
+        fires = make_fires(made.path, tmp_path / "out", None)
+        with rasterio.open(fires.files["cloud_mask"]) as mask:
+            assert set(np.unique(mask.read(1))) <= {shown, 255}
+        assert any("no pixel of the area is clear" in r for r in fires.remarks)
 
 
 def test_power_over_the_temperatures_of_flames(tmp_path: Path) -> None:

@@ -140,3 +140,15 @@ def test_a_shape_that_jumps_across_the_antimeridian_is_no_band_around_the_globe(
     halves = [square(179.5, -15.0), square(-179.5, -15.0)]
     cut = load_aoi(write(tmp_path / "cut.geojson", {"type": "MultiPolygon", "coordinates": [[h] for h in halves]}))
     assert cut is not None and cut.intersects(square(180.0, -15.0))
+
+
+def test_bounds_are_the_narrowest_box_across_the_antimeridian():
+    import shapely
+
+    from sarcube.geometry.aoi import area_of_text
+
+    halves = shapely.multipolygons([shapely.box(178, -19, 180, -16), shapely.box(-180, -18, -179, -17)])
+    assert area_of_text(halves.wkt).bounds == (178, -19, 181, -16)
+    assert area_of_text(shapely.box(178, -19, 181, -16).wkt).bounds == (178, -19, 181, -16)
+    both = shapely.multipolygons([shapely.box(-120, 30, -100, 40), shapely.box(10, 40, 20, 50)])
+    assert area_of_text(both.wkt).bounds == (-120, 30, 20, 50)

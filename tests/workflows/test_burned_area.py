@@ -9,7 +9,7 @@ import rasterio
 
 from sarcube.engines.optical import burned
 from sarcube.engines.optical.reflectance import Numbers, to_reflectance
-from sarcube.errors import ConfigError
+from sarcube.errors import ConfigError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.sensors.sentinel2.images import read_image
 from sarcube.sensors.sentinel2.scene import open_scene
@@ -127,6 +127,31 @@ def test_the_command_writes_bands_in_the_order_asked_for(pair, tmp_path):
         with rasterio.open(path) as data:
             assert data.descriptions[:2] == ("B12", "B8A") or form == "ENVI"
             np.testing.assert_allclose(data.read(1) * 1e-4, bands["B12"], atol=1.1e-4)
+
+
+def test_every_format_gives_every_number_back_or_leaves_nothing(pair, tmp_path):
+    (before, _, _), _, _, _ = pair
+    section = Sentinel2Section(bands="B12,B8A", resolution=20, classes=False)
+    path, _ = preprocess(before, tmp_path, section)
+    with rasterio.open(path) as data:
+        want = data.read()
+    for form in ("ENVI", "NetCDF4", "HFA", "JP2OpenJPEG", "PNG"):
+        path, _ = preprocess(before, tmp_path / form, section, output_format=form)
+        if path.suffix == ".nc":
+            names = [f"NETCDF:{path}:Band{i}" for i in (1, 2)]
+            got = np.stack([rasterio.open(name).read(1) for name in names])
+        else:
+            with rasterio.open(path) as data:
+                got = data.read()
+                assert data.crs.to_epsg() == 32629
+        np.testing.assert_array_equal(got, want, form)
+    for form in ("Nonsense", "AAIGrid", "MEM", "VRT", "Zarr"):
+        folder = tmp_path / form
+        with pytest.raises(ProductError, match="try COG"):
+            preprocess(before, folder, section, output_format=form)
+        assert list(folder.iterdir()) == []
+    with pytest.raises(ProductError, match="cannot be a folder"):
+        preprocess(before, path, section)
 
 
 def test_the_workflow_makes_the_pair_of_a_run(pair, official, tmp_path):

@@ -150,5 +150,7 @@ def _opened(path: str | Path) -> Iterator[rasterio.DatasetReader]:
                     f"land cover {path} has no CRS, or no whole numbers; name a raster of CCI or C3S classes"
                 )
             yield source
+    except ConfigError:
+        raise
     except (RasterioError, ValueError, OSError) as error:
         raise ConfigError(f"land cover {path} cannot be read: {error}; name a raster of CCI or C3S classes") from error

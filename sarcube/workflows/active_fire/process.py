@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, ContextualOptions | GepOptions] = {"contextual": ContextualOptions(), "gep": GepOptions()}
 MOST_PIXELS = 50_000_000
+CLEAR = 0  # of the cloud mask
 _REACH_M = 1500.0  # how far the centre of a pixel of the grid may lie from a measurement
 
 
@@ -85,6 +86,8 @@ def find_in(granule: Granule, area: Area | None, grid: GeoGrid | None, section: 
     found = found[inside[found["row"], found["column"]]].reset_index(drop=True)
     table, remarks = _covered(found, section)
     remarks += _without(scene, options, inside)
+    if not (inside & (cloud_mask(scene, options) == CLEAR)).any():
+        remarks += ("no pixel of the area is clear: clouds hide all of it, or nothing was measured",)
     span = (granule.name.stop - granule.name.start) / granule.shape[0]
     times = [granule.name.start + span * (float(row) + 0.5) for row in table["row"]]
     table = table.assign(
@@ -159,7 +162,7 @@ def _inside(scene: FireScene, area: Area | None, granule: Granule) -> NDArray[np
 
 def _around(scene: FireScene, area: Area | None, inside: NDArray[np.bool_], resolution: float) -> GeoGrid:
     lon, lat = narrowest(scene.longitude[inside]), scene.latitude[inside]
-    bounds = area.shape.bounds if area is not None else (lon.min(), lat.min(), lon.max(), lat.max())
+    bounds = area.bounds if area is not None else (lon.min(), lat.min(), lon.max(), lat.max())
     return check_size(GeoGrid.snapped(4326, bounds, resolution))
 
 

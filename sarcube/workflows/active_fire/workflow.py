@@ -18,7 +18,7 @@ from sarcube.workflows.task import Ring, Task, Unit
 from sarcube.workflows.workflow import Context, Found, Made
 
 if TYPE_CHECKING:
-    from shapely import Geometry
+    from sarcube.geometry.aoi import Area
 
 _LONGEST_DEGREES = 1.0  # a coarser resolution is metres taken for degrees
 
@@ -49,7 +49,7 @@ class ActiveFireWorkflow:
         """Of the run's area, on multiples of the resolution."""
         from sarcube.workflows.active_fire.process import check_size
 
-        bounds, size = _area(config).bounds, config.section(ActiveFireSection).resolution
+        bounds, size = _area(config).bounds, config.section(ActiveFireSection).resolution  # on beyond 180
         epsg = 4326 if config.grid.crs == "auto" else config.grid.crs
         if is_geographic(epsg):
             if size > _LONGEST_DEGREES:
@@ -112,16 +112,16 @@ class ActiveFireWorkflow:
 
 def place_of(config: RunConfig) -> str:
     """The place of a run's products: its area, `area_a3f09c12`."""
-    return f"area_{hashlib.sha256(_area(config).normalize().wkb).hexdigest()[:8]}"
+    return f"area_{hashlib.sha256(_area(config).shape.normalize().wkb).hexdigest()[:8]}"
 
 
-def _area(config: RunConfig) -> Geometry:
+def _area(config: RunConfig) -> Area:
     from sarcube.geometry.aoi import load_aoi
 
     found = load_aoi(config.aoi)
     if found is None:
         raise ConfigError("`aoi`: Field required, by the workflow active_fire")
-    return found.shape
+    return found
 
 
 WORKFLOW = ActiveFireWorkflow()
