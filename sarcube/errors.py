@@ -101,6 +101,10 @@ class CatalogError(SarcubeError, ValueError):
     """A STAC item, collection or index is invalid."""
 
 
+class DamagedIndexError(CatalogError):
+    """A collection's index cannot be read; what it holds stands in the items too."""
+
+
 class CubeError(SarcubeError, ValueError):
     """A cube or mosaic cannot be made from what was selected."""
 

@@ -31,6 +31,8 @@ REASONS = {
     "cube/found.py": "opens files of another maker",
     "cube/viewer": "opens files of another maker; the composite is of two polarizations",
     "cube/open_cube.py": "opens files of another maker; the keyword of version 0.1 for places",
+    "cube/cube_options.py": "the keyword of version 0.1 for places",
+    "cube/map_grid.py": "the module of grids in degrees is named after bursts",
     "cube/acquisition.py": "how items of version 0.1 and of other makers name places",
     "cube/accessor.py": "`cube.sar`: what one does with backscatter",
     "cube/preview.py": "the composite of backscatter",

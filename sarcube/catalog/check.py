@@ -10,15 +10,16 @@ from pathlib import Path
 from sarcube.catalog.extension_fields import EXTENSIONS
 from sarcube.catalog.hrefs import absolute_href
 from sarcube.catalog.items import CATALOG_FILE, COLLECTION_FILE
-from sarcube.catalog.passed import PassedOver
+from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.schemas import Schemas, shared_schemas
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.validate import validate
 from sarcube.catalog.walk import collections, walk_items
-from sarcube.errors import StoreError
+from sarcube.errors import CredentialError, SourceError, StoreError
 from sarcube.jsons import JsonObject
-from sarcube.products.product import checksum
+from sarcube.products.product import checksum, file_checksum
 from sarcube.products.rules import Rule
+from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
 from sarcube.words import several
 
@@ -148,8 +149,11 @@ def check_store(
     for key in (CATALOG_FILE, *(f"{name}/{COLLECTION_FILE}" for name in names)):
         try:
             stored = json.loads(store.read_bytes(key))
-        except (StoreError, ValueError) as error:
+        except (StoreError, ValueError, RecursionError) as error:
             yield Fault(key, str(error))
+            continue
+        if not isinstance(stored, dict):
+            yield Fault(key, "it is no STAC: not an object of JSON")
             continue
         seen.add(stored)
         yield from check_stored(store, key, stored, known, rules, checksums=checksums)
@@ -171,24 +175,53 @@ def check_stored(
     checksums: bool = False,
 ) -> Iterator[Fault]:
     """What is wrong with one item, collection or catalog. Links to the web are not followed."""
-    of_kind = (rules or {}).get(str(stored.get("properties", {}).get("sarcube:kind")), ())
-    yield from (Fault(key, problem) for problem in validate(stored, schemas, of_kind).problems)
+    said, links, assets = stored.get("properties"), stored.get("links"), stored.get("assets")
+    kind = str(said.get("sarcube:kind")) if isinstance(said, dict) else ""
+    try:
+        problems = validate(stored, schemas, (rules or {}).get(kind, ())).problems
+    except DAMAGE as error:
+        problems = (f"it cannot be read: {type(error).__name__}: {error}",)
+    yield from (Fault(key, problem) for problem in problems)
     base = store.href(key)
-    for link in stored.get("links", ()):
-        target = absolute_href(base, link["href"])
-        if not target.startswith(("http://", "https://")) and link["rel"] not in ("item", "derived_from"):
-            place, at = _place(store, target)
-            if not place.exists(at):
-                yield Fault(key, f"link {link['rel']} leads to {target}, which does not exist")
-    for name, asset in stored.get("assets", {}).items():
-        place, at = _place(store, absolute_href(base, asset["href"]))
+    for link in links if isinstance(links, list) else ():
+        href = _href(link)
+        if href is None:
+            yield Fault(key, f"a link leads nowhere: {str(link)[:100]}")
+        elif link.get("rel") not in ("item", "derived_from"):
+            yield from _faults(store, key, f"link {link.get('rel')}", {"href": absolute_href(base, href)}, False)
+    for name, asset in assets.items() if isinstance(assets, dict) else ():
+        href = _href(asset)
+        if href is None:
+            yield Fault(key, f"asset {name} names no file: {str(asset)[:100]}")
+        else:
+            yield from _faults(store, key, f"asset {name}", {**asset, "href": absolute_href(base, href)}, checksums)
+
+
+def _href(member: object) -> str | None:
+    href = member.get("href") if isinstance(member, dict) else None
+    return href if isinstance(href, str) and href else None
+
+
+def _faults(store: Store, key: str, what: str, told: JsonObject, checksums: bool) -> Iterator[Fault]:
+    """What is wrong with a file, by its absolute address and what is said of it; none of one on the web."""
+    target = str(told["href"])
+    if target.startswith(("http://", "https://")):
+        return
+    try:
+        place, at = _place(store, target)
         info = place.stat(at)
         if info is None:
-            yield Fault(key, f"asset {name}: {place.href(at)} is missing")
-        elif "file:size" in asset and info.size != asset["file:size"]:
-            yield Fault(key, f"asset {name}: {place.href(at)} has {info.size} bytes, not {asset['file:size']}")
-        elif checksums and "file:checksum" in asset and checksum(place.read_bytes(at)) != asset["file:checksum"]:
-            yield Fault(key, f"asset {name}: {place.href(at)} is damaged (its checksum differs)")
+            yield Fault(key, f"{what}: {place.href(at)} is missing")
+        elif "file:size" in told and info.size != told["file:size"]:
+            yield Fault(key, f"{what}: {place.href(at)} has {info.size} bytes, not {told['file:size']}")
+        elif checksums and "file:checksum" in told and _checksum(place, at) != told["file:checksum"]:
+            yield Fault(key, f"{what}: {place.href(at)} is damaged (its checksum differs)")
+    except (StoreError, SourceError, CredentialError, ValueError) as error:
+        yield Fault(key, f"{what} cannot be looked at: {error}")
+
+
+def _checksum(place: Store, at: str) -> str:
+    return file_checksum(place.path(at)) if isinstance(place, LocalStore) else checksum(place.read_bytes(at))
 
 
 def _place(store: Store, target: str) -> tuple[Store, str]:

@@ -29,7 +29,7 @@ from sarcube.catalog.selection import Selection
 from sarcube.catalog.summary import Summary
 from sarcube.catalog.validate import require_valid
 from sarcube.catalog.walk import collections, item_keys, read_items, walk_items
-from sarcube.errors import CatalogError, StoreConflictError, TransferError
+from sarcube.errors import CatalogError, DamagedIndexError, StoreConflictError, TransferError
 from sarcube.jsons import JsonObject
 from sarcube.products.kinds import Fact, ProductKind
 from sarcube.store.local_store import LocalStore
@@ -132,14 +132,20 @@ def _quiet(store: Store, name: str) -> bool:
         return True
     found = store.read_version(f"{name}/{INDEX_FILE}")
     index = open_index(found[0]) if found else None
-    return index is not None and not strays(name, index.rows(), store.list(name))
+    try:
+        return index is not None and not strays(name, index.rows(), store.list(name))
+    except DamagedIndexError:
+        return False
 
 
 def _is_told(store: Store, name: str, kind: ProductKind | None) -> bool:
     """Whether a collection describes all that its kind has now."""
     if kind is None:
         return True
-    about = Description.read(json.loads(store.read_bytes(f"{name}/{COLLECTION_FILE}")))
+    try:
+        about = Description.read(json.loads(store.read_bytes(f"{name}/{COLLECTION_FILE}")))
+    except DAMAGE:
+        return False
     return about == about.renewed(kind)
 
 
@@ -162,14 +168,20 @@ def _index_asset(collection: bytes) -> JsonObject:
 
 def _update(store: Store, name: str, kind: ProductKind | None, schemas: Schemas, rebuild: bool) -> None:
     """One attempt: StoreConflictError where another process was quicker."""
+    try:
+        _renew(store, name, kind, schemas, rebuild)
+    except DamagedIndexError as error:
+        log.warning("%s/%s: %s", store.url, name, error)
+        _renew(store, name, kind, schemas, rebuild=True)
+
+
+def _renew(store: Store, name: str, kind: ProductKind | None, schemas: Schemas, rebuild: bool) -> None:
     # The order matters: what is replaced is read before what it is made from.
     key = f"{name}/{COLLECTION_FILE}"
     collection = store.read_version(key)
     if collection is None:
         return  # removed meanwhile
-    about = Description.read(json.loads(collection[0]))
-    if kind is not None:
-        about = about.renewed(kind)
+    about = _described(f"{store.url}/{key}", collection[0], kind)
     found = store.read_version(f"{name}/{INDEX_FILE}")
     index = None if rebuild or found is None else open_index(found[0])
     facts = _facts(about, index)
@@ -206,6 +218,25 @@ def _update(store: Store, name: str, kind: ProductKind | None, schemas: Schemas,
     settle(store, markers, ids)
 
 
+def _described(address: str, collection: bytes, kind: ProductKind | None) -> Description:
+    """What a collection says of itself, brought up to date with its kind where that is known.
+
+    Raises
+    ------
+    CatalogError
+        It is damaged, and its kind is not known.
+    """
+    try:
+        about = Description.read(json.loads(collection))
+    except DAMAGE as error:
+        if kind is None:
+            raise CatalogError(
+                f"{address} is damaged ({type(error).__name__}: {error}); the next run of its workflow makes it anew"
+            ) from error
+        return Description.of(kind)
+    return about if kind is None else about.renewed(kind)
+
+
 def _take_in(
     store: Store, items: Iterable[tuple[str, JsonObject]], writer: IndexWriter, summary: Summary
 ) -> Iterator[tuple[str, str]]:
@@ -232,9 +263,9 @@ def _facts(about: Description, index: Index | None) -> tuple[Fact, ...]:
 def _children(store: Store) -> set[str]:
     try:
         links = json.loads(store.read_bytes(CATALOG_FILE)).get("links", [])
-    except (OSError, ValueError):
+        return {link["href"].split("/")[1] for link in links if link.get("rel") == "child"}
+    except (OSError, *DAMAGE):
         return set()
-    return {link["href"].split("/")[1] for link in links if link.get("rel") == "child"}
 
 
 def _write_catalog(store: Store, more: set[str]) -> None:

@@ -23,6 +23,7 @@ from sarcube.catalog.hrefs import moved_href
 from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import Pending
 from sarcube.catalog.selection import Selection, is_timed, place_of
+from sarcube.errors import DamagedIndexError
 from sarcube.geometry.longitudes import spans
 from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
@@ -191,11 +192,38 @@ def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedIndexError(
+            f"the index is damaged ({str(error)[:100]}); `sarcube clean --yes` makes it anew"
+        ) from error
+
+
 class Index:
-    """An index that was read; it is cheap to ask again."""
+    """An index that was read; it is cheap to ask again.
+
+    Raises, from whatever asks, DamagedIndexError where its file is damaged.
+    """
 
     def __init__(self, data: bytes) -> None:
-        self._file = pq.ParquetFile(pa.BufferReader(data), memory_map=False)
+        with _told():
+            self._file = pq.ParquetFile(pa.BufferReader(data), memory_map=False)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it has the columns that items are read from."""
+        return {"sarcube:key", "sarcube:item", "sarcube:assets", "id"} <= set(self._file.schema_arrow.names)
+
+    def _group(self, group: int, columns: list[str] | None = None) -> pa.Table:
+        with _told():
+            return self._file.read_row_group(group, columns=columns)
+
+    def _columns(self, names: list[str]) -> pa.Table:
+        with _told():
+            return self._file.read(columns=names)
 
     @property
     def count(self) -> int:
@@ -227,12 +255,12 @@ class Index:
     def tables(self) -> Iterator[pa.Table]:
         """Everything, piece by piece."""
         for group in range(self._file.num_row_groups):
-            yield self._file.read_row_group(group)
+            yield self._group(group)
 
     def outlines(self, without: set[str]) -> Iterator[tuple[str, JsonObject]]:
         """Items but those of some keys as (key, JSON), their assets empty: what a summary needs."""
         for group in range(self._file.num_row_groups):
-            table = self._file.read_row_group(group, columns=["sarcube:key", "sarcube:item", "assets"])
+            table = self._group(group, ["sarcube:key", "sarcube:item", "assets"])
             present = _present(table["assets"])
             keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
             for i, (key, item) in enumerate(zip(keys, items, strict=True)):
@@ -246,13 +274,13 @@ class Index:
         keys = {marker.key for marker in markers}
         if not keys:
             return {}
-        table = self._file.read(columns=["sarcube:key", "id"])
+        table = self._columns(["sarcube:key", "id"])
         rows = pc.indices_nonzero(pc.is_in(table["sarcube:key"], pa.array(sorted(keys))))
         return _ids(table.take(rows))
 
     def rows(self) -> dict[str, str]:
         """Item ids of all keys."""
-        return _ids(self._file.read(columns=["sarcube:key", "id"]))
+        return _ids(self._columns(["sarcube:key", "id"]))
 
     def select(self, wanted: Selection, assets: Sequence[str] | None = None) -> Iterator[tuple[str, JsonObject]]:
         """Wanted items as (key, JSON); with `assets`, only those assets are in them."""
@@ -261,10 +289,10 @@ class Index:
         columns = ["sarcube:key", "sarcube:item", *(f"sarcube:assets.{name}" for name in names)]
         for group in range(self._file.num_row_groups):
             there = [name for name in _SELECTORS if name in self._file.schema_arrow.names]
-            rows = _matching(self._file.read_row_group(group, columns=there), wanted)
+            rows = _matching(self._group(group, there), wanted)
             if not len(rows):
                 continue
-            table = self._file.read_row_group(group, columns=columns).take(rows)
+            table = self._group(group, columns).take(rows)
             texts = table["sarcube:assets"].combine_chunks().flatten() if names else []
             by_asset = dict(zip(names, (t.to_pylist() for t in texts), strict=True))
             keys, items = table["sarcube:key"].to_pylist(), table["sarcube:item"].to_pylist()
@@ -320,15 +348,27 @@ def _product(folder: str, stem: str) -> str:
 def open_index(data: bytes) -> Index | None:
     """An index that can be read; None where it is damaged, and has to be made anew."""
     try:
-        return Index(data)
-    except (pa.ArrowException, OSError):
+        index = Index(data)
+    except DamagedIndexError:
         return None
+    return index if index.ours else None
 
 
 def read_index(store: Store, collection: str) -> Index | None:
-    """The index of a collection, None where there is none."""
+    """The index of a collection, None where there is none.
+
+    Raises
+    ------
+    DamagedIndexError
+        What is there is none, or damaged.
+    """
     key = f"{collection}/{FILE}"
-    return Index(store.read_bytes(key)) if store.exists(key) else None
+    if not store.exists(key):
+        return None
+    index = open_index(store.read_bytes(key))
+    if index is None:
+        raise DamagedIndexError(f"{store.href(key)} is no index, or damaged; `sarcube clean --yes` makes it anew")
+    return index
 
 
 def _present(assets: pa.ChunkedArray) -> dict[str, list[bool]]:
@@ -386,7 +426,7 @@ def _row(prefix: str, key: str, stored: JsonObject, facts: Iterable[Fact]) -> Js
     row: JsonObject = {
         "type": "Feature",
         "stac_version": stored["stac_version"],
-        "stac_extensions": stored["stac_extensions"],
+        "stac_extensions": stored.get("stac_extensions", []),
         "id": stored["id"],
         "geometry": to_wkb(shape(stored["geometry"])),
         "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), stored["bbox"], strict=True)),

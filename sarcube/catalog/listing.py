@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
+from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.query import find_stored
 from sarcube.catalog.selection import Dates, is_timed, place_of, selection
 from sarcube.catalog.walk import collections
@@ -85,11 +86,15 @@ def list_items(
             "or make products with `sarcube run` first"
         )
     wanted = selection(bbox, dates, places)
-    found = [
-        _listed(name, key, stored)
-        for name in ([collection] if collection is not None else names)
-        for key, stored in find_stored(room, name, wanted)
-    ]
+    found: list[Listed] = []
+    passed = PassedOver()
+    for name in [collection] if collection is not None else names:
+        for key, stored in find_stored(room, name, wanted):
+            try:
+                found.append(_listed(name, key, stored))
+            except DAMAGE as error:
+                passed.add(room.href(key), error)
+    passed.tell()
     return sorted(found, key=lambda item: (item.collection, item.place, item.start, item.id))
 
 
@@ -107,13 +112,24 @@ def _listed(collection: str, key: str, stored: JsonObject) -> Listed:
         start=start[:19],
         end=str(said.get("end_datetime") or start)[:19] if timed else "",
         layers=tuple(name for name, asset in own.items() if "data" in (asset.get("roles") or ())),
-        bytes=sum(int(asset.get("file:size") or 0) for asset in own.values()),
+        bytes=sum(_size(asset.get("file:size")) for asset in own.values()),
         platform=str(said.get("platform") or ""),
         direction=str(said.get("sat:orbit_state") or ""),
-        track=said.get("sat:relative_orbit"),
+        track=None if said.get("sat:relative_orbit") is None else int(said["sat:relative_orbit"]),
         orbit=str(said.get("sarcube:orbit_type") or ""),
-        warnings=tuple(str(text) for text in said.get(_WARNINGS, ())),
+        warnings=_texts(said.get(_WARNINGS)),
     )
+
+
+def _size(told: object) -> int:
+    """Bytes; 0 where somebody wrote something else."""
+    return told if isinstance(told, int) and told > 0 else 0
+
+
+def _texts(told: object) -> tuple[str, ...]:
+    if not isinstance(told, list):
+        return () if told is None else (str(told),)
+    return tuple(map(str, told))
 
 
 def as_json(items: Iterable[Listed]) -> str:
@@ -147,7 +163,8 @@ def as_lines(items: Sequence[Listed], width: int, most: int | None = 500) -> Ite
     from rich.table import Table
 
     out = io.StringIO()
-    console = Console(file=out, width=width, force_terminal=False)
+    # What items say is text: brackets and colons in it are no markup.
+    console = Console(file=out, width=width, force_terminal=False, markup=False, emoji=False, highlight=False)
     for collection in dict.fromkeys(item.collection for item in items):
         members = [item for item in items if item.collection == collection]
         table = Table(box=None, pad_edge=False, title=None)
@@ -157,7 +174,7 @@ def as_lines(items: Sequence[Listed], width: int, most: int | None = 500) -> Ite
             table.add_column(head, justify="right" if right else "left", no_wrap=head != "layers")
         for item in members[:most]:
             table.add_row(*_row(item))
-        console.print(f"{collection}  ({', '.join(sorted({item.kind for item in members}))})", markup=False)
+        console.print(f"{collection}  ({', '.join(sorted({item.kind for item in members}))})")
         console.print(table)
         if most is not None and len(members) > most:
             console.print(f"... and {len(members) - most} more (--csv and --json list all)")

@@ -61,7 +61,7 @@ def require_usable(stored: JsonObject, address: str) -> None:
         bbox = [float(v) for v in stored["bbox"]]
         if len(bbox) != 4 or not all(map(math.isfinite, (*bbox, *geometry.bounds))) or geometry.is_empty:
             raise CatalogError("its bbox or geometry holds no place")
-        texts = [stored["id"], stored["stac_version"], *stored["stac_extensions"]]
+        texts = [stored["id"], stored["stac_version"], *stored.get("stac_extensions", ())]
         texts += [asset["href"] for asset in stored["assets"].values()]
         texts += [link[key] for link in stored.get("links", ()) for key in ("rel", "href")]
         if not all(isinstance(text, str) for text in texts):

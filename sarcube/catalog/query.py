@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ from sarcube.catalog.passed import DAMAGE, PassedOver
 from sarcube.catalog.pending import newer, pending
 from sarcube.catalog.selection import Dates, Selection, selection
 from sarcube.catalog.walk import collections, read_items, read_stored, walk_items
-from sarcube.errors import StoreError
+from sarcube.errors import DamagedIndexError, PassedOverWarning, StoreError
 from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
 from sarcube.products.names import item_key
@@ -101,19 +102,37 @@ def find_stored(
     store: Store, collection: str, wanted: Selection, assets: Sequence[str] | None = None
 ) -> Iterator[tuple[str, JsonObject]]:
     """Wanted items of a collection as (key, JSON as stored); quicker than `find_items` for great numbers."""
+    given: set[str] = set()
+    try:
+        for key, stored in _by_index(store, collection, wanted, assets):
+            given.add(key)
+            yield key, _with(stored, assets)
+    except DamagedIndexError as error:
+        warnings.warn(f"{collection}: {error}; items are read one by one until then", PassedOverWarning, stacklevel=3)
+        for key, stored in walk_items(store, collection, wanted):
+            if key not in given:
+                yield key, _with(stored, assets)
+
+
+def _by_index(
+    store: Store, collection: str, wanted: Selection, assets: Sequence[str] | None
+) -> Iterator[tuple[str, JsonObject]]:
+    """Items of an index and what was published since; by their files where there is no index."""
     # Markers first: one that vanishes meanwhile is then in the index that is read after.
     markers = pending(store, collection)
     index = read_index(store, collection)
     if index is None:
-        found = walk_items(store, collection, wanted)
-    else:
-        fresh = newer(markers, index.ids(markers))
-        older = ((key, stored) for key, stored in index.select(wanted, assets) if key not in fresh)
-        found = _chain(older, read_items(store, sorted(fresh)), wanted)
-    for key, stored in found:
-        if assets is not None:
-            stored["assets"] = {name: a for name, a in stored["assets"].items() if name in assets}
-        yield key, stored
+        yield from walk_items(store, collection, wanted)
+        return
+    fresh = newer(markers, index.ids(markers))
+    older = ((key, stored) for key, stored in index.select(wanted, assets) if key not in fresh)
+    yield from _chain(older, read_items(store, sorted(fresh)), wanted)
+
+
+def _with(stored: JsonObject, assets: Sequence[str] | None) -> JsonObject:
+    if assets is not None:
+        stored["assets"] = {name: a for name, a in stored["assets"].items() if name in assets}
+    return stored
 
 
 def _chain(
@@ -141,13 +160,14 @@ def open_item(stored: JsonObject, href: str) -> pystac.Item:
     one), and cannot where that is an s3:// address. In memory the item names projection 2.0, as pystac makes of
     1.2, but keeps `proj:epsg`, which stackstac needs and pystac's own reading drops.
     """
+    said = stored["properties"]
     item = pystac.Item(
         id=stored["id"],
-        geometry=stored["geometry"],
-        bbox=stored["bbox"],
-        datetime=utc_time(stored["properties"]["datetime"]),
-        properties=stored["properties"],
-        stac_extensions=[PROJECTION_2 if uri == PROJECTION else uri for uri in stored["stac_extensions"]],
+        geometry=stored.get("geometry"),
+        bbox=stored.get("bbox"),
+        datetime=utc_time(said.get("datetime") or said["start_datetime"]),  # STAC wants one of them
+        properties=said,
+        stac_extensions=[PROJECTION_2 if uri == PROJECTION else uri for uri in stored.get("stac_extensions", ())],
         href=href,
         collection=stored.get("collection"),
     )

@@ -42,7 +42,7 @@ class Selection:
 
     def _in_time(self, properties: JsonObject) -> bool:
         first = _time(properties.get("start_datetime") or properties["datetime"])
-        last = _time(properties.get("end_datetime") or properties["datetime"])
+        last = _time(properties.get("end_datetime") or properties.get("datetime") or properties["start_datetime"])
         return (self.start is None or last >= self.start) and (self.end is None or first <= self.end)
 
 
@@ -59,13 +59,31 @@ def is_timed(key: str) -> bool:
 def selection(
     bbox: Sequence[float] | None = None, dates: Dates | None = None, places: Iterable[str] | None = None
 ) -> Selection:
-    """A Selection from what users write: dates as days (the last one included whole), texts or datetimes."""
-    if bbox is not None and len(bbox) != 4:
-        raise CatalogError(f"bbox must be west, south, east, north, not {list(bbox)}")
+    """A Selection from what users write: dates as days (the last one included whole), texts or datetimes.
+
+    Raises
+    ------
+    CatalogError
+        The bbox is no area of degrees, or the dates are no first and last.
+    """
+    if dates is not None and (isinstance(dates, str) or len(dates) != 2):
+        raise CatalogError(f"dates are (first, last), each of them a day or None, not {dates!r}")
     start, end = dates or (None, None)
-    box = (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])) if bbox is not None else None
-    wanted = frozenset(p.lower().replace("-", "_") for p in places) if places is not None else None
-    return Selection(box, _moment(start, last=False), _moment(end, last=True), wanted)
+    named = [places] if isinstance(places, str) else places
+    wanted = frozenset(p.lower().replace("-", "_") for p in named) if named is not None else None
+    return Selection(_box(bbox), _moment(start, last=False), _moment(end, last=True), wanted)
+
+
+def _box(bbox: Sequence[float] | None) -> tuple[float, float, float, float] | None:
+    if bbox is None:
+        return None
+    try:
+        west, south, east, north = (float(v) for v in bbox)
+    except (TypeError, ValueError) as error:
+        raise CatalogError(f"bbox must be west, south, east, north, not {bbox!r}") from error
+    if not (all(abs(v) <= 540 for v in (west, east)) and -90 <= south <= north <= 90):
+        raise CatalogError(f"bbox must be west, south, east, north in degrees, south below north, not {bbox!r}")
+    return west, south, east, north
 
 
 def _time(text: str) -> dt.datetime:
@@ -82,6 +100,8 @@ def _moment(value: dt.date | dt.datetime | str | None, *, last: bool) -> dt.date
             raise CatalogError(f"{value!r} is not a date like 2025-04-01") from None
     if isinstance(value, dt.datetime):
         return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    if not isinstance(value, dt.date):
+        raise CatalogError(f"{value!r} is not a date like 2025-04-01")
     midnight = dt.datetime.combine(value, dt.time(), dt.UTC)
     return midnight + dt.timedelta(days=1, microseconds=-1) if last else midnight
 

@@ -42,7 +42,7 @@ class Summary:
         for asset_name, asset in stored["assets"].items():
             if not self.assets.get(asset_name):
                 self.assets[asset_name] = asset
-        self._extensions.update(stored["stac_extensions"])
+        self._extensions.update(stored.get("stac_extensions", ()))
         self.hrefs.append("./" + key.removeprefix(self._prefix))
         west, south, east, north = stored["bbox"]
         self._spans.add((west, east))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import warnings
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 _showwarning = warnings.showwarning
+# What the system says of a place that an option names, where nothing else has said it before.
+_OF_PLACES = (
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EISDIR, errno.ENOTDIR,
+    errno.ENAMETOOLONG, errno.EFBIG, errno.EEXIST, errno.ELOOP,
+)  # fmt: skip
 
 
 def _told(
@@ -39,11 +45,22 @@ def main() -> None:
 
         echo(f"error: {error}", err=True)
         sys.exit(2)
-    except Exception:
-        # A fault of sarcube or a library: the whole trace as Python would print it, but for what is secret in it.
-        import traceback
-
+    except OSError as error:
+        if error.errno not in _OF_PLACES or error.filename is None:
+            _fault()
         from sarcube.cli.output import echo
 
-        echo(traceback.format_exc(), err=True)
-        sys.exit(1)
+        echo(f"error: {error.filename}: {error.strerror}; choose another place", err=True)
+        sys.exit(2)
+    except Exception:
+        _fault()
+
+
+def _fault() -> NoReturn:
+    """Of sarcube or a library: the whole trace as Python would print it, but for what is secret in it."""
+    import traceback
+
+    from sarcube.cli.output import echo
+
+    echo(traceback.format_exc(), err=True)
+    sys.exit(1)

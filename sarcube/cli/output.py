@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import typer
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 JSON = typer.Option(False, "--json", help="print the facts as JSON")
 
 
@@ -14,12 +15,16 @@ def echo(text: object, *, err: bool = False) -> None:
     """Print a text without secrets, to standard error with `err`."""
     from sarcube.transfer.redact import redact
 
-    typer.echo(redact(str(text)), err=err)
+    # Names that others gave may be no text at all (bytes of a file's name), or steer the terminal.
+    plain = redact(str(text)).encode("utf-8", "backslashreplace").decode("utf-8")
+    typer.echo(plain.translate(_CONTROLS), err=err)
 
 
 def echo_json(value: object) -> None:
     """Print a value as indented JSON; dates and paths as text."""
-    echo(json.dumps(value, indent=2, default=str))
+    from sarcube.jsons import finite
+
+    echo(json.dumps(finite(value), indent=2, default=str, allow_nan=False))
 
 
 def echo_lines(lines: Iterable[str], *, err: bool = False) -> None:

@@ -21,6 +21,7 @@ from sarcube.errors import CatalogError, CubeError, ProductError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.instants import utc_ns
 from sarcube.products.names import ProductName
+from sarcube.raster_facts import AS_STORED, Numbers, numbers_of
 
 # Field of an asset that lies where its store must not lead (see `found`).
 ELSEWHERE = "sarcube:elsewhere"
@@ -38,10 +39,13 @@ class LayerFile:
     href : str
         Path or address, as the item gives it, absolute.
     grid : GeoGrid
+    numbers : Numbers
+        What stored numbers mean, as the item says; what the file itself says counts first.
     """
 
     href: str
     grid: GeoGrid
+    numbers: Numbers = AS_STORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,8 @@ def _read(item: pystac.Item, wanted: frozenset[str]) -> Acquisition:
                     f"asset {key} of item {item.id} lies outside of its store, at {where}; if you trust the store, "
                     "allow it with elsewhere= (--elsewhere): that folder or address, or static_store= for static layers"
                 )
-            files[name] = LayerFile(_absolute(asset), _asset_grid(item, key, asset))
+            told = numbers_of(asset.extra_fields, properties)
+            files[name] = LayerFile(_absolute(asset), _asset_grid(item, key, asset), told)
     start = as_time(properties.get("start_datetime") or item.datetime)
     place = place_of_item(item)
     orbit = properties.get("sat:relative_orbit")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+import numbers
+import os
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import fields
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -60,7 +62,7 @@ def _four(area: BboxLike) -> Bbox:
         return _bounds(shape)
     try:
         values: list[float] = list(area)
-        if len(values) != 4 or isinstance(area, str | bytes | Mapping):
+        if len(values) != 4 or isinstance(area, str | bytes | Mapping | Set):
             raise TypeError
         west, south, east, north = (float(v) for v in values)
     except OverflowError as error:
@@ -88,6 +90,44 @@ def _shown(value: object) -> str:
     except ValueError:  # a number of thousands of digits
         return "numbers without end"
     return text if len(text) <= 100 else text[:97] + "..."
+
+
+def texts_of(name: str, value: object) -> tuple[str, ...] | None:
+    """What a keyword names: one text or several; None where nothing is asked.
+
+    Raises
+    ------
+    CubeError
+        It is something else.
+    """
+    if value is None:
+        return None
+    several = [value] if isinstance(value, str | os.PathLike) else value
+    if not isinstance(several, Iterable) or isinstance(several, bytes | Mapping):
+        raise CubeError(f"{name} is a text or several, not {_shown(value)}")
+    found = [os.fspath(one) if isinstance(one, os.PathLike) else one for one in several]
+    if not all(isinstance(one, str) for one in found):
+        raise CubeError(f"{name} is a text or several, not {_shown(value)}")
+    return tuple(str(one) for one in found)
+
+
+def integers_of(name: str, value: object) -> tuple[int, ...] | None:
+    """What a keyword names: one whole number or several; None where nothing is asked.
+
+    Raises
+    ------
+    CubeError
+        It is something else.
+    """
+    if value is None:
+        return None
+    several = [value] if isinstance(value, numbers.Integral) else value
+    if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
+        raise CubeError(f"{name} is a whole number or several, not {_shown(value)}")
+    found = list(several)
+    if not all(isinstance(one, numbers.Integral) and not isinstance(one, bool) for one in found):
+        raise CubeError(f"{name} is a whole number or several, not {_shown(value)}")
+    return tuple(int(one) for one in found)
 
 
 def options_of(kind: type[_Options], given: Mapping[str, object]) -> _Options:

@@ -9,11 +9,9 @@ import numpy as np
 import xarray as xr
 
 from sarcube.cube.grid_of import grid_of
-from sarcube.cube.layers import NODATA, layer_of
+from sarcube.cube.layers import FILLS, NODATA, layer_of
 from sarcube.errors import CubeError
 
-# What no pixel can be: written as _FillValue or nodata, by dtype.
-_FILLS = {"uint8": 255, "int8": -128}
 # Attributes that tell how pixels were made, beside those that begin with sarcube_.
 _MADE_BY = (
     "outliers_removed", "scale", "enl", "alpha", "independent",
@@ -29,7 +27,7 @@ def fill_of(variable: xr.DataArray | xr.Variable) -> float | int | None:
     if dtype.kind in "fc":
         return float("nan")
     stated = variable.attrs.get(NODATA)
-    return _FILLS.get(dtype.name) if stated is None else int(stated)
+    return FILLS.get(dtype.name) if stated is None else int(stated)
 
 
 def with_grid(result: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:

@@ -42,7 +42,13 @@ class ChangeOptions:
     layers: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.enl > 0 or not 0 < self.alpha < 1 or not 0 < self.independent <= 1:
+        numbers = (self.enl, self.alpha, self.independent)
+        if (
+            not all(isinstance(v, int | float | np.number) for v in numbers)
+            or not self.enl > 0
+            or not 0 < self.alpha < 1
+            or not 0 < self.independent <= 1
+        ):
             raise CubeError(
                 f"enl must be positive, alpha and independent within 0 to 1, not {self.enl}, {self.alpha}, "
                 f"{self.independent}"

@@ -39,6 +39,7 @@ from sarcube.geometry.lattice import pixel_metres
 from sarcube.products.kinds import DTYPES
 from sarcube.store.local_store import LocalStore
 from sarcube.store.protocol import Store, open_store
+from sarcube.text_file import writing
 from sarcube.transfer.atomic import scratch_beside
 
 if TYPE_CHECKING:
@@ -138,10 +139,15 @@ def write_raster(array: xr.DataArray, path: str | Path, grid: GeoGrid, tags: Map
             target.set_band_unit(1, layer.unit)
             _store(data.astype(dtype), _Writer(target))
         rasterio.shutil.copy(
-            raw, whole, driver="COG", COMPRESS="DEFLATE", PREDICTOR="YES" if dtype == "float32" else "STANDARD",
+            raw, whole, driver="COG", COMPRESS="DEFLATE", PREDICTOR=_predictor(dtype),
             BLOCKSIZE=str(_BLOCK), OVERVIEW_RESAMPLING=layer.overview.upper(), BIGTIFF="IF_SAFER",
         )  # fmt: skip
         whole.replace(path)
+
+
+def _predictor(dtype: str) -> str:
+    """What of GDAL's predictors a type of numbers has."""
+    return "NO" if dtype == "complex128" else "YES" if dtype in ("float32", "float64") else "STANDARD"
 
 
 def _pictures(cube: xr.Dataset, names: Sequence[str]) -> Iterator[xr.Dataset]:
@@ -210,9 +216,13 @@ def _stem(picture: xr.Dataset, options: CogOptions) -> str:
 
 
 def _dtype(array: xr.DataArray) -> str:
-    if array.dtype.kind == "f":
-        return "float32"
-    return array.dtype.name if array.dtype.name in DTYPES else "float64"
+    """As it is, where rasters have such numbers; else the narrowest that holds them."""
+    name, kind = array.dtype.name, array.dtype.kind
+    return (
+        name
+        if name in DTYPES
+        else {"b": "uint8", "f": "float32" if array.dtype.itemsize < 4 else "float64"}.get(kind, "float64")
+    )
 
 
 def _write_step(picture: xr.Dataset, store: Store, grid: GeoGrid, options: CogOptions) -> tuple[pystac.Item, bool]:
@@ -254,8 +264,9 @@ def _check_file(store: Store, key: str, grid: GeoGrid, tags: Mapping[str, str]) 
 def _write_file(array: xr.DataArray, store: Store, key: str, grid: GeoGrid, tags: Mapping[str, str]) -> int:
     """Write a COG into a store; returns its size in bytes."""
     if isinstance(store, LocalStore):
-        write_raster(array, store.path(key), grid, tags)
-        return store.path(key).stat().st_size
+        with writing(store.path(key)) as path:
+            write_raster(array, path, grid, tags)
+            return path.stat().st_size
     with tempfile.TemporaryDirectory(prefix="sarcube-") as scratch:
         path = Path(scratch, key)
         write_raster(array, path, grid, tags)

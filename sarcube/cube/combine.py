@@ -33,6 +33,8 @@ from sarcube.cube.target_grid import bounds_in, epsg_of, target_grid
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.geometry.lattice import pixel_metres
+from sarcube.text_file import writing
+from sarcube.transfer.redact import public_address
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -214,12 +216,15 @@ def write_combination(made: Combination, path: str | Path, *, values: bool = Fal
     written = []
     for c in CHANNELS if values else ():
         written.append(picture.with_name(f"{picture.stem}_{c}.tif"))
-        write_raster(made.values[c], written[-1], made.grid, {"EXPRESSION": made.expressions[c].text})
+        with writing(written[-1]):
+            write_raster(made.values[c], written[-1], made.grid, {"EXPRESSION": made.expressions[c].text})
     legend, record = picture.with_name(f"{picture.stem}_legend.png"), picture.with_suffix(".json")
     told = [(c, made.expressions[c].text, r) for c, r in zip(CHANNELS, ranges, strict=True)]
-    write_legend(legend, picture.stem, told)
+    with writing(legend):
+        write_legend(legend, picture.stem, told)
     done = Written(picture, legend, record, ranges, tuple(written))
-    record.write_text(json.dumps(_item(made, done).to_dict(transform_hrefs=False), indent=2))
+    with writing(record):
+        record.write_text(json.dumps(_item(made, done).to_dict(transform_hrefs=False), indent=2))
     return done
 
 
@@ -386,7 +391,7 @@ def _item(made: Combination, done: Written) -> pystac.Item:
             "proj:transform": list(grid.transform), "proj:bbox": list(grid.bounds), "gsd": pixel_metres(grid),
             "processing:expression": {"format": "sarcube", "expression": texts},
             "sarcube:ranges": {c: list(r) for c, r in zip(CHANNELS, done.ranges, strict=True)},
-            "sarcube:inputs": {one.alias: one.origin for one in made.inputs},
+            "sarcube:inputs": {one.alias: public_address(one.origin) for one in made.inputs},
             "renders": {"combination": render},
             **({"sarcube:remarks": list(made.remarks)} if made.remarks else {}),
         },

@@ -169,6 +169,7 @@ def is_store(path: str) -> bool:
 def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> Input:
     from sarcube.cube.acquisition import from_item, is_static
     from sarcube.cube.found import read_items
+    from sarcube.cube.layers import layer_name
     from sarcube.cube.selection import Selection, parse_dates, select
 
     when = parse_dates(dates.split(",") if dates and "," in dates else dates)
@@ -178,11 +179,18 @@ def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> In
     found: dict[str, list[tuple[np.datetime64, BandFile]]] = {}
     nearest, common = set[str](), dict[str, str]()
     for item in chosen:
-        rasters = {n: a for n, a in item.assets.items() if "tiff" in str(a.media_type or "") or a.href.endswith(".tif")}
+        rasters = {
+            layer_name(n): a
+            for n, a in item.assets.items()
+            if "tiff" in str(a.media_type or "") or a.href.endswith(".tif")
+        }
         rasters = {n: a for n, a in rasters.items() if "visual" not in (a.roles or ())}  # pictures have no bands
         acquisition = from_item(item, frozenset(rasters))
         for name, file in acquisition.files.items():
-            found.setdefault(name, []).append((acquisition.start, BandFile(file.href, 1, file.grid, driver="GTiff")))
+            scale, offset, nodata = file.numbers
+            missing = () if nodata is None or math.isnan(nodata) else (nodata,)
+            read = BandFile(file.href, 1, file.grid, True, scale, offset, missing, "GTiff")
+            found.setdefault(name, []).append((acquisition.start, read))
             asset = rasters.get(name)
             if asset is not None and ("mask" in (asset.roles or ()) or "classification:classes" in asset.extra_fields):
                 nearest.add(name)
@@ -199,7 +207,7 @@ def _of_store(alias: str, path: str, dates: str | None, bbox: Bbox | None) -> In
     remarks: tuple[str, ...] = ()
     if len(days) > 1:
         told = f"of {len(days)} dates ({days[0]} to {days[-1]}) the latest that has a value counts at each pixel"
-        remarks = (f"{alias}: {told}; choose with {redact(path)}@DATE",)
+        remarks = (f"{alias}: {told}; choose with @DATE behind its path",)
     return Input(alias, redact(path), bands, common, remarks)
 
 

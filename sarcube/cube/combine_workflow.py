@@ -20,6 +20,7 @@ from sarcube.errors import ConfigError, CubeError, GridError
 from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Attached, Layer, ProductKind, Rate
+from sarcube.transfer.redact import public_address
 from sarcube.workflows.making import Result, Stages, ensure_collections, make, update_catalogs
 from sarcube.workflows.task import Ring, Task, Unit
 from sarcube.workflows.workflow import Context, Found, Made
@@ -278,7 +279,7 @@ def _facts(
             "expression": {c: made.expressions[c].text for c in CHANNELS},
         },
         "sarcube:ranges": {c: list(r) for c, r in zip(CHANNELS, ranges, strict=True)},
-        "sarcube:inputs": {one.alias: one.origin for one in made.inputs},
+        "sarcube:inputs": {one.alias: public_address(one.origin) for one in made.inputs},
         "renders": {"combination": render},
     }
     if made.remarks:

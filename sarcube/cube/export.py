@@ -127,6 +127,11 @@ def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Pa
     need("netCDF4", "netcdf")  # for xarray
     path = Path(path)
     cube = exported(cube)
+    if complex_ := [str(name) for name, variable in cube.data_vars.items() if variable.dtype.kind == "c"]:
+        raise CubeError(
+            f"NetCDF has no complex numbers, and {', '.join(complex_)} has such; write .zarr or COGs, or its magnitude "
+            "and phase"
+        )
     encoding = {}
     for name, variable in cube.variables.items():
         if name in cube.data_vars and has_pixels(variable):
@@ -142,8 +147,9 @@ def write_netcdf(cube: xr.Dataset, path: str | Path, compression: int = 1) -> Pa
         with written_whole(path) as part:
             part.touch()  # netCDF4's own message names no reason
             cube.to_netcdf(part, engine="netcdf4", encoding=encoding)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter is the library's: NetCDF: HDF error
         if isinstance(error, SarcubeError):
             raise
-        raise CubeError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
+        reason = getattr(error, "strerror", None) or error
+        raise CubeError(f"{path} cannot be written: {reason}; choose another place, or make room") from error
     return path

@@ -8,6 +8,7 @@ import posixpath
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import pystac
 
@@ -17,7 +18,7 @@ from sarcube.cube.selection import Selection, select
 from sarcube.errors import CubeError, PassedOverWarning
 
 Store = str | os.PathLike[str] | Sequence[pystac.Item] | Sequence[str | os.PathLike[str]] | pystac.ItemCollection
-Elsewhere = bool | str | Sequence[str]
+Elsewhere = bool | str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 _OF_COLLECTION = ("collection.json", "items.parquet")
 _NAMED = 5
 
@@ -33,12 +34,16 @@ def read_items(
     if isinstance(store, pystac.ItemCollection):
         return _given(store.items)
     if not isinstance(store, str | os.PathLike):
+        if not isinstance(store, Iterable) or isinstance(store, bytes):
+            raise CubeError(f"a store is an address, a folder, or a list of files or STAC items, not {store!r:.100}")
         given = list(store)
         items = [item for item in given if isinstance(item, pystac.Item)]
         return _given(items) if len(items) == len(given) else opera_items(str(path) for path in given)
+    if not os.fspath(store):
+        raise CubeError("a store's address is empty; name a folder or an s3:// address")
     address = os.fspath(store).rstrip("/") or "/"
     if "://" not in address or address.startswith("file://"):
-        return _local(Path(address.removeprefix("file://")), selection, collection, elsewhere)
+        return _local(_path(address), selection, collection, elsewhere)
     if address.endswith(".zarr"):
         raise CubeError(_is_export(address))
     folder, _, name = address.rpartition("/")
@@ -46,6 +51,30 @@ def read_items(
         folder, _, collection = folder.rpartition("/")
         return _of_store(folder, selection, collection, elsewhere)
     return _of_store(folder if name == "catalog.json" else address, selection, collection, elsewhere)
+
+
+def _path(address: str) -> Path:
+    """A path as people and programs write it: with ~ for the home, or as an address, which encodes blanks.
+
+    Raises
+    ------
+    CubeError
+        The system knows no such paths.
+    """
+    if address.startswith("file://"):
+        plain = Path(address.removeprefix("file://"))
+        path = plain if plain.exists() else Path(unquote(address.removeprefix("file://")))
+    else:
+        path = Path(address)
+    try:
+        path = path.expanduser()
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CubeError(f"{address[:200]!r} cannot be looked at: {reason}; check the path") from error
+    return path
 
 
 def _local(place: Path, selection: Selection, collection: str | None, elsewhere: Elsewhere) -> list[pystac.Item]:
@@ -58,7 +87,7 @@ def _local(place: Path, selection: Selection, collection: str | None, elsewhere:
     if not any(place.glob("*/collection.json")):
         if (place / "collection.json").exists():
             return _of_store(str(place.parent), selection, place.name, elsewhere)
-        if items := opera_items(find_opera_files(place)) or _items_in(place):
+        if items := opera_items(find_opera_files(place)) or _items_in(place, elsewhere):
             return items
     return _of_store(str(place), selection, collection, elsewhere)
 
@@ -112,7 +141,7 @@ def _open(stored: dict[str, object], path: Path) -> pystac.Item:
     return open_item(beside(stored, path.absolute().parent), str(path.absolute()))
 
 
-def _items_in(folder: Path) -> list[pystac.Item]:
+def _items_in(folder: Path, elsewhere: Elsewhere) -> list[pystac.Item]:
     """Items that lie side by side in a folder, or in folders of it, as exports of COGs have them."""
     items = []
     for path in sorted(folder.glob("*.json")) or sorted(folder.glob("*/*.json")):
@@ -122,7 +151,7 @@ def _items_in(folder: Path) -> list[pystac.Item]:
                 items.append(_open(stored, path))
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             warnings.warn(f"{path} is passed over ({type(error).__name__}: {error})", PassedOverWarning, stacklevel=2)
-    _mark(items, [str(folder.absolute())], False)
+    _mark(items, [str(folder.absolute())], elsewhere)
     return items
 
 
@@ -145,7 +174,8 @@ def _plain(href: str) -> str:
 def _mark(items: Iterable[pystac.Item], roots: Sequence[str], elsewhere: Elsewhere) -> None:
     if elsewhere is True:
         return
-    more = [elsewhere] if isinstance(elsewhere, str) else list(elsewhere or ())
+    given = [elsewhere] if isinstance(elsewhere, str | os.PathLike) else list(elsewhere or ())
+    more = [os.fspath(place) for place in given]
     allowed = tuple(_normal(root).rstrip("/") + "/" for root in (*roots, *more))
     for item in items:
         for asset in item.assets.values():

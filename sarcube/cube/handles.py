@@ -75,10 +75,10 @@ def open_raster(href: str) -> Iterator[DatasetReader]:
     )
     try:
         status = os.stat(path)  # noqa: PTH116 - on every read, and Path costs as much as the call
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter of names that no file can have
         if path in kept:
             kept.pop(path)[1].close()
-        raise RasterioIOError(f"{path}: {error.strerror}") from error
+        raise RasterioIOError(f"{path!r}: {getattr(error, 'strerror', error)}") from error
     identity = (status.st_ino, status.st_mtime_ns, status.st_size)
     entry = kept.pop(path, None)
     if entry is not None and entry[0] != identity:

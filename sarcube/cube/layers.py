@@ -16,11 +16,14 @@ import numpy as np
 import pystac
 import xarray as xr
 
-from sarcube.errors import ProductError
+from sarcube.errors import CubeError, ProductError
 from sarcube.jsons import JsonObject
 from sarcube.products.kinds import DTYPES, NAN, Layer, MaskClass, Merge, Role, Shown
+from sarcube.raster_facts import band_count, numbers_of, raster_facts
 from sarcube.workflows.registry import known_aliases, known_layers
 
+# What no pixel can be, where a variable does not say: also written as _FillValue or nodata. By dtype.
+FILLS = {"uint8": 255, "int8": -128}
 _NAMES = {"cfloat32": "complex64", "cfloat64": "complex128"}
 _RULES: dict[str, Merge] = {rule: rule for rule in get_args(Merge)}
 _SHOWN = frozenset(Shown.__dataclass_fields__)
@@ -54,9 +57,12 @@ def layers_of(items: Iterable[pystac.Item]) -> dict[str, Layer]:
         for key, asset in item.assets.items():
             if key in seen:
                 continue
-            seen.add(key)
             name = layer_name(key)
-            layer = _layer(name, asset)
+            try:
+                layer = _layer(name, asset)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+                continue  # damaged; another item may tell
+            seen.add(key)
             if layer is not None and name not in found:
                 found[name] = layer
     order = {name: i for i, name in enumerate(known())}
@@ -66,20 +72,22 @@ def layers_of(items: Iterable[pystac.Item]) -> dict[str, Layer]:
 def _layer(name: str, asset: pystac.Asset) -> Layer | None:
     """What an asset tells of its layer; None where it is none."""
     fields = asset.extra_fields
+    facts, numbers = raster_facts(fields), numbers_of(fields, {})
+    measured = (numbers.scale, numbers.offset) != (1.0, 0.0)
     told = known().get(name)
-    if "sarcube:merge" not in fields and told is not None:
-        return told  # of version 0.1, or of another maker
+    if "sarcube:merge" not in fields and told is not None:  # of version 0.1, or of another maker
+        return replace(told, dtype="float32", nodata=NAN) if measured and not told.classes else told
     roles = tuple(asset.roles or ())
-    dtype = str(fields.get("data_type", ""))
+    dtype = str(facts.get("data_type", ""))
     dtype = _NAMES.get(dtype, dtype)
-    if dtype not in DTYPES or ("data" not in roles and "sarcube:merge" not in fields):
+    ours = "sarcube:merge" in fields
+    if dtype not in DTYPES or not (ours or "data" in roles or not roles) or band_count(fields) > 1:
         return None
     classes = _classes(fields)
     role: Role = "mask" if classes else "auxiliary" if "auxiliary" in roles else "measure"
     stated = fields.get("sarcube:merge")
     merge = _RULES.get(str(stated), "classes" if classes else "first")
-    scaled = fields.get("raster:scale", 1.0) != 1.0 and not classes
-    if scaled:  # a cube holds what numbers mean, and NaN where there is none
+    if measured and not classes:  # a cube holds what numbers mean
         dtype = "float32"
     whole = np.dtype(dtype).kind in "ui"
     try:
@@ -87,8 +95,8 @@ def _layer(name: str, asset: pystac.Asset) -> Layer | None:
             name,
             str(asset.title or name),
             dtype,
-            NAN if scaled else _nodata(fields.get("nodata"), whole),
-            str(fields.get("unit", "1")),
+            _nodata(numbers.nodata, dtype) if whole else NAN,  # whatever a file has where there is none
+            str(facts.get("unit") or "1"),
             role,
             merge if stated or classes or whole else "mean",
             classes,
@@ -100,10 +108,10 @@ def _layer(name: str, asset: pystac.Asset) -> Layer | None:
         return None  # it says what cannot be
 
 
-def _nodata(value: object, whole: bool) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return 0.0 if whole else NAN
+def _nodata(value: float | None, dtype: str) -> float:
+    limits = np.iinfo(dtype)
+    told = value is not None and limits.min <= value <= limits.max and value == int(value)
+    return float(value) if told and value is not None else 0.0
 
 
 def _classes(fields: JsonObject) -> tuple[MaskClass, ...]:
@@ -177,6 +185,24 @@ def layer_of(variable: xr.DataArray) -> Layer:
         merge if merge in get_args(Merge) else "mean",
     )  # fmt: skip
     return replace(layer, shown=Shown(scale=attrs[SHOWN])) if attrs.get(SHOWN) in ("db", "log") else layer
+
+
+def real_values(variable: xr.DataArray) -> xr.DataArray:
+    """A layer as what statistics are made of: floating point, NaN where there is none, also of whole numbers.
+
+    Raises
+    ------
+    CubeError
+        Its numbers are complex, which have no order and no spread.
+    """
+    if variable.dtype.kind == "c":
+        raise CubeError(f"{variable.name} is complex; take its magnitude or phase first: abs(cube[{variable.name!r}])")
+    stated = variable.attrs.get(NODATA)
+    if variable.dtype.kind == "f" and stated is None:
+        return variable
+    fill = FILLS.get(variable.dtype.name) if stated is None else stated
+    wide = variable.astype(np.float32 if variable.dtype.itemsize < 4 or variable.dtype == np.float32 else np.float64)
+    return wide if fill is None else wide.where(variable != variable.dtype.type(fill))
 
 
 def in_decibel(variable: xr.DataArray) -> bool:

@@ -65,6 +65,8 @@ def mosaic(cube: xr.Dataset, method: Method = "first", by: str = "pass") -> xr.D
     cube = classes(cube)
     if "time" not in cube.dims:
         raise CubeError("there is no time axis to merge; the cube is a mosaic already")
+    if not cube.sizes["time"]:
+        raise CubeError("the cube has no time step; open or select some")
     groups = _groups(cube, by)
     names = [str(n) for n, v in cube.data_vars.items() if "time" in v.dims]
     if not names:
@@ -106,15 +108,31 @@ def _groups(cube: xr.Dataset, by: str) -> list[list[int]]:
     elif by == "day":
         keys = list(times.astype("datetime64[D]"))
     else:
-        try:
-            index = pd.Series(0, index=pd.DatetimeIndex(times)).groupby(pd.Grouper(freq=by))
-        except ValueError as error:
-            raise CubeError(f'by is "pass", "day", "all" or a period like "12D" or "MS", not {by!r}') from error
-        keys = [int(k) for k in index.ngroup()]
+        keys = _periods(times, by)
     groups: dict[Hashable, list[int]] = {}
     for i in order:
         groups.setdefault(keys[i], []).append(i)
     return list(groups.values())
+
+
+def _periods(times: NDArray[np.datetime64], by: str) -> list[int]:
+    """Which period each time falls into; those of one length are counted from the first day's midnight on."""
+    refused = CubeError(f'by is "pass", "day", "all" or a period like "12D" or "MS", not {by!r}')
+    try:
+        offset = pd.tseries.frequencies.to_offset(by) if isinstance(by, str) else None
+    except ValueError as error:
+        raise refused from error
+    if offset is None or offset.n < 1:
+        raise refused
+    try:
+        length = np.timedelta64(offset.nanos, "ns")
+    except ValueError:  # months and the like, of which there are few; pandas lays out a bin for each
+        try:
+            index = pd.Series(0, index=pd.DatetimeIndex(times)).groupby(pd.Grouper(freq=offset))
+        except ValueError as error:  # a million years
+            raise refused from error
+        return [int(k) for k in index.ngroup()]
+    return [int(k) for k in (times - times.min().astype("datetime64[D]")) // length]
 
 
 def _pass_keys(cube: xr.Dataset) -> list[int]:

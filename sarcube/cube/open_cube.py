@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pystac
@@ -14,18 +15,19 @@ import xarray as xr
 
 from sarcube.cube import accessor as _accessor  # noqa: F401 - registers cube.sar
 from sarcube.cube.acquisition import Acquisition, from_item, is_static, layer_keys, place_of_item
-from sarcube.cube.asked import parse_bbox
+from sarcube.cube.asked import parse_bbox, texts_of
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
-from sarcube.cube.found import Elsewhere, Store, explain_nothing, read_acquisitions, read_items
-from sarcube.cube.grouping import Apart, Group, Step, steps_of
+from sarcube.cube.cube_options import CubeKeywords, CubeOptions
+from sarcube.cube.found import Store, explain_nothing, read_acquisitions, read_items
+from sarcube.cube.grouping import Group, Step, steps_of
 from sarcube.cube.layers import attributes, layers_of
 from sarcube.cube.pairs import accessor as _pairs_accessor  # noqa: F401 - registers cube.insar
 from sarcube.cube.pairs.axis import pair_coordinates
 from sarcube.cube.pairs.beside import lay_beside
-from sarcube.cube.reader import MERGE_RULES, Merge, MergeRule, Source
-from sarcube.cube.selection import Selection, When, parse_dates, select
-from sarcube.cube.several import Collections, check_names, kinds_of, own_layers, read_all, shared_grid
-from sarcube.cube.stack import Chunks, stack_layer
+from sarcube.cube.reader import Merge, MergeRule, Source
+from sarcube.cube.selection import Selection, When, select
+from sarcube.cube.several import check_names, kinds_of, own_layers, read_all, shared_grid
+from sarcube.cube.stack import stack_layer
 from sarcube.cube.target_grid import bounds_in, epsg_of
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
@@ -35,59 +37,6 @@ if TYPE_CHECKING:
     from affine import Affine
 
     from sarcube.cube.asked import BboxLike
-
-
-class CubeKeywords(TypedDict, total=False):
-    """Further keywords of `open_cube`; see there."""
-
-    merge: MergeRule
-    apart: Sequence[Apart]
-    static: bool | Sequence[str]
-    static_store: Store | None
-    elsewhere: Elsewhere
-    chunks: int | Mapping[str, int]
-    collection: Collections
-    places: Sequence[str] | None
-    burst_ids: Sequence[str] | None
-    platforms: Sequence[str] | None
-    orbit_direction: str | None
-    relative_orbits: Sequence[int] | None
-
-
-@dataclass(frozen=True)
-class _Options:
-    merge: MergeRule = "first"
-    apart: Sequence[Apart] = ()
-    static: bool | Sequence[str] = False
-    static_store: Store | None = None
-    elsewhere: Elsewhere = False
-    chunks: int | Mapping[str, int] = 1024
-    collection: Collections = None
-    places: Sequence[str] | None = None
-    burst_ids: Sequence[str] | None = None
-    platforms: Sequence[str] | None = None
-    orbit_direction: str | None = None
-    relative_orbits: Sequence[int] | None = None
-
-    @classmethod
-    def read(cls, keywords: Mapping[str, Any]) -> _Options:
-        known = [f.name for f in fields(cls)]
-        for name in keywords:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                hint = f"; did you mean {near[0]}?" if near else f"; it takes {', '.join(known)}"
-                raise CubeError(f"open_cube does not know {name!r}{hint}")
-        options = cls(**keywords)
-        if options.merge not in MERGE_RULES:
-            raise CubeError(f"merge is one of {', '.join(MERGE_RULES)}, not {options.merge!r}")
-        return options
-
-    def chunk_sizes(self) -> Chunks:
-        if isinstance(self.chunks, int):
-            return Chunks(1, self.chunks, self.chunks)
-        if unknown := set(self.chunks) - {"time", "y", "x"}:
-            raise CubeError(f"chunks is a size or sizes of time, y, x, not of {', '.join(sorted(unknown))}")
-        return Chunks(self.chunks.get("time", 1), self.chunks.get("y", 1024), self.chunks.get("x", 1024))
 
 
 def open_cube(
@@ -170,31 +119,26 @@ def open_cube(
     --------
     >>> cube = open_cube("store", bbox=(-7.1, 31.0, -6.9, 31.2), dates="2023")  # doctest: +SKIP
     """
-    chosen = _Options.read(options)
+    chosen = CubeOptions.read(options)
     area = parse_bbox(bbox)
-    selection = Selection(
-        bbox=area,
-        dates=parse_dates(dates),
-        places=_places(chosen),
-        platforms=None if chosen.platforms is None else tuple(chosen.platforms),
-        orbit_direction=chosen.orbit_direction,
-        relative_orbits=None if chosen.relative_orbits is None else tuple(chosen.relative_orbits),
-    )
-    code = epsg_of(crs)
+    selection, _ = chosen.selection(area, dates), chosen.chunk_sizes()
+    code, asked = epsg_of(crs), texts_of("layers", layers)
+    if asked == ():
+        raise CubeError("layers is empty; name some, or leave it out for all measures and masks")
     everything = read_all(store, selection, chosen.collection, chosen.elsewhere)
     dated = [i for i in everything if not is_static(i)]
     if not dated and selection != Selection():
         one = chosen.collection if isinstance(chosen.collection, str) else None
         explain_nothing(store, selection, one, chosen.elsewhere)
-    items, beside = kinds_of(select(dated, selection), chosen.collection, layers)
+    items, beside = kinds_of(select(dated, selection), chosen.collection, asked)
     own = own_layers(items)
     table = {**layers_of(items), **{name: of.layer for name, of in beside.items()}}
-    wanted = _layers(table, layers)
+    wanted = _layers(table, asked)
     check_names(own, wanted)
     weights = {table[name].weight for name in wanted if chosen.merge == "looks"} - {""}
     plain = [name for name in wanted if name not in beside]
     acquisitions = read_acquisitions(items, frozenset(plain) | weights)
-    _check_assets(acquisitions, plain, layers, own)
+    _check_assets(acquisitions, plain, asked, own)
     acquisitions = [a for a in acquisitions if a.files]
     base = acquisitions
     if beside:
@@ -205,7 +149,7 @@ def open_cube(
     unweighted = [a for a in acquisitions if not _weights_of(table, wanted, own.get(a.id)) & weights <= a.files.keys()]
     still: dict[str, Layer] = {}
     if chosen.static or unweighted:
-        statics, still = _static_products(chosen, everything, acquisitions if chosen.static else unweighted)
+        statics, still = _static_products(store, chosen, everything, acquisitions if chosen.static else unweighted)
     steps = steps_of(acquisitions, group, chosen.apart)
     cube = _dataset(steps, [table[name] for name in wanted], grid, chosen, _by_place(statics))
     if chosen.static:
@@ -213,24 +157,22 @@ def open_cube(
     return _described(cube, grid, chosen, group)
 
 
-def _places(chosen: _Options) -> tuple[str, ...] | None:
-    if chosen.places is not None and chosen.burst_ids is not None:
-        raise CubeError("give places, which burst_ids is the old name of, and not both")
-    given = chosen.burst_ids if chosen.places is None else chosen.places
-    return None if given is None else tuple([given] if isinstance(given, str) else given)
-
-
-def _layers(table: Mapping[str, Layer], layers: str | Sequence[str] | None) -> list[str]:
+def _layers(table: Mapping[str, Layer], layers: Sequence[str] | None) -> list[str]:
     present = set(table)
     if layers is None:
         chosen = [layer.name for role in ("measure", "mask") for layer in table.values() if layer.role == role]
         return chosen or sorted(present)
-    names = [layers] if isinstance(layers, str) else list(layers)
+    names = list(dict.fromkeys(layers))
+    if not present:
+        raise CubeError(
+            f"none of the selected items tells what its rasters are, so there is no layer {', '.join(names)}; an asset "
+            "needs the role data and a data_type (raster:bands, or that of STAC 1.1)"
+        )
     for name in names:
         if name not in present:
             # Whatever their case: vv is VV.
             spelled = {known.casefold(): known for known in sorted(present)}
-            near = difflib.get_close_matches(str(name).casefold(), spelled, 1, 0.4)
+            near = difflib.get_close_matches(name.casefold(), spelled, 1, 0.4)
             hint = f"; did you mean {spelled[near[0]]}?" if near else "."
             raise CubeError(f"no selected product has a layer {name!r}{hint} They have {', '.join(sorted(present))}")
     return names
@@ -244,7 +186,7 @@ def _check_assets(
     acquisitions: Sequence[Acquisition], wanted: Sequence[str], asked: object, own: Mapping[str, frozenset[str]]
 ) -> None:
     # Dual-pol dates beside single-pol ones are ordinary; a layer that was asked for by name is not.
-    if empty := [a.id for a in acquisitions if not a.files and asked is None]:
+    if wanted and (empty := [a.id for a in acquisitions if not a.files and asked is None]):
         warnings.warn(
             f"{len(empty)} of {len(acquisitions)} items passed over: they have none of the layers {', '.join(wanted)}: "
             f"{', '.join(empty[:5])}{' ...' if len(empty) > 5 else ''}",
@@ -261,7 +203,7 @@ def _check_assets(
 
 
 def _static_products(
-    options: _Options, everything: Sequence[pystac.Item], acquisitions: Sequence[Acquisition]
+    store: Store, options: CubeOptions, everything: Sequence[pystac.Item], acquisitions: Sequence[Acquisition]
 ) -> tuple[list[Acquisition], dict[str, Layer]]:
     places = {a.place for a in acquisitions}
     found = list(everything)
@@ -269,6 +211,10 @@ def _static_products(
         found = read_items(options.static_store, Selection(places=tuple(sorted(places))), elsewhere=options.elsewhere)
     # Items of dates carry the static layers of their place too, so these do where the static items are elsewhere.
     linked = [i for i in found if any("static" in (asset.roles or ()) for asset in i.assets.values())]
+    there = {place_of_item(i) for i in (*linked, *filter(is_static, found))}
+    if options.static_store is None and options.collection and places - there and isinstance(store, str | os.PathLike):
+        # A collection was named, which they are not of.
+        found += read_items(store, Selection(places=tuple(sorted(places - there))), elsewhere=options.elsewhere)
     table = layers_of(i for i in found if is_static(i))
     for item in linked:
         marked = {key for key, asset in item.assets.items() if "static" in (asset.roles or ())}
@@ -317,7 +263,7 @@ def _merges(
                 if not looks:
                     raise CubeError(f"item {a.id} has no {layer.weight} to weight by; choose another merge=")
                 weight = looks.href
-            sources.append(Source(file.href, a.id, file.grid, bounds_in(file.grid, grid.epsg), weight))
+            sources.append(Source(file.href, a.id, file.grid, bounds_in(file.grid, grid.epsg), weight, file.numbers))
         blind = tuple(c.value for c in layer.classes if c.blind)
         merges.append(Merge(tuple(sources), rule, layer.merge, blind) if sources else None)
     return merges
@@ -327,7 +273,7 @@ def _dataset(
     steps: Sequence[Step],
     layers: Sequence[Layer],
     grid: GeoGrid,
-    options: _Options,
+    options: CubeOptions,
     statics: Mapping[str, Acquisition],
 ) -> xr.Dataset:
     times = [s.start for s in steps]
@@ -362,7 +308,7 @@ def _centre(step: Step, epsg: int) -> tuple[float, float]:
 
 
 def _static_variables(
-    statics: Sequence[Acquisition], table: Mapping[str, Layer], cube: xr.Dataset, grid: GeoGrid, options: _Options
+    statics: Sequence[Acquisition], table: Mapping[str, Layer], cube: xr.Dataset, grid: GeoGrid, options: CubeOptions
 ) -> dict[str, xr.DataArray]:
     tracks: dict[int, list[Acquisition]] = {}
     for product in sorted(_by_place(statics).values(), key=lambda p: p.place):
@@ -388,7 +334,7 @@ def _static_variables(
     return variables
 
 
-def _described(cube: xr.Dataset, grid: GeoGrid, options: _Options, group: str) -> xr.Dataset:
+def _described(cube: xr.Dataset, grid: GeoGrid, options: CubeOptions, group: str) -> xr.Dataset:
     import rioxarray  # noqa: F401 - registers .rio
 
     cube = cube.assign_coords(y=("y", grid.y()), x=("x", grid.x()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,13 @@ import rasterio
 import xarray as xr
 
 from sarcube.cube.grid_of import grid_of
+from sarcube.cube.layers import in_decibel, layer_of, measures
 from sarcube.cube.lazy import as_dask, da
 from sarcube.errors import CubeError
+from sarcube.products.browse import browse_png
+from sarcube.products.kinds import NAN
+from sarcube.text_file import writing
+from sarcube.transfer.atomic import written_whole
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def rgb(cube: xr.Dataset, options: RgbOptions | None = None) -> xr.DataArray:
     DataArray
         Lazy, uint8, (band, y, x) or (time, band, y, x) with bands r, g, b, a; transparent where nothing was seen.
     """
-    options = options or RgbOptions()
+    options = options or _usual(cube) or RgbOptions()
     if options.red not in cube:
         raise CubeError(f"the cube has no layer {options.red}; it has {', '.join(map(str, cube.data_vars))}")
     red = cube[options.red]
@@ -78,16 +83,19 @@ def write_preview(picture: xr.Dataset, path: str | Path, size: int = 1024, optio
                 f"a preview shows one time step, not {picture.sizes['time']}; choose one with .isel(time=0)"
             )
         picture = picture.isel(time=0)
-    options = options or RgbOptions()
     grid = grid_of(picture)
     factor = max(1, -(-max(grid.shape) // size))
+    options = options or _usual(picture)
+    if options is None:
+        return _plain(picture, path, factor)
     layers = picture[[n for n in (options.red, options.green) if n in picture]]
     small = layers.coarsen(y=factor, x=factor, boundary="pad").mean()
     colours = rgb(small, options).compute()
     if path.suffix.lower() == ".png":
         from PIL import Image
 
-        Image.fromarray(colours.transpose("y", "x", "band").values, "RGBA").save(path)
+        with writing(path), written_whole(path) as part:
+            Image.fromarray(colours.transpose("y", "x", "band").values, "RGBA").save(part)
         return path
     resolution = grid.resolution * factor
     profile = {
@@ -95,8 +103,35 @@ def write_preview(picture: xr.Dataset, path: str | Path, size: int = 1024, optio
         "crs": grid.crs, "transform": rasterio.Affine(resolution, 0, grid.left, 0, -resolution, grid.top),
         "compress": "deflate", "tiled": True, "photometric": "RGB", "alpha": "unspecified",
     }  # fmt: skip
-    with rasterio.open(path, "w", **profile) as target:
+    with writing(path), written_whole(path) as part, rasterio.open(part, "w", **profile) as target:
         target.write(colours.transpose("band", "y", "x").values)
+    return path
+
+
+def _usual(cube: xr.Dataset) -> RgbOptions | None:
+    """The first two measures that people read in decibel; None where there are none."""
+    if RgbOptions.red in cube:
+        return RgbOptions()
+    powers = [name for name in measures(cube) if in_decibel(cube[name])]
+    return RgbOptions(powers[0], powers[1] if len(powers) > 1 else "") if powers else None
+
+
+def _plain(picture: xr.Dataset, path: Path, factor: int) -> Path:
+    """The first layer of what is no backscatter, as browse images of products show it, cut to where there are data."""
+    rasters = {str(n): v for n, v in picture.data_vars.items() if {"y", "x"} <= set(v.dims) and v.ndim == 2}
+    if not rasters:
+        raise CubeError(
+            f"there is no layer (y, x) to show; there are {', '.join(map(str, picture.data_vars)) or 'none'}"
+        )
+    if path.suffix.lower() != ".png":
+        raise CubeError(f"{path.name}: what is no backscatter is shown as .png; write .tif with sarcube.write_cube")
+    variable = next(iter(rasters.values()))
+    layer = layer_of(variable)
+    values = variable.isel(y=slice(None, None, factor), x=slice(None, None, factor)).values
+    if layer.dtype != values.dtype.name:  # a type that no raster has
+        layer, values = replace(layer, dtype="float32", nodata=NAN), values.astype(np.float32)
+    with writing(path), written_whole(path) as part:
+        part.write_bytes(browse_png([values], [layer]))
     return path
 
 
@@ -105,7 +140,6 @@ def write_previews(
 ) -> list[Path]:
     """A PNG of every time step, named by its time."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if "time" not in cube.dims:
         return [write_preview(cube, folder / "preview.png", size, options)]
     names = [f"{pd.Timestamp(t):%Y%m%dT%H%M%SZ}.png" for t in cube["time"].values]

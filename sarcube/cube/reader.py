@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import rasterio
@@ -20,14 +20,15 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from sarcube.cube.handles import gdal_env, open_raster
+from sarcube.cube.stored_numbers import Pixels, fits, told_by
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Merge as LayerMerge
+from sarcube.raster_facts import AS_STORED, Numbers
 
 if TYPE_CHECKING:
     from stackstac.raster_spec import RasterSpec
 
-Pixels: TypeAlias = NDArray[Any]  # of the dtype that a layer has; numpy has no type for "of some number"
 MergeRule = Literal["first", "mean", "looks", "centre"]
 MERGE_RULES: tuple[str, ...] = get_args(MergeRule)
 # A thousandth of a pixel: grids closer than this are one lattice.
@@ -52,6 +53,8 @@ class Source:
         Left, bottom, right, top in the CRS of the cube.
     weight : str or None
         File of the weights, on the same grid.
+    numbers : Numbers
+        What stored numbers mean, where the file does not say.
     """
 
     href: str
@@ -59,10 +62,11 @@ class Source:
     grid: GeoGrid
     bounds: tuple[float, float, float, float]
     weight: str | None = None
+    numbers: Numbers = AS_STORED
 
     def __reduce__(self) -> tuple[object, ...]:
         # Dask pickles every one of them for the names in its graph; what dataclass makes for that takes four times it.
-        return Source, (self.href, self.origin, self.grid, self.bounds, self.weight)
+        return Source, (self.href, self.origin, self.grid, self.bounds, self.weight, self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class Merge:
             self.rule,
             self.averaging,
             self.blind,
-            tuple((s.href, s.weight, s.grid.left, s.grid.top, s.grid.resolution) for s in self.sources),
+            tuple((s.href, s.weight, s.grid.left, s.grid.top, s.grid.resolution, s.numbers) for s in self.sources),
         )
 
 
@@ -276,9 +280,11 @@ class MergeReader:
         try:
             with open_raster(href) as dataset:
                 _check(dataset, source, href)
+                _check_type(dataset, self.dtype, source, href)
+                numbers = told_by(dataset, AS_STORED if weight else source.numbers)
                 if aligned(self.grid, source.grid):
-                    return self._read_aligned(dataset, source, part, out)
-                return self._read_warped(dataset, part)
+                    return self._read_aligned(dataset, source, part, numbers, out)
+                return self._read_warped(dataset, part, numbers)
         except RasterioError as error:
             x, y = self.grid.left + part.col * self.grid.resolution, self.grid.top - part.row * self.grid.resolution
             raise CubeError(
@@ -287,23 +293,26 @@ class MergeReader:
                 f"{self.grid.crs}): {error}. It vanished or is damaged: restore it or open the cube again"
             ) from error
 
-    def _read_aligned(self, dataset: rasterio.DatasetReader, source: Source, part: _Box, out: Pixels | None) -> Pixels:
+    def _read_aligned(
+        self, dataset: rasterio.DatasetReader, source: Source, part: _Box, numbers: Numbers, out: Pixels | None
+    ) -> Pixels:
         col = part.col - round((source.grid.left - self.grid.left) / self.grid.resolution)
         row = part.row - round((self.grid.top - source.grid.top) / self.grid.resolution)
         window = Window(col, row, part.width, part.height)
         if out is not None:
             dataset.read(1, window=window, out=out)
         values: Pixels = dataset.read(1, window=window, out_dtype=self.dtype) if out is None else out
-        nodata = dataset.nodata
-        if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value:
+        nodata = numbers.nodata
+        if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value and fits(nodata, self.dtype):
             values[values == self.dtype.type(nodata)] = self.fill_value
-        return self._physical(values, dataset)
+        return self._physical(values, numbers)
 
-    def _read_warped(self, dataset: rasterio.DatasetReader, part: _Box) -> Pixels:
+    def _read_warped(self, dataset: rasterio.DatasetReader, part: _Box, numbers: Numbers) -> Pixels:
         resolution = self.grid.resolution
         left, top = self.grid.left + part.col * resolution, self.grid.top - part.row * resolution
         fill = float(np.real(self.fill_value))  # GDAL's nodata is real, also of complex numbers
-        nodata = fill if dataset.nodata is None else dataset.nodata
+        told = numbers.nodata
+        nodata = told if told is not None and fits(told, np.dtype(dataset.dtypes[0])) else fill
         with WarpedVRT(
             dataset,
             crs=self.grid.crs,
@@ -317,13 +326,15 @@ class MergeReader:
             dtype=self.dtype.name,
         ) as warped:
             values: Pixels = warped.read(1)
-        return self._physical(values, dataset)
+        return self._physical(values, numbers)
 
-    def _physical(self, values: Pixels, dataset: rasterio.DatasetReader) -> Pixels:
-        """Stored numbers in units of the layer, where the file states a scale and the cube has room for fractions."""
-        scale = dataset.scales[0]
-        if scale != 1.0 and self.dtype.kind == "f":
-            values *= self.dtype.type(scale)  # NaN stays
+    def _physical(self, values: Pixels, numbers: Numbers) -> Pixels:
+        """Stored numbers in units of the layer, where a scale is stated and the cube has room for fractions."""
+        if self.dtype.kind == "f":
+            if numbers.scale != 1.0:
+                values *= self.dtype.type(numbers.scale)  # NaN stays
+            if numbers.offset != 0.0:
+                values += self.dtype.type(numbers.offset)
         return values
 
 
@@ -364,6 +375,15 @@ def aligned(grid: GeoGrid, other: GeoGrid) -> bool:
         return False
     x, y = (other.left - grid.left) / grid.resolution, (grid.top - other.top) / grid.resolution
     return abs(x - round(x)) < _LATTICE and abs(y - round(y)) < _LATTICE
+
+
+def _check_type(dataset: rasterio.DatasetReader, dtype: np.dtype[np.generic], source: Source, href: str) -> None:
+    """Refuse numbers that would lose what they are: fractions, or an imaginary part."""
+    stored = dataset.dtypes[0]
+    if (stored.startswith("complex") and dtype.kind != "c") or (stored.startswith("float") and dtype.kind in "ui"):
+        raise CubeError(
+            f"{href} is of {stored}, and item {source.origin} tells {dtype.name}; make the product and its item again"
+        )
 
 
 def _check(dataset: rasterio.DatasetReader, source: Source, href: str) -> None:

@@ -74,6 +74,8 @@ def parse_dates(dates: Period | None) -> tuple[np.datetime64, np.datetime64] | N
 
 
 def _edges(value: When) -> tuple[np.datetime64, np.datetime64]:
+    if value is None or pd.isna(value):  # NaT is a datetime by its type
+        raise CubeError(f"dates have a first and a last, and one of them is {value}; write 1900 or 2100 for any")
     try:
         if isinstance(value, str):
             if states_offset(value):

@@ -14,14 +14,16 @@ import xarray as xr
 from rasterio.features import rasterize
 from rasterio.warp import transform as transform_points
 from rasterio.warp import transform_geom
+from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from sarcube.cube.found import Store
 from sarcube.cube.grid_of import grid_of
-from sarcube.cube.layers import layer_of, measures
+from sarcube.cube.layers import NODATA, layer_of, real_values
 from sarcube.cube.preview import to_db
 from sarcube.errors import CubeError
+from sarcube.geometry.lattice import pixel_metres
 from sarcube.jsons import JsonObject
 from sarcube.text_file import writing
 
@@ -86,29 +88,30 @@ def timeseries(cube: xr.Dataset, where: Where, *, box: float | None = None) -> x
     CubeError
         It lies outside the cube, or holds no pixel centre.
     """
-    grid = grid_of(cube)
-    layers = cube[list(measures(cube))]
-    if isinstance(where, dict):
-        where = shape(where.get("geometry", where))
+    grid, layers = grid_of(cube), _values(cube)
     if not isinstance(where, BaseGeometry):
-        if len(where) != 2:
-            raise CubeError(f"a point is (longitude, latitude), not {where!r}")
-        (x,), (y,) = transform_points(4326, grid.epsg, [float(where[0])], [float(where[1])])
-        col, row = int(np.floor((x - grid.left) / grid.resolution)), int(np.floor((grid.top - y) / grid.resolution))
-        if not (0 <= col < grid.width and 0 <= row < grid.height):
-            raise CubeError(f"the point {tuple(where)} lies outside the cube")
+        where = _place(where)
+    if isinstance(where, tuple):
+        (x,), (y,) = transform_points(4326, grid.epsg, [where[0]], [where[1]])
+        across, down = (x - grid.left) / grid.resolution, (grid.top - y) / grid.resolution
+        if not (0 <= across < grid.width and 0 <= down < grid.height):
+            raise CubeError(f"the point {where} lies outside the cube")
+        col, row = int(across), int(down)
         if box is None:
-            return layers.isel(x=col, y=row)
-        if not (math.isfinite(box) and box > 0):
-            raise CubeError(f"a box has a side in metres, not {box}")
-        metres = grid.resolution * (_DEGREE if grid.epsg == 4326 else 1.0)
-        half = max(round(box / metres), 1) // 2
+            return _told(layers.isel(x=col, y=row))
+        if not (isinstance(box, int | float | np.number) and math.isfinite(box) and box > 0):
+            raise CubeError(f"a box has a side in metres, not {box!r}")
+        half = max(round(min(box / pixel_metres(grid), 2.0 * max(grid.shape))), 1) // 2
         square = layers.isel(x=slice(max(col - half, 0), col + half + 1), y=slice(max(row - half, 0), row + half + 1))
         return _mean(square)
+    if where.is_empty:
+        raise CubeError("the geometry is empty; give a point or one with an area")
     if where.geom_type == "Point":
         return timeseries(cube, (where.x, where.y), box=box)
     projected = shape(transform_geom(4326, grid.epsg, mapping(where)))
     left, bottom, right, top = projected.bounds
+    if not all(map(math.isfinite, projected.bounds)):
+        raise CubeError("the polygon lies outside the cube")
     cols = slice(max(0, int((left - grid.left) / grid.resolution)), int((right - grid.left) / grid.resolution) + 1)
     rows = slice(max(0, int((grid.top - top) / grid.resolution)), int((grid.top - bottom) / grid.resolution) + 1)
     part = layers.isel(x=cols, y=rows)
@@ -126,12 +129,64 @@ def timeseries(cube: xr.Dataset, where: Where, *, box: float | None = None) -> x
     return _mean(part.where(chosen))
 
 
+def _place(where: object) -> tuple[float, float] | BaseGeometry:
+    """A point, or a geometry, of what users hand in."""
+    if isinstance(where, dict):
+        try:
+            return shape(where.get("geometry", where))
+        except (ShapelyError, AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise CubeError(f"this is no geometry of GeoJSON: {str(where)[:100]}") from error
+    try:
+        longitude, latitude = (float(number) for number in where)  # type: ignore[attr-defined]
+    except (TypeError, ValueError) as error:
+        raise CubeError(f"a point is (longitude, latitude), not {where!r:.100}") from error
+    if not (math.isfinite(longitude) and abs(latitude) <= 90):
+        raise CubeError(f"a point is (longitude, latitude) in degrees, not {(longitude, latitude)}")
+    return longitude, latitude
+
+
+def _values(cube: xr.Dataset) -> xr.Dataset:
+    """What has a series: all that changes with time but masks; whole numbers with NaN where there is none.
+
+    Raises
+    ------
+    CubeError
+        There is nothing.
+    """
+    names = [
+        name
+        for name, variable in cube.data_vars.items()
+        if {"y", "x"} <= set(variable.dims) and not (str(name).startswith("static_") or layer_of(variable).classes)
+        and ("time" in variable.dims or "time" not in cube.dims)
+    ]  # fmt: skip
+    if not names:
+        raise CubeError(f"the cube has no layer with values; it has {', '.join(map(str, cube.data_vars)) or 'none'}")
+    own = cube[names]
+    whole = {n: real_values(v) for n, v in own.data_vars.items() if v.dtype.kind in "ui" or NODATA in v.attrs}
+    return own.assign(whole) if whole else own
+
+
 def _mean(part: xr.Dataset) -> xr.Dataset:
-    mean = part.mean(("y", "x"), dtype=np.float64, keep_attrs=True)
-    if not part.data_vars:
-        return mean
+    mean = xr.Dataset({n: v.mean(("y", "x"), dtype=_wide(v), keep_attrs=True) for n, v in part.data_vars.items()},
+                      attrs=part.attrs)  # fmt: skip
     seen = next(iter(part.data_vars.values())).notnull()
-    return mean.assign({PIXELS: seen.sum(("y", "x")).astype(np.int32)})
+    return _told(mean.assign({PIXELS: seen.sum(("y", "x")).astype(np.int32)}))
+
+
+def _wide(variable: xr.DataArray) -> type[np.inexact]:
+    return np.complex128 if variable.dtype.kind == "c" else np.float64
+
+
+def _told(series: xr.Dataset) -> xr.Dataset:
+    """A series in real numbers: of complex ones magnitude and phase."""
+    real: dict[str, xr.DataArray] = {}
+    for name, variable in series.data_vars.items():
+        if variable.dtype.kind != "c":
+            real[str(name)] = variable
+            continue
+        real[f"{name}_magnitude"] = abs(variable).assign_attrs(units=variable.attrs.get("units", "1"))
+        real[f"{name}_phase"] = xr.apply_ufunc(np.angle, variable, dask="allowed").assign_attrs(units="rad")
+    return xr.Dataset(real, coords=series.coords, attrs=series.attrs)
 
 
 def rows(series: xr.Dataset) -> list[dict[str, object]]:

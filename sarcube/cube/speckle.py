@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from sarcube.cube.layers import measures
+from sarcube.cube.layers import measures, real_values
 from sarcube.cube.lazy import as_dask, da, whole_stack
 from sarcube.cube.speckle_kernels import quegan_yu
 from sarcube.engines.speckle import FILTERS
@@ -73,7 +73,7 @@ def filter_speckle(cube: xr.Dataset, options: SpeckleOptions | None = None) -> x
         raise CubeError(f"the cube has no layer {', '.join(layers) or 'to filter'}; it has {', '.join(map(str, cube))}")
     filtered = {}
     for layer in layers:
-        variable = cube[layer]
+        variable = real_values(cube[layer])
         if options.method == "quegan_yu":
             if "time" not in variable.dims or variable.sizes["time"] < 2:
                 raise CubeError('"quegan_yu" needs two dates or more; use "refined_lee" for one')

@@ -15,6 +15,7 @@ from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 
 Bounds = tuple[float, float, float, float]
+_LONGEST = 1 << 24  # pixels of a side: its coordinates alone take 128 MB
 
 
 def epsg_of(crs: int | str | None) -> int | None:
@@ -70,7 +71,10 @@ def target_grid(
         Resolutions differ and none is asked for, or nothing lies within the bbox.
     """
     if not grids:
-        raise CubeError("there are no rasters to open: none of the items has the layers asked for")
+        raise CubeError(
+            "there are no rasters to open: none of the items has the layers asked for, or tells what its rasters are "
+            "(the role data and a data_type)"
+        )
     code = epsg if epsg is not None else Counter(g.epsg for g in grids).most_common(1)[0][0]
     step = resolution if resolution is not None else _common_resolution(grids, code)
     if isinstance(step, bool) or not isinstance(step, numbers.Real) or not 0 < step < math.inf:
@@ -81,6 +85,14 @@ def target_grid(
         west, south, east, north = bbox
         area = tuple(transform_bounds(4326, code, west, south, east, north, densify_pts=51))
         left, bottom, right, top = _intersection((left, bottom, right, top), area, code)
+    if not all(map(math.isfinite, (left, bottom, right, top))):
+        raise CubeError(f"the products lie beyond what EPSG:{code} can show; choose another crs")
+    if max(right - left, top - bottom) / step > _LONGEST:
+        raise CubeError(
+            f"at resolution {step:g} (units of EPSG:{code}) the cube would have {(right - left) / step:.3g} x "
+            f"{(top - bottom) / step:.3g} pixels, and no side may have more than {_LONGEST}; choose a coarser "
+            "one, or a smaller bbox"
+        )
     offset = _lattice(unique, code, step)
     if offset is None:
         return GeoGrid.snapped(code, (left, bottom, right, top), step)

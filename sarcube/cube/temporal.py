@@ -6,6 +6,7 @@ choice of metrics and the rule for outliers are those of OpenSarToolkit's timesc
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from sarcube.cube.cf import PRODUCTS, fingerprint, with_grid
 from sarcube.cube.cube_variable import moments
-from sarcube.cube.layers import in_decibel, measures
+from sarcube.cube.layers import in_decibel, measures, real_values
 from sarcube.cube.lazy import as_dask, da, fold, whole_stack
 from sarcube.cube.moment_kernels import no_moments, update_moments
 from sarcube.cube.temporal_kernels import LEAST_SPAN, scan_pixels
@@ -103,6 +104,8 @@ def timescan(cube: xr.Dataset, options: TimescanOptions | None = None) -> xr.Dat
     options = options or TimescanOptions()
     if "time" not in cube.dims:
         raise CubeError("there is no time axis; open several dates")
+    if not cube.sizes["time"]:
+        raise CubeError("the cube has no time step; open or select some")
     layers = options.layers or measures(cube)
     if missing := [n for n in layers if n not in cube]:
         raise CubeError(f"the cube has no layer {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
@@ -161,6 +164,7 @@ def years(times: NDArray[np.datetime64]) -> np.ndarray:
 
 
 def _scan(variable: xr.DataArray, options: TimescanOptions) -> list[Array]:
+    variable = real_values(variable)
     if not options.remove_outliers and set(options.metrics) <= set(MOMENTS):
         return _moments(variable, options)
     data = whole_stack(variable)
@@ -226,13 +230,8 @@ def _moment(state: np.ndarray, metric: str, decibel: bool) -> np.ndarray:
 
 
 def _percentile(metric: str) -> float | None:
-    if not metric.startswith("p"):
-        return None
-    try:
-        value = float(metric[1:])
-    except ValueError:
-        return None
-    return value if 0 <= value <= 100 else None
+    match = re.fullmatch(r"p(\d{1,3}(?:\.\d{1,6})?)", str(metric), re.ASCII)
+    return float(match[1]) if match and float(match[1]) <= 100 else None
 
 
 def _decibel(power: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ import xarray as xr
 from sarcube.cube.cf import check_made_alike, exported, has_pixels, made_by
 from sarcube.cube.lazy import compute
 from sarcube.cube.zarr_target import PROGRESS, IcechunkTarget, PlainTarget, Target, zarr_library
-from sarcube.errors import CubeError
+from sarcube.errors import CubeError, SarcubeError, StoreError
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
@@ -111,10 +111,18 @@ def write_zarr(cube: xr.Dataset, address: str, options: ZarrOptions | None = Non
             writes = [_region(lazy, store, index, shapes) for index in batch]
             # Regions are whole shards: no two tasks touch one object.
             # An icechunk session lives in this process.
-            compute(*writes, **({"scheduler": "threads"} if options.versioned else {}))
-            progress = zarr_library().open_array(store, mode="r+", path=f"{PROGRESS}/written")
-            for index in batch:
-                progress[index] = 1
+            try:
+                compute(*writes, **({"scheduler": "threads"} if options.versioned else {}))
+                progress = zarr_library().open_array(store, mode="r+", path=f"{PROGRESS}/written")
+                for index in batch:
+                    progress[index] = 1
+            except OSError as error:
+                if isinstance(error, SarcubeError):
+                    raise
+                raise StoreError(
+                    f"{address} cannot be written: {error.strerror or error}; make room, and say it again: what is "
+                    "written is kept"
+                ) from error
     return ZarrOutcome(int(np.prod(counts)), int(np.prod(counts)) - len(todo), len(todo))
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from sarcube.catalog.index import FILE, Index, open_index, strays
+from sarcube.catalog.index import FILE, read_index, strays
 from sarcube.catalog.pending import Pending, newer, pending, processed_of
 from sarcube.catalog.selection import Selection
 from sarcube.catalog.walk import collections
-from sarcube.errors import StoreError
+from sarcube.errors import DamagedIndexError, StoreError
 from sarcube.jsons import JsonObject
 from sarcube.production.records import RUNS
 from sarcube.products.attempt import as_item, lineage_of, marker_key, verdict
@@ -124,30 +124,30 @@ class Content:
         left = set(self.items)
         for name in self.collections:
             markers = [m for m in self.markers.values() if m.marker.startswith(f"{name}/")]
-            index = self._index(name)
+            try:
+                index = read_index(self.store, name)
+                rows = {} if index is None else index.rows()
+            except (StoreError, DamagedIndexError):
+                self.unindexed |= {key for key in self.items if key.startswith(f"{name}/")}
+                continue
             if index is None:
                 continue
-            rows = index.rows()
             announced = newer(markers, rows)
             astray = strays(name, rows, (key for key in self.keys if key.startswith(f"{name}/")))
             self.unindexed |= astray - announced
-            for key, stored in index.select(Selection()):
-                if key in left and key not in announced and key not in astray:
-                    left.discard(key)
-                    yield key, stored
+            with contextlib.suppress(DamagedIndexError):  # what it cannot tell, files do
+                for key, stored in index.select(Selection()):
+                    if key in left and key not in announced and key not in astray:
+                        left.discard(key)
+                        yield key, stored
         yield from _read_all(self.store, left)
-
-    def _index(self, name: str) -> Index | None:
-        try:
-            found = self.store.read_version(f"{name}/{FILE}")
-        except StoreError:
-            return None
-        return open_index(found[0]) if found else None
 
     def _take(self, key: str, stored: JsonObject) -> None:
         self.versions[key] = processed_of(str(stored.get("id", "")))
         self._lineage[key] = lineage_of(stored)
-        self.warnings += [(self.task(key), str(text)) for text in stored.get("properties", {}).get(_WARNINGS, ())]
+        said = stored.get("properties")
+        told = said.get(_WARNINGS) if isinstance(said, dict) else None
+        self.warnings += [(self.task(key), str(text)) for text in (told if isinstance(told, list) else ())]
         named = named_files(self.store, key, stored)
         self.named |= named
         if not stored or named - self.keys:
@@ -184,7 +184,7 @@ class Content:
         """Kinds by collection, as collections say it, or the names of files in stores of version 0.1."""
         found = {key.split("/", 1)[0]: name.kind for key, name in self.files.items()}
         for collection in self.collections:
-            with contextlib.suppress(StoreError, ValueError):
+            with contextlib.suppress(StoreError, ValueError, AttributeError, RecursionError):
                 stored = json.loads(self.store.read_bytes(f"{collection}/collection.json"))
                 found[collection] = stored.get("sarcube:kind") or found.get(collection, collection)
         return found

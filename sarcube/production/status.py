@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 from collections import defaultdict
@@ -217,14 +218,12 @@ def _failures(store: Store, runs: Sequence[str], formerly: Mapping[str, str] | N
 
     last: dict[str, Failed | None] = {}
     for run in runs:
-        try:
-            lines = read_lines(store, f"{RUNS}/{run}")
-        except (SarcubeError, ValueError):
-            continue  # a record cut short says nothing about the products
-        for line in lines:
-            cause = redact(line.get("message") or line.get("cause", ""))  # a record may be of an older version
-            bad = line["outcome"] in ("failed", "blocked")
-            kind, _, rest = line["task"].partition("/")
-            key = f"{(formerly or {}).get(kind, kind)}/{rest}"
-            last[key] = Failed(key, run, cause) if bad else None
+        # A record that is cut short, or somebody else's, says nothing about the products.
+        with contextlib.suppress(SarcubeError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+            for line in read_lines(store, f"{RUNS}/{run}"):
+                cause = redact(line.get("message") or line.get("cause", ""))  # a record may be of an older version
+                bad = line["outcome"] in ("failed", "blocked")
+                kind, _, rest = line["task"].partition("/")
+                key = f"{(formerly or {}).get(kind, kind)}/{rest}"
+                last[key] = Failed(key, run, cause) if bad else None
     return [failed for failed in last.values() if failed]

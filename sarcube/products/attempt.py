@@ -192,13 +192,19 @@ def processed(stored: JsonObject) -> dt.datetime | None:
 
 def lineage_of(stored: JsonObject) -> tuple[str, ...]:
     """Stems of the static products that an item has replaced, oldest first."""
-    said = stored.get("properties", {}).get(LINEAGE, ())
+    properties = stored.get("properties")
+    said = properties.get(LINEAGE) if isinstance(properties, dict) else None
     return tuple(str(stem) for stem in said) if isinstance(said, list) else ()
 
 
 def asset_keys(item_key: str, stored: JsonObject) -> set[str]:
     """Keys of the assets that lie in the item's own folder."""
     folder = PurePosixPath(item_key).parent
-    hrefs = (str(asset.get("href", "")) for asset in stored.get("assets", {}).values())
+    assets = stored.get("assets")
+    hrefs = (
+        str(asset.get("href", ""))
+        for asset in (assets.values() if isinstance(assets, dict) else ())
+        if isinstance(asset, dict)
+    )
     own = (href.removeprefix("./") for href in hrefs if "://" not in href)
     return {str(folder / href) for href in own if href and "/" not in href}

@@ -7,6 +7,7 @@ table: it changes no other kind's files and no other store's index.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -297,6 +298,18 @@ class ProductKind:
     since: dt.datetime = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
     formerly: str = ""
+
+    def __post_init__(self) -> None:
+        names = [layer.name for layer in self.layers]
+        if not re.fullmatch(r"[A-Z0-9]+(?:_[A-Z0-9]+)*", self.name):
+            raise ProductError(
+                f"{self.name!r} cannot name a kind: capital letters and digits, parts joined by underscores"
+            )
+        if odd := [name for name in names if not re.fullmatch(r"\w[\w.-]*", name)]:
+            raise ProductError(f"kind {self.name}: {odd[0]!r} cannot name a layer, which is part of its file's name: "
+                               "letters, digits, _, - and . alone")  # fmt: skip
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ProductError(f"kind {self.name} has two layers of the name {twice[0]!r}")
 
     @cached_property
     def table(self) -> dict[str, Layer]:

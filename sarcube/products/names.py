@@ -29,7 +29,8 @@ _STEM = re.compile(
     rf"(?P<start>\d{{8}}(?:T\d{{6}}Z)?)_(?:(?P<tag>{_TOKEN})_)?(?P<processed>\d{{8}}T\d{{6}}Z)_"
     rf"(?P<platform>[A-Z0-9]+(?:-[A-Z0-9]+)*)_(?P<resolution>\d+(?:\.\d+)?(?:e-?\d+)?)_v(?P<version>\d+(?:\.\d+)*)"
 )
-_ITEM = re.compile(rf"(?P<place>{_TOKEN})_(?:(?P<start>\d{{8}}T\d{{6}}Z)(?:_(?P<tag>{_TOKEN}))?|{_NO_TIME})")
+_INSTANT = r"\d{4}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3])[0-5]\d[0-6]\dZ"
+_ITEM = re.compile(rf"(?P<place>{_TOKEN})_(?:(?P<start>{_INSTANT})(?:_(?P<tag>{_TOKEN}))?|{_NO_TIME})")
 
 
 def utc_second(time: dt.datetime) -> dt.datetime:
@@ -43,6 +44,14 @@ def time_text(time: dt.datetime) -> str:
     """A time as it stands in names and keys, `20220101T124752Z`; a plan of a million tasks spells as many."""
     text = utc_second(time).isoformat()  # a third of the time that strftime takes
     return f"{text[:4]}{text[5:7]}{text[8:13]}{text[14:16]}{text[17:19]}Z"
+
+
+def _moment(text: str, form: str) -> dt.datetime | None:
+    """What digits of a name tell; None where they are no day or time: month 13, hour 25."""
+    try:
+        return dt.datetime.strptime(text, form).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
 
 
 def place_token(place: str) -> str:
@@ -108,7 +117,9 @@ class ItemName:
         match = _ITEM.fullmatch(text.removesuffix(".json"))
         if match is None:
             return None
-        start = dt.datetime.strptime(match["start"], TIME).replace(tzinfo=dt.UTC) if match["start"] else None
+        start = _moment(match["start"], TIME) if match["start"] else None
+        if match["start"] and start is None:
+            return None
         return cls(Place.from_token(match["place"]), start, match["tag"] or "")
 
     def key(self, collection: str) -> str:
@@ -227,12 +238,14 @@ class ProductName:
         if not match:
             raise ProductError(f"{name!r} is not a product name like {MAKER}_L2_RTC-S1_T070-149815-IW3_...")
         timed = "T" in match["start"]
-        start = dt.datetime.strptime(match["start"], TIME if timed else _DAY)
+        start, processed = _moment(match["start"], TIME if timed else _DAY), _moment(match["processed"], TIME)
+        if start is None or processed is None:
+            raise ProductError(f"{name!r} names a day or a time that there is not")
         return cls(
             match["kind"].replace("-", "_"),
             Place.from_token(match["place"]),
-            start.replace(tzinfo=dt.UTC),
-            dt.datetime.strptime(match["processed"], TIME).replace(tzinfo=dt.UTC),
+            start,
+            processed,
             match["platform"],
             float(match["resolution"]),
             match["version"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -126,6 +127,12 @@ class HasAssets(Protocol):
 def checksum(data: bytes | memoryview) -> str:
     """Multihash (sha2-256) as the STAC file extension has it."""
     return _SHA256 + hashlib.sha256(data).hexdigest()
+
+
+def file_checksum(path: Path) -> str:
+    """The same of a file, however large it is."""
+    with path.open("rb") as file:
+        return _SHA256 + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_product(

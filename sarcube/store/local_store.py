@@ -124,6 +124,8 @@ class LocalStore:
             if error.errno in _ABSENT:
                 return None
             _fail("look at", path, error)
+        except ValueError:  # no file can have a name with a null byte
+            return None
         return ObjectInfo(key, found.st_size, found.st_mtime) if stat.S_ISREG(found.st_mode) else None
 
     def exists(self, key: str) -> bool:

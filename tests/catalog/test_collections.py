@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -363,6 +364,13 @@ def test_finding(local: LocalStore, schemas: Schemas) -> None:
         find_items(local, "rtc", dates=("yesterday", None))
     with pytest.raises(CatalogError, match="bbox"):
         find_items(local, "rtc", bbox=(1, 2, 3))
+    for box in ((math.nan, 0, 1, 1), (0, 5, 1, 2), (0, 0, math.inf, 1), "abcd", (0, -95, 1, 1)):
+        with pytest.raises(CatalogError, match="bbox must be west"):
+            find_items(local, "rtc", bbox=box)  # type: ignore[arg-type]
+    for dates in ("2022", ("2022-01-01",), (1, 2)):
+        with pytest.raises(CatalogError, match="date"):
+            find_items(local, "rtc", dates=dates)  # type: ignore[arg-type]
+    assert len(find_items(local, "rtc", places="T070_149815_IW3")) == 2
 
 
 def test_an_empty_or_mistyped_store(tmp_path: Path) -> None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sarcube.catalog.check import examine_store
@@ -14,7 +19,9 @@ from sarcube.catalog.collections import ensure_collection, update_collections
 from sarcube.catalog.listing import as_csv, as_json, as_lines, list_items
 from sarcube.catalog.query import find_static_item
 from sarcube.catalog.schemas import Schemas
-from sarcube.errors import StoreError
+from sarcube.errors import CatalogError, PassedOverWarning, StoreError
+from sarcube.production.clean import clean
+from sarcube.production.status import status
 from sarcube.store.local_store import LocalStore
 from tests.catalog.examples import KINDS, all_files, make_rtc, make_static, publish
 
@@ -85,3 +92,113 @@ def test_examined(filled: LocalStore, core_schemas: Schemas) -> None:
     assert len(harmed.faults) == 1 and "VV" in harmed.faults[0].message
     with pytest.raises(StoreError, match="it has none"):
         examine_store(str(Path(filled.url) / "nothing"), schemas=core_schemas)
+
+
+def _changed(store: LocalStore, change: Callable[[dict[str, Any]], object]) -> None:
+    (path,) = Path(store.url).glob("rtc/*/2022/01/13/*.json")
+    stored = json.loads(path.read_text())
+    change(stored)
+    path.write_text(json.dumps(stored))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda item: item["properties"].update({"platform": "[/b] [red]", "sat:relative_orbit": "70"}),
+        lambda item: item["assets"]["VV"].update({"file:size": "many"}),
+        lambda item: item["properties"].update({"sarcube:warnings": "[/x] a text alone"}),
+        lambda item: item["properties"].update({"sarcube:warnings": 5}),
+    ],
+)
+def test_what_somebody_else_wrote_is_listed(filled: LocalStore, change: Callable[[dict[str, Any]], object]) -> None:
+    _changed(filled, change)
+    found = list_items(filled)
+    assert len(found) == 3 and all(item.bytes > 0 for item in found)
+    text = "\n".join(as_lines(found, 200))
+    assert "3 items" in text and ("[/b] [red]" in text) == (found[1].platform == "[/b] [red]")
+
+
+def test_what_cannot_be_listed_is_told(filled: LocalStore) -> None:
+    _changed(filled, lambda item: item["assets"]["VV"].update(roles=5))
+    with pytest.warns(PassedOverWarning, match="1 damaged item passed over"):
+        assert len(list_items(filled)) == 2
+
+
+@pytest.mark.parametrize("how", ["cut", "emptied", "another's", "pages"])
+def test_a_damaged_index_hides_nothing(filled: LocalStore, core_schemas: Schemas, how: str) -> None:
+    update_collections(filled, schemas=core_schemas)
+    path = Path(filled.url, "rtc", "items.parquet")
+    data = bytearray(path.read_bytes())
+    if how == "cut":
+        data = data[: len(data) // 2]
+    elif how == "emptied":
+        data.clear()
+    elif how == "another's":
+        out = io.BytesIO()
+        pq.write_table(pa.table({"a": [1]}), out)
+        data = bytearray(out.getvalue())
+    else:
+        for at in range(4, len(data) // 2, 16):
+            data[at] ^= 255
+    path.write_bytes(bytes(data))
+    with pytest.warns(PassedOverWarning, match=r"index.*damaged.*sarcube clean --yes"):
+        assert len(list_items(filled)) == 3
+    told = status(filled.url)
+    assert told.present == 3 and len(told.unindexed) >= 2 and not told.lost
+    clean(filled, delete=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list_items(filled)) == 3
+    assert status(filled.url).unindexed == ()
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "null", "5", '{"type": "Collection"}'])
+def test_a_damaged_collection_is_made_anew_by_its_workflow(
+    filled: LocalStore, core_schemas: Schemas, text: str
+) -> None:
+    update_collections(filled, schemas=core_schemas)
+    for key in ("rtc/collection.json", "catalog.json"):
+        filled.write_bytes(key, text.encode())
+    assert len(list_items(filled)) == 3 and status(filled.url).present == 3
+    assert any(fault.key == "rtc/collection.json" for fault in examine_store(filled, schemas=core_schemas).faults)
+    with pytest.raises(CatalogError, match=r"rtc/collection.json is damaged"):
+        update_collections(filled, schemas=core_schemas)
+    update_collections(filled, KINDS, schemas=core_schemas)
+    assert examine_store(filled, schemas=core_schemas).faults == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda item: item.update(links=5), lambda item: item["links"].append(None),
+        lambda item: item["links"].append({"rel": "x"}), lambda item: item["assets"]["VV"].pop("href"),
+        lambda item: item["assets"].update(VH=None), lambda item: item.update(properties=None),
+        lambda item: item["assets"]["VV"].update(href="a\\b.tif"), lambda item: item.update(stac_extensions=5),
+        lambda item: item.update(geometry={"type": "Point", "coordinates": ["x"]}),
+    ],
+)  # fmt: skip
+def test_damage_is_a_fault_and_not_the_end(
+    filled: LocalStore, core_schemas: Schemas, change: Callable[[dict[str, Any]], object]
+) -> None:
+    _changed(filled, change)
+    faults = examine_store(filled, schemas=core_schemas).faults
+    assert faults and all("20220113" in fault.key for fault in faults)
+
+
+def test_files_on_the_web_are_not_missed(filled: LocalStore, core_schemas: Schemas) -> None:
+    _changed(filled, lambda item: item["assets"]["VV"].update(href="https://127.0.0.1:9/VV.tif"))
+    assert examine_store(filled, schemas=core_schemas).faults == ()
+
+
+def test_files_of_days_that_there_are_not(filled: LocalStore) -> None:
+    """Somebody's file of month 13 among products: not sarcube's, and no query's end."""
+    (day,) = Path(filled.url).glob("rtc/*/2022/01/13")
+    (day / "T070-149815-IW3_20221399T110000Z.json").write_text("null")
+    (day / "SARCUBE_L2_RTC-S1_T070-149815-IW3_20221399T110000Z_20220703T110000Z_S1A_20_v0.1_VV.tif").write_text("x")
+    (Path(filled.url) / "runs" / "x").mkdir(parents=True)
+    (Path(filled.url) / "runs" / "x" / "products.jsonl").write_text('{"a": 1}\n[]\n')
+    with pytest.warns(PassedOverWarning):
+        assert len(list_items(filled)) == 3
+    found = status(filled.url)
+    assert found.present == 3 and len(found.foreign) == 2
+    assert clean(filled).files == ()

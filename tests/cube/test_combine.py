@@ -222,6 +222,7 @@ def test_rasters_of_several_grids_become_one_picture(official: Path | None, tmp_
     item = json.loads(done.item.read_text())
     assert item["properties"]["processing:expression"]["expression"]["red"] == "nd(pre.band_1, pre.band_2)"
     assert item["properties"]["renders"]["combination"]["rescale"][0] == pytest.approx([low, high])
+    assert item["properties"]["sarcube:inputs"] == {"pre": "one.tif", "post": "two.tif"}  # paths of here are nobody's
     union = combine(
         [f"pre={a}", f"post={b}"], CombineOptions("pre.band_1", "pre.band_2", "post.band_1", extent="union")
     )

@@ -28,6 +28,7 @@ from sarcube.cube.opera_files import parse_name
 from sarcube.cube.selection import Selection
 from sarcube.errors import CubeError, PassedOverWarning
 from sarcube.geometry.grid import GeoGrid
+from sarcube.production.status import status
 from tests.cube.examples import lay_out
 
 GRID = GeoGrid(32629, 600000, 4500000, 20, 60, 50)
@@ -98,6 +99,23 @@ def test_a_shape_cut_at_the_antimeridian_is_not_the_world(bursts: Any, tmp_path:
         ({"resolution": (20, 20)}, "resolution is a positive number"),
         ({"resolution": "20"}, "resolution is a positive number"),
         ({"layers": "vv"}, r"did you mean VV\?"),
+        ({"layers": []}, "layers is empty"),
+        ({"layers": [1]}, "layers is a text or several"),
+        ({"dates": ("2022", None)}, "a first and a last, and one of them is None"),
+        ({"dates": np.datetime64("NaT")}, "a first and a last, and one of them is NaT"),
+        ({"places": 5}, "places is a text or several"),
+        ({"platforms": [1]}, "platforms is a text or several"),
+        ({"relative_orbits": "52"}, "relative_orbits is a whole number or several"),
+        ({"relative_orbits": [52.5]}, "relative_orbits is a whole number or several"),
+        ({"orbit_direction": 5}, "ascending or descending"),
+        ({"elsewhere": 5}, "elsewhere is a text or several"),
+        ({"collection": 5}, "collection is a text or several"),
+        ({"static": 5}, "static is a text or several"),
+        ({"apart": "satellite", "group": "day"}, "apart holds platform.*not satellite"),
+        ({"chunks": 0}, "a chunk has a whole number"),
+        ({"chunks": "auto"}, "a chunk has a whole number"),
+        ({"chunks": {"y": 1.5}}, "a chunk has a whole number"),
+        ({"resolution": 1e-9}, r"no side may have more than 16777216; choose a coarser"),
     ],
 )
 def test_refused_with_words(store: Path, options: dict[str, Any], match: str) -> None:
@@ -116,6 +134,28 @@ def test_refused_with_words(store: Path, options: dict[str, Any], match: str) ->
 def test_outside_of_the_store_says_what_there_is(store: Path, options: dict[str, Any], match: str) -> None:
     with pytest.raises(CubeError, match=match):
         sarcube.open_cube(store, **options)
+
+
+def test_one_stands_for_several(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for options in (
+        {"platforms": "sentinel-1a"}, {"relative_orbits": 52}, {"relative_orbits": np.array([52])}, {"places": BURST},
+        {"apart": "platform", "group": "day"}, {"elsewhere": tmp_path}, {"chunks": np.int64(32)},
+        {"layers": ("VV", "VV")},
+    ):  # fmt: skip
+        cube = sarcube.open_cube(store, **options)  # type: ignore[arg-type]
+        assert cube.sizes["time"] == 1 and list(cube.data_vars) == ["VV"]
+    monkeypatch.setenv("HOME", str(store.parent))
+    assert sarcube.open_cube("~/store").sizes["time"] == 1
+    odd = shutil.copytree(store, tmp_path / "a store #1 ü %41")
+    for address in (odd, odd.as_uri(), f"file://{odd}"):
+        assert float(sarcube.open_cube(address)["VV"].mean()) == pytest.approx(0.1)
+    with pytest.raises(CubeError, match="address is empty"):
+        sarcube.open_cube("")
+    for nothing in (None, 5, b"store"):
+        with pytest.raises(CubeError, match="a store is an address"):
+            sarcube.open_cube(nothing)  # type: ignore[arg-type]
+    with pytest.raises(CubeError, match="cannot be looked at"):
+        sarcube.open_cube("/" + "a" * 5000)
 
 
 def test_burst_ids_as_esa_writes_them(store: Path) -> None:
@@ -306,3 +346,25 @@ def _without_self(item: pystac.Item) -> pystac.Item:
 def test_one_store_reads_as_before(store: Path, item: pystac.Item) -> None:
     assert [i.id for i in read_items(str(store), Selection())] == [item.id]
     assert str(sarcube.open_cube(store)["products"].values[0]) == fingerprint([item.id])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"roles": 5}, {"classification:classes": [{"value": "x"}]}, {"classification:classes": [None]}, {"href": "a\0b"}],
+)
+def test_a_damaged_asset_takes_down_its_item_alone(
+    bursts: Any, store: Path, item: pystac.Item, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """The first of two items has an asset that somebody damaged: the other one is opened."""
+    later = bursts.burst(GRID, BURST, "2022-01-15T05:00:00", {"VV": np.full(GRID.shape, 0.1)})
+    lay_out(tmp_path, [later])
+    (path,) = store.rglob(f"{item.id}.json")
+    stored = json.loads(path.read_text())
+    stored["assets"]["VV"] |= change
+    path.write_text(json.dumps(stored))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PassedOverWarning)
+        cube = sarcube.open_cube(store, dates="2022-01-15")
+        assert float(cube["VV"].mean()) == pytest.approx(0.1)
+        assert "VV" in sarcube.open_cube(store)
+    status(str(store))

@@ -178,3 +178,32 @@ def test_wrong_requests_say_what_is_possible(values: NDArray[np.float32]) -> Non
         detect_change(_cube(values), "2022", "2030", ChangeOptions(enl=4))
     with pytest.raises(CubeError, match="enl must be positive"):
         ChangeOptions(enl=0)
+
+
+def test_whole_numbers_and_other_nodata_are_left_out() -> None:
+    """A count with a value for nothing, and floating point with another one than NaN: as numpy does without them."""
+    rng = np.random.default_rng(3)
+    counts = rng.integers(0, 9, (5, 40, 30)).astype(np.uint16)
+    levels = rng.normal(0, 1, (5, 40, 30)).astype(np.float32)
+    gone = rng.random(counts.shape) < 0.4
+    cube = _cube(levels)
+    named = {"sarcube_role": "measure"}
+    stored = np.where(gone, 65535, counts).astype(np.uint16)
+    cube["seen"] = xr.DataArray(stored, dims=("time", "y", "x"), attrs={**named, "sarcube_nodata": 65535.0}).chunk(y=20)
+    cube["level"] = (
+        ("time", "y", "x"),
+        np.where(gone, np.float32(-9999), levels),
+        {**named, "sarcube_nodata": -9999.0},
+    )
+    cube["wave"] = cube["VV"].astype(np.complex64)
+    scan = timescan(cube, TimescanOptions(("mean", "median", "max", "count"), layers=("seen", "level"))).compute()
+    for name, values in (("seen", counts), ("level", levels)):
+        kept = np.where(gone, np.nan, values.astype(np.float64))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            np.testing.assert_allclose(scan[f"{name}_mean"], np.nanmean(kept, axis=0), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(scan[f"{name}_median"], np.nanmedian(kept, axis=0), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(scan[f"{name}_max"], np.nanmax(kept, axis=0), rtol=1e-6)
+        np.testing.assert_array_equal(scan[f"{name}_count"], (~gone).sum(axis=0))
+    with pytest.raises(CubeError, match=r"wave is complex; take its magnitude"):
+        timescan(cube, TimescanOptions(("mean",), layers=("wave",)))

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from rasterio.warp import transform
 from typer.testing import CliRunner
 
 from sarcube.cli.app import app
+from sarcube.cube.open_cube import open_cube
 from sarcube.cube.series import as_csv, parse_where, rows, series_of
 from sarcube.errors import CubeError
 from tests.cube.examples import GRID, lay_out, speckle
@@ -97,3 +99,51 @@ def test_command(store: Path, tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     done = CliRunner().invoke(app, [*words[:3], "--plot", str(tmp_path / "series.doc")])
     assert isinstance(done.exception, CubeError) and "png" in str(done.exception)
+
+
+def test_a_square_has_a_side_in_metres_whatever_the_crs(store: Path) -> None:
+    lon, lat = place(60, 70)
+    counts = {
+        crs: int(open_cube(store, crs=crs, resolution=step).sar.timeseries((lon, lat), box=400)["pixels"][0])
+        for crs, step in ((32629, 20), (4326, 0.0002), (4258, 0.0002))
+    }
+    assert counts[4326] == counts[4258] == 19**2 and counts[32629] == 21**2
+
+
+@pytest.mark.parametrize(
+    ("where", "word"),
+    [((math.nan, 40.0), "in degrees"), ((-7.0, 95.0), "in degrees"), ((math.inf, 40.0), "in degrees"),
+     (("a", "b"), "a point is"), ((1, 2, 3), "a point is"), (None, "a point is"), (5, "a point is"),
+     (shapely.Polygon(), "is empty"), (shapely.Point(), "is empty"), ({"type": "Feature", "geometry": None}, "GeoJSON"),
+     ({"type": "FeatureCollection", "features": []}, "GeoJSON"), ({"type": "Polygon", "coordinates": []}, "is empty"),
+     (shapely.box(0, 0, 1, 1), "outside"), ((170.0, -80.0), "outside")],
+)  # fmt: skip
+def test_no_place_at_all(store: Path, where: Any, word: str) -> None:
+    with pytest.raises(CubeError, match=word):
+        open_cube(store).sar.timeseries(where)
+
+
+def test_sides_that_are_none(store: Path) -> None:
+    cube = open_cube(store)
+    for box in (0, -5, math.nan, math.inf, "5"):
+        with pytest.raises(CubeError, match="a box has a side in metres"):
+            cube.sar.timeseries(place(60, 70), box=box)  # type: ignore[arg-type]
+    assert cube.sar.timeseries(place(60, 70), box=1e12)["pixels"].max() > 10_000
+
+
+def test_whole_and_complex_numbers(store: Path) -> None:
+    """Counts leave out what has no value; of complex numbers magnitude and phase are told."""
+    cube = open_cube(store, layers=["VV"])
+    seen = np.where(np.isnan(cube["VV"]), 65535, 3).astype(np.uint16)
+    about = {"sarcube_role": "measure", "sarcube_nodata": 65535.0}
+    wave = np.full(cube["VV"].shape, 2j, np.complex64)
+    values = {"seen": (seen, about), "wave": (wave, {"sarcube_role": "measure"})}
+    cube = cube.assign({n: (cube["VV"].dims, v, a) for n, (v, a) in values.items()}).drop_vars("VV")
+    series = cube.sar.timeseries(place(60, 70), box=4000)
+    np.testing.assert_allclose(series["seen"], 3.0)
+    np.testing.assert_allclose(series["wave_magnitude"], 2.0)
+    np.testing.assert_allclose(series["wave_phase"], np.pi / 2, rtol=1e-6)
+    assert rows(series)[0]["wave_phase"] == pytest.approx(np.pi / 2, rel=1e-6)
+    assert rows(cube.sar.timeseries(place(1, 1)))[0]["seen"] is None
+    with pytest.raises(CubeError, match="no layer with values"):
+        open_cube(store, layers=["mask"]).sar.timeseries(place(60, 70))

@@ -217,3 +217,25 @@ def test_a_host_of_all_machines_is_told(store: Path) -> None:
         pass
     with pytest.raises(CubeError, match="from low to high"):
         Stretch(3, 1)
+
+
+@pytest.mark.parametrize("west", [-90, -180, 0, 180, -540])
+def test_boxes_of_half_the_earth(viewer: Viewer, west: int) -> None:
+    """They reach beyond what the products' CRS can show: all of the products is in them, or nothing."""
+    for south in (-90, -60, 0):
+        status, body, _ = ask(viewer, f"api/series?west={west}&south={south}&east={west + 180}&north=90")
+        assert status == 200
+        found = json.loads(body)
+        inside = west <= -7.8 <= west + 180 or west <= 352.2 <= west + 180 or west <= -367.8 <= west + 180
+        assert len(found) == inside and all(abs(one["db"]["VV"] + 10) < 0.01 for one in found)
+
+
+def test_a_fault_is_an_answer(viewer: Viewer, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    def broken(*_given: Any) -> Any:
+        raise RuntimeError("at https://user:hunter22@host/x?sig=abc")
+
+    monkeypatch.setitem(server.ANSWERS, "/api/points", broken)
+    status, body, _ = ask(viewer, "api/points")
+    assert status == 500 and "log says why" in json.loads(body)["error"]
+    assert "RuntimeError" in caplog.text and "hunter22" not in caplog.text and "sig=abc" not in caplog.text
+    assert ask(viewer, "api/store")[0] == 200

@@ -147,6 +147,11 @@ def test_the_cube_holds_the_waves(made: RunConfig) -> None:
     true = np.exp(1j * 1e-3 * (12.0 - 4.0) * (x - left))
     assert np.abs(step["fringes"].values - true)[seen.values].max() < 1e-4
     assert np.isnan(step["fringes"].values[~seen.values]).all()
+    with_ground = open_cube(made.store, collection="toy_pairs", static=True)  # of another collection of the store
+    assert "static_land" in with_ground and with_ground["static_land"].dims == ("y", "x")
+    series = cube.sar.timeseries((14.87, 37.65)).compute()
+    assert set(series.data_vars) == {"seen", "fringes_magnitude", "fringes_phase"}
+    assert float(series["fringes_magnitude"].max()) == pytest.approx(1, abs=1e-4)
 
 
 def test_overlaps_are_merged_as_each_layer_says(made: RunConfig) -> None:

@@ -25,6 +25,7 @@ from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.cog import write_cog
 from sarcube.products.kinds import Layer
+from sarcube.text_file import writing
 
 WEB_MERCATOR = 3857
 _MOST_PIXELS = 400_000_000  # of the picture: three bytes each, and eight for each layer on the way
@@ -184,7 +185,8 @@ def _made(cube: xr.Dataset, out: Path, preset: Preset, how: CompositeOptions) ->
     pictures = preset.make(cube.load(), how.stretch or preset.stretches[0])
     if not next(iter(pictures.values())).rgb.any():
         raise CubeError(f"preset {preset.name}: the dates have no pixel in common here; choose others, or another bbox")
-    return _write(out, preset, pictures, grid, cube)
+    with writing(out / _stem(preset, cube)):
+        return _write(out, preset, pictures, grid, cube)
 
 
 def _opened(store: Store, preset: Preset, how: CompositeOptions, selection: Mapping[str, Any]) -> xr.Dataset:
@@ -238,7 +240,6 @@ def _stem(preset: Preset, cube: xr.Dataset) -> str:
 
 
 def _write(out: Path, preset: Preset, pictures: Mapping[str, Picture], grid: GeoGrid, cube: xr.Dataset) -> Composite:
-    out.mkdir(parents=True, exist_ok=True)
     stem = _stem(preset, cube)
     shared = {
         "preset": preset.name,

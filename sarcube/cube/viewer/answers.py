@@ -18,12 +18,14 @@ from sarcube.cube.viewer.passes import Content
 from sarcube.cube.viewer.readings import Series, as_csv, as_png, read_box, read_series
 from sarcube.cube.viewer.tiles import default_stretch, percentiles
 from sarcube.errors import CubeError
+from sarcube.jsons import finite
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 Query = Mapping[str, str]
 _LONGEST = 40  # letters of a number
+_LONGEST_NAME = 400  # of a layer
 _FILE = re.compile(r"/((?:leaflet/)?[A-Za-z]+\.(?:html|js|css|txt))")
 _UNSAFE = re.compile(r"[^0-9A-Za-z._-]+")
 
@@ -95,7 +97,7 @@ def asked_stretch(content: Content, layer: str, query: Query) -> Stretch | None:
 
 
 def _json(value: object, unread: Sequence[str] = ()) -> Answer:
-    return Answer(json.dumps(value, default=str).encode(), unread=unread)
+    return Answer(json.dumps(finite(value), default=str).encode(), unread=unread)
 
 
 def _store(content: Content, _query: Query) -> Answer:
@@ -107,7 +109,7 @@ def _points(content: Content, _query: Query) -> Answer:
 
 
 def _stretch(content: Content, query: Query) -> Answer:
-    return _json(percentiles(content, query.get("layer", "")[:_LONGEST]))
+    return _json(percentiles(content, query.get("layer", "")[:_LONGEST_NAME]))
 
 
 def _read(content: Content, query: Query) -> tuple[Series, str]:

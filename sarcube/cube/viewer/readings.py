@@ -13,13 +13,15 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from pyproj import Transformer
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from sarcube.cube.acquisition import Acquisition
+from sarcube.cube.acquisition import Acquisition, LayerFile
 from sarcube.cube.handles import gdal_env, open_raster
+from sarcube.cube.stored_numbers import in_units, told_by
 from sarcube.cube.viewer.passes import Content, at_place, in_box
 from sarcube.errors import CubeError
 from sarcube.geometry.grid import GeoGrid
@@ -180,18 +182,16 @@ def _window(acquisition: Acquisition, layer: str, lon: float, lat: float, box: i
         return None
     try:
         with gdal_env("://" in file.href), open_raster(file.href) as dataset:
-            return _in_units(dataset, {"window": Window(first, top, last - first, bottom - top)})
+            return _in_units(dataset, file, {"window": Window(first, top, last - first, bottom - top)})
     except RasterioError as error:
         raise CubeError(f"{file.href} cannot be read: {error}") from error
 
 
-def _in_units(dataset: rasterio.DatasetReader, what: Mapping[str, object]) -> NDArray[np.generic]:
-    """Numbers as stored; of a file that states a scale what they are worth, NaN where there are none."""
-    scale = float(dataset.scales[0])
-    if scale == 1.0:
-        return np.asarray(dataset.read(1, **what))
-    stored = dataset.read(1, masked=True, **what)
-    return np.ma.filled(stored.astype(np.float32) * np.float32(scale), np.nan)
+def _in_units(dataset: rasterio.DatasetReader, file: LayerFile, what: Mapping[str, object]) -> NDArray[np.generic]:
+    """Numbers as stored; where file or item states a scale what they are worth, NaN where there are none."""
+    numbers = told_by(dataset, file.numbers)
+    plain = (numbers.scale, numbers.offset) == (1.0, 0.0)
+    return np.asarray(in_units(dataset.read(1, masked=not plain, **what), numbers))
 
 
 def _in_decibels(content: Content) -> frozenset[str]:
@@ -239,8 +239,7 @@ def _inside(
     """Values (n,) of the pixels whose centres lie in a box of degrees, of a large box in coarser pixels."""
     file = acquisition.files[name]
     grid = file.grid
-    west, south, east, north = bounds
-    left, bottom, right, top = transform_bounds("EPSG:4326", f"EPSG:{grid.epsg}", west, south, east, north, 21)
+    left, bottom, right, top = _reach(grid, bounds)
     first = max(math.floor((left - grid.left) / grid.resolution), 0)
     last = min(math.ceil((right - grid.left) / grid.resolution), grid.width)
     upper = max(math.floor((grid.top - top) / grid.resolution), 0)
@@ -251,7 +250,7 @@ def _inside(
     average = layer.overview != "nearest" and not layer.shown.cyclic
     try:
         with gdal_env("://" in file.href), open_raster(file.href) as dataset:
-            values = _in_units(dataset, {
+            values = _in_units(dataset, file, {
                 "window": Window(first, upper, last - first, lower - upper), "out_shape": shape,
                 "resampling": Resampling.average if average else Resampling.nearest,
             })  # fmt: skip
@@ -260,6 +259,15 @@ def _inside(
     x = grid.left + (first + (np.arange(shape[1]) + 0.5) * (last - first) / shape[1]) * grid.resolution
     y = grid.top - (upper + (np.arange(shape[0]) + 0.5) * (lower - upper) / shape[0]) * grid.resolution
     return values[_within(grid, x, y, bounds)]
+
+
+def _reach(grid: GeoGrid, bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """A box of degrees in the CRS of a grid; all of the grid where the box reaches beyond what the CRS can show."""
+    try:
+        found = transform_bounds("EPSG:4326", f"EPSG:{grid.epsg}", *bounds, 21)
+    except (RasterioError, CPLE_BaseError):
+        return grid.bounds
+    return found if all(map(math.isfinite, found)) and found[0] < found[2] else grid.bounds
 
 
 def _within(

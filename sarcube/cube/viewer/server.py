@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import threading
+import traceback
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,12 @@ from sarcube.cube.viewer.answers import ANSWERS, asked_stretch, page_file
 from sarcube.cube.viewer.passes import Content, read_content
 from sarcube.cube.viewer.tiles import render_tile
 from sarcube.errors import ClusterError, CubeError, OpenToOthersWarning, SarcubeError
+from sarcube.jsons import finite
+from sarcube.transfer.redact import redact
 
 log = logging.getLogger(__name__)
 # Digits are counted: numbers without end are no tiles.
-_TILE = re.compile(r"/tiles/(\d{1,6})/([A-Za-z0-9_]{1,40})/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
+_TILE = re.compile(r"/tiles/(\d{1,6})/([^/]{1,400})/(\d{1,2})/(\d{1,8})/(\d{1,8})\.png")
 _KINDS = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -234,7 +237,15 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._answer(parts.path, query)
         except SarcubeError as error:
-            self._send_json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+            self._send_json({"error": redact(str(error))}, HTTPStatus.BAD_REQUEST)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:
+            # A fault of ours or of a library: the page is told, and the trace goes where logs go, without secrets.
+            log.error("%s cannot be answered\n%s", parts.path[:200], redact(traceback.format_exc()))
+            self._send_json(
+                {"error": "this cannot be answered; the viewer's log says why"}, HTTPStatus.INTERNAL_SERVER_ERROR
+            )
 
     def _answer(self, path: str, query: dict[str, str]) -> None:
         if page := page_file(path):
@@ -251,7 +262,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json({"error": f"there is nothing at {path[:200]}"}, HTTPStatus.NOT_FOUND)
 
     def _tile(self, match: re.Match[str], query: dict[str, str]) -> None:
-        step, layer, place = int(match[1]), match[2], (int(match[3]), int(match[4]), int(match[5]))
+        step, layer, place = int(match[1]), unquote(match[2]), (int(match[3]), int(match[4]), int(match[5]))
         stretch = asked_stretch(self.content, layer, query)
         # What is drawn, and not what is asked: parameters that change nothing make no second tile.
         key = repr((step, layer, place, stretch))
@@ -279,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
         return name in (*_LOCAL, self.host) or self.host not in _THIS_MACHINE
 
     def _send_json(self, value: object, status: HTTPStatus = HTTPStatus.OK, unread: Sequence[str] = ()) -> None:
-        self._send(status, json.dumps(value, default=str).encode(), "application/json", unread=unread)
+        self._send(status, json.dumps(finite(value), default=str).encode(), "application/json", unread=unread)
 
     def _send(
         self,

@@ -23,13 +23,16 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 from rio_tiler.mosaic import mosaic_reader
 
-from sarcube.cube.acquisition import Acquisition
+from sarcube.cube.acquisition import Acquisition, LayerFile
 from sarcube.cube.handles import gdal_env, open_raster
+from sarcube.cube.stored_numbers import in_units, told_by
 from sarcube.cube.viewer.colours import COMPOSITE, Stretch, coloured, fixed_ranges, scale_of, shown_values
 from sarcube.cube.viewer.passes import Content
 from sarcube.errors import CubeError
 from sarcube.products.kinds import Layer
+from sarcube.raster_facts import Numbers
 
+_Masked = np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]]
 TILE = 256  # pixels
 _EQUATOR = 2 * math.pi * 6_378_137.0  # metres; the width of the Web Mercator world
 _SAMPLED = 12  # products that a layer's percentiles are taken of
@@ -105,7 +108,7 @@ def _merged(
     def read(source: Acquisition) -> ImageData:
         file = source.files[layer]
         try:
-            return _read(file.href, about, place, file.grid.resolution)
+            return _read(file, about, place)
         except TileOutsideBounds:
             raise
         except (RasterioError, RioTilerError) as error:
@@ -123,7 +126,7 @@ def _merged(
     return _real(image.array[0], about)
 
 
-def _real(values: np.ma.MaskedArray[tuple[int, ...], np.dtype[np.number]], layer: Layer) -> NDArray[np.float32]:
+def _real(values: _Masked, layer: Layer) -> NDArray[np.float32]:
     """Float32 with NaN of a masked array: of complex numbers their phase where it is shown, else their magnitude."""
     missing = np.ma.getmaskarray(values) | np.asarray(layer.missing(np.ma.getdata(values)))
     plain = np.ma.getdata(values)
@@ -157,7 +160,7 @@ def percentiles(content: Content, layer: str) -> dict[str, float]:
     failed: list[Exception] = []
     for source in chosen:
         try:
-            seen = shown_values(_sample(source.files[name].href, about), about)
+            seen = shown_values(_sample(source.files[name], about), about)
             values.append(seen[np.isfinite(seen)])
         except (RasterioError, OSError) as error:
             failed.append(error)
@@ -176,9 +179,9 @@ def percentiles(content: Content, layer: str) -> dict[str, float]:
     return found
 
 
-def _sample(href: str, layer: Layer) -> NDArray[np.float32]:
+def _sample(file: LayerFile, layer: Layer) -> NDArray[np.float32]:
     """Some pixels of a file, (n,): five windows as they are, and the whole in few, from its overviews."""
-    with gdal_env("://" in href), open_raster(href) as dataset:
+    with gdal_env("://" in file.href), open_raster(file.href) as dataset:
         height, width = dataset.height, dataset.width
         factor = max(height, width, _SAMPLE) / _SAMPLE
         looks: list[dict[str, object]] = [{"out_shape": (math.ceil(height / factor), math.ceil(width / factor))}]
@@ -186,8 +189,15 @@ def _sample(href: str, layer: Layer) -> NDArray[np.float32]:
             size = min(_SAMPLE, height), min(_SAMPLE, width)
             corner = int(row * (height - size[0])), int(column * (width - size[1]))
             looks.append({"window": Window(corner[1], corner[0], size[1], size[0])})
-        scale = np.float32(dataset.scales[0])
-        return np.concatenate([_real(dataset.read(1, masked=True, **look) * scale, layer).ravel() for look in looks])
+        numbers = told_by(dataset, file.numbers)
+        return np.concatenate(
+            [_real(_meant(dataset.read(1, masked=True, **look), numbers), layer).ravel() for look in looks]
+        )
+
+
+def _meant(stored: _Masked, numbers: Numbers) -> _Masked:
+    """What numbers mean, where there are any."""
+    return np.ma.array(in_units(stored, numbers), mask=np.ma.getmaskarray(stored))
 
 
 def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Iterator[Acquisition]:
@@ -200,16 +210,18 @@ def _touching(content: Content, step: int, place: tuple[int, int, int]) -> Itera
             yield acquisition
 
 
-def _read(href: str, layer: Layer, place: tuple[int, int, int], resolution: float) -> ImageData:
+def _read(file: LayerFile, layer: Layer, place: tuple[int, int, int]) -> ImageData:
     z, x, y = place
     # Means of linear power where pixels are smaller than the screen's; the pixels themselves where larger.
     pixel = _EQUATOR / 2**z / TILE * _shrink(place)
-    smooth = layer.overview != "nearest" and not layer.shown.cyclic and pixel > resolution
+    smooth = layer.overview != "nearest" and not layer.shown.cyclic and pixel > file.grid.resolution
     method: Literal["average", "nearest"] = "average" if smooth else "nearest"
-    with gdal_env("://" in href), open_raster(href) as dataset:
-        reader = Reader(None, dataset=dataset)
-        scaled = dataset.scales[0] != 1.0  # of a file that states a scale what its numbers are worth
-        return reader.tile(x, y, z, tilesize=TILE, resampling_method=method, reproject_method=method, unscale=scaled)
+    with gdal_env("://" in file.href), open_raster(file.href) as dataset:
+        numbers = told_by(dataset, file.numbers)
+        reader = Reader(None, dataset=dataset, options={} if numbers.nodata is None else {"nodata": numbers.nodata})
+        image = reader.tile(x, y, z, tilesize=TILE, resampling_method=method, reproject_method=method)
+        image.array = _meant(image.array, numbers)
+        return image
 
 
 def _shrink(place: tuple[int, int, int]) -> float:

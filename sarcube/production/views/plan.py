@@ -82,7 +82,7 @@ def table(plan: Plan) -> str:
 
     out = io.StringIO()
     width = terminal_width()
-    console = Console(file=out, width=width, force_terminal=False)
+    console = Console(file=out, width=width, force_terminal=False, markup=False, emoji=False)
     what = {kind.name: kind.what for kind in plan.kinds}
     if plan.tasks:
         grid = Table(box=None, pad_edge=False)

@@ -110,7 +110,9 @@ class _Live:
         self._running: dict[str, tuple[str, float]] = {}
         self._news: deque[str] = deque(maxlen=_NEWS_SHOWN)
         self._counts = Counts()
-        self._live = Live(console=Console(file=stream), refresh_per_second=4, get_renderable=self._table)
+        self._live = Live(
+            console=Console(file=stream, markup=False, emoji=False), refresh_per_second=4, get_renderable=self._table
+        )
 
     def __enter__(self) -> _Live:
         self._live.start()

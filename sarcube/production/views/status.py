@@ -21,7 +21,7 @@ def table(found: Status) -> str:
     from rich.table import Table
 
     out = io.StringIO()
-    console = Console(file=out, width=terminal_width(), force_terminal=False)
+    console = Console(file=out, width=terminal_width(), force_terminal=False, markup=False, emoji=False)
     grid = Table(box=None, pad_edge=False)
     for name in ("place", "made once", "dates present", "dates missing", "which"):
         least = 15 if name == "place" else None

@@ -18,6 +18,7 @@ from sarcube.errors import SarcubeError, SceneError
 from sarcube.geometry.mgrs import tile_corner
 from sarcube.instants import utc_time
 from sarcube.jsons import JsonObject
+from sarcube.raster_facts import offset_removed, raster_facts
 from sarcube.sensors.sentinel2.bands import BAND_IDS, BANDS
 from sarcube.sensors.sentinel2.metadata import product_facts
 from sarcube.sensors.sentinel2.model import RESOLUTIONS, Angles, Radiometry, Scene
@@ -75,16 +76,8 @@ def band_assets(item: JsonObject) -> dict[tuple[str, int], str]:
 def _pixel(asset: JsonObject, native: int) -> float:
     transform = asset.get("proj:transform")
     told = [transform[0]] if isinstance(transform, list) and transform else []
-    told += [_raster(asset).get("spatial_resolution"), asset.get("gsd"), native]
+    told += [raster_facts(asset).get("spatial_resolution"), asset.get("gsd"), native]
     return float(next(v for v in told if isinstance(v, int | float) and v > 0))
-
-
-def _raster(asset: JsonObject) -> JsonObject:
-    """Fields of the raster extension, 1.x and 2.0: in a list of bands, at the asset, or at both."""
-    lists = (asset.get(key) for key in ("raster:bands", "bands"))
-    bands: list[JsonObject] = next((b for b in lists if isinstance(b, list) and b and isinstance(b[0], dict)), [{}])
-    own = {k: v for k, v in asset.items() if k.startswith("raster:") and k != "raster:bands"}
-    return {k.removeprefix("raster:"): v for k, v in {**own, **bands[0]}.items()}
 
 
 def open_item(address: str) -> Scene:
@@ -168,8 +161,7 @@ def _radiometry(item: JsonObject, name: SceneName, where: str) -> tuple[Radiomet
     """From numbers to reflectance, and what is doubtful of it."""
     told, assets = item["properties"], item["assets"]
     stated = _of_assets(assets)
-    applied = told.get("earthsearch:boa_offset_applied")
-    if applied is True:
+    if offset_removed(told):
         warnings = []
         if stated is not None and any(stated.offsets.values()):
             warnings.append(
@@ -197,10 +189,10 @@ def _of_assets(assets: JsonObject) -> Radiometry | None:
     for key, asset in assets.items():
         match = _KEY.fullmatch(key)
         band = match[1].upper() if match else _NAMES.get(key.lower())
-        scale = _number(_raster(asset).get("scale"))
+        scale = _number(raster_facts(asset).get("scale"))
         if band in BAND_IDS and scale:
             scales.add(scale)
-            offsets[str(band)] = round((_number(_raster(asset).get("offset")) or 0.0) / scale, 3)
+            offsets[str(band)] = round((_number(raster_facts(asset).get("offset")) or 0.0) / scale, 3)
     if not scales:
         return None
     if len(scales) > 1:

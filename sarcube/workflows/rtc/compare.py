@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sarcube.errors import GridError, ProductError
 from sarcube.products.public import beside
+from sarcube.text_file import writing
 from sarcube.workflows.rtc.kinds import LAYERS, MASK_VALUES, POLARIZATIONS
 
 _RATIO_LAYERS = ("number_of_looks", "rtc_anf_gamma0_to_beta0", "rtc_anf_gamma0_to_sigma0")
@@ -254,7 +255,8 @@ def draw_comparison(a: Path, b: Path, picture: Path) -> None:
             panel.set_axis_off()
             said = apart if last else unit
             figure.colorbar(image, ax=panel, shrink=0.8, label="" if said == "1" else said)
-    figure.savefig(picture, dpi=100)
+    with writing(picture):
+        figure.savefig(picture, dpi=100)
 
 
 def product_name(product: Path, files: dict[str, Path]) -> str:

@@ -55,10 +55,11 @@ _GEOMETRY = (
     _auxiliary("rtc_anf_gamma0_to_sigma0", "Area factor: sigma0 = factor * gamma0", "1", "conversion"),
     _auxiliary("digital_elevation_model", "Height above the WGS 84 ellipsoid", "m", "elevation"),
 )
-# Names under which other makers of the same layers publish them (Geoscience Australia, Planetary Computer).
+# Names under which other makers of the same layers publish them (Geoscience Australia, Planetary Computer, Indigo).
 ALIASES = {
     **{p.lower(): p for p in POLARIZATIONS},
     **{f"{p.lower()}_gamma0": p for p in POLARIZATIONS},
+    **{f"gamma0_{p.lower()}": p for p in POLARIZATIONS},
     "gamma0_to_beta0_ratio": "rtc_anf_gamma0_to_beta0",
     "gamma0_to_sigma0_ratio": "rtc_anf_gamma0_to_sigma0",
     "oa_layover_shadow_mask": "mask",

@@ -51,7 +51,7 @@ async function show() {
 
 // Other tiles are shown; the old ones stay until the new ones are there, so that nothing flickers.
 function drawTiles(query) {
-  const before = tiles, mine = L.tileLayer(`tiles/${state.pass}/${state.layer}/{z}/{x}/{y}.png${query}`, { maxNativeZoom: 18, maxZoom: 20, className: "passes" });
+  const before = tiles, mine = L.tileLayer(`tiles/${state.pass}/${encodeURIComponent(state.layer)}/{z}/{x}/{y}.png${query}`, { maxNativeZoom: 18, maxZoom: 20, className: "passes" });
   let left = 0;
   tiles = mine;
   const count = step => { left = Math.max(0, left + step); if (mine === tiles) busy("tile", left); };

@@ -35,7 +35,7 @@ export function readAddress() {
 
 export function writeAddress(map) {
   const { lng, lat } = map.getCenter();
-  const parts = [`pass=${state.pass}`, `layer=${state.layer}`, `stretch=${state.stretch}`];
+  const parts = [`pass=${state.pass}`, `layer=${encodeURIComponent(state.layer)}`, `stretch=${state.stretch}`];
   const own = state.ranges[state.layer];
   if (state.stretch === "own" && own) parts.push(`low=${own[0]}`, `high=${own[1]}`);
   parts.push(`map=${map.getZoom()}/${wrapped(lng).toFixed(5)}/${lat.toFixed(5)}`);
