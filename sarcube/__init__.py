@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sarcube.compiled import drop_stale
+
+drop_stale(Path(__file__).parent)
 
 __version__ = "0.2.0.dev0"
 
