@@ -239,3 +239,13 @@ def test_a_fault_is_an_answer(viewer: Viewer, monkeypatch: pytest.MonkeyPatch, c
     assert status == 500 and "log says why" in json.loads(body)["error"]
     assert "RuntimeError" in caplog.text and "hunter22" not in caplog.text and "sig=abc" not in caplog.text
     assert ask(viewer, "api/store")[0] == 200
+
+
+def test_connections_wait_to_be_taken(store: Path) -> None:
+    """As many as a map opens at once are heard although nobody answers yet; the system turned away all beyond six."""
+    viewer = Viewer(read_content(str(store)), ViewerOptions(port=0))
+    place = ("127.0.0.1", int(viewer.url.rstrip("/").rsplit(":", 1)[1]))
+    waiting = [socket.create_connection(place, timeout=0.5) for _ in range(60)]
+    for connection in waiting:
+        connection.close()
+    viewer._server.server_close()

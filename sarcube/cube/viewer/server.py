@@ -207,6 +207,7 @@ class _Kept:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # connections that wait to be taken: a map asks for many tiles at once
 
     def handle_error(self, request: socket | tuple[bytes, socket], client_address: object) -> None:
         """Say nothing of a browser that went elsewhere before it had its answer, or between two questions."""
