@@ -90,6 +90,8 @@ class Aoi(_Model):
     @classmethod
     def _numbers(cls, value: object) -> object:
         if isinstance(value, list | tuple):
+            if len(value) != 4:
+                raise ValueError(f"a bbox has four numbers, west, south, east, north, and not {len(value)}")
             return [_degrees(v) for v in value]
         return value
 
@@ -341,12 +343,16 @@ class RunConfig(_Model):
     @field_validator("dates", mode="before")
     @classmethod
     def _days(cls, value: object) -> object:
-        if isinstance(value, dt.datetime):
-            value = _whole_day(value)
+        if isinstance(value, slice):
+            value = [value.start, value.stop]
+        value = [_day(v) for v in value] if isinstance(value, list | tuple) else _day(value)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
         if isinstance(value, str | int | dt.date):
             return parse_days(str(value))
-        if isinstance(value, list | tuple) and len(value) == 2:
-            value = [_whole_day(v) if isinstance(v, dt.datetime) else v for v in value]
+        if value is not None and not (isinstance(value, list) and len(value) == 2):
+            raise ValueError("dates are a year, month or day (2024, 2024-05, 2024-05-01), or the first and the last")
+        if isinstance(value, list):
             first, last = (span(v) if isinstance(v, str) else span(str(v)) if type(v) is int else v for v in value)
             return (
                 first[0] if isinstance(first, tuple) else first,
@@ -437,6 +443,13 @@ class RunConfig(_Model):
         # What was chosen, and not the defaults.
         chosen = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         return card("Run", ((key, _in_words(value)) for key, value in chosen.items()))
+
+
+def _day(value: object) -> object:
+    """A day of numpy's, or an instant that begins one, as a date; anything else as it is."""
+    if type(value).__name__ == "datetime64" and hasattr(value, "astype"):
+        value = value.astype("datetime64[us]").item()
+    return _whole_day(value) if isinstance(value, dt.datetime) else value
 
 
 def _whole_day(moment: dt.datetime) -> dt.date:

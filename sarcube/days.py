@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from sarcube.errors import ConfigError
+
+_INTERVAL = re.compile(r"(\d{4}(?:-\d\d){0,2}|\d{8})/(\d{4}(?:-\d\d){0,2}|\d{8})")
+_COMPACT = re.compile(r"\d{8}")
 
 
 def parse_days(text: str) -> tuple[str, str] | None:
     """First and last day from `2024`, `2024-05`, `2024-05-01` or two of them; None for an empty text.
+
+    Two are parted by a comma, a blank, or a slash as ISO 8601 has it.
 
     Raises
     ------
     ConfigError
         Not a year, month or day.
     """
-    parts = text.replace(",", " ").split()
+    interval = _INTERVAL.fullmatch(text.strip())
+    parts = list(interval.groups()) if interval else text.replace(",", " ").split()
     if not parts:
         return None
     if len(parts) > 2:
@@ -28,7 +35,8 @@ def parse_days(text: str) -> tuple[str, str] | None:
 
 def span(text: str) -> tuple[dt.date, dt.date]:
     """First and last day of a year, a month or a day; ConfigError names what is none of them."""
-    pieces = text.strip().split("-")
+    whole = text.strip()
+    pieces = [whole[:4], whole[4:6], whole[6:]] if _COMPACT.fullmatch(whole) else whole.split("-")
     try:
         numbers = [int(piece) for piece in pieces]
         if len(numbers) == 1:

@@ -6,6 +6,8 @@ import datetime as dt
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from sarcube.cluster.profiles import find_profile
@@ -30,6 +32,12 @@ def test_instants_are_days_where_they_begin_one_in_utc() -> None:
 
     there = dt.datetime(2024, 5, 1, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     assert dates(dt.datetime(2024, 5, 1), there + dt.timedelta(hours=2)) == (dt.date(2024, 5, 1), dt.date(2024, 5, 1))
+    for first, last in (
+        (np.datetime64("2024-05-01"), np.datetime64("2024-05-09")),
+        (np.datetime64("2024-05-01", "ns"), np.datetime64("2024-05-09T00:00:00", "s")),
+        (pd.Timestamp("2024-05-01"), pd.Timestamp("2024-05-09", tz="UTC")),
+    ):
+        assert dates(first, last) == (dt.date(2024, 5, 1), dt.date(2024, 5, 9))
     for wrong in (there, dt.datetime(2024, 5, 1, 12), "2024-05-01T00:00:00+02:00"):
         with pytest.raises(ConfigError, match=r"`dates`: .* (no whole day in UTC|is no date)"):
             dates(wrong, "2024-05-31")
@@ -44,6 +52,11 @@ def test_instants_are_days_where_they_begin_one_in_utc() -> None:
         ("2024-05-01, 2024-05-09", "2024-05-01", "2024-05-09"),
         ("[2023-12, 2024-02]", "2023-12-01", "2024-02-29"),
         ("[2023, 2024]", "2023-01-01", "2024-12-31"),
+        ("2024-05-01/2024-05-09", "2024-05-01", "2024-05-09"),
+        ("2023/2024-02", "2023-01-01", "2024-02-29"),
+        ("20240501", "2024-05-01", "2024-05-01"),
+        ("20240501/20240509", "2024-05-01", "2024-05-09"),
+        ("[2024-05]", "2024-05-01", "2024-05-31"),
         ("[2024-05-31, 2024-06-01]", "2024-05-31", "2024-06-01"),
     ],
 )
@@ -64,6 +77,11 @@ def test_one_polarization_needs_no_list(tmp_path: Path, text: str, channels: tup
     [
         ("dates: [2024-05-31, 2024-06-31]", "2024-06-31"),
         ("dates: 2024-13", "2024-13"),
+        ("dates: 20241301", "20241301"),
+        ("dates: 2024/05/01", "is no date|are no dates"),
+        ("dates: [2024-05-01, 2024-05-02, 2024-05-03]", "the first and the last"),
+        ("dates: {first: 2024-05-01}", "the first and the last"),
+        ("aoi: {bbox: [8, 47, 9]}", "four numbers, west, south, east, north, and not 3"),
         ("polarizations: VX", "VX"),
         ("polarizations: []", "auto"),
         ("aoi: {bbox: [8.3, 48, 8.18, 49]}", r"`aoi`: .*359.88 degrees.*swapped"),

@@ -247,6 +247,21 @@ def test_areas_in_every_form(aoi: Any, tmp_path: Path) -> None:
     assert found.config.dates == (dt.date(2023, 9, 1), dt.date(2023, 9, 30))
 
 
+def test_dates_in_every_form(tmp_path: Path) -> None:
+    first, last = dt.date(2023, 9, 1), dt.date(2023, 9, 30)
+    for given in (
+        "2023-09", ("2023-09-01", "2023-09-30"), [first, last], slice("2023-09-01", "2023-09-30"),
+        "2023-09-01/2023-09-30",
+        np.array(["2023-09-01", "2023-09-30"], "datetime64[D]"),
+    ):  # fmt: skip
+        found = sarcube.search((0, 0, 1, 1), given, source=tmp_path)  # type: ignore[arg-type]
+        assert found.config.dates == (first, last)
+    assert sarcube.search((0, 0, 1, 1), first, source=tmp_path).config.dates == (first, first)
+    for wrong in ({"first": first}, ["2023-09-01"] * 3, slice(None, "2023-09-30"), object()):
+        with pytest.raises(ConfigError, match="`dates"):
+            sarcube.search((0, 0, 1, 1), wrong, source=tmp_path)  # type: ignore[arg-type]
+
+
 def test_areas_in_files_and_frames_of_any_crs(tmp_path: Path) -> None:
     geopandas = pytest.importorskip("geopandas")
     box = shapely.box(-8.5, 31.65, -8.2, 31.8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from sarcube.sensors.sentinel1.inventory.model import Inventory, Product
 from sarcube.sensors.sentinel1.polarizations import POLARIZATIONS
 from sarcube.terrain.geoid import EGM2008
 
-Days = str | Sequence[str | dt.date] | None
+Days = str | dt.date | Sequence[str | dt.date] | slice | None
 
 
 class HasGeometry(Protocol):
@@ -45,7 +45,7 @@ def search(
     ----------
     aoi : (west, south, east, north), path of a file of shapes, WKT, geometry, or None
         Degrees. A geometry is anything with `__geo_interface__`, such as a shapely polygon or a GeoDataFrame.
-    dates : str or (first, last), optional
+    dates : str, date or (first, last), optional
         "2024", "2024-05", or two days, both included; None: all.
     source : str, path, Source or mapping
         "asf", "cdse", the folder or address of SAFEs, or a run file's `source`.
@@ -76,7 +76,9 @@ def search(
     if (area := _aoi_of(aoi)) is not None:
         raw["aoi"] = area
     if dates is not None:
-        raw["dates"] = dates if isinstance(dates, str) else tuple(dates)
+        raw["dates"] = dates
+        if isinstance(dates, Iterable) and not isinstance(dates, str | Mapping):
+            raw["dates"] = list(dates)
     if polarizations is not None:
         raw[WORKFLOWS[product]] = {"polarizations": list(polarizations)}
     config = RunConfig.from_dict(raw, base=Path.cwd(), origin="search")
