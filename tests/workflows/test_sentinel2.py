@@ -343,6 +343,24 @@ def test_saturated_pixels_are_in_no_mean_and_no_interpolation(tmp_path, rules, r
     assert done.counts["saturated"] > 0 or down in ("min", "first")
 
 
+@pytest.mark.parametrize(("mask", "resolution"), [("l2a", 10), ("l1c", 20), ("l2a", 15)])
+def test_buffers_of_clouds_beside_the_window_reach_into_it(tmp_path, mask, resolution):
+    scene = open_scene(product(tmp_path))
+    section = Sentinel2Section(bands=("B04",), resolution=resolution, cloud_mask=mask, cloud_buffer=170, classes=False)
+    side = SIZE // resolution
+    whole = process(scene, GeoGrid(scene.epsg, scene.left, scene.top, resolution, side, side), section)
+    # Windows beside, within and between clouds, at corners of the tile and in the middle.
+    for row, column, height, width in ((0, 0, 9, 9), (0, 20, 18, 40), (side - 12, side - 30, 12, 30), (52, 20, 30, 60)):
+        part = GeoGrid(
+            scene.epsg, scene.left + column * resolution, scene.top - row * resolution, resolution, width, height
+        )
+        got = process(scene, part, section)
+        for name in ("cloud_mask", "B04"):
+            cut = whole.layers[name][row : row + height, column : column + width]
+            np.testing.assert_array_equal(got.layers[name], cut)
+    assert (whole.layers["cloud_mask"] == masks.BUFFERED).any()
+
+
 def test_land_and_sea(tmp_path):
     scene = open_scene(product(tmp_path))
     _, left, top = tile_corner("30TUL")

@@ -211,20 +211,39 @@ def _scl_flags(scene: Scene, grid: GeoGrid, section: Sentinel2Section) -> NDArra
 
 
 def _clouds(scene: Scene, grid: GeoGrid, section: Sentinel2Section, out: Processed) -> NDArray[np.uint8]:
+    """Classes of clouds; a buffer is also that of clouds beside the grid, as far as the tile reaches."""
+    wide, rows, columns = _widened(grid, scene.grid(10), section.cloud_buffer)
     if section.cloud_mask == "l1c":
         whole = scene.grid(CLOUD_RESOLUTION)
-        window = window_around(whole, grid, REACH)
+        window = window_around(whole, wide, REACH)
         assert window is not None
         flags = l1c_clouds(scene, window)
-        found = masks.l1c_cloud_classes(resample_flags(flags, window, grid, section.flag_downsampling))
+        found = masks.l1c_cloud_classes(resample_flags(flags, window, wide, section.flag_downsampling))
         out.notes.append("cloud_mask: opaque clouds and cirrus as L1C processing found them, at 60 m")
     else:
         if scene.level != "L2A":
             raise SceneError(f"{scene.path}: cloud_mask: l2a needs an L2A, this is {scene.level}; choose l1c or none")
-        found = masks.scl_clouds(_scl_flags(scene, grid, section), section.cloud_shadow)
+        found = masks.scl_clouds(_scl_flags(scene, wide, section), section.cloud_shadow)
     if section.cloud_probability is not None:
-        found = _probable(scene, grid, section.cloud_probability, found)
-    return masks.buffered(found, section.cloud_buffer / grid.resolution)
+        found = _probable(scene, wide, section.cloud_probability, found)
+    return masks.buffered(found, section.cloud_buffer / grid.resolution)[rows, columns]
+
+
+def _widened(grid: GeoGrid, tile: GeoGrid, metres: float) -> tuple[GeoGrid, slice, slice]:
+    """A grid that reaches so much farther within the tile, and which rows and columns of it are the grid's own."""
+    if metres <= 0:
+        return grid, slice(None), slice(None)
+    size = grid.resolution
+    reach = int(np.ceil(metres / size))
+
+    def more(room: float) -> int:
+        return int(np.clip(np.ceil(room / size), 0, reach))
+
+    left, right = more(grid.left - tile.left), more(tile.right - grid.right)
+    top, bottom = more(tile.top - grid.top), more(grid.bottom - tile.bottom)
+    width, height = grid.width + left + right, grid.height + top + bottom
+    wide = GeoGrid(grid.epsg, grid.left - left * size, grid.top + top * size, size, width, height)
+    return wide, slice(top, top + grid.height), slice(left, left + grid.width)
 
 
 def _probable(scene: Scene, grid: GeoGrid, percent: int, found: NDArray[np.uint8]) -> NDArray[np.uint8]:
