@@ -12,7 +12,7 @@ from rasterio.warp import transform_bounds
 
 from sarcube.cube.asked import Bbox
 from sarcube.errors import CubeError
-from sarcube.geometry.grid import GeoGrid
+from sarcube.geometry.grid import GeoGrid, is_geographic
 
 Bounds = tuple[float, float, float, float]
 _LONGEST = 1 << 24  # pixels of a side: its coordinates alone take 128 MB
@@ -40,7 +40,12 @@ def epsg_of(crs: int | str | None) -> int | None:
 @lru_cache(maxsize=65536)
 def bounds_in(grid: GeoGrid, epsg: int) -> Bounds:
     """Bounds of a grid in another CRS."""
-    return grid.bounds if grid.epsg == epsg else tuple(transform_bounds(grid.epsg, epsg, *grid.bounds, densify_pts=21))
+    if grid.epsg == epsg:
+        return grid.bounds
+    left, bottom, right, top = transform_bounds(grid.epsg, epsg, *grid.bounds, densify_pts=21)
+    if left > right and is_geographic(epsg):  # across the antimeridian longitudes run on
+        right += 360.0
+    return left, bottom, right, top
 
 
 def target_grid(
@@ -83,6 +88,7 @@ def target_grid(
     left, bottom, right, top = _union([bounds_in(g, code) for g in unique])
     if bbox is not None:
         west, south, east, north = bbox
+        east += 360.0 if is_geographic(code) and east < west and right > 180.0 else 0.0
         area = tuple(transform_bounds(4326, code, west, south, east, north, densify_pts=51))
         left, bottom, right, top = _intersection((left, bottom, right, top), area, code)
     if not all(map(math.isfinite, (left, bottom, right, top))):

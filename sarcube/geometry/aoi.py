@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ValidationError
 
 from sarcube.config import Aoi, check_width
 from sarcube.errors import ConfigError
@@ -116,7 +117,10 @@ def area_of_text(text: str, bbox: tuple[float, float, float, float] | None = Non
         As of `load_aoi`.
     """
     if bbox is not None:
-        return load_aoi(Aoi(bbox=bbox))
+        try:
+            return load_aoi(Aoi(bbox=bbox))
+        except ValidationError as error:
+            raise ConfigError("; ".join(told["msg"] for told in error.errors())) from error
     if "(" in text and text.strip()[:1].isalpha() and not text.lower().endswith(FILES_OF_SHAPES):
         return load_aoi(Aoi(wkt=text))
     return load_aoi(Aoi(file=Path(text))) if text else None

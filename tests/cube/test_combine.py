@@ -375,6 +375,28 @@ def test_magnitudes_of_complex_pixels_are_those_of_the_file_at_every_size(tmp_pa
         assert "nearest" in made.remarks[0]
 
 
+def test_across_the_antimeridian_in_degrees(tmp_path: Path) -> None:
+    from pyproj import Transformer
+
+    values = np.random.default_rng(8).uniform(1, 9, (1, 60, 60)).astype(np.float32)
+    x, y = Transformer.from_crs(4326, 32660, always_xy=True).transform(180.0, -17.5)
+    there = rasterio.Affine(1000, 0, x - 30_000, 0, -1000, y + 30_000)
+    path = write(tmp_path / "fiji.tif", values, crs="EPSG:32660", transform=there)
+    chosen = CombineOptions("band_1", "band_1", "band_1", crs=4326, resolution=0.01, resampling="nearest")
+    made = combine([str(path)], chosen)
+    assert 179.6 < made.grid.left < 180 < made.grid.right < 180.4
+    got = made.values["red"].values
+    px, py = Transformer.from_crs(4326, 32660, always_xy=True).transform(*np.meshgrid(made.grid.x(), made.grid.y()))
+    columns, rows = ~there * (px, py)
+    inside = (columns > 0.1) & (rows > 0.1) & (columns < 59.9) & (rows < 59.9)
+    truth = values[0, rows[inside].astype(int), columns[inside].astype(int)]
+    assert np.isfinite(got[inside]).mean() > 0.99 and (got[inside] == truth).mean() > 0.95
+    degrees = write(tmp_path / "g.tif", values, crs="EPSG:4326", transform=rasterio.Affine(0.1, 0, 177, 0, -0.1, -15))
+    for box in ((179.5, -18.0, -179.5, -17.0), (179.5, -18.0, 180.5, -17.0)):
+        part = combine([str(degrees)], CombineOptions("band_1", "band_1", "band_1", bbox=box))
+        np.testing.assert_array_equal(part.values["red"].values, values[0, 20:30, 25:35])
+
+
 def test_rasters_lie_as_their_transform_says(tmp_path: Path) -> None:
     values = np.random.default_rng(6).uniform(1, 9, (1, 30, 40)).astype(np.float32)
     east, south = 500000.0, 5e6 - 300

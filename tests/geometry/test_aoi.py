@@ -152,3 +152,11 @@ def test_bounds_are_the_narrowest_box_across_the_antimeridian():
     assert area_of_text(shapely.box(178, -19, 181, -16).wkt).bounds == (178, -19, 181, -16)
     both = shapely.multipolygons([shapely.box(-120, 30, -100, 40), shapely.box(10, 40, 20, 50)])
     assert area_of_text(both.wkt).bounds == (-120, 30, 20, 50)
+
+
+def test_a_box_of_a_command_is_refused_in_words():
+    from sarcube.geometry.aoi import area_of_text
+
+    for box, says in (((30.0, 40.0, 20.0, 50.0), "350 degrees"), ((20.0, 50.0, 30.0, 40.0), "south")):
+        with pytest.raises(ConfigError, match=says):
+            area_of_text("", box)
