@@ -203,6 +203,8 @@ def test_without_a_place_the_most_coherent_one_is_the_reference() -> None:
     assert abs(float(found["velocity"][12, 17])) < 1e-6
     assert found.attrs["sarcube_reference"].startswith(f"{lonlat(12, 17)[0]:.5f}")
     assert found.attrs["sarcube_reference_pixels"] == 25
+    cube["coherence"].values[4, 2, 2] = np.nan  # what is not known is not the highest
+    assert cube.insar.displacement(components=False).attrs["sarcube_reference"] == found.attrs["sarcube_reference"]
     with pytest.raises(CubeError, match="no coherence to choose a reference by"):
         cube.drop_vars("coherence").insar.displacement(components=False)
 

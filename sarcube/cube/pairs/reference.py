@@ -101,7 +101,8 @@ def _automatic(
     good = np.isfinite(da.asarray(phase.data)).all(axis=0)
     if components is not None:
         good &= (da.asarray(components.data) > 0).all(axis=0)
-    score = da.where(good, da.asarray(coherence.data).mean(axis=0), -1.0)
+    mean = da.asarray(coherence.data).mean(axis=0)
+    score = da.where(good & np.isfinite(mean), mean, -1.0)
     best, at = compute(score.max(axis=1), da.argmax(score, axis=1))
     row = int(np.argmax(best))
     col = int(at[row])
