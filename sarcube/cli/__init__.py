@@ -46,11 +46,12 @@ def main() -> None:
         echo(f"error: {error}", err=True)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in _OF_PLACES or error.filename is None:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # of what is printed into a file no name is told
+        if error.errno not in _OF_PLACES or (error.filename is None and not full):
             _fault()
         from sarcube.cli.output import echo
 
-        echo(f"error: {error.filename}: {error.strerror}; choose another place", err=True)
+        echo(f"error: {error.filename or 'what is written'}: {error.strerror}; choose another place", err=True)
         sys.exit(2)
     except Exception:
         _fault()

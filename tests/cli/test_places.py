@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -54,3 +55,21 @@ def test_names_that_are_no_text_and_steer_terminals(store: Path, capsys: pytest.
 
     echo(b"a\xff\xfe".decode("utf-8", "surrogateescape") + "\x1b[31m\x07 b\tc\nd")
     assert capsys.readouterr().out == "a\\udcff\\udcfe\\x1b[31m\\x07 b\tc\nd\n"
+
+
+def test_printed_where_there_is_no_room(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("the system has no /dev/full")
+    monkeypatch.setattr(sys, "argv", ["sarcube", "ls", str(store)])
+    with full.open("w", buffering=1) as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            out.close()
+    told = capfd.readouterr().err
+    assert ended.value.code == 2 and "No space left" in told and "Traceback" not in told, told
