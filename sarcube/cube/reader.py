@@ -300,7 +300,7 @@ class MergeReader:
         row = part.row - round((self.grid.top - source.grid.top) / self.grid.resolution)
         window = Window(col, row, part.width, part.height)
         if out is not None:
-            dataset.read(1, window=window, out=out)
+            dataset.read([1], window=window, out=out[np.newaxis])  # of two dimensions rasterio makes a copy
         values: Pixels = dataset.read(1, window=window, out_dtype=self.dtype) if out is None else out
         nodata = numbers.nodata
         if nodata is not None and not np.isnan(nodata) and nodata != self.fill_value and fits(nodata, self.dtype):
