@@ -279,13 +279,13 @@ def measure(archive: Path, *, fine: bool, repeat: int, before: Path | None = Non
         out: dict[str, Any] = {
             name: min(costs[name] for costs in rounds) for name in rounds[0] if name.endswith("_cpu_s")
         }
-        before = out.pop("before_cpu_s")
+        one_before = out.pop("before_cpu_s")
         threads = _stage("threads", archive)
         out |= {
             "peak_mb": max(costs["peak_mb"] for costs in rounds),
             "threads2_speedup": threads["threads1_wall_s"] / threads["threads2_wall_s"],
             "reuse_within_002_db": min(costs["same"] for costs in rounds),
-            "second_over_first": out["exact_cpu_s"] / before,
+            "second_over_first": out["exact_cpu_s"] / one_before,
             "rounds": [{name: costs[name] for name in ("floor", "stages")} for costs in rounds],
             "threads": threads,
         }

@@ -43,13 +43,16 @@ def drop_stale(package: Path) -> list[str]:
     if not os.access(package, os.W_OK):
         return []  # numba keeps nothing here, and whoever puts other files here puts all of them
     try:
+        record.parent.mkdir(exist_ok=True)  # before the folders are looked at
         made_from = _sources(package)
-        now = {name: _stamp(package / name) for name in sorted({n for names in made_from.values() for n in names})}
+        files = sorted({name for names in made_from.values() for name in names})
+        # A folder changes when a file is added: the next kernel's sources are looked for, nothing is dropped for it.
+        folders = sorted({path.parent.relative_to(package).as_posix() for path in package.rglob("*.py")})
+        now = {name: _stamp(package / name) for name in (*files, *folders)}
         stale = [m for m, names in made_from.items() if known is None or any(known.get(n) != now[n] for n in names)]
         for module in stale:
             for index in _indices(package / module):
                 index.unlink(missing_ok=True)
-        record.parent.mkdir(exist_ok=True)
         whole = record.with_name(f"{_RECORD}.{os.getpid()}")
         whole.write_text(json.dumps(now))
         whole.replace(record)

@@ -83,6 +83,16 @@ def test_a_kernel_is_compiled_again_when_what_it_calls_has_changed(
     assert called(package, **cache) == (2100, [])
 
 
+def test_a_kernel_that_was_added_counts_from_then_on(package: Path) -> None:
+    drop_stale(package)
+    (package / "newer.py").write_text("from numba import njit\nfrom own.late import LATE\n")
+    (package / "late.py").write_text("LATE = 1\n")
+    assert drop_stale(package) == ["newer.py"]
+    (package / "late.py").write_text("LATE = 22\n")
+    assert drop_stale(package) == ["newer.py"]
+    assert drop_stale(package) == []
+
+
 def test_what_cannot_be_told_is_dropped_and_what_cannot_be_written_is_left(package: Path, tmp_path: Path) -> None:
     assert len(drop_stale(package)) == 3
     record = package / "__pycache__" / "kernels.json"
