@@ -24,7 +24,7 @@ _SECRET_VARIABLE = re.compile(r"PASS|PW|KEY|SECRET|TOKEN|CREDENTIAL|SIGNATURE|_P
 _NO_SECRET = re.compile(r"^(OLD)?PWD$|ASKPASS|KEYBOARD|KEYMAP|_(FILE|URI|PATH|DIR|URL)$", re.IGNORECASE)
 
 # Percent signs may have been encoded again: %253A.
-_SCHEME = r"(?:(?<![a-z0-9+.-])[a-z0-9][a-z0-9+.-]*(?:://|%(?:25)*3A%(?:25)*2F%(?:25)*2F|:\\+/\\+/))"
+_SCHEME = r"(?:(?<![a-z0-9+.-])[a-z0-9][a-z0-9+.-]*(?::/{1,3}|%(?:25)*3A%(?:25)*2F%(?:25)*2F|:(?:\\+/){1,3}))"
 # All that an address may go on with, also inside of JSON (\u0026, \/) and HTML (&amp;).
 _REST = r"(?:\\u[0-9a-f]{4}|\\+/|[^\s'\"<>\\])*"
 # A colon and a port is no password; a password may hold slashes and at signs that should have been encoded.
