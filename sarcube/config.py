@@ -119,7 +119,7 @@ def check_width(west: float, east: float) -> None:
     ConfigError
         The width is more than 180 degrees.
     """
-    width = east - west if east >= west else east - west + 360.0
+    width = east - west if east >= west else (east - west) % 360.0
     if width > 180.0:
         raise ConfigError(
             f"from {west:g} in the west to {east:g} in the east are {width:g} degrees; if they are swapped, write "

@@ -85,6 +85,7 @@ def test_one_polarization_needs_no_list(tmp_path: Path, text: str, channels: tup
         ("polarizations: VX", "VX"),
         ("polarizations: []", "auto"),
         ("aoi: {bbox: [8.3, 48, 8.18, 49]}", r"`aoi`: .*359.88 degrees.*swapped"),
+        ("aoi: {bbox: [179.94, 48, -180.18, 49]}", r"`aoi`: .*359.88 degrees.*swapped"),
         ("aoi: {bbox: [-180, -90, 180, 90]}", "without an area everything is taken"),
         (f"aoi: {{bbox: [1{'0' * 400}, 0, 9, 5]}}", r"`aoi.bbox`: .*too large"),
         (f"aoi: {{bbox: [1{'0' * 5000}, 0, 9, 5]}}", r"`aoi.bbox`"),
