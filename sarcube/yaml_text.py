@@ -77,9 +77,18 @@ def load_yaml(text: str) -> object:
         raise yaml.YAMLError(f"{len(text):,} characters are more than the {_LARGEST:,} that are read")
     try:
         return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        raise yaml.YAMLError(_words(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         # PyYAML's constructors for binary, sets and the like let Python's own errors through.
         raise yaml.YAMLError(str(error)) from error
+
+
+def _words(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong, and where; not the piece of the text that PyYAML quotes: it may begin amid a password."""
+    told = ", ".join(filter(None, (error.context, error.problem)))
+    mark = error.problem_mark or error.context_mark
+    return f"{told} (line {mark.line + 1}, column {mark.column + 1})" if mark else told
 
 
 def read_yaml(path: Path) -> object:

@@ -101,7 +101,11 @@ def test_one_polarization_needs_no_list(tmp_path: Path, text: str, channels: tup
         ("grid: {crs: 4978}", "no horizontal CRS"),
         ("x: " + "[" * 5000, "32 levels"),
         ("x: &a [1]\ny: *a", "alias"),
-        ("store: a\nstore: b", "store stands here twice"),
+        ("store: a\nstore: b", r"store stands here twice \(line 4, column 1\)"),
+        (
+            "store: a\ndem: {path: [http://me:" + 60 * "x" + "secret@h/x",
+            r"not valid YAML: ((?!secret).)*\(line 4, column \d+\)$",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, says: str) -> None:
