@@ -100,34 +100,28 @@ def texts_of(name: str, value: object) -> tuple[str, ...] | None:
     CubeError
         It is something else.
     """
-    if value is None:
-        return None
-    several = [value] if isinstance(value, str | os.PathLike) else value
-    if not isinstance(several, Iterable) or isinstance(several, bytes | Mapping):
+    several = _several(value, (str, os.PathLike))
+    found = [os.fspath(v) if isinstance(v, os.PathLike) else v for v in several or ()]
+    texts = [v for v in found if isinstance(v, str)]
+    if value is not None and (several is None or len(texts) != len(several)):
         raise CubeError(f"{name} is a text or several, not {_shown(value)}")
-    found = [os.fspath(one) if isinstance(one, os.PathLike) else one for one in several]
-    if not all(isinstance(one, str) for one in found):
-        raise CubeError(f"{name} is a text or several, not {_shown(value)}")
-    return tuple(str(one) for one in found)
+    return None if value is None else tuple(texts)
 
 
 def integers_of(name: str, value: object) -> tuple[int, ...] | None:
-    """What a keyword names: one whole number or several; None where nothing is asked.
+    """As `texts_of`, of whole numbers."""
+    several = _several(value, (numbers.Integral,))
+    found = [int(v) for v in several or () if isinstance(v, numbers.Integral) and not isinstance(v, bool)]
+    if value is not None and (several is None or len(found) != len(several)):
+        raise CubeError(f"{name} is a whole number or several, not {_shown(value)}")
+    return None if value is None else tuple(found)
 
-    Raises
-    ------
-    CubeError
-        It is something else.
-    """
-    if value is None:
-        return None
-    several = [value] if isinstance(value, numbers.Integral) else value
-    if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
-        raise CubeError(f"{name} is a whole number or several, not {_shown(value)}")
-    found = list(several)
-    if not all(isinstance(one, numbers.Integral) and not isinstance(one, bool) for one in found):
-        raise CubeError(f"{name} is a whole number or several, not {_shown(value)}")
-    return tuple(int(one) for one in found)
+
+def _several(value: object, kinds: tuple[type, ...]) -> list[object] | None:
+    """One value of some kinds, or all of several; None where it is neither."""
+    if isinstance(value, kinds):
+        return [value]
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping) else None
 
 
 def options_of(kind: type[_Options], given: Mapping[str, object]) -> _Options:

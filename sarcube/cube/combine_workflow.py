@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from sarcube.config import RunConfig, Section
-from sarcube.errors import ConfigError, CubeError, GridError
+from sarcube.errors import ConfigError, CubeError
 from sarcube.geometry.aoi import Area, load_aoi
 from sarcube.geometry.grid import GeoGrid
 from sarcube.products.kinds import Attached, Layer, ProductKind, Rate
@@ -132,12 +132,8 @@ class CombineWorkflow:
 
         epsg = None if config.grid.crs == "auto" else config.grid.crs
         grid = footprint_grid(_ring(config), epsg, config.section(CombineSection).resolution)
-        if grid.width * grid.height > _MOST_PIXELS:
-            raise GridError(
-                f"{grid.width} x {grid.height} pixels are too many for one product; give a smaller area or a coarser "
-                "combine.resolution, or write one picture of any size with `sarcube combine`"
-            )
-        return grid
+        cure = "give a smaller area or a coarser combine.resolution, or write one picture with `sarcube combine`"
+        return grid.bounded(_MOST_PIXELS, cure)
 
     def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
         """Expressions that are refused, and bands that the inputs of a date have not."""

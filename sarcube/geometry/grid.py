@@ -93,6 +93,12 @@ class GeoGrid:
         """Pixel-centre y of each row, top to bottom, shape (height,)."""
         return self.top - (np.arange(self.height, dtype=np.float64) + 0.5) * self.step
 
+    def bounded(self, most: int, cure: str) -> GeoGrid:
+        """This grid; GridError, which ends in what to do, where it has more pixels than that."""
+        if self.width * self.height > most:
+            raise GridError(f"{self.width} x {self.height} pixels are too many (at most {most:,}); {cure}")
+        return self
+
     @classmethod
     def snapped(cls, epsg: int, bounds: tuple[float, float, float, float], resolution: float) -> GeoGrid:
         """The smallest grid that covers `bounds` (left, bottom, right, top) on multiples of `resolution`."""

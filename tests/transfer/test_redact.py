@@ -40,7 +40,7 @@ FORMS = [
     f"https://someone:with@{CANARY}@example.org/a",
     f"postgres://someone:{CANARY}@db/x",
     f"someone:{CANARY}@host.example.org",
-    f"/work/run/http:/someone:{CANARY}@host.example.org/x",  # an address that was taken for a path
+    f"/home/me/http:/someone:{CANARY}@host.example.org/x",  # an address that was taken for a path
     f"/vsicurl/https://someone:{CANARY}@example.org/x.tif",
     f"/vsicurl?url=https%3A%2F%2Fexample.org%3Fsig%3D{CANARY}",
     f"Authorization: Bearer {CANARY}",

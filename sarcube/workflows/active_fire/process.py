@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sarcube.engines.fire.detect import cloud_mask, find_fires
 from sarcube.engines.fire.options import ContextualOptions, GepOptions
 from sarcube.engines.fire.scene import FireScene, unit_vectors
-from sarcube.errors import GridError, SceneError
+from sarcube.errors import SceneError
 from sarcube.geometry.aoi import Area
 from sarcube.geometry.ellipsoid import SEMI_MAJOR
 from sarcube.geometry.grid import GeoGrid
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 METHODS: dict[str, ContextualOptions | GepOptions] = {"contextual": ContextualOptions(), "gep": GepOptions()}
 MOST_PIXELS = 50_000_000
+COARSER = "give a smaller area or a coarser active_fire.resolution"
 CLEAR = 0  # of the cloud mask
 _REACH_M = 1500.0  # how far the centre of a pixel of the grid may lie from a measurement
 
@@ -163,17 +164,7 @@ def _inside(scene: FireScene, area: Area | None, granule: Granule) -> NDArray[np
 def _around(scene: FireScene, area: Area | None, inside: NDArray[np.bool_], resolution: float) -> GeoGrid:
     lon, lat = narrowest(scene.longitude[inside]), scene.latitude[inside]
     bounds = area.bounds if area is not None else (lon.min(), lat.min(), lon.max(), lat.max())
-    return check_size(GeoGrid.snapped(4326, bounds, resolution))
-
-
-def check_size(grid: GeoGrid) -> GeoGrid:
-    """The grid, or GridError where it has more pixels than a granule could fill."""
-    if grid.width * grid.height > MOST_PIXELS:
-        raise GridError(
-            f"{grid.width} x {grid.height} pixels are too many (at most {MOST_PIXELS:,}); give a smaller area or a "
-            "coarser active_fire.resolution"
-        )
-    return grid
+    return GeoGrid.snapped(4326, bounds, resolution).bounded(MOST_PIXELS, COARSER)
 
 
 def _rasters(

@@ -47,19 +47,20 @@ class ActiveFireWorkflow:
 
     def grid(self, config: RunConfig, place: str, footprint: Ring) -> GeoGrid:
         """Of the run's area, on multiples of the resolution."""
-        from sarcube.workflows.active_fire.process import check_size
+        from sarcube.workflows.active_fire.process import COARSER, MOST_PIXELS
 
         bounds, size = _area(config).bounds, config.section(ActiveFireSection).resolution  # on beyond 180
         epsg = 4326 if config.grid.crs == "auto" else config.grid.crs
         if is_geographic(epsg):
             if size > _LONGEST_DEGREES:
                 raise GridError(f"active_fire.resolution is in degrees in EPSG:{epsg}, not {size:g}; 0.01 is 1 km")
-            return check_size(GeoGrid.snapped(epsg, bounds, size))
+            return GeoGrid.snapped(epsg, bounds, size).bounded(MOST_PIXELS, COARSER)
         if size < _LONGEST_DEGREES:
             raise GridError(f"active_fire.resolution is in metres in EPSG:{epsg}, not {size:g}; pixels are 1000 m")
         from rasterio.warp import transform_bounds
 
-        return check_size(GeoGrid.snapped(epsg, transform_bounds("EPSG:4326", f"EPSG:{epsg}", *bounds), size))
+        placed = GeoGrid.snapped(epsg, transform_bounds("EPSG:4326", f"EPSG:{epsg}", *bounds), size)
+        return placed.bounded(MOST_PIXELS, COARSER)
 
     def defects(self, config: RunConfig, units: Sequence[Unit], grid: GeoGrid) -> Mapping[int, str]:
         """None that is known before pixels are read."""

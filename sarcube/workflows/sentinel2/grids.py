@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shapely import Geometry
 
 MOST_PIXELS = 500_000_000  # of a product, which is in memory; a tile at 10 m has 120 million
+_CURE = "give a coarser resolution or a smaller area"
 _MOST_DEGREES = 0.1  # a coarser resolution is metres taken for degrees
 _POINTS = 23  # along a side: bends of a CRS between two of them stay far below a pixel
 _FARTHEST_STEP = 1e6  # metres from one of these points to the next; farther apart a CRS is cut between them
@@ -81,10 +82,10 @@ def window_of(
     epsg = tile.epsg if crs == "auto" else int(crs)
     _check_unit(epsg, resolution)
     if shape is None and own is not None:
-        return _sized(own)
+        return own.bounded(MOST_PIXELS, _CURE)
     inside = shapely.box(*tile.bounds) if shape is None else _within(shape, tile, place)
     if own is None:
-        return _sized(GeoGrid.snapped(epsg, bounds_in(inside.bounds, tile.epsg, epsg), resolution))
+        return GeoGrid.snapped(epsg, bounds_in(inside.bounds, tile.epsg, epsg), resolution).bounded(MOST_PIXELS, _CURE)
     left, bottom, right, top = inside.bounds
     size, hair = own.resolution, _HAIR
     column, row = math.floor((left - own.left) / size + hair), math.floor((own.top - top) / size + hair)
@@ -94,7 +95,9 @@ def window_of(
         min(own.height, math.ceil((own.top - bottom) / size - hair)),
     )
     columns, rows = last[0] - first[0], last[1] - first[1]
-    return _sized(GeoGrid(own.epsg, own.left + first[0] * size, own.top - first[1] * size, size, columns, rows))
+    return GeoGrid(own.epsg, own.left + first[0] * size, own.top - first[1] * size, size, columns, rows).bounded(
+        MOST_PIXELS, _CURE
+    )
 
 
 def _check_unit(epsg: int, resolution: float) -> None:
@@ -103,15 +106,6 @@ def _check_unit(epsg: int, resolution: float) -> None:
             f"the resolution is in degrees in EPSG:{epsg}, and {resolution:g} degrees are "
             f"{resolution * 111.32:,.0f} km; 10 m are about 0.0001"
         )
-
-
-def _sized(grid: GeoGrid) -> GeoGrid:
-    if grid.width * grid.height > MOST_PIXELS:
-        raise GridError(
-            f"{grid.width} x {grid.height} pixels are too many (at most {MOST_PIXELS:,}); give a coarser resolution "
-            "or a smaller area"
-        )
-    return grid
 
 
 def bounds_in(bounds: tuple[float, float, float, float], source: int, target: int) -> tuple[float, float, float, float]:
